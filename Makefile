@@ -1,0 +1,41 @@
+# The two commands: `make refresh` and `make test`. Both install what they need into .venv first.
+#   make refresh [SOURCE=demo|beir:PATH]   one refresh through Airflow, Spark and MLflow, and what came of it
+#   make test                              lint, types and every test
+#   make up / make down                    Airflow, MLflow and the embedded writer on loopback
+#   make clean                             forget runs and servers' state (.synalign); .venv stays
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SOURCE ?= demo
+export SYNALIGN_HOME ?= $(CURDIR)/.synalign
+
+.PHONY: refresh test up down clean java
+
+refresh: .venv/installed
+	@.venv/bin/synalign refresh --source '$(SOURCE)'
+
+test: .venv/installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/pytest
+
+up: .venv/installed
+	@.venv/bin/synalign up
+
+down:
+	@.venv/bin/synalign down
+
+clean: down
+	rm -rf '$(SYNALIGN_HOME)'
+
+java:
+	@$(PYTHON) -m synalign.java
+
+# Java is looked for before anything is downloaded, so that a machine without it is told at once.
+.venv/installed: setup.cfg pyproject.toml docker/constraints.txt | java
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "$(PYTHON) is not Python 3.11: install python3.11 and python3.11-venv, or call make PYTHON=..."; exit 1; }
+	@echo "Installing into .venv (3 GB; some minutes the first time) ..."
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/pip install -qq -c docker/constraints.txt -e '.[airflow,jobs,test]'
+	@touch $@

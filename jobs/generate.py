@@ -1,0 +1,7 @@
+"""Have the language model name attributes and write queries."""
+
+from synalign.generation.generate import generate
+from synalign.job import main
+
+if __name__ == "__main__":
+    main("generate", generate)

@@ -1,0 +1,6 @@
+"""Synthetic distribution alignment: weights that make synthetic queries distributed like real ones."""
+
+from synalign.alignment.diagnostics import HeldOut
+from synalign.alignment.weights import Alignment, align
+
+__all__ = ["Alignment", "HeldOut", "align"]

@@ -1,0 +1,332 @@
+"""The configuration of one retriever: one YAML file, closed, bounded and described.
+
+What a setting *is* decides where it goes. Settings that define the data (`source`, `sampling`, ...) are part of
+the fingerprint of the steps that read them (`synalign.flow`), so changing one makes those steps run again. Settings
+that only decide how fast or where the work runs are in `runtime`, and change no fingerprint; `RUNTIME_REASONS` says
+why for each. Secrets are never here: they come from the environment (or an Airflow connection).
+
+This module is imported by DAG files, so it imports nothing heavier than pydantic and PyYAML.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from synalign.errors import ConfigurationError
+
+Format = Literal["parquet", "csv", "jsonl"]
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+RUNTIME_REASONS = {
+    "concurrency": "how many requests are in flight; answers are put in order of the requests",
+    "attempts": "how often a failed request is repeated; only good answers are kept",
+    "timeout_seconds": "how long to wait for an answer",
+    "torch_threads": "driver-side threads of the alignment",
+}
+
+
+class _Closed(BaseModel):
+    """A model that knows all its keys and cannot be changed after it was checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Schedule(_Closed):
+    """When the refresh runs, and over which data interval."""
+
+    cron: str = Field("0 3 * * *", description="Cron expression; each run covers the interval between two ticks.")
+    start: date = Field(description="First day of the first data interval (UTC).")
+    catchup: bool = Field(False, description="Whether intervals missed in the past are run as well.")
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, cron: str) -> str:
+        if len(cron.split()) != 5:
+            raise ValueError("must have five fields: minute hour day-of-month month day-of-week")
+        return cron
+
+
+class LogColumns(_Closed):
+    """Which column of the query log holds what."""
+
+    event_time: str = Field("event_time", description="When the event happened: a timestamp, or ISO 8601 text.")
+    query: str = Field("query", description="What the user typed.")
+    document_id: str = Field("document_id", description="The document the user chose.")
+    clicks: str | None = Field(None, description="How many events the row stands for; absent: one.")
+    label: str | None = Field(None, description="A label of the query, carried along; absent: none.")
+
+
+class DocumentColumns(_Closed):
+    """Which column of the document table holds what."""
+
+    document_id: str = "document_id"
+    title: str | None = "title"
+    text: str = "text"
+
+
+class Documents(_Closed):
+    """The document collection."""
+
+    path: str = Field(description="File or folder; relative paths start at $SYNALIGN_HOME.", min_length=1)
+    format: Format = "parquet"
+    columns: DocumentColumns = DocumentColumns()
+
+
+class LogSource(_Closed):
+    """A query log and a document table."""
+
+    kind: Literal["log"] = "log"
+    path: str = Field(description="File or folder; relative paths start at $SYNALIGN_HOME.", min_length=1)
+    format: Format = "parquet"
+    columns: LogColumns = LogColumns()
+    documents: Documents
+    window_days: int = Field(28, ge=1, le=3650, description="Days of log used, up to the end of the interval.")
+    unclicked: Literal["reject", "keep"] = Field(
+        "reject",
+        description="Rows without a document: reject them, or keep their query as real traffic without a pair.",
+    )
+
+
+class BeirSource(_Closed):
+    """A BEIR folder: `corpus.jsonl`, `queries.jsonl`, `qrels/*.tsv` and, if there, `unlabelled_queries.jsonl`.
+
+    It has no times: every judgement counts as one event at the start of the interval.
+    """
+
+    kind: Literal["beir"] = "beir"
+    path: str = Field(description="The folder; relative paths start at $SYNALIGN_HOME.", min_length=1)
+    qrels: tuple[str, ...] = Field(
+        (),
+        description="Files under `qrels/` whose judgements are used; none given: `train.tsv` if there, else all.",
+    )
+
+
+class Ingest(_Closed):
+    """How a log becomes queries, documents and pairs."""
+
+    max_query_characters: int = Field(300, ge=1, le=10_000, description="Longer queries are rejected.")
+    validation_fraction: Fraction = Field(0.1, description="Share of queries that choose, by hash of the query.")
+    test_fraction: Fraction = Field(0.2, description="Share of queries that only report, by hash of the query.")
+    split_salt: str = Field("synalign", description="Changing it draws another split.")
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> Ingest:
+        if self.validation_fraction + self.test_fraction > 0.9:
+            raise ValueError("validation_fraction + test_fraction must be <= 0.9, or nothing is left to train on")
+        return self
+
+
+class Encoder(_Closed):
+    """The sentence-transformers model that places queries and documents on the unit sphere."""
+
+    model: str = Field(
+        "all-MiniLM-L6-v2", description="`all-MiniLM-L6-v2` (the copy in the environment) or a model folder."
+    )
+    max_tokens: int = Field(256, ge=8, le=8192, description="Longer texts are cut.")
+
+
+class Sampling(_Closed):
+    """Exploration-aware sampling of demonstrations."""
+
+    batches: int = Field(24, ge=1, le=100_000, description="Batches of demonstrations, each two model requests.")
+    neighbours: int = Field(7, ge=0, le=63, description="Queries in a batch beside its anchor.")
+    breadth: int = Field(16, ge=0, le=1024, description="Members are picked among this many nearest queries.")
+    criterion: Literal["coverage", "variance"] = Field("coverage", description="`variance` is the paper's.")
+    noise: float = Field(1e-2, gt=0.0, le=10.0, description="Observation variance of the Gaussian process.")
+    length_scale: float | None = Field(None, gt=0.0, le=10.0, description="None: a multiple of the median distance.")
+    memory: int = Field(7, ge=0, le=365, description="How many earlier intervals' demonstrations count as shown.")
+
+    @model_validator(mode="after")
+    def _breadth_holds_neighbours(self) -> Sampling:
+        if self.breadth < self.neighbours:
+            raise ValueError("breadth must be >= neighbours")
+        return self
+
+
+class Generation(_Closed):
+    """What is asked of the language model."""
+
+    endpoint: str = Field(
+        "embedded",
+        description="Base URL of an OpenAI-compatible endpoint, or `embedded` for the writer that ships here.",
+        pattern=r"^(embedded|https?://\S+)$",
+    )
+    model: str = Field("synalign-embedded-writer", min_length=1, description="The model's name at the endpoint.")
+    api_key_variable: str = Field(
+        "OPENAI_API_KEY", pattern=r"^[A-Z][A-Z0-9_]*$", description="Environment variable that holds the key."
+    )
+    targets: Literal["cold", "demonstrated"] = Field(
+        "cold", description="Documents to write for: near the batch with few events, or those of the batch."
+    )
+    documents_per_batch: int = Field(12, ge=1, le=64, description="Documents written for in one request.")
+    queries_per_document: int = Field(4, ge=1, le=32, description="Queries asked for per document.")
+    document_characters: int = Field(1200, ge=100, le=100_000, description="How much of a document is shown.")
+    temperature: float = Field(0.7, ge=0.0, le=2.0)
+    max_output_tokens: int = Field(4096, ge=64, le=1_000_000)
+
+
+class Screening(_Closed):
+    """Which candidates are kept."""
+
+    near_duplicate_cosine: float = Field(0.95, gt=0.0, le=1.0, description="At or above it two queries are the same.")
+    round_trip_depth: int = Field(10, ge=1, le=1000, description="The document must be in the top this many.")
+
+
+class Alignment(_Closed):
+    """The convex problem that gives the weights."""
+
+    scheme: Literal["filtered", "equal_mass", "aligned"] = Field("aligned", description="Weights of the training set.")
+    ridge: float = Field(3e-4, ge=0.0, le=1e3)
+    coverage: float = Field(1e-2, ge=0.0, le=1e3)
+    tolerance: float = Field(1e-6, gt=0.0, le=1e-1, description="Duality gap to stop at, relative to the objective.")
+    mass: float = Field(2.0, gt=0.0, le=100.0, description="Total weight of synthetic rows over that of real rows.")
+
+
+class Checks(_Closed):
+    """What a version must pass before the alias `current` moves to it."""
+
+    max_mmd_ratio: float = Field(
+        1.0, gt=0.0, description="Held-out squared MMD after over before must be at most this."
+    )
+    min_effective_share: float = Field(0.1, ge=0.0, le=1.0, description="Effective sample size over accepted rows.")
+    min_synthetic_rows: int = Field(1, ge=0)
+
+
+class Runtime(_Closed):
+    """How fast and where the work runs; nothing here changes a result. See `RUNTIME_REASONS`."""
+
+    concurrency: int = Field(8, ge=1, le=1024, description="Model requests in flight.")
+    attempts: int = Field(4, ge=1, le=20, description="Tries per model request.")
+    timeout_seconds: float = Field(120.0, gt=0.0, le=3600.0, description="Longest wait for one answer.")
+    torch_threads: int = Field(1, ge=1, le=256, description="Threads of the alignment.")
+
+
+class Configuration(_Closed):
+    """Everything that defines the refresh of one retriever."""
+
+    retriever: Name = Field(description="Names the run folder, the DAG and the registered model.")
+    description: str = ""
+    owner: str = "search"
+    schedule: Schedule
+    source: LogSource | BeirSource = Field(discriminator="kind")
+    ingest: Ingest = Ingest()
+    encoder: Encoder = Encoder()
+    sampling: Sampling = Sampling()
+    generation: Generation = Generation()
+    screening: Screening = Screening()
+    alignment: Alignment = Alignment()
+    checks: Checks = Checks()
+    runtime: Runtime = Runtime()
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses a key given twice (PyYAML keeps the last in silence)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key in seen:
+                raise yaml.YAMLError(f"key {key!r} is given twice, line {key_node.start_mark.line + 1}")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load(path: str | Path) -> Configuration:
+    """Read and check one retriever's YAML file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The checked configuration, frozen.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or a key is unknown, missing, of the wrong type or out of range;
+            the message names file, key, value and rule.
+    """
+    path = Path(path)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}.", remedy="check the path and its encoding") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: is not valid YAML: {error}.", remedy="mend the line named above") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path}: must be a mapping of settings, is {type(content).__name__}.")
+    try:
+        return Configuration.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(
+            "\n".join(_explain(path, item) for item in error.errors()),
+            remedy="mend the keys named above; README.md shows a whole file",
+        ) from error
+
+
+def _explain(path: Path, item: Any) -> str:
+    """One pydantic error as `file: key == value, rule`."""
+    # A tagged union puts its tag ("log", "beir") into the location; the user never wrote that.
+    key = ".".join(str(part) for part in item["loc"] if part not in ("log", "beir")) or "(whole file)"
+    if item["type"] == "missing":
+        return f"{path}: {key} is missing, it is required."
+    if item["type"] == "extra_forbidden":
+        return f"{path}: {key} == {item['input']!r}, is not a known setting."
+    rule = item["msg"].removeprefix("Value error, ")
+    value = repr(item["input"])
+    return f"{path}: {key} == {value if len(value) <= 200 else value[:200] + '...'}, {rule}."
+
+
+def home() -> Path:
+    """The folder that holds runs, demo data and the embedded servers' state: `$SYNALIGN_HOME`, or `.synalign`."""
+    return Path(os.environ.get("SYNALIGN_HOME", ".synalign")).expanduser().resolve()
+
+
+def resolve(path: str) -> Path:
+    """A path from a configuration: absolute as it is, relative from `home()`."""
+    return home() / Path(path).expanduser()
+
+
+def retriever_files(default: Path) -> list[Path]:
+    """Every retriever's YAML file: those in the folders of `$SYNALIGN_RETRIEVERS` (separated as in PATH), or in `default`."""
+    folders = [Path(folder) for folder in os.environ.get("SYNALIGN_RETRIEVERS", str(default)).split(os.pathsep) if folder]
+    return [path.resolve() for folder in folders for path in sorted(folder.glob("*.yaml"))]
+
+
+def valid(files: list[Path]) -> list[tuple[Path, Configuration]]:
+    """The files that can be loaded, with what is in them; of two with the same retriever, neither."""
+    loaded = []
+    for path in files:
+        try:
+            loaded.append((path, load(path)))
+        except ConfigurationError:
+            continue
+    names = [configuration.retriever for _, configuration in loaded]
+    return [(path, configuration) for path, configuration in loaded if names.count(configuration.retriever) == 1]
+
+
+def check_all(files: list[Path]) -> None:
+    """Load every file.
+
+    Raises:
+        ConfigurationError: Some are wrong, or two name the same retriever; the message has every mistake.
+    """
+    mistakes, names = [], dict[str, Path]()
+    for path in files:
+        try:
+            name = load(path).retriever
+        except ConfigurationError as error:
+            mistakes.append(error.message)
+            continue
+        if name in names:
+            mistakes.append(f"{path}: retriever == {name!r}, {names[name]} has the same name.")
+        names[name] = path
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes), remedy="mend the files named above; `synalign check FILE` tries one")

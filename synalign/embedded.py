@@ -1,0 +1,281 @@
+"""The embedded deployment: every service of the production topology as a process of this machine, on loopback.
+
+Airflow and MLflow keep their state in SQLite under `$SYNALIGN_HOME`, Spark runs in the process that submits to it, and
+the embedded writer stands in for a language model. Nothing here is needed in production: there the same DAG and jobs
+find other addresses in the same environment variables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from synalign import config
+from synalign.errors import SetupError, SynAlignError
+from synalign.job import MARK
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+_START_SECONDS = 180
+_STOP_SECONDS = 30
+
+
+class Service(NamedTuple):
+    """A process of `make up`.
+
+    Attributes:
+        name: Names its log and its pid file.
+        command: What is started.
+        url: Page that answers once it is up; empty for those without a port.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    url: str
+
+
+class Ports(NamedTuple):
+    """Where the services listen, on 127.0.0.1."""
+
+    airflow: int = 8080
+    mlflow: int = 5000
+    writer: int = 8100
+
+    @classmethod
+    def from_environment(cls) -> Ports:
+        """Ports of `$SYNALIGN_AIRFLOW_PORT`, `$SYNALIGN_MLFLOW_PORT` and `$SYNALIGN_WRITER_PORT`."""
+        defaults = cls()
+        return cls(
+            *(
+                int(os.environ.get(f"SYNALIGN_{name.upper()}_PORT", default))
+                for name, default in defaults._asdict().items()
+            )
+        )
+
+
+def environment(ports: Ports, *, servers: bool) -> dict[str, str]:
+    """Environment of every process: where things are, and nothing that leaves this machine.
+
+    Args:
+        ports: Where the services listen.
+        servers: Whether the servers run, so that MLflow and the writer are reached by HTTP; else MLflow is its
+            database file, and the step that needs the writer starts its own.
+    """
+    home = config.home()
+    airflow, bin_ = home / "airflow", Path(sys.executable).parent
+    dags = CHECKOUT / "dags"
+    variables = {
+        **os.environ,
+        "PATH": f"{bin_}{os.pathsep}{os.environ.get('PATH', '')}",
+        "SYNALIGN_HOME": str(home),
+        "SYNALIGN_PYTHON": sys.executable,
+        "SYNALIGN_RETRIEVERS": os.pathsep.join([str(dags / "retrievers"), str(home / "retrievers")]),
+        "PYTHONUNBUFFERED": "1",
+        # Airflow
+        "AIRFLOW_HOME": str(airflow),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "5",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports.airflow}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(airflow / "passwords.json"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow / 'airflow.db'}",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(ports.airflow),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{ports.airflow}",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API_AUTH__JWT_SECRET": _secret(airflow / "jwt_secret"),
+        "AIRFLOW__API__SECRET_KEY": _secret(airflow / "secret_key"),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(airflow / "logs"),
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": "local[*]"}),
+        # Spark
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        # MLflow
+        "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
+    # Spark finds its own files; an inherited one may belong to another installation.
+    variables.pop("SPARK_HOME", None)
+    if servers:
+        variables["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{ports.mlflow}"
+        variables["SYNALIGN_WRITER_URL"] = f"http://127.0.0.1:{ports.writer}/v1"
+    (home / "mlflow").mkdir(parents=True, exist_ok=True)
+    return variables
+
+
+def _secret(path: Path) -> str:
+    """A secret that is made once and readable by its owner alone."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32))
+    return path.read_text()
+
+
+def refresh(dag_id: str, logical_date: datetime, say: Callable[[str], None]) -> None:
+    """Run one refresh through `airflow dags test`, with the real DAG, Spark, writer and MLflow.
+
+    Args:
+        dag_id: The DAG.
+        logical_date: The run covers the last whole data interval before it.
+        say: Called with every line meant for people.
+
+    Raises:
+        SynAlignError: The refresh failed; what it finished stays, and the next call goes on from there.
+    """
+    variables = environment(Ports.from_environment(), servers=False)
+    logs = config.home() / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"refresh-{datetime.now():%Y%m%dT%H%M%S}.log"
+    airflow = [sys.executable, "-m", "airflow"]
+    with open(log, "a", encoding="utf-8") as file:
+        subprocess.run([*airflow, "db", "migrate"], env=variables, stdout=file, stderr=file, check=True)
+        code = _follow([*airflow, "dags", "test", dag_id, logical_date.isoformat()], variables, file, say)
+    if code:
+        raise SynAlignError(
+            f"the refresh failed; the whole log is {log}.",
+            remedy="mend what the lines above name and run the same command again: finished steps are kept",
+        )
+
+
+def _follow(command: list[str], variables: dict[str, str], log: object, say: Callable[[str], None]) -> int:
+    """Run a command, keep all it prints in a log, and pass on the lines marked for people."""
+    process = subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+    try:
+        for line in process.stdout:
+            print(line, end="", file=log, flush=True)  # type: ignore[call-overload]
+            if MARK in line:
+                say(line.split(MARK, 1)[1].rstrip())
+    except KeyboardInterrupt:
+        say("interrupted; finished steps are kept, the same command goes on from there")
+        process.wait(_STOP_SECONDS)
+        raise
+    return process.wait()
+
+
+def services(ports: Ports) -> tuple[Service, ...]:
+    """The processes of `make up`, in the order they start."""
+    home, airflow = config.home(), (sys.executable, "-m", "airflow")
+    writer = (sys.executable, "-m", "synalign.generation.writer_server", "--port", str(ports.writer))
+    mlflow = (
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(ports.mlflow)),
+        *("--backend-store-uri", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"),
+        *("--artifacts-destination", str(home / "mlflow" / "artifacts"), "--workers", "1"),
+    )
+    return (
+        Service("writer", writer, f"http://127.0.0.1:{ports.writer}/health"),
+        Service("mlflow", mlflow, f"http://127.0.0.1:{ports.mlflow}/health"),
+        Service("api-server", (*airflow, "api-server"), f"http://127.0.0.1:{ports.airflow}/api/v2/monitor/health"),
+        Service("scheduler", (*airflow, "scheduler"), ""),
+        Service("dag-processor", (*airflow, "dag-processor"), ""),
+        Service("triggerer", (*airflow, "triggerer"), ""),
+    )
+
+
+def up(say: Callable[[str], None]) -> None:
+    """Start every service, and wait until those with a page answer.
+
+    Raises:
+        SetupError: One is running already, or one did not come up.
+    """
+    ports = Ports.from_environment()
+    running = [service.name for service in services(ports) if _pid(service) is not None]
+    if running:
+        raise SetupError(f"already running: {', '.join(running)}.", remedy="`make down` ends them")
+    variables = environment(ports, servers=True)
+    logs = config.home() / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with open(logs / "migrate.log", "w", encoding="utf-8") as log:
+        subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=variables, stdout=log, stderr=log, check=True)
+    for service in services(ports):
+        with open(logs / f"{service.name}.log", "w", encoding="utf-8") as log:
+            # A session of its own: Ctrl-C in the terminal is not for it, and `down` can end all it started.
+            process = subprocess.Popen(service.command, env=variables, stdout=log, stderr=log, start_new_session=True)
+        _pid_file(service).parent.mkdir(parents=True, exist_ok=True)
+        _pid_file(service).write_text(str(process.pid))
+        say(f"{service.name}: started, log {logs / service.name}.log")
+    for service in services(ports):
+        _wait(service, logs / f"{service.name}.log")
+    passwords = json.loads((config.home() / "airflow" / "passwords.json").read_text())
+    say(f"Airflow  http://127.0.0.1:{ports.airflow}  user admin, password {passwords['admin']}")
+    say(f"MLflow   http://127.0.0.1:{ports.mlflow}")
+
+
+def down(say: Callable[[str], None]) -> None:
+    """End what `up` started, and nothing else."""
+    for service in reversed(services(Ports.from_environment())):
+        pid = _pid(service)
+        if pid is not None:
+            _end(pid)
+            say(f"{service.name}: ended")
+        _pid_file(service).unlink(missing_ok=True)
+
+
+def _wait(service: Service, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while service.url and not _answers(service.url):
+        if _pid(service) is None or time.monotonic() > deadline:
+            raise SetupError(
+                f"{service.name} did not come up; its log is {log}.",
+                cause="its port is taken",
+                remedy=f"read the log; `make down`, then choose another port with $SYNALIGN_{service.name.upper()}_PORT",
+            )
+        time.sleep(0.5)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own loopback address
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _pid_file(service: Service) -> Path:
+    return config.home() / "pids" / service.name
+
+
+def _pid(service: Service) -> int | None:
+    """The process of a service, if it lives and is the one that was started: pids are used again."""
+    try:
+        pid = int(_pid_file(service).read_text())
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if service.command[-1].encode() in arguments or b"airflow" in b" ".join(arguments) else None
+
+
+def _end(pid: int) -> None:
+    os.killpg(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(pid, 0)
+        except ProcessLookupError:
+            return
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            pass
+        time.sleep(0.2)
+    os.killpg(pid, signal.SIGKILL)

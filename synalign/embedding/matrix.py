@@ -1,0 +1,43 @@
+"""Reading embeddings back: rows of a table as one matrix, in the order that the reader needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from synalign.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+def matrix(embeddings: pa.Table, ids: Sequence[str]) -> NDArray[np.float32]:
+    """The vectors of some ids.
+
+    Args:
+        embeddings: A table `id, embedding`.
+        ids: n ids, any order, repeats allowed.
+
+    Returns:
+        (n, d) float32 with unit rows, row i for `ids[i]`.
+
+    Raises:
+        RunError: An id has no vector, or vectors differ in length.
+    """
+    vectors = embeddings.column("embedding").combine_chunks()
+    rows = len(vectors)
+    flat = np.asarray(vectors.flatten(), dtype=np.float32)
+    if rows and flat.size % rows:
+        raise RunError("the vectors of a table of embeddings differ in length.", remedy="run the embed step again")
+    place = {identifier: row for row, identifier in enumerate(embeddings.column("id").to_pylist())}
+    missing = [identifier for identifier in ids if identifier not in place]
+    if missing:
+        raise RunError(
+            f"{len(missing)} ids have no embedding, the first is {missing[0]!r}.", remedy="run the embed step again"
+        )
+    order = np.fromiter((place[identifier] for identifier in ids), dtype=np.int64, count=len(ids))
+    return flat.reshape(rows, -1)[order] if rows else np.empty((0, 0), dtype=np.float32)

@@ -1,0 +1,96 @@
+"""Every error a user can meet, each with what happened, the likely cause and the next step.
+
+All of them derive from `SynAlignError`; a command that meets one prints `str(error)` without a traceback
+and ends with its `exit_code`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class SynAlignError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: What is wrong: the name, the value and the rule it breaks.
+        cause: The likely cause, if the message does not say it.
+        remedy: What to do next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, cause: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.cause = cause
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.cause:
+            lines.append(f"Likely cause: {self.cause}")
+        if self.remedy:
+            lines.append(f"What to do: {self.remedy}")
+        return "\n".join(lines)
+
+
+class ArgumentError(SynAlignError, ValueError):
+    """A function of the array API was called with a value it cannot accept.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed, or the part of it that is wrong.
+        rule: The rule it breaks, e.g. `must be >= 1`.
+        remedy: What to do next.
+    """
+
+    exit_code = 2
+
+    def __init__(self, name: str, value: Any, rule: str, *, remedy: str = "") -> None:
+        super().__init__(f"{name} == {value!r}, {rule}.", remedy=remedy)
+        self.name = name
+        self.value = value
+        self.rule = rule
+
+
+class ConfigurationError(SynAlignError):
+    """A retriever's configuration is missing, malformed or out of bounds. Never worth a retry."""
+
+    exit_code = 2
+
+
+class InputError(SynAlignError):
+    """The query log or the documents cannot be used."""
+
+    exit_code = 3
+
+
+class RunError(SynAlignError):
+    """A run folder is not in the state that a step needs: missing, stale or damaged tables."""
+
+    exit_code = 4
+
+
+class BusyError(SynAlignError):
+    """Another process is working on the same interval of the same retriever."""
+
+    exit_code = 5
+
+
+class GenerationError(SynAlignError):
+    """The model endpoint cannot be used, or its answers cannot."""
+
+    exit_code = 6
+
+
+class RegistryError(SynAlignError):
+    """MLflow cannot be reached, or holds something that contradicts the run."""
+
+    exit_code = 7
+
+
+class SetupError(SynAlignError):
+    """Something this machine lacks: Java, the encoder's weights, a package."""
+
+    exit_code = 8

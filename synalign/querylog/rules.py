@@ -1,0 +1,90 @@
+"""What makes a row of a query log or a document table unusable: each rule has a name, a condition and a reason.
+
+Rules are tried in order; the first that holds names the row in the table `rejected`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import NamedTuple
+
+import pandas as pd
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import StringType
+
+# Control characters that are left once runs of white space have become one space, and the mark of a decoding error.
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\ufffd]"
+
+
+class Rule(NamedTuple):
+    """One reason to reject a row.
+
+    Attributes:
+        name: Short, stable: reports group by it.
+        condition: True where the row is rejected.
+        reason: For the person who reads the table.
+    """
+
+    name: str
+    condition: Column
+    reason: str
+
+
+def normalise(text: str) -> str:
+    """A query as SynAlign compares it: Unicode NFKC, runs of white space as one space, none at the ends, case kept.
+
+    Examples:
+        >>> normalise("  Ｈow\\tto  sort ")
+        'How to sort'
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).split())
+
+
+@pandas_udf(StringType())
+def normalise_column(texts: pd.Series) -> pd.Series:
+    """`normalise` on a Spark column; null stays null."""
+    return pd.Series([None if text is None else normalise(text) for text in texts], dtype=object)
+
+
+def log_rules(max_characters: int, keep_unclicked: bool) -> list[Rule]:
+    """Rules for the columns `malformed, event_time, raw_query, query, document_id, known_document, clicks`."""
+    query, document = F.col("query"), F.col("document_id")
+    without_document = document.isNull() | (F.trim(document) == "")
+    rules = [
+        Rule("malformed_row", F.col("malformed"), "the line cannot be parsed"),
+        Rule("malformed_time", F.col("event_time").isNull(), "event_time is missing or not a time"),
+        Rule("null_query", F.col("raw_query").isNull(), "the query is missing"),
+        Rule("empty_query", query == "", "the query is empty"),
+        Rule("control_characters", query.rlike(_CONTROL), "the query has control or undecodable characters"),
+        Rule("long_query", F.length(query) > max_characters, f"the query has more than {max_characters} characters"),
+        Rule("malformed_clicks", F.coalesce(F.col("clicks") < 1, F.lit(True)), "clicks is not a whole number >= 1"),
+        Rule("null_document", without_document, "the row names no document"),
+        Rule(
+            "unknown_document",
+            ~without_document & F.col("known_document").isNull(),
+            "the document is not in the collection",
+        ),
+    ]
+    return [rule for rule in rules if not (keep_unclicked and rule.name == "null_document")]
+
+
+def document_rules() -> list[Rule]:
+    """Rules for the columns `malformed, document_id, text, copy` (`copy`: how many of its id came before)."""
+    return [
+        Rule("malformed_row", F.col("malformed"), "the line cannot be parsed"),
+        Rule("null_document_id", F.coalesce(F.col("document_id") == "", F.lit(True)), "the document has no id"),
+        Rule("empty_document", F.coalesce(F.trim(F.col("text")) == "", F.lit(True)), "the document has no text"),
+        Rule("duplicate_document_id", F.col("copy") > 1, "another document has the same id"),
+    ]
+
+
+def first_broken(rules: list[Rule]) -> Column:
+    """A struct `(rule, reason)` of the first rule that holds, or null for a usable row."""
+    return F.coalesce(
+        *(
+            F.when(rule.condition, F.struct(F.lit(rule.name).alias("rule"), F.lit(rule.reason).alias("reason")))
+            for rule in rules
+        )
+    )

@@ -1,0 +1,76 @@
+"""The step *register*: checks the training set, and hands everything to the registry."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from synalign import flow, registry
+from synalign.config import Checks, home
+from synalign.run import Attempt
+
+log = logging.getLogger("synalign")
+
+
+def register(attempt: Attempt) -> None:
+    """Register the run's training set in MLflow. Writes no table: its manifest says where the version stands.
+
+    Raises:
+        RegistryError: MLflow cannot be reached or refuses.
+        RunError: A step before it is missing, or belongs to other settings.
+    """
+    run = attempt.run
+    manifests = {step.name: run.require(step.name) for step in flow.STEPS[:-1]}
+    release = registry.Release(
+        retriever=run.configuration.retriever,
+        interval=run.interval.name,
+        configuration=run.configuration.model_dump(mode="json"),
+        manifests=manifests,
+        location=run.table_folder("training_set"),
+        failures=failed_checks(run.configuration.checks, manifests),
+    )
+    for failure in release.failures:
+        log.warning("register: check failed: %s", failure)
+    uri = tracking_uri()
+    registration = registry.register(release, uri, _artifacts(uri))
+    attempt.metrics.update(registration._asdict())
+    attempt.metrics.update({"digest": release.digest, "location": str(release.location), "failures": release.failures})
+
+
+def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    """Which checks a training set fails, each as a sentence with figure and bound.
+
+    Args:
+        checks: The bounds.
+        manifests: Manifests by step; `align` and `assemble` are read.
+    """
+    figures, assembled = manifests["align"]["metrics"], manifests["assemble"]["metrics"]
+    failures = []
+    if not figures["converged"]:
+        failures.append(f"the weights did not converge: gap {figures['gap']:.1e}")
+    share = figures["effective_sample_size"] / figures["synthetic"]
+    if share < checks.min_effective_share:
+        failures.append(f"effective share {share:.3f} is below {checks.min_effective_share}")
+    before = figures.get("mmd2_held_out_before", figures["mmd2_before"])
+    after = figures.get("mmd2_held_out_after", figures["mmd2_after"])
+    if after > checks.max_mmd_ratio * before:
+        failures.append(f"squared MMD {after:.2e} is above {checks.max_mmd_ratio} x {before:.2e}, that of equal weights")
+    rows = assembled.get("synthetic_train_rows", 0)
+    if rows < checks.min_synthetic_rows:
+        failures.append(f"{rows} synthetic rows are fewer than {checks.min_synthetic_rows}")
+    return tuple(failures)
+
+
+def tracking_uri() -> str:
+    """MLflow's address: `$MLFLOW_TRACKING_URI`, or a SQLite file in `home()`."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow' / 'mlflow.db'}"
+
+
+def _artifacts(uri: str) -> str | None:
+    """Where artefacts go when there is no server to decide: beside the database, not in the working directory."""
+    if not uri.startswith("sqlite:"):
+        return None
+    folder = home() / "mlflow" / "artifacts"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.as_uri()

@@ -1,0 +1,224 @@
+"""Which real queries a language model is shown next: one call, two criteria.
+
+Sources: Ren et al., *Few-shot LLM Synthetic Data with Distribution Matching*, WWW 2025, arXiv:2502.08661
+(`synalign.sampling.variance`); ours in `synalign.sampling.coverage`, with its sources.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from synalign.errors import ArgumentError
+from synalign.sampling.coverage import pick_by_coverage
+from synalign.sampling.posterior import retrace
+from synalign.sampling.rows import (
+    Floats,
+    Indices,
+    Points,
+    counts_of,
+    evenly_spaced,
+    median_distance,
+    real_number,
+    unit_rows,
+    whole_number,
+)
+from synalign.sampling.variance import Picks, pick_by_variance
+
+Criterion = Literal["coverage", "variance"]
+
+LENGTH_SCALE_SHARE = 0.7
+"""Default length scale over the median distance. Below 0.4 all rows stay tied at the prior; 0.7 to 1 differ little."""
+
+WATCHED_ROWS = 2_000
+"""Rows, evenly spaced, over which `Selection.uncertainty` is the mean."""
+
+NOTHING_LEARNED = 0.999
+"""An anchor whose variance stays above this (the prior is 1) was told nothing by all the rows before it."""
+
+
+class LengthScaleWarning(UserWarning):
+    """The length scale is so short that no row says anything about another: the selection is arbitrary."""
+
+
+class Selection(NamedTuple):
+    """Demonstrations, batch by batch.
+
+    Attributes:
+        anchors: (T,) int64, row of each batch's anchor; all different.
+        neighbours: (T, k) int64, the other rows of each batch. `variance`: nearest first. `coverage`: in order picked,
+            and no row occurs in two batches.
+        variance: (T,) float64, exact posterior variance of the anchor when it was picked; the prior is 1.
+        uncertainty: (T,) float64, mean exact posterior variance, after each batch, of at most `WATCHED_ROWS` evenly
+            spaced rows. It never rises, and says when more batches stop paying.
+        length_scale: The kernel's length scale, as given or chosen.
+    """
+
+    anchors: Indices
+    neighbours: Indices
+    variance: Floats
+    uncertainty: Floats
+    length_scale: float
+
+
+def sample_demonstrations(
+    embeddings: ArrayLike,
+    batches: int,
+    neighbours: int = 7,
+    *,
+    length_scale: float | None = None,
+    noise: float = 1e-2,
+    criterion: Criterion = "coverage",
+    breadth: int = 16,
+    counts: ArrayLike | None = None,
+    shown: ArrayLike | None = None,
+) -> Selection:
+    """Pick batches of real queries to show, each an anchor with rows near it, so that together they cover the log.
+
+    A Gaussian process with kernel exp(-|x - y|^2 / 2 l^2) and observation variance `noise` stands for what the writer
+    has been shown. Nothing is random: the same input gives the same bytes.
+
+    * `coverage` takes the anchor whose fixed block (it and its k nearest rows) most lowers an upper bound of all
+      rows' variance, weighted by the square root of their counts, and members by the same gain among its
+      `breadth` nearest rows not yet shown; where fewer than k of those are left, the nearest unshown rows beyond them
+      join. Ties, within 1e-13 of the total weight, go to the lowest index. Lazy evaluation, exact.
+    * `variance` takes the row of largest posterior variance among those not yet observed (ties within 1e-10 to the
+      lowest index), with its k nearest rows, shown before or not. It seeks outliers.
+
+    Memory beside the embeddings in float64: `coverage` at most 2 GiB for the gains and 8 M (M + 2,000) bytes for the
+    posterior, M = s + T (k + 1); `variance` 8 n M bytes. `coverage` evaluates gains on all rows up to 20,000; beyond
+    that on 20,000 landmarks drawn by weight, and looks for anchors among as many rows (drawn likewise) as the 2 GiB
+    hold, never fewer than T (k + 1): up to 16,384 rows every row is both. Time: n_c n d for the neighbours of the n_c
+    candidates plus n_c m (d + k) for their gains on m landmarks; `variance` n M (d + M).
+
+    Args:
+        embeddings: (n, d) float32 or float64, rows of norm 1 within 1e-3.
+        batches: T >= 1.
+        neighbours: k >= 0, at most n - 1. All rows count, the anchor excluded, ties to the lowest index.
+        length_scale: l > 0. None: 0.7 x the median distance over the pairs of at most 2,000 evenly spaced rows.
+        noise: Observation variance, > 0.
+        criterion: `coverage` or `variance`.
+        breadth: `coverage` only: how many nearest rows members are picked among, >= neighbours. Equal to
+            `neighbours`: tight batches; larger: more coverage, looser batches.
+        counts: (n,) traffic of each row, >= 0; `coverage` only. None: one each.
+        shown: (s, d) unit rows shown by earlier runs; observed first, with the same kernel and noise.
+
+    Returns:
+        The selection.
+
+    Raises:
+        ArgumentError: Wrong shape, width or dtype; empty; non-finite or non-unit rows; a number out of range; too few
+            rows. `coverage` shows each row once and needs n >= T (k + 1). `variance` needs n >= max(T, k + 1), and
+            rows not yet observed at every round: T (k + 1) rows always suffice.
+
+    Warns:
+        LengthScaleWarning: Every anchor that came after another row kept a variance above 0.999 of the prior.
+
+    References:
+        Ren et al., *Few-shot LLM Synthetic Data with Distribution Matching*, WWW 2025, arXiv:2502.08661.
+
+    Example:
+        >>> angles = np.radians([0, 1, 2.5, 120, 121, 122.5, 124.5, 240, 241])
+        >>> rows = np.column_stack([np.cos(angles), np.sin(angles)])
+        >>> selection = sample_demonstrations(rows, 3, 1, breadth=1)
+        >>> selection.anchors.tolist(), selection.neighbours.tolist()
+        ([5, 2, 7], [[4], [1], [8]])
+        >>> selection.uncertainty.round(2).tolist()
+        [0.49, 0.18, 0.01]
+    """
+    rows = unit_rows("embeddings", embeddings)
+    batches, neighbours = whole_number("batches", batches, 1), whole_number("neighbours", neighbours, 0)
+    _check_enough_rows(len(rows), batches, neighbours, criterion)
+    traffic = counts_of("counts", counts, len(rows))
+    seen = _shown_rows(shown, rows.shape[1])
+    noise = real_number("noise", noise, above=0.0)
+    scale = _length_scale(rows, length_scale)
+    watched, points, earlier = evenly_spaced(len(rows), WATCHED_ROWS), Points.of(rows), Points.of(seen)
+    try:
+        if criterion == "variance":
+            picks = pick_by_variance(
+                points, batches, neighbours, length_scale=scale, noise=noise, shown=earlier, watched=watched
+            )
+        else:
+            anchors, members = pick_by_coverage(
+                points,
+                batches,
+                neighbours,
+                breadth=_breadth(breadth, neighbours),
+                length_scale=scale,
+                noise=noise,
+                weights=np.sqrt(traffic),
+                shown=earlier,
+            )
+            picks = _with_posterior(rows, anchors, members, seen, watched, scale, noise)
+    except np.linalg.LinAlgError as error:
+        raise ArgumentError(
+            "noise", noise, "must be larger for rows this alike", remedy="use the default, 1e-2"
+        ) from error
+    _warn_if_nothing_learned(picks.variance if len(seen) else picks.variance[1:], scale)
+    return Selection(*picks, length_scale=scale)
+
+
+def _check_enough_rows(rows: int, batches: int, neighbours: int, criterion: str) -> None:
+    """Refuse an unknown criterion, and more rows asked for than there are."""
+    if criterion not in get_args(Criterion):
+        raise ArgumentError("criterion", criterion, f"must be one of {', '.join(get_args(Criterion))}")
+    if neighbours > rows - 1:
+        raise ArgumentError("neighbours", neighbours, f"must be <= {rows - 1}: there are {rows} rows")
+    most = rows if criterion == "variance" else rows // (neighbours + 1)
+    if batches > most:
+        raise ArgumentError(
+            "batches",
+            batches,
+            f"must be <= {most}: there are {rows} rows, and a batch takes {neighbours + 1}",
+            remedy="ask for fewer or smaller batches, or collect more queries",
+        )
+
+
+def _breadth(breadth: int, neighbours: int) -> int:
+    """Check the breadth against the members it must hold."""
+    if whole_number("breadth", breadth, 0) < neighbours:
+        raise ArgumentError("breadth", breadth, f"must be >= neighbours == {neighbours}")
+    return breadth
+
+
+def _shown_rows(shown: ArrayLike | None, width: int) -> Floats:
+    """(s, d) float64 rows of earlier runs; (0, d) where there are none."""
+    if shown is None or np.size(shown) == 0:
+        return np.empty((0, width))
+    return unit_rows("shown", shown, width=width)
+
+
+def _length_scale(rows: Floats, length_scale: float | None) -> float:
+    """The length scale given, or the default share of the median distance."""
+    if length_scale is None:
+        return LENGTH_SCALE_SHARE * median_distance(rows)
+    return real_number("length_scale", length_scale, above=0.0)
+
+
+def _with_posterior(
+    rows: Floats, anchors: Indices, members: Indices, seen: Floats, watched: Indices, scale: float, noise: float
+) -> Picks:
+    """Add the exact posterior, followed through the batches in order, to picks made by another criterion."""
+    order = np.column_stack([anchors, members])
+    starts = len(seen) + np.arange(len(order)) * order.shape[1]
+    observed = np.concatenate([seen, rows[order.ravel()]])
+    variance, uncertainty = retrace(
+        Points.of(observed), starts + order.shape[1], Points.of(rows[watched]), length_scale=scale, noise=noise
+    )
+    return Picks(anchors, members, variance[starts], uncertainty)
+
+
+def _warn_if_nothing_learned(variance: Floats, scale: float) -> None:
+    """Warn where anchors that had rows before them are all still at the prior."""
+    if variance.size and variance.min() > NOTHING_LEARNED:
+        warnings.warn(
+            f"length_scale == {scale:g}: every anchor's variance stayed above {NOTHING_LEARNED} of the prior, so no "
+            "row says anything about another and the selection is arbitrary. Leave length_scale out to have "
+            f"{LENGTH_SCALE_SHARE} x the median distance.",
+            LengthScaleWarning,
+            stacklevel=3,
+        )

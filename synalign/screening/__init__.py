@@ -1,0 +1,1 @@
+"""Which written queries are kept: one file per filter, each a function from candidates to verdicts."""

@@ -1,0 +1,86 @@
+"""What a person wants to know after a refresh, from the manifests of its steps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from synalign import flow
+from synalign.config import Configuration
+from synalign.errors import RunError
+from synalign.run import MANIFEST, Interval, Run, read_manifest, root
+
+
+def latest(configuration: Configuration) -> Run:
+    """The run of a retriever that was registered last.
+
+    Raises:
+        RunError: There is none.
+    """
+    last = flow.STEPS[-1].name
+    found = [
+        manifest
+        for path in (root() / configuration.retriever).glob(f"*/{last}/{MANIFEST}")
+        if (manifest := read_manifest(path)) is not None
+    ]
+    if not found:
+        raise RunError(f"{configuration.retriever} has no finished run in {root()}.", remedy="run `synalign refresh` first")
+    interval = max(found, key=lambda manifest: str(manifest["started"]))["interval"]
+    return Run(configuration, Interval.parse(interval["start"], interval["end"]))
+
+
+def summarise(run: Run, since: datetime | None = None) -> list[str]:
+    """The lines that `make refresh` ends with.
+
+    Args:
+        run: A run whose last step has finished.
+        since: When the refresh began: steps that began earlier were reused. None: nothing is said about it.
+
+    Returns:
+        Lines of text.
+
+    Raises:
+        RunError: A step has not finished.
+    """
+    manifests = {step.name: run.require(step.name) for step in flow.STEPS}
+    ingest, screen, align = (manifests[name]["metrics"] for name in ("ingest", "screen", "align"))
+    rows = {table: content["rows"] for manifest in manifests.values() for table, content in manifest["tables"].items()}
+    register = manifests["register"]["metrics"]
+    rejected = {key: screen[key] for key in ("inconsistent", "leak", "near_real", "exact_duplicate", "near_duplicate")
+                if key in screen}  # fmt: skip
+    lines = [
+        f"{run.configuration.retriever}, {run.interval.name}",
+        f"  in    {ingest['log_rows']} log rows, {ingest['document_rows']} documents; {rows['rejected']} rejected",
+        f"        {rows['queries']} distinct queries, {rows['pairs']} pairs",
+        f"  asked {rows['requests']} requests for {manifests['sample']['metrics']['batches']} batches "
+        f"of demonstrations; written by {manifests['generate']['metrics'].get('model')}",
+        f"  wrote {screen['candidates']} candidates, {screen['accepted']} accepted"
+        + "".join(f", {count} {reason.replace('_', ' ')}" for reason, count in rejected.items()),
+        f"  out   {rows['training_set']} rows: {_rows(manifests['assemble']['metrics'])}",
+        f"  MMD²  {_mmd(align)}",
+        f"  ESS   {align['effective_sample_size']:.0f} of {align['synthetic']} "
+        f"(documents: {align['document_effective_sample_size']:.0f} of {align['documents']})",
+        f"  set   {register['location']}",
+        f"  MLflow {register['model']} version {register['version']}"
+        + (", alias current" if register["current"] else ", alias current not moved")
+        + "".join(f"\n        check failed: {failure}" for failure in register["failures"]),
+    ]
+    if since is not None:
+        reused = [name for name, manifest in manifests.items() if datetime.fromisoformat(manifest["started"]) < since]
+        lines.append(f"  reused {', '.join(reused) if reused else 'no step'}")
+    return lines
+
+
+def _rows(metrics: dict[str, Any]) -> str:
+    found = {key.removesuffix("_rows").replace("_", " "): count for key, count in metrics.items() if key.endswith("_rows")}
+    return ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
+
+
+def _mmd(metrics: dict[str, Any]) -> str:
+    if "mmd2_held_out_before" not in metrics:
+        return f"{metrics['mmd2_before']:.3e} -> {metrics['mmd2_after']:.3e} on train queries; none is held out"
+    before, after = metrics["mmd2_held_out_before"], metrics["mmd2_held_out_after"]
+    return (
+        f"{before:.3e} -> {after:.3e} on {metrics['real_held_out']} held-out queries "
+        f"({before / max(after, 1e-300):.1f}x closer, p = {metrics['mmd2_held_out_p_value']:.3g})"
+    )

@@ -1,0 +1,81 @@
+"""The step *assemble*: real pairs and weighted synthetic pairs as one training set.
+
+The weight rule. A real row has weight 1. Synthetic rows share, in proportion to the chosen scheme's weights, a total
+of `mass` times the number of real rows of the split `train`, so their mean weight is mass x real / synthetic. Real
+rows of the other splits are carried along for judging and, being no training rows, do not count in that total.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from synalign.errors import InputError
+from synalign.run import Attempt
+from synalign.spark import session, write_table
+from synalign.tables import ID_CHARACTERS, SEPARATOR
+
+if TYPE_CHECKING:
+    from synalign.run import Run
+
+
+def assemble(attempt: Attempt) -> None:
+    """Write `training_set`.
+
+    Raises:
+        InputError: There is no real pair in the split `train`, so there is nothing to scale the weights by.
+    """
+    with session(f"synalign assemble {attempt.configuration.retriever}") as spark:
+        pairs = _read(spark, attempt.run, "pairs")
+        documents = _read(spark, attempt.run, "documents")
+        title = F.when(F.col("title") == "", F.lit(None)).otherwise(F.col("title"))
+        documents = documents.select("document_id", F.concat_ws("\n", title, "text").alias("document"))
+        real_train = pairs.where(F.col("split") == "train").count()
+        if real_train == 0:
+            raise InputError("no real pair is in the split train.", remedy="widen source.window_days")
+        rows = _real(pairs).unionByName(_synthetic(spark, attempt, real_train)).join(documents, "document_id")
+        write_table(rows, attempt.output("training_set"), "training_set")
+        attempt.metrics.update(_totals(spark, attempt))
+
+
+def _read(spark: SparkSession, run: Run, table: str) -> DataFrame:
+    return spark.read.parquet(str(run.table_folder(table)))
+
+
+def _real(pairs: DataFrame) -> DataFrame:
+    return pairs.select(
+        "pair_id",
+        "query",
+        "document_id",
+        F.lit("real").alias("source"),
+        F.lit(1.0).alias("weight"),
+        "split",
+        F.lit(None).cast("string").alias("batch_id"),
+    )
+
+
+def _synthetic(spark: SparkSession, attempt: Attempt, real_train: int) -> DataFrame:
+    settings = attempt.configuration.alignment
+    weights = _read(spark, attempt.run, "weights").where(F.col("scheme") == settings.scheme)
+    candidates = _read(spark, attempt.run, "candidates")
+    return weights.join(candidates, "candidate_id").select(
+        F.substring(F.sha2(F.concat_ws(SEPARATOR, "query", "document_id"), 256), 1, ID_CHARACTERS).alias("pair_id"),
+        "query",
+        "document_id",
+        F.lit("synthetic").alias("source"),
+        (F.col("weight") * F.lit(float(settings.mass) * real_train)).alias("weight"),
+        F.lit("train").alias("split"),
+        "batch_id",
+    )
+
+
+def _totals(spark: SparkSession, attempt: Attempt) -> dict[str, Any]:
+    """Rows and total weight by source and split, read back from what was written."""
+    rows = spark.read.parquet(str(attempt.output("training_set"))).groupBy("source", "split")
+    totals: dict[str, Any] = {"scheme": attempt.configuration.alignment.scheme}
+    for row in rows.agg(F.count("*").alias("rows"), F.sum("weight").alias("weight")).collect():
+        totals[f"{row['source']}_{row['split']}_rows"] = row["rows"]
+        totals[f"{row['source']}_{row['split']}_weight"] = row["weight"]
+    return totals
