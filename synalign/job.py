@@ -35,8 +35,8 @@ def main(
         outside: What it reads from outside the run, name to digest.
         always: Never reuse it: what it does can be undone from outside, and doing it again is harmless.
     """
-    logging.basicConfig(level=logging.INFO, format=f"{MARK}%(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("py4j").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format=f"{MARK}%(levelname)s %(message)s", stream=sys.stderr)
+    log.setLevel(logging.INFO)
     # Airflow and people end jobs with SIGTERM; unwinding lets the attempt clean up. SIGKILL is survived too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     arguments = _parser(default_step).parse_args()

@@ -247,7 +247,7 @@ class Attempt:
         folder.mkdir()
         try:
             content = content.select(tables.schema(table).names).cast(tables.schema(table))
-        except (KeyError, pa.ArrowInvalid, ValueError) as error:
+        except (KeyError, pa.ArrowException, ValueError) as error:
             raise RunError(f"table {table!r} does not fit its schema: {error}.") from error
         pq.write_table(content, folder / "part-00000.parquet")  # type: ignore[no-untyped-call]
 

@@ -30,7 +30,8 @@ log = logging.getLogger("synalign")
 def align(attempt: Attempt) -> None:
     """Write `weights`: within a scheme they sum to one.
 
-    Weights are found on real queries of the split `train`, and judged on those of `test`, which they never saw.
+    Weights are found on real queries of the split `train`, and judged on those of `test`, which they never saw. Every
+    distinct query counts once on both sides, as every distinct real pair does in the training set.
 
     Raises:
         InputError: There is no real train query to align to.
@@ -42,10 +43,10 @@ def align(attempt: Attempt) -> None:
     candidates = candidates.filter(pc.is_in(candidates["candidate_id"], accepted["candidate_id"].combine_chunks()))
     ids = candidates["candidate_id"].to_pylist()
     documents = candidates["document_id"].to_numpy(zero_copy_only=False).astype(str)
-    real, counts = _real(attempt, "train")
+    real = _real(attempt, "train")
     if not len(real):
         raise InputError("there is no train query to align to.", remedy="widen source.window_days")
-    held_out, _ = _real(attempt, "test")
+    held_out = _real(attempt, "test")
     alignment = solve(
         matrix(run.read("candidate_embeddings"), ids),
         real,
@@ -53,7 +54,6 @@ def align(attempt: Attempt) -> None:
         ridge=settings.ridge,
         coverage=settings.coverage,
         tolerance=settings.tolerance,
-        real_counts=counts,
         held_out=held_out if len(held_out) else None,
     )
     schemes = {
@@ -80,12 +80,11 @@ def equal_mass(documents: NDArray[np.str_]) -> NDArray[np.float64]:
     return weights
 
 
-def _real(attempt: Attempt, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Embeddings and counts of the real queries of a split."""
+def _real(attempt: Attempt, split: str) -> NDArray[np.float32]:
+    """Embeddings of the real queries of a split."""
     queries = attempt.run.read("queries")
-    queries = queries.filter(pc.equal(queries["split"], split))
-    vectors = matrix(attempt.run.read("query_embeddings"), queries["query_id"].to_pylist())
-    return vectors, np.asarray(queries["count"])
+    ids = queries.filter(pc.equal(queries["split"], split))["query_id"].to_pylist()
+    return matrix(attempt.run.read("query_embeddings"), ids)
 
 
 def _rows(ids: list[str], schemes: dict[str, NDArray[np.float64]]) -> pa.Table:

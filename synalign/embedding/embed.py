@@ -53,9 +53,8 @@ def embed(attempt: Attempt) -> None:
             source = _sources()[target]
             frame = _read(spark, attempt.run.table_folder(source.table), source)
             vectors, distinct = _embedded(frame, settings)
-            # Column metadata ends in every file's own schema: a file that went astray still says what made it.
-            named = F.col("embedding").alias("embedding", metadata={"model": settings.model, "revision": revision})
-            write_table(vectors.select("id", named), attempt.output(target), target)
+            made_by = {"model": settings.model, "revision": revision}
+            write_table(vectors, attempt.output(target), target, made_by)
             attempt.metrics[f"{target}_distinct_texts"] = distinct
 
 

@@ -1,0 +1,109 @@
+"""What each batch is made of: its demonstrations and its target documents, read from the tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synalign.embedding.matrix import matrix
+from synalign.errors import RunError
+from synalign.generation.targets import choose_targets
+from synalign.run import Run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Document(NamedTuple):
+    """A target document.
+
+    Attributes:
+        document_id: Its id.
+        title: May be empty.
+        text: All of it; prompts cut it.
+    """
+
+    document_id: str
+    title: str
+    text: str
+
+
+class Batch(NamedTuple):
+    """One batch of demonstrations and the documents that queries are written for.
+
+    Attributes:
+        batch_id: Its id.
+        demonstrations: Real queries, the anchor first.
+        documents: Target documents.
+    """
+
+    batch_id: str
+    demonstrations: tuple[str, ...]
+    documents: tuple[Document, ...]
+
+
+def read_batches(run: Run) -> list[Batch]:
+    """The batches of a run, in the order they were sampled.
+
+    Raises:
+        RunError: A table is missing or empty, or a demonstration is not a train query.
+    """
+    members = _members(run.read("demonstrations"))
+    texts = _train_queries(run.read("queries"), members)
+    documents = run.read("documents")
+    if not members or not len(documents):
+        raise RunError("there are no demonstrations or no documents.", remedy="run ingest and sample again")
+    targets = _targets(run, members, documents["document_id"].to_pylist())
+    batches = []
+    for (batch_id, query_ids), rows in zip(members.items(), targets, strict=True):
+        shown = documents.take(pa.array(rows))
+        columns = (shown[name].to_pylist() for name in ("document_id", "title", "text"))
+        chosen = tuple(Document(*row) for row in zip(*columns, strict=True))
+        batches.append(Batch(batch_id, tuple(texts[query_id] for query_id in query_ids), chosen))
+    return batches
+
+
+def _members(demonstrations: pa.Table) -> dict[str, list[str]]:
+    """Query ids of each batch by position, batches in the order of the table."""
+    rows: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    columns = (demonstrations[name].to_pylist() for name in ("batch_id", "position", "query_id"))
+    for batch_id, position, query_id in zip(*columns, strict=True):
+        rows[batch_id].append((position, query_id))
+    return {batch_id: [query_id for _, query_id in sorted(members)] for batch_id, members in rows.items()}
+
+
+def _train_queries(queries: pa.Table, members: dict[str, list[str]]) -> dict[str, str]:
+    """Query texts by id; only of the split train, for what a model has seen must not be what it is judged on."""
+    train = queries.filter(pc.equal(queries["split"], "train"))
+    texts = dict(zip(train["query_id"].to_pylist(), train["query"].to_pylist(), strict=True))
+    for query_ids in members.values():
+        for query_id in query_ids:
+            if query_id not in texts:
+                raise RunError(f"demonstration {query_id} is not a train query.", remedy="run the step sample again")
+    return texts
+
+
+def _targets(run: Run, members: dict[str, list[str]], document_ids: list[str]) -> list[NDArray[np.int64]]:
+    settings = run.configuration.generation
+    pairs = run.read("pairs")
+    # Held-out pairs play no part: choosing documents by them would tell the training set about the test.
+    pairs = pairs.filter(pc.equal(pairs["split"], "train"))
+    place = {document_id: row for row, document_id in enumerate(document_ids)}
+    events = np.zeros(len(document_ids), dtype=np.int64)
+    clicks: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    columns = (pairs[name].to_pylist() for name in ("query_id", "document_id", "count"))
+    for query_id, document_id, count in zip(*columns, strict=True):
+        events[place[document_id]] += count
+        clicks[query_id].append((-count, place[document_id]))
+    vectors = matrix(run.read("query_embeddings"), [query_id for ids in members.values() for query_id in ids])
+    ends = np.cumsum([len(query_ids) for query_ids in members.values()])[:-1]
+    means = np.stack([part.mean(axis=0) for part in np.split(vectors, ends)])
+    clicked = None
+    if settings.targets == "demonstrated":
+        clicked = [[row for query_id in ids for _, row in sorted(clicks[query_id])] for ids in members.values()]
+    documents = matrix(run.read("document_embeddings"), document_ids)
+    return choose_targets(means, documents, events, settings.documents_per_batch, clicked)

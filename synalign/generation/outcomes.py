@@ -1,0 +1,171 @@
+"""How a request can end, and the one place where what an endpoint sends becomes one of these endings.
+
+Decided by exception class, status code and the error's `code`, never by the text of a message.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import openai
+from openai.types.chat import ChatCompletion
+from pydantic import BaseModel, ValidationError
+
+OK = "ok"
+RATE_LIMITED = "rate_limited"
+QUOTA_EXHAUSTED = "quota_exhausted"
+AUTHENTICATION = "authentication"
+NOT_FOUND = "not_found"
+CONTEXT_TOO_LONG = "context_too_long"
+REJECTED = "rejected"
+TIMEOUT = "timeout"
+SERVER_ERROR = "server_error"
+CONNECTION = "connection"
+REFUSED = "refused"
+TRUNCATED = "truncated"
+INVALID_OUTPUT = "invalid_output"
+NOT_SENT = "not_sent"
+
+# Trying again can help. The others would end the same way, and cost again.
+RETRIED = frozenset({RATE_LIMITED, TIMEOUT, SERVER_ERROR, CONNECTION, INVALID_OUTPUT})
+# Every other request would end the same way.
+FINAL = frozenset({QUOTA_EXHAUSTED, AUTHENTICATION, NOT_FOUND})
+
+_QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_CONTEXT_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
+_BY_STATUS = {
+    401: AUTHENTICATION,
+    402: QUOTA_EXHAUSTED,
+    403: AUTHENTICATION,
+    404: NOT_FOUND,
+    408: TIMEOUT,
+    409: SERVER_ERROR,
+    413: CONTEXT_TOO_LONG,
+    429: RATE_LIMITED,
+}
+_MESSAGE_CHARACTERS = 300
+
+
+class Failure(Exception):
+    """One try that gave no good answer.
+
+    Args:
+        outcome: How it ended, one of the names above.
+        detail: For people; may hold what the endpoint wrote.
+        retry_after: Seconds the endpoint asked to wait, if it did.
+        tokens_in: Tokens it cost all the same.
+        tokens_out: The same for what was received.
+    """
+
+    def __init__(
+        self, outcome: str, detail: str, *, retry_after: float | None = None, tokens_in: int = 0, tokens_out: int = 0
+    ) -> None:
+        super().__init__(f"{outcome}: {detail}")
+        self.outcome = outcome
+        self.detail = detail
+        self.retry_after = retry_after
+        self.tokens_in = tokens_in
+        self.tokens_out = tokens_out
+
+
+class Reply(NamedTuple):
+    """A good answer of one try.
+
+    Attributes:
+        text: The answer as it was sent.
+        content: The same, validated.
+        model: The model's name as it reported it.
+        tokens_in: Tokens sent.
+        tokens_out: Tokens received.
+    """
+
+    text: str
+    content: BaseModel
+    model: str
+    tokens_in: int
+    tokens_out: int
+
+
+def of_error(error: Exception) -> Failure:
+    """What an exception of the openai client stands for; one that is none of them is raised again."""
+    if isinstance(error, TimeoutError | openai.APITimeoutError):
+        return Failure(TIMEOUT, "no answer in time")
+    if isinstance(error, openai.APIConnectionError):
+        return Failure(CONNECTION, f"the connection failed ({type(error.__cause__).__name__})")
+    if isinstance(error, openai.APIStatusError):
+        codes = {code for code in (error.code, error.type) if isinstance(code, str)}
+        outcome = _of_status(error.status_code, codes)
+        message = " ".join(str(error.message).split())[:_MESSAGE_CHARACTERS]
+        asked = retry_after(error.response.headers)
+        return Failure(outcome, f"status {error.status_code}: {message}", retry_after=asked)
+    # The client lets a ValueError of its JSON decoder through.
+    if isinstance(error, ValueError | openai.APIError):
+        return Failure(INVALID_OUTPUT, f"the body is no chat completion ({type(error).__name__})")
+    raise error
+
+
+def of_completion(completion: object, model: type[BaseModel]) -> Reply:
+    """The validated answer in a chat completion.
+
+    Raises:
+        Failure: There is none: refused, truncated, or not of the schema.
+    """
+    if not isinstance(completion, ChatCompletion) or not completion.choices:
+        raise Failure(INVALID_OUTPUT, "the body is no chat completion")
+    # The client builds its objects without checking them: any part may be missing or of another type.
+    choice = completion.choices[0]
+    message, finish = getattr(choice, "message", None), getattr(choice, "finish_reason", None)
+    tokens_in, tokens_out = _count(completion.usage, "prompt_tokens"), _count(completion.usage, "completion_tokens")
+
+    def failure(outcome: str, detail: str) -> Failure:
+        return Failure(outcome, detail, tokens_in=tokens_in, tokens_out=tokens_out)
+
+    if finish == "content_filter" or getattr(message, "refusal", None):
+        raise failure(REFUSED, "the model refused")
+    if finish == "length":
+        raise failure(TRUNCATED, "the answer reached generation.max_output_tokens")
+    text = getattr(message, "content", None)
+    if not isinstance(text, str):
+        raise failure(INVALID_OUTPUT, "the answer has no text")
+    try:
+        content = model.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))[:_MESSAGE_CHARACTERS] or "the answer"
+        raise failure(INVALID_OUTPUT, f"{place}: {first['type']}, {error.error_count()} in all") from None
+    return Reply(text, content, str(completion.model)[:_MESSAGE_CHARACTERS], tokens_in, tokens_out)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a response asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
+    for name, divisor in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) / divisor
+        except (KeyError, ValueError):
+            continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _count(usage: object, name: str) -> int:
+    """A token count, or 0 where the endpoint reports none."""
+    value = getattr(usage, name, None)
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _of_status(status: int, codes: set[str]) -> str:
+    if codes & _QUOTA_CODES:
+        return QUOTA_EXHAUSTED
+    if codes & _CONTEXT_CODES:
+        return CONTEXT_TOO_LONG
+    if status >= 500:
+        return SERVER_ERROR
+    return _BY_STATUS.get(status, REJECTED)

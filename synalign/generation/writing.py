@@ -1,0 +1,120 @@
+"""The request *write*: queries for documents, and what becomes of every query that comes back."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from typing import Any, NamedTuple
+
+from synalign.config import Configuration
+from synalign.generation.attributes import attributes_as_data
+from synalign.generation.batches import Batch, Document
+from synalign.generation.client import Request
+from synalign.generation.prompts import prompt_version, render
+from synalign.generation.schemas import QUERIES, LatentAttributes, WrittenQueries
+from synalign.querylog.rules import normalise
+from synalign.tables import content_id
+
+WRITE = "write"
+EMPTY, OVER_LENGTH, CONTROL_CHARACTERS = "empty", "over_length", "control_characters"
+UNKNOWN_DOCUMENT, TOO_MANY = "unknown_document", "too_many"
+_TITLE_CHARACTERS = 300
+
+
+class Candidate(NamedTuple):
+    """One row of the table `candidates`."""
+
+    candidate_id: str
+    batch_id: str
+    query: str
+    document_id: str
+    request_id: str
+
+
+class Written(NamedTuple):
+    """What one answer gave; `returned` is the number of candidates and of all that was rejected.
+
+    Attributes:
+        candidates: Accepted queries, in the order of the answer.
+        returned: Queries in the answer.
+        rejected: Reason to count.
+        missing: How many queries were asked for and not returned.
+    """
+
+    candidates: list[Candidate]
+    returned: int
+    rejected: Counter[str]
+    missing: int
+
+
+def asked_for(batch: Batch, configuration: Configuration) -> int:
+    """How many queries a batch's request asks for."""
+    return len(batch.documents) * configuration.generation.queries_per_document
+
+
+def write_request(batch: Batch, attributes: LatentAttributes, configuration: Configuration) -> Request:
+    """Ask for queries that have these attributes, for the documents of a batch."""
+    settings = configuration.generation
+    longest = configuration.ingest.max_query_characters
+    data = {
+        "queries_per_document": settings.queries_per_document,
+        "max_query_characters": longest,
+        "attributes": attributes_as_data(attributes),
+        "demonstrations": batch.demonstrations,
+        "documents": [
+            _as_data(number, document, settings.document_characters) for number, document in enumerate(batch.documents)
+        ],
+    }
+    messages = render(
+        WRITE,
+        data,
+        count=len(batch.documents),
+        queries_per_document=settings.queries_per_document,
+        max_query_characters=longest,
+    )
+    return Request(WRITE, batch.batch_id, prompt_version(WRITE), messages, QUERIES, WrittenQueries)
+
+
+def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configuration: Configuration) -> Written:
+    """Judge every query of an answer: a candidate, or rejected for a reason that is counted."""
+    quota = dict.fromkeys(range(len(batch.documents)), configuration.generation.queries_per_document)
+    longest = configuration.ingest.max_query_characters
+    candidates: list[Candidate] = []
+    rejected: Counter[str] = Counter()
+    occurrences: Counter[tuple[str, str]] = Counter()
+    for entry in answer.documents:
+        for text in entry.queries:
+            query = normalise(text)
+            reason = _reason(query, longest, quota.get(entry.document))
+            if reason not in (UNKNOWN_DOCUMENT, TOO_MANY):
+                quota[entry.document] -= 1
+            if reason:
+                rejected[reason] += 1
+                continue
+            document_id = batch.documents[entry.document].document_id
+            occurrences[document_id, query] += 1
+            nth = str(occurrences[document_id, query])
+            candidate_id = content_id(request_id, document_id, query, nth)
+            candidates.append(Candidate(candidate_id, batch.batch_id, query, document_id, request_id))
+    returned = sum(len(entry.queries) for entry in answer.documents)
+    return Written(candidates, returned, rejected, sum(quota.values()))
+
+
+def _as_data(number: int, document: Document, characters: int) -> dict[str, Any]:
+    title = " ".join(document.title[:_TITLE_CHARACTERS].split())
+    return {"document": number, "title": title, "text": document.text.strip()[:characters]}
+
+
+def _reason(query: str, longest: int, quota: int | None) -> str:
+    """Why a query is no candidate; empty when it is one."""
+    if quota is None:
+        return UNKNOWN_DOCUMENT
+    if quota < 1:
+        return TOO_MANY
+    if not query:
+        return EMPTY
+    if len(query) > longest:
+        return OVER_LENGTH
+    if any(character == "\ufffd" or unicodedata.category(character) == "Cc" for character in query):
+        return CONTROL_CHARACTERS
+    return ""

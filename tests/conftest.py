@@ -1,0 +1,84 @@
+"""What all tests share: a home of their own, one Spark session for all, and small hand-made runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from synalign import config, flow
+from synalign.run import Attempt, Interval, Run
+
+# Before anything starts a thread or a JVM: two test processes share two cores, and nothing leaves the machine.
+os.environ.update(
+    OMP_NUM_THREADS="1",
+    HF_HUB_OFFLINE="1",
+    DO_NOT_TRACK="true",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    SPARK_LOCAL_IP="127.0.0.1",
+    SPARK_SUBMIT_OPTS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    PYSPARK_PYTHON=sys.executable,
+    # A test's tables have a handful of rows: planning them is all the time there is. The real settings run in integration.
+    PYSPARK_SUBMIT_ARGS=(
+        "--master local[2] --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 "
+        "--conf spark.sql.adaptive.enabled=false --conf spark.sql.codegen.wholeStage=false pyspark-shell"
+    ),
+)
+for inherited in ("MLFLOW_TRACKING_URI", "SYNALIGN_WRITER_URL", "SPARK_HOME", "SYNALIGN_RETRIEVERS"):
+    os.environ.pop(inherited, None)
+
+INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has an empty `$SYNALIGN_HOME`."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("SYNALIGN_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """One session for all tests of a process; `synalign.spark.session` uses it because it is active."""
+    from synalign.spark import session
+
+    with session("synalign tests") as running:
+        yield running
+
+
+@pytest.fixture
+def configuration() -> Callable[..., config.Configuration]:
+    """Makes a checked configuration; keyword arguments replace whole sections."""
+
+    def make(**sections: Any) -> config.Configuration:
+        content = {
+            "retriever": "shop",
+            "schedule": {"start": "2026-01-01"},
+            "source": {"kind": "log", "path": "log", "format": "jsonl", "documents": {"path": "d.jsonl", "format": "jsonl"}},
+        }
+        return config.Configuration.model_validate({**content, **sections})
+
+    return make
+
+
+@pytest.fixture
+def commit() -> Callable[..., Run]:
+    """Puts hand-made tables into a run as if their steps had finished."""
+
+    def put(run: Run, **contents: pa.Table) -> Run:
+        for step in flow.STEPS:
+            if set(step.writes) & set(contents):
+                attempt = Attempt(run, step)
+                attempt.begin()
+                for table in step.writes:
+                    attempt.write(table, contents[table])
+                attempt.commit()
+        return run
+
+    return put

@@ -1,0 +1,68 @@
+"""Attributes: what is asked, and the rows that come of the answer."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from synalign.generation.attributes import AttributeRow, attribute_rows, attributes_as_data, reason_request
+from synalign.generation.batches import Batch
+from synalign.generation.prompts import from_data
+from synalign.generation.schemas import LatentAttributes
+
+BATCH = Batch("batch", ("first query", "second query"), ())
+
+
+def answer(*attributes: tuple[str, list[str], list[str]]) -> LatentAttributes:
+    names = ("name", "values_seen", "values_generalised")
+    return LatentAttributes.model_validate({"attributes": [dict(zip(names, item, strict=True)) for item in attributes]})
+
+
+def test_the_request_shows_the_demonstrations_and_says_how_many():
+    request = reason_request(BATCH)
+    system, user = request.messages
+    assert (system["role"], user["role"], request.kind, request.batch_id) == ("system", "user", "reason", "batch")
+    assert from_data(user["content"]) == {"demonstrations": ["first query", "second query"]}
+    assert "the 2 queries" in user["content"]
+
+
+def test_each_value_becomes_one_row_and_seen_wins_over_generalised():
+    given = answer(("form", ["question", " Question "], ["keywords", "question"]), ("Form", [], ["KEYWORDS"]))
+    assert attribute_rows(BATCH, "request", given) == [
+        AttributeRow("batch", "form", "question", False, "request"),
+        AttributeRow("batch", "form", "keywords", True, "request"),
+    ]
+
+
+def test_a_value_generalised_first_and_seen_later_is_seen():
+    rows = attribute_rows(BATCH, "request", answer(("tone", [], ["polite"]), ("tone", ["polite"], [])))
+    assert [(row.value, row.generalised) for row in rows] == [("polite", False)]
+
+
+def test_blank_names_and_values_give_no_row():
+    assert attribute_rows(BATCH, "request", answer((" ", ["x"], []), ("form", [" "], []))) == []
+
+
+def test_attributes_go_into_the_next_request_as_they_came():
+    given = answer(("form", ["question"], ["keywords"]))
+    assert attributes_as_data(given) == [
+        {"name": "form", "values_seen": ["question"], "values_generalised": ["keywords"]}
+    ]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        [],
+        [{"name": "form", "values_seen": ["x"]}],
+        [{"name": "form", "values_seen": ["x"], "values_generalised": [], "more": 1}],
+        [{"name": "form", "values_seen": [1], "values_generalised": []}],
+        [{"name": "x" * 101, "values_seen": [], "values_generalised": []}],
+        [{"name": "form", "values_seen": ["x" * 301], "values_generalised": []}],
+        [{"name": "form", "values_seen": ["x"] * 25, "values_generalised": []}],
+        [{"name": "form", "values_seen": [], "values_generalised": []}] * 25,
+    ],
+)
+def test_answers_out_of_bounds_are_invalid(attributes):
+    with pytest.raises(ValidationError):
+        LatentAttributes.model_validate({"attributes": attributes})

@@ -1,0 +1,22 @@
+import numpy as np
+import pytest
+
+from synalign.screening import round_trip
+
+
+def test_ranks_agree_with_sorting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(round_trip, "_BLOCK", 9)
+    rng = np.random.default_rng(0)
+    queries, documents = (rng.normal(size=(rows, 6)).astype(np.float32) for rows in (40, 25))
+    targets = rng.integers(0, 25, 40)
+    found = round_trip.round_trip_ranks(queries, documents, targets)
+    for row, target in enumerate(targets):
+        order = np.argsort(-(queries[row] @ documents.T), kind="stable")
+        assert order[found[row] - 1] == target
+
+
+def test_documents_equally_near_do_not_push_the_target_back() -> None:
+    documents = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], dtype=np.float32)
+    query = np.array([[1, 0]], dtype=np.float32)
+    assert round_trip.round_trip_ranks(query, documents, np.array([2])).tolist() == [1]
+    assert round_trip.round_trip_ranks(query, documents, np.array([3])).tolist() == [4]

@@ -1,0 +1,31 @@
+import pytest
+
+from synalign import config, flow, tables
+from synalign.errors import RunError
+
+
+def test_every_table_is_written_once_by_an_earlier_step_than_those_that_read_it() -> None:
+    written: list[str] = []
+    for step in flow.STEPS:
+        assert set(step.reads) <= set(written), step.name
+        assert not set(step.writes) & set(written), step.name
+        written += step.writes
+    assert set(written) == set(tables.SCHEMAS)
+
+
+def test_every_setting_that_defines_data_is_in_some_step_and_no_runtime_setting_is() -> None:
+    used = {key for step in flow.STEPS for key in step.settings}
+    defining = set(config.Configuration.model_fields) - {"description", "owner", "schedule", "runtime"}
+    assert used == defining
+
+
+def test_an_unknown_step_or_table_is_named() -> None:
+    with pytest.raises(RunError, match="step == 'embeds'"):
+        flow.step("embeds")
+    with pytest.raises(RunError, match="table == 'pear'"):
+        flow.writer("pear")
+
+
+def test_upstream_follows_the_tables() -> None:
+    assert flow.upstream("embed_candidates") == {"generate"}
+    assert flow.upstream("ingest") == set()

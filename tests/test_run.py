@@ -1,0 +1,229 @@
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from synalign import flow
+from synalign.config import Configuration
+from synalign.errors import BusyError, RunError
+from synalign.job import perform
+from synalign.run import Attempt, Interval, Run
+
+Make = Callable[..., Configuration]
+INTERVAL = Interval.parse("2026-02-28T00:00:00+00:00", "2026-03-01T00:00:00+00:00")
+DOCUMENTS = pa.table({"document_id": ["d1", "d2"], "title": ["", "t"], "text": ["a", "b"]})
+QUERIES = pa.table(
+    {
+        "query_id": ["q1"],
+        "query": ["how"],
+        "count": [1],
+        "first_seen": pa.array([0], pa.timestamp("us", tz="UTC")),
+        "last_seen": pa.array([0], pa.timestamp("us", tz="UTC")),
+        "split": ["train"],
+        "label": pa.array([None], pa.string()),
+    }
+)
+PAIRS = pa.table(
+    {"pair_id": ["p"], "query_id": ["q1"], "query": ["how"], "document_id": ["d1"], "count": [1], "split": ["train"]}
+)
+REJECTED = pa.table({name: pa.array([], pa.string()) for name in ("source", "row", "rule", "reason")})
+
+
+def ingest(attempt: Attempt) -> None:
+    for table, content in (("documents", DOCUMENTS), ("queries", QUERIES), ("pairs", PAIRS), ("rejected", REJECTED)):
+        attempt.write(table, content)
+    attempt.metrics["rows"] = 3
+
+
+def vectors(attempt: Attempt) -> None:
+    for table in attempt.step.writes:
+        attempt.write(table, pa.table({"id": ["x"], "embedding": pa.array([[1.0]], pa.list_(pa.float32()))}))
+
+
+def test_digests_agree_with_hashlib(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    perform(run, "ingest", ingest)
+    manifest = json.loads((run.step_folder("ingest") / "manifest.json").read_text())
+    for table, content in manifest["tables"].items():
+        listing = ""
+        for name, entry in content["files"].items():
+            digest = hashlib.sha256((run.table_folder(table) / name).read_bytes()).hexdigest()
+            assert entry["sha256"] == digest
+            listing += f"{digest}  {name}\n"
+        assert content["digest"] == hashlib.sha256(listing.encode()).hexdigest()
+    assert manifest["tables"]["documents"]["rows"] == 2
+    assert pq.read_table(run.table_folder("documents")).num_rows == 2
+
+
+def test_a_finished_step_is_reused_and_left_untouched(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    assert perform(run, "ingest", ingest)["reused"] is False
+    before = (run.step_folder("ingest") / "manifest.json").stat().st_mtime_ns
+    assert perform(run, "ingest", ingest)["reused"] is True
+    assert (run.step_folder("ingest") / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_a_setting_that_defines_a_step_makes_it_run_again_and_others_do_not(configuration: Make) -> None:
+    perform(Run(configuration(), INTERVAL), "ingest", ingest)
+    for section, reused in (
+        ({"runtime": {"concurrency": 3}}, True),
+        ({"sampling": {"batches": 3}}, True),
+        ({"ingest": {"max_query_characters": 99}}, False),
+    ):
+        assert perform(Run(configuration(**section), INTERVAL), "ingest", ingest)["reused"] is reused, section
+
+
+def test_a_changed_outside_file_makes_the_step_run_again(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    perform(run, "ingest", ingest, {"log": "a"})
+    assert perform(run, "ingest", ingest, {"log": "a"})["reused"] is True
+    assert perform(run, "ingest", ingest, {"log": "b"})["reused"] is False
+
+
+def test_a_damaged_file_makes_the_step_run_again(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    perform(run, "ingest", ingest)
+    path = run.table_folder("documents") / "part-00000.parquet"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert perform(run, "ingest", ingest)["reused"] is False
+
+
+def test_a_step_that_reran_to_the_same_bytes_does_not_disturb_the_steps_after_it(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    perform(run, "ingest", ingest, {"log": "a"})
+    perform(run, "embed", vectors)
+    perform(run, "ingest", ingest, {"log": "b"})
+    assert perform(run, "embed", vectors)["reused"] is True
+
+
+def test_a_failed_step_leaves_the_finished_one_and_no_rubbish(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    perform(run, "ingest", ingest, {"log": "a"})
+    digest = run.digest("documents")
+
+    def fails(attempt: Attempt) -> None:
+        attempt.write("documents", DOCUMENTS.slice(1))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        perform(run, "ingest", fails, {"log": "b"})
+    assert run.digest("documents") == digest
+    assert [path.name for path in run.folder.iterdir() if path.name != ".lock"] == ["ingest"]
+
+
+def test_rubbish_of_a_killed_attempt_is_cleared_by_the_next(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    left = run.folder / ".ingest.deadbeef" / "documents"
+    left.mkdir(parents=True)
+    assert run.manifest("ingest") is None
+    perform(run, "ingest", ingest)
+    assert not left.exists()
+
+
+def test_a_step_without_its_promised_tables_does_not_commit(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    with pytest.raises(RunError, match="'queries' was not written"):
+        perform(run, "ingest", lambda attempt: attempt.write("documents", DOCUMENTS))
+    assert run.manifest("ingest") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (DOCUMENTS.drop_columns("title"), "does not fit its schema"),
+        (DOCUMENTS.set_column(2, "text", pa.array(["a", None])), "does not fit its schema"),
+        (DOCUMENTS.set_column(1, "title", pa.array([[1], [2]])), "does not fit its schema"),
+    ],
+)
+def test_a_table_must_fit_its_schema(configuration: Make, content: pa.Table, expected: str) -> None:
+    with pytest.raises(RunError, match=expected):
+        perform(Run(configuration(), INTERVAL), "ingest", lambda attempt: attempt.write("documents", content))
+
+
+def test_reading_an_unfinished_or_stale_step_says_what_to_run(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    with pytest.raises(RunError, match=r"(?s)is not finished.*run step 'ingest'"):
+        run.read("queries")
+    perform(run, "ingest", ingest)
+    changed = Run(configuration(ingest={"max_query_characters": 9}), INTERVAL)
+    with pytest.raises(RunError, match="made with other settings"):
+        changed.read("queries")
+
+
+def test_a_step_made_from_tables_that_changed_since_is_refused(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    perform(run, "ingest", ingest, {"log": "a"})
+    perform(run, "embed", vectors)
+
+    def other(attempt: Attempt) -> None:
+        ingest(attempt)
+        pq.write_table(QUERIES.set_column(1, "query", pa.array(["why"])), attempt.output("queries") / "part-00000.parquet")
+
+    perform(run, "ingest", other, {"log": "b"})
+    with pytest.raises(RunError, match="made from another 'queries'"):
+        run.read("query_embeddings")
+
+
+def test_a_manifest_that_cannot_be_read_is_an_error_not_a_rerun(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    perform(run, "ingest", ingest)
+    (run.step_folder("ingest") / "manifest.json").write_text("{")
+    with pytest.raises(RunError, match=r"(?s)cannot be read.*remove the folder"):
+        run.manifest("ingest")
+
+
+def _hold(run: Run, ready: "multiprocessing.synchronize.Event") -> None:
+    with run.lock():
+        ready.set()
+        multiprocessing.Event().wait()
+
+
+def test_two_processes_cannot_work_on_one_interval_and_a_killed_one_frees_it(configuration: Make) -> None:
+    run = Run(configuration(), INTERVAL)
+    ready = multiprocessing.Event()
+    other = multiprocessing.Process(target=_hold, args=(run, ready))
+    other.start()
+    assert ready.wait(20)
+    with pytest.raises(BusyError, match=f"pid {other.pid}"):
+        perform(run, "ingest", ingest)
+    other.kill()
+    other.join()
+    assert perform(run, "ingest", ingest)["reused"] is False
+
+
+@pytest.mark.parametrize(("start", "end"), [("2026-03-01", "2026-03-01"), ("2026-03-01", "2026-02-01"), ("x", "y")])
+def test_an_interval_must_go_forward(start: str, end: str) -> None:
+    with pytest.raises(RunError, match="interval == "):
+        Interval.parse(start, end)
+
+
+def test_an_interval_is_in_utc_whatever_zone_it_came_in() -> None:
+    assert Interval.parse("2026-02-28T02:00:00+02:00", "2026-03-01").name == "20260228T000000Z-20260301T000000Z"
+
+
+def test_earlier_tables_come_oldest_first_and_never_from_the_same_or_a_later_interval(configuration: Make) -> None:
+    days = [Interval.parse(f"2026-02-0{day}", f"2026-02-0{day + 1}") for day in range(1, 6)]
+    for day in days:
+        perform(Run(configuration(), day), "ingest", ingest)
+    run = Run(configuration(), days[3])
+    names = [folder.parent.parent.name for folder, _ in run.earlier("queries", 2)]
+    assert names == [days[1].name, days[2].name]
+    assert run.earlier("queries", 0) == []
+
+
+def test_the_fingerprint_covers_settings_and_interval_only(configuration: Make) -> None:
+    first = Run(configuration(), INTERVAL)
+    assert first.fingerprint("embed") == Run(configuration(owner="x", runtime={"attempts": 2}), INTERVAL).fingerprint("embed")
+    assert first.fingerprint("embed") != Run(configuration(encoder={"max_tokens": 9}), INTERVAL).fingerprint("embed")
+    assert flow.step("embed").settings == ("encoder",)
+
+
+def test_the_run_folder_is_where_the_design_says(configuration: Make, home: Path) -> None:
+    run = Run(configuration(), INTERVAL)
+    perform(run, "ingest", ingest)
+    assert (home / "runs/shop/20260228T000000Z-20260301T000000Z/ingest/queries/part-00000.parquet").is_file()
