@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -167,7 +168,8 @@ def _follow(command: list[str], variables: dict[str, str], log: object, say: Cal
         for line in process.stdout:
             print(line, end="", file=log, flush=True)  # type: ignore[call-overload]
             if MARK in line:
-                say(line.split(MARK, 1)[1].rstrip())
+                # Airflow's log adds which of its hooks passed the line on.
+                say(re.sub(r"\s+\[airflow\.[^\]]*\].*$", "", line.split(MARK, 1)[1]).rstrip())
     except KeyboardInterrupt:
         say("interrupted; finished steps are kept, the same command goes on from there")
         process.wait(_STOP_SECONDS)

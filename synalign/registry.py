@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,7 +106,7 @@ def register(release: Release, tracking_uri: str, artifacts: str | None = None) 
         current = _move_alias(client, release, model, version)
     except MlflowException as error:
         raise RegistryError(
-            f"MLflow at {_without_password(tracking_uri)} refused: {error.message.splitlines()[0]}",
+            f"MLflow at {_without_password(tracking_uri)} refused: {_without_password(error.message.splitlines()[0])}",
             cause="the server is down, or its database is of another version",
             remedy="check MLFLOW_TRACKING_URI and the server's log, then run the step register again",
         ) from error
@@ -195,7 +196,7 @@ def _move_alias(client: MlflowClient, release: Release, model: str, version: Mod
     if serving is not None and serving.tags.get("interval", "") > release.interval:
         log.info("register: %s stays at version %s, of a later interval", ALIAS, serving.version)
         return False
-    if serving is None or serving.version != version.version:
+    if serving is None or str(serving.version) != str(version.version):
         client.set_registered_model_alias(model, ALIAS, version.version)
     return True
 
@@ -266,7 +267,6 @@ def _describe(release: Release) -> str:
     )
 
 
-def _without_password(uri: str) -> str:
-    """A URI without what stands between `//` and `@`."""
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+def _without_password(text: str) -> str:
+    """A text without what stands between `//` and `@` in its URLs."""
+    return re.sub(r"//[^/@\s]*@", "//", text)

@@ -75,7 +75,9 @@ def _load(model: str, max_tokens: int) -> Any:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     torch.set_num_threads(1)
     loaded = SentenceTransformer(str(model_folder(model)), device="cpu", trust_remote_code=False)
     loaded.max_seq_length = max_tokens

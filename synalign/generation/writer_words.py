@@ -63,7 +63,8 @@ WEAK_WORDS = _set(
     "remaining similar enormous except himself herself itself throughout together finally wherein whereas "
     "whose allows allow allowed provides provide provided contains contain contained means mean meaning "
     "played plays play appears appeared appear occurs occur occurred remains remained remain leads led "
-    "lead"
+    "lead "
+    "needs need joins join reports report cleans care shows show longer saves save closes close arrive arrives s"
 )
 CODE_WORDS = _set(
     "def self cls return if else elif import from none null true false for in not and or try except raise "

@@ -1,0 +1,152 @@
+"""Registration in a real MLflow on SQLite: complete, idempotent, and picked up again wherever it was killed."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+
+from synalign import flow, registry
+from synalign.errors import RegistryError
+from synalign.registry import Release
+from synalign.tables import schema
+
+DIGEST = "0123456789abcdef" * 4
+
+
+def manifests(digest: str = DIGEST) -> dict[str, dict[str, Any]]:
+    metrics: dict[str, dict[str, Any]] = {
+        "generate": {"model": "synalign-embedded-writer", "outcomes": {"ok": 4}},
+        "align": {"mmd2_held_out_before": 0.02, "mmd2_held_out_after": 0.01, "effective_sample_size": 5.0, "synthetic": 9},
+    }
+    return {
+        step.name: {
+            "step": step.name,
+            "tables": {table: {"rows": 3, "digest": digest, "files": {}} for table in step.writes},
+            "metrics": metrics.get(step.name, {}),
+            "seconds": 1.5,
+        }
+        for step in flow.STEPS[:-1]
+    }
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    folder = tmp_path / "assemble" / "training_set"
+    folder.mkdir(parents=True)
+    pq.write_table(schema("training_set").empty_table(), folder / "part-00000.parquet")
+    return Release("shop", "20260228T000000Z-20260301T000000Z", {"seed": 0, "a": {"b": [1]}}, manifests(), folder, ())
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """MLflow's schema takes seconds to make: made once, copied for every test."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_experiments()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def uri(tmp_path: Path, empty_database: bytes) -> Iterator[str]:
+    (tmp_path / "mlflow.db").write_bytes(empty_database)
+    yield f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def client_of(uri: str) -> MlflowClient:
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(release: Release, uri: str, tmp_path: Path) -> None:
+    done = registry.register(release, uri, (tmp_path / "artifacts").as_uri())
+    assert (done.model, done.version, done.current, done.reused) == ("shop-training-set", "1", True, False)
+    client = client_of(uri)
+    run = client.get_run(done.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"seed": "0", "a.b": "[1]"}
+    assert run.data.metrics["align.mmd2_held_out_after"] == 0.01
+    assert run.data.metrics["generate.outcomes.ok"] == 4
+    assert run.data.metrics["assemble.training_set_rows"] == 3
+    inputs = {entry.dataset.name: entry for entry in run.inputs.dataset_inputs}
+    assert set(inputs) == {"pairs", "queries", "documents", "candidates", "weights", "training_set"}
+    assert {tag.key: tag.value for tag in inputs["pairs"].tags}["sha256"] == DIGEST
+    assert DIGEST.startswith(inputs["pairs"].dataset.digest)
+    version = client.get_model_version("shop-training-set", "1")
+    assert version.source == f"{run.info.artifact_uri}/training_set"
+    for key, value in {"digest": DIGEST, "interval": release.interval, "rows": "3", "checks": "passed",
+                       "mmd2_held_out": "2.000e-02 -> 1.000e-02", "synalign.status": "ready",
+                       "writer": "synalign-embedded-writer"}.items():  # fmt: skip
+        assert version.tags[key] == value
+    artifacts = {entry.path for entry in client.list_artifacts(done.run_id)}
+    assert artifacts == {"configuration.yaml", "manifests", "training_set"}
+    kept = client.download_artifacts(done.run_id, "manifests/align.json", str(tmp_path))
+    assert json.loads(Path(kept).read_text()) == release.manifests["align"]
+
+
+def test_registering_again_gives_the_same_version(release: Release, uri: str, tmp_path: Path) -> None:
+    first = registry.register(release, uri, tmp_path.as_uri())
+    second = registry.register(release, uri, tmp_path.as_uri())
+    assert second == first._replace(reused=True)
+    assert len(client_of(uri).search_model_versions("name = 'shop-training-set'")) == 1
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def test_killed_between_any_two_calls_and_run_again_gives_one_complete_version(
+    release: Release, tmp_path: Path, empty_database: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = ["create_experiment", "create_run", "create_registered_model", "create_model_version", "log_batch", "log_inputs",
+             "log_artifacts", "log_text", "set_terminated", "set_model_version_tag", "set_registered_model_alias"]  # fmt: skip
+    for name in calls:
+        database = tmp_path / f"{name}.db"
+        database.write_bytes(empty_database)
+        uri = f"sqlite:///{database}"
+        with monkeypatch.context() as patch:
+            whole = getattr(MlflowClient, name)
+
+            def dies(self: MlflowClient, *args: Any, _whole: Any = whole, **kwargs: Any) -> Any:
+                _whole(self, *args, **kwargs)
+                raise Killed
+
+            patch.setattr(MlflowClient, name, dies)
+            with pytest.raises(Killed):
+                registry.register(release, uri, tmp_path.as_uri())
+        done = registry.register(release, uri, tmp_path.as_uri())
+        client = client_of(uri)
+        versions = client.search_model_versions("name = 'shop-training-set'")
+        assert [version.run_id for version in versions] == [done.run_id], name
+        assert versions[0].tags["synalign.status"] == "ready", name
+        assert client.get_run(done.run_id).data.metrics["align.mmd2_held_out_after"] == 0.01, name
+        assert client.get_model_version_by_alias("shop-training-set", "current").run_id == done.run_id, name
+
+
+def test_a_set_that_fails_a_check_is_registered_and_moves_no_alias(release: Release, uri: str, tmp_path: Path) -> None:
+    good = registry.register(release, uri, tmp_path.as_uri())
+    later = release._replace(interval="20260301T000000Z-20260302T000000Z", failures=("effective share 0.01 is below 0.1",))
+    bad = registry.register(later, uri, tmp_path.as_uri())
+    assert (bad.version, bad.current) == ("2", False)
+    client = client_of(uri)
+    assert client.get_model_version("shop-training-set", "2").tags["checks"] == "failed"
+    assert "0.01 is below" in client.get_model_version("shop-training-set", "2").tags["failures"]
+    assert client.get_model_version_by_alias("shop-training-set", "current").run_id == good.run_id
+
+
+def test_a_late_backfill_of_an_earlier_interval_does_not_move_the_alias_back(
+    release: Release, uri: str, tmp_path: Path
+) -> None:
+    registry.register(release, uri, tmp_path.as_uri())
+    earlier = registry.register(release._replace(interval="20260101T000000Z-20260102T000000Z"), uri, tmp_path.as_uri())
+    assert (earlier.version, earlier.current) == ("2", False)
+
+
+def test_a_server_that_is_down_is_named_without_its_password(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    with pytest.raises(RegistryError) as error:
+        registry.register(release, "http://user:canary@127.0.0.1:9")
+    assert "127.0.0.1:9" in str(error.value)
+    assert "canary" not in str(error.value)
