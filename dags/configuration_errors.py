@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from synalign.config import check_all, retriever_files
+from synalign.retrievers import check_all, retriever_files
 
 check_all(retriever_files(Path(__file__).resolve().parent / "retrievers"))

@@ -21,7 +21,8 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Metadata, get_parsing_context, task
 
 from synalign import flow
-from synalign.config import Configuration, retriever_files, valid
+from synalign.config import Configuration
+from synalign.retrievers import retriever_files, valid
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
 # Set by the deployment; where Airflow and the jobs share one environment it is this very Python.
@@ -85,7 +86,9 @@ def _publish(configuration: Configuration, registration: Any) -> None:
         group="synalign",
     )
 
-    @task(task_id="publish", outlets=[asset], doc_md="Emits the training set's asset with version, digest and location.")
+    @task(
+        task_id="publish", outlets=[asset], doc_md="Emits the training set's asset with version, digest and location."
+    )
     def publish(registration: dict[str, Any]) -> Iterator[Metadata]:
         keys = ("version", "digest", "location", "current", "model", "run_id")
         yield Metadata(asset, extra={key: registration["metrics"][key] for key in keys})

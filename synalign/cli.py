@@ -10,11 +10,14 @@ from typing import Annotated
 import typer
 import yaml
 
-from synalign import config
+from synalign import config, retrievers
 from synalign.errors import ConfigurationError, SynAlignError
 
 application = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Refresh a retriever's training set."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Refresh a retriever's training set.",
 )
 DEMO = Path(__file__).resolve().parent.parent / "dags" / "retrievers" / "demo.yaml"
 # The day after the last of the made log.
@@ -24,7 +27,7 @@ DEMO_DATE = datetime(2026, 3, 1, tzinfo=UTC)
 @application.command()
 def check(file: Annotated[Path, typer.Argument(help="A retriever's YAML file.")]) -> None:
     """Check a retriever's YAML file: every mistake with file, key, value and rule."""
-    configuration = config.load(file)
+    configuration = retrievers.load(file)
     typer.echo(f"{file}: right; DAG refresh__{configuration.retriever}")
 
 
@@ -54,7 +57,7 @@ def refresh(
 
     if file is None:
         file = _prepared(source)
-    configuration = config.load(file)
+    configuration = retrievers.load(file)
     if source == "demo" and file == DEMO:
         demo_data()
     end = (date or DEMO_DATE).replace(tzinfo=UTC)
@@ -71,7 +74,7 @@ def show(file: Annotated[Path, typer.Argument(help="A retriever's YAML file.")] 
     """Show what the latest refresh of a retriever came to."""
     from synalign.summary import latest, summarise
 
-    for line in summarise(latest(config.load(file))):
+    for line in summarise(latest(retrievers.load(file))):
         typer.echo(line)
 
 

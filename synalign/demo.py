@@ -157,7 +157,7 @@ def make(folder: Path, *, seed: int = 0, events: int = 6000) -> tuple[Path, Path
 
 def _pages() -> list[tuple[str, str, str, list[str]]]:
     """Every help page: id, title, text, and the ways people ask for it."""
-    pages = []
+    pages: list[tuple[str, str, str, list[str]]] = []
     for product, (what, a, b, c) in PRODUCTS.items():
         for topic, (text, common, rare) in TOPICS.items():
             words = {"p": product, "what": what, "a": a, "b": b, "c": c}

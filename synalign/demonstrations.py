@@ -85,9 +85,9 @@ def _shown(run: Run) -> NDArray[np.float32] | None:
     """Embeddings of what earlier intervals showed, oldest first; None when there is nothing."""
     found = []
     for folder, _ in run.earlier("demonstrations", _memory(run)):
-        ids = list(dict.fromkeys(pq.read_table(folder)["query_id"].to_pylist()))  # type: ignore[no-untyped-call]
+        ids = list(dict.fromkeys(pq.read_table(folder)["query_id"].to_pylist()))
         embeddings = folder.parent.parent / "embed" / "query_embeddings"
-        found.append(matrix(pq.read_table(embeddings), ids))  # type: ignore[no-untyped-call]
+        found.append(matrix(pq.read_table(embeddings), ids))
     return np.concatenate(found) if found else None
 
 

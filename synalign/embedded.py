@@ -7,6 +7,7 @@ find other addresses in the same environment variables.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from synalign import config
-from synalign.errors import SetupError, SynAlignError
+from synalign.errors import ConfigurationError, SetupError, SynAlignError
 from synalign.job import MARK
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -55,13 +56,15 @@ class Ports(NamedTuple):
     @classmethod
     def from_environment(cls) -> Ports:
         """Ports of `$SYNALIGN_AIRFLOW_PORT`, `$SYNALIGN_MLFLOW_PORT` and `$SYNALIGN_WRITER_PORT`."""
-        defaults = cls()
-        return cls(
-            *(
-                int(os.environ.get(f"SYNALIGN_{name.upper()}_PORT", default))
-                for name, default in defaults._asdict().items()
-            )
-        )
+        return cls(**{name: _port(name, default) for name, default in cls()._asdict().items()})
+
+
+def _port(name: str, default: int) -> int:
+    variable = f"SYNALIGN_{name.upper()}_PORT"
+    text = os.environ.get(variable, str(default))
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise ConfigurationError(f"{variable} == {text!r}, must be a port from 1 to 65535.")
+    return int(text)
 
 
 def environment(ports: Ports, *, servers: bool) -> dict[str, str]:
@@ -105,7 +108,7 @@ def environment(ports: Ports, *, servers: bool) -> dict[str, str]:
         "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": "local[*]"}),
         # Spark
         "SPARK_LOCAL_IP": "127.0.0.1",
-        # A laptop's jobs last seconds: compiling quickly matters more than compiling well (measured: a fifth less time).
+        # A laptop's jobs last seconds: compiling quickly matters more than compiling well (a fifth less, measured).
         "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
@@ -163,7 +166,7 @@ def _follow(command: list[str], variables: dict[str, str], log: object, say: Cal
     process = subprocess.Popen(
         command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )
-    assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+    assert process.stdout is not None
     try:
         for line in process.stdout:
             print(line, end="", file=log, flush=True)  # type: ignore[call-overload]
@@ -210,13 +213,15 @@ def up(say: Callable[[str], None]) -> None:
     logs = config.home() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with open(logs / "migrate.log", "w", encoding="utf-8") as log:
-        subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=variables, stdout=log, stderr=log, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"], env=variables, stdout=log, stderr=log, check=True
+        )
     for service in services(ports):
         with open(logs / f"{service.name}.log", "w", encoding="utf-8") as log:
             # A session of its own: Ctrl-C in the terminal is not for it, and `down` can end all it started.
             process = subprocess.Popen(service.command, env=variables, stdout=log, stderr=log, start_new_session=True)
         _pid_file(service).parent.mkdir(parents=True, exist_ok=True)
-        _pid_file(service).write_text(str(process.pid))
+        _pid_file(service).write_text(f"{process.pid} {_started(process.pid)}")
         say(f"{service.name}: started, log {logs / service.name}.log")
     for service in services(ports):
         _wait(service, logs / f"{service.name}.log")
@@ -242,14 +247,14 @@ def _wait(service: Service, log: Path) -> None:
             raise SetupError(
                 f"{service.name} did not come up; its log is {log}.",
                 cause="its port is taken",
-                remedy=f"read the log; `make down`, then choose another port with $SYNALIGN_{service.name.upper()}_PORT",
+                remedy="read the log; `make down`; other ports: $SYNALIGN_{AIRFLOW,MLFLOW,WRITER}_PORT",
             )
         time.sleep(0.5)
 
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own loopback address
+        with urllib.request.urlopen(url, timeout=5) as response:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -262,11 +267,25 @@ def _pid_file(service: Service) -> Path:
 def _pid(service: Service) -> int | None:
     """The process of a service, if it lives and is the one that was started: pids are used again."""
     try:
-        pid = int(_pid_file(service).read_text())
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        pid, started = map(int, _pid_file(service).read_text().split())
+        return pid if started == _started(pid) else None
     except (OSError, ValueError):
         return None
-    return pid if service.command[-1].encode() in arguments or b"airflow" in b" ".join(arguments) else None
+
+
+def _started(pid: int) -> int:
+    """When a process began, in ticks since the machine did; with its pid it names no other process.
+
+    Raises:
+        ProcessLookupError: It has ended.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError as error:
+        raise ProcessLookupError(pid) from error
+    if fields[0] == "Z":
+        raise ProcessLookupError(pid)
+    return int(fields[19])
 
 
 def _end(pid: int) -> None:
@@ -277,9 +296,7 @@ def _end(pid: int) -> None:
             os.killpg(pid, 0)
         except ProcessLookupError:
             return
-        try:
+        with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            pass
         time.sleep(0.2)
     os.killpg(pid, signal.SIGKILL)

@@ -57,7 +57,7 @@ STEPS = (
         "generate", "generate", "driver",
         ("demonstrations", "queries", "pairs", "documents", "query_embeddings", "document_embeddings"),
         ("requests", "attributes", "candidates"),
-        ("generation", "seed"),
+        ("generation", "ingest", "seed"),
         "Has the language model name each batch's attributes, then write queries that have them.",
     ),
     Step(

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from synalign import config, flow
+from synalign import flow, retrievers
 from synalign.errors import SynAlignError
 from synalign.run import Attempt, Interval, Run
 
@@ -41,7 +41,7 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     arguments = _parser(default_step).parse_args()
     try:
-        configuration = config.load(arguments.config)
+        configuration = retrievers.load(arguments.config)
         interval = Interval.parse(arguments.start, arguments.end)
         run = Run(configuration, interval)
         summary = perform(run, arguments.step, work, outside(run) if outside else {}, always=always)

@@ -134,7 +134,9 @@ def _run(client: MlflowClient, release: Release, artifacts: str | None) -> Run:
 def _version(client: MlflowClient, release: Release, model: str, run: Run) -> ModelVersion:
     """The release's model version: found by its run, or made."""
     try:
-        client.create_registered_model(model, description=f"Weighted training sets of the retriever {release.retriever}.")
+        client.create_registered_model(
+            model, description=f"Weighted training sets of the retriever {release.retriever}."
+        )
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
@@ -177,7 +179,9 @@ def _complete(client: MlflowClient, release: Release, model: str, version: Model
         _STATUS: _READY,
     }
     client.set_terminated(run_id, "FINISHED")
-    client.log_batch(run_id, tags=[RunTag("synalign.checks", status), RunTag("mlflow.note.content", _describe(release))])
+    client.log_batch(
+        run_id, tags=[RunTag("synalign.checks", status), RunTag("mlflow.note.content", _describe(release))]
+    )
     for key, value in tags.items():
         client.set_model_version_tag(model, version.version, key, value)
 
@@ -218,7 +222,9 @@ def _inputs() -> tuple[str, ...]:
 def _dataset(release: Release, table: str) -> DatasetInput:
     manifest = release.manifests[flow.writer(table).name]["tables"][table]
     folder = release.location.parent.parent / flow.writer(table).name / table
-    fields = [{"name": field.name, "type": str(field.type), "required": not field.nullable} for field in tables.schema(table)]
+    fields = [
+        {"name": field.name, "type": str(field.type), "required": not field.nullable} for field in tables.schema(table)
+    ]
     dataset = Dataset(
         name=table,
         digest=manifest["digest"][:_DIGEST_CHARACTERS],

@@ -55,7 +55,9 @@ def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple
     before = figures.get("mmd2_held_out_before", figures["mmd2_before"])
     after = figures.get("mmd2_held_out_after", figures["mmd2_after"])
     if after > checks.max_mmd_ratio * before:
-        failures.append(f"squared MMD {after:.2e} is above {checks.max_mmd_ratio} x {before:.2e}, that of equal weights")
+        failures.append(
+            f"squared MMD {after:.2e} is above {checks.max_mmd_ratio} x {before:.2e}, that of equal weights"
+        )
     rows = assembled.get("synthetic_train_rows", 0)
     if rows < checks.min_synthetic_rows:
         failures.append(f"{rows} synthetic rows are fewer than {checks.min_synthetic_rows}")

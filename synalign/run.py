@@ -22,20 +22,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synalign import flow, tables
+from synalign import flow, manifests, tables
 from synalign.config import Configuration, home
 from synalign.errors import BusyError, RunError
-
-MANIFEST = "manifest.json"
-MANIFEST_FORMAT = 1
-_VERSIONS_OF = ("synalign", "pyspark", "torch", "numpy", "sentence-transformers", "openai", "mlflow", "apache-airflow")
 
 
 class Interval(NamedTuple):
@@ -103,7 +98,7 @@ class Run:
 
     def manifest(self, step: str) -> dict[str, Any] | None:
         """A finished step's manifest, or None when the step is not finished."""
-        return read_manifest(self.step_folder(step) / MANIFEST)
+        return manifests.read(self.step_folder(step) / manifests.NAME)
 
     def table_folder(self, table: str) -> Path:
         """Where a finished table's Parquet files lie."""
@@ -116,7 +111,7 @@ class Run:
             RunError: The step that writes it has not finished.
         """
         self.require(flow.writer(table).name)
-        return pq.read_table(self.table_folder(table), columns=columns)  # type: ignore[no-untyped-call]
+        return pq.read_table(self.table_folder(table), columns=columns)
 
     def digest(self, table: str) -> str:
         """A finished table's digest."""
@@ -152,15 +147,15 @@ class Run:
             "interval": self.interval.name,
             "settings": _settings(self.configuration, chosen.settings),
             "schemas": {table: str(tables.schema(table)) for table in chosen.writes},
-            "format": MANIFEST_FORMAT,
+            "format": manifests.FORMAT,
         }
-        return hashlib.sha256(canonical(content)).hexdigest()
+        return hashlib.sha256(manifests.canonical(content)).hexdigest()
 
     def earlier(self, table: str, limit: int) -> list[tuple[Path, str]]:
         """Folder and digest of a table in the latest `limit` runs that ended before this one began, oldest first."""
         step, found = flow.writer(table).name, []
         for folder in sorted(self.folder.parent.glob("*Z-*Z")):
-            manifest = read_manifest(folder / step / MANIFEST)
+            manifest = manifests.read(folder / step / manifests.NAME)
             if manifest is not None and folder.name.split("-")[1] <= self.interval.name.split("-")[0]:
                 found.append((folder / step / table, str(manifest["tables"][table]["digest"])))
         return found[max(0, len(found) - limit) :]
@@ -223,7 +218,7 @@ class Attempt:
             and manifest["inputs"] == self.inputs
             and manifest["outside"] == self.outside
         )
-        return manifest if same and _intact(self.run.step_folder(self.step.name), manifest) else None
+        return manifest if same and manifests.intact(self.run.step_folder(self.step.name), manifest) else None
 
     def begin(self) -> None:
         """Clear what killed attempts left and make the folder to write in."""
@@ -249,7 +244,7 @@ class Attempt:
             content = content.select(tables.schema(table).names).cast(tables.schema(table))
         except (KeyError, pa.ArrowException, ValueError) as error:
             raise RunError(f"table {table!r} does not fit its schema: {error}.") from error
-        pq.write_table(content, folder / "part-00000.parquet")  # type: ignore[no-untyped-call]
+        pq.write_table(content, folder / "part-00000.parquet")
 
     def commit(self) -> dict[str, Any]:
         """Write the manifest and move the step into place, in one rename.
@@ -260,9 +255,9 @@ class Attempt:
         Raises:
             RunError: A table that the step promises was not written.
         """
-        contents = {table: _describe(self.folder / table) for table in self.step.writes}
+        contents = {table: manifests.describe(self.folder / table) for table in self.step.writes}
         manifest = {
-            "format": MANIFEST_FORMAT,
+            "format": manifests.FORMAT,
             "retriever": self.configuration.retriever,
             "interval": {"start": self.run.interval.start.isoformat(), "end": self.run.interval.end.isoformat()},
             "step": self.step.name,
@@ -272,11 +267,11 @@ class Attempt:
             "outside": self.outside,
             "tables": contents,
             "metrics": self.metrics,
-            "versions": _versions(),
+            "versions": manifests.versions(),
             "started": datetime.fromtimestamp(self.started, UTC).isoformat(),
             "seconds": round(time.time() - self.started, 3),
         }
-        with open(self.folder / MANIFEST, "wb") as file:
+        with open(self.folder / manifests.NAME, "wb") as file:
             file.write(json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False).encode())
             file.flush()
             os.fsync(file.fileno())
@@ -297,67 +292,5 @@ class Attempt:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
-    """A manifest, or None where there is none.
-
-    Raises:
-        RunError: It is there but cannot be read.
-    """
-    try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{path} cannot be read: {error}.", remedy=f"remove the folder {path.parent} and run the step again"
-        ) from error
-    return content if content.get("format") == MANIFEST_FORMAT else None
-
-
-def canonical(content: Any) -> bytes:
-    """JSON with sorted keys and no spaces, in UTF-8: the same content always gives the same bytes."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _settings(configuration: Configuration, keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in configuration.model_dump(mode="json").items() if key in keys}
-
-
-def _describe(folder: Path) -> dict[str, Any]:
-    """Rows, files and digest of a table. The digest is the SHA-256 of what `sha256sum` prints for its files."""
-    paths = sorted(folder.glob("*.parquet"))
-    if not paths:
-        raise RunError(f"table {folder.name!r} was not written.", cause="a defect of the step: please report it")
-    files = {path.name: {"sha256": file_digest(path), "bytes": path.stat().st_size} for path in paths}
-    listing = "".join(f"{entry['sha256']}  {name}\n" for name, entry in files.items())
-    return {
-        "rows": sum(pq.read_metadata(path).num_rows for path in paths),  # type: ignore[no-untyped-call]
-        "digest": hashlib.sha256(listing.encode()).hexdigest(),
-        "files": files,
-    }
-
-
-def _intact(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Whether every file of a step is there with the bytes its manifest names."""
-    for table, content in manifest["tables"].items():
-        for name, entry in content["files"].items():
-            path = folder / table / name
-            if not path.is_file() or path.stat().st_size != entry["bytes"] or file_digest(path) != entry["sha256"]:
-                return False
-    return True
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _VERSIONS_OF:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -69,7 +69,7 @@ def session(name: str) -> Iterator[SparkSession]:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
-    if spark.sparkContext.master.startswith("local") and not spark.sparkContext.getConf().contains(_PARTITIONS):
+    if (spark.sparkContext.master or "").startswith("local") and not spark.sparkContext.getConf().contains(_PARTITIONS):
         # Spark's 200 partitions are for a cluster: here most would be empty, and cached frames keep them all.
         spark.conf.set(_PARTITIONS, str(2 * spark.sparkContext.defaultParallelism))
     try:
@@ -105,7 +105,7 @@ def write_table(frame: DataFrame, folder: Path, table: str, metadata: dict[str, 
         # Of a task attempt that failed, or lost against its twin.
         draft.unlink()
     if not any(folder.iterdir()):
-        pq.write_table(written.empty_table(), folder / "part-00000.parquet")  # type: ignore[no-untyped-call]
+        pq.write_table(written.empty_table(), folder / "part-00000.parquet")
 
 
 def _file_writer(folder: str, schema: pa.Schema) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -113,6 +113,7 @@ def _file_writer(folder: str, schema: pa.Schema) -> Callable[[Iterator[pa.Record
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context = TaskContext.get()
+        assert context is not None  # a task runs this
         place = Path(folder) / f"part-{context.partitionId():05d}.parquet"
         draft = place.with_name(f".{place.name}.{context.taskAttemptId()}")
         rows = 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from synalign import flow
+from synalign import flow, manifests
 from synalign.config import Configuration
 from synalign.errors import RunError
-from synalign.run import MANIFEST, Interval, Run, read_manifest, root
+from synalign.run import Interval, Run, root
 
 
 def latest(configuration: Configuration) -> Run:
@@ -20,11 +20,13 @@ def latest(configuration: Configuration) -> Run:
     last = flow.STEPS[-1].name
     found = [
         manifest
-        for path in (root() / configuration.retriever).glob(f"*/{last}/{MANIFEST}")
-        if (manifest := read_manifest(path)) is not None
+        for path in (root() / configuration.retriever).glob(f"*/{last}/{manifests.NAME}")
+        if (manifest := manifests.read(path)) is not None
     ]
     if not found:
-        raise RunError(f"{configuration.retriever} has no finished run in {root()}.", remedy="run `synalign refresh` first")
+        raise RunError(
+            f"{configuration.retriever} has no finished run in {root()}.", remedy="run `synalign refresh` first"
+        )
     interval = max(found, key=lambda manifest: str(manifest["started"]))["interval"]
     return Run(configuration, Interval.parse(interval["start"], interval["end"]))
 
@@ -72,7 +74,9 @@ def summarise(run: Run, since: datetime | None = None) -> list[str]:
 
 
 def _rows(metrics: dict[str, Any]) -> str:
-    found = {key.removesuffix("_rows").replace("_", " "): count for key, count in metrics.items() if key.endswith("_rows")}
+    found = {
+        key.removesuffix("_rows").replace("_", " "): count for key, count in metrics.items() if key.endswith("_rows")
+    }
     return ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
 
 

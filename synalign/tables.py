@@ -75,9 +75,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("document_id", _TEXT),
         ("request_id", _TEXT),
     ),
-    "screening": _schema(
-        ("candidate_id", _TEXT), ("status", _TEXT), nullable=(("reason", _TEXT), ("score", _REAL))
-    ),
+    "screening": _schema(("candidate_id", _TEXT), ("status", _TEXT), nullable=(("reason", _TEXT), ("score", _REAL))),
     "weights": _schema(("candidate_id", _TEXT), ("scheme", _TEXT), ("weight", _REAL)),
     "training_set": _schema(
         ("pair_id", _TEXT),
@@ -111,8 +109,3 @@ def content_id(*parts: str) -> str:
         'd864085eede250f372f38024bff5bf79'
     """
     return hashlib.sha256(SEPARATOR.join(parts).encode()).hexdigest()[:ID_CHARACTERS]
-
-
-def document_text(title: str, text: str) -> str:
-    """What is embedded and trained on for a document: its title, if it has one, on a line of its own, and its text."""
-    return f"{title}\n{text}" if title else text

@@ -23,7 +23,8 @@ os.environ.update(
     SPARK_LOCAL_IP="127.0.0.1",
     SPARK_SUBMIT_OPTS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     PYSPARK_PYTHON=sys.executable,
-    # A test's tables have a handful of rows: planning them is all the time there is. The real settings run in integration.
+    # A test's tables have a handful of rows: planning them is all the time there is.
+    # The real settings run in integration.
     PYSPARK_SUBMIT_ARGS=(
         "--master local[2] --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 "
         "--conf spark.sql.adaptive.enabled=false --conf spark.sql.codegen.wholeStage=false pyspark-shell"
@@ -60,7 +61,12 @@ def configuration() -> Callable[..., config.Configuration]:
         content = {
             "retriever": "shop",
             "schedule": {"start": "2026-01-01"},
-            "source": {"kind": "log", "path": "log", "format": "jsonl", "documents": {"path": "d.jsonl", "format": "jsonl"}},
+            "source": {
+                "kind": "log",
+                "path": "log",
+                "format": "jsonl",
+                "documents": {"path": "d.jsonl", "format": "jsonl"},
+            },
         }
         return config.Configuration.model_validate({**content, **sections})
 

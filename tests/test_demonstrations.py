@@ -46,13 +46,17 @@ def day(number: int) -> Interval:
     return Interval.parse(f"2026-02-{number:02d}", f"2026-02-{number + 1:02d}")
 
 
-def test_batches_are_those_of_the_sampler_and_come_from_train_only(configuration: Make, commit: Callable[..., Run]) -> None:
+def test_batches_are_those_of_the_sampler_and_come_from_train_only(
+    configuration: Make, commit: Callable[..., Run]
+) -> None:
     content = tables(60, 40)
     run = commit(Run(configuration(sampling={"batches": 4, "neighbours": 3}), day(1)), **content)
     perform(run, "sample", sample, earlier_demonstrations(run))
     rows = run.read("demonstrations").to_pylist()
     selection = sample_demonstrations(vectors(content)[:40], 4, 3, counts=np.arange(1, 41))
-    expected = [[anchor, *neighbours] for anchor, neighbours in zip(selection.anchors, selection.neighbours, strict=True)]
+    expected = [
+        [anchor, *neighbours] for anchor, neighbours in zip(selection.anchors, selection.neighbours, strict=True)
+    ]
     assert [row["query_id"] for row in rows] == [f"q{member:03d}" for batch in expected for member in batch]
     assert [row["role"] for row in rows[:4]] == ["anchor", "neighbour", "neighbour", "neighbour"]
     assert rows[0]["batch_id"] == content_id(*(row["query_id"] for row in rows[:4]))

@@ -19,7 +19,9 @@ def fake_java(folder: Path, version: str) -> None:
     command.chmod(0o755)
 
 
-@pytest.mark.parametrize(("version", "right"), [("1.8.0_392", False), ("11.0.2", False), ("17.0.15", True), ("21", True)])
+@pytest.mark.parametrize(
+    ("version", "right"), [("1.8.0_392", False), ("11.0.2", False), ("17.0.15", True), ("21", True)]
+)
 def test_a_java_older_than_17_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, right: bool
 ) -> None:

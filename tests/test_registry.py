@@ -20,7 +20,12 @@ DIGEST = "0123456789abcdef" * 4
 def manifests(digest: str = DIGEST) -> dict[str, dict[str, Any]]:
     metrics: dict[str, dict[str, Any]] = {
         "generate": {"model": "synalign-embedded-writer", "outcomes": {"ok": 4}},
-        "align": {"mmd2_held_out_before": 0.02, "mmd2_held_out_after": 0.01, "effective_sample_size": 5.0, "synthetic": 9},
+        "align": {
+            "mmd2_held_out_before": 0.02,
+            "mmd2_held_out_after": 0.01,
+            "effective_sample_size": 5.0,
+            "synthetic": 9,
+        },
     }
     return {
         step.name: {
@@ -59,7 +64,9 @@ def client_of(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(release: Release, uri: str, tmp_path: Path) -> None:
+def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
+    release: Release, uri: str, tmp_path: Path
+) -> None:
     done = registry.register(release, uri, (tmp_path / "artifacts").as_uri())
     assert (done.model, done.version, done.current, done.reused) == ("shop-training-set", "1", True, False)
     client = client_of(uri)
@@ -99,8 +106,9 @@ class Killed(BaseException):
 def test_killed_between_any_two_calls_and_run_again_gives_one_complete_version(
     release: Release, tmp_path: Path, empty_database: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = ["create_experiment", "create_run", "create_registered_model", "create_model_version", "log_batch", "log_inputs",
-             "log_artifacts", "log_text", "set_terminated", "set_model_version_tag", "set_registered_model_alias"]  # fmt: skip
+    calls = ["create_experiment", "create_run", "create_registered_model", "create_model_version", "log_batch",
+             "log_inputs", "log_artifacts", "log_text", "set_terminated", "set_model_version_tag",
+             "set_registered_model_alias"]  # fmt: skip
     for name in calls:
         database = tmp_path / f"{name}.db"
         database.write_bytes(empty_database)
@@ -126,7 +134,9 @@ def test_killed_between_any_two_calls_and_run_again_gives_one_complete_version(
 
 def test_a_set_that_fails_a_check_is_registered_and_moves_no_alias(release: Release, uri: str, tmp_path: Path) -> None:
     good = registry.register(release, uri, tmp_path.as_uri())
-    later = release._replace(interval="20260301T000000Z-20260302T000000Z", failures=("effective share 0.01 is below 0.1",))
+    later = release._replace(
+        interval="20260301T000000Z-20260302T000000Z", failures=("effective share 0.01 is below 0.1",)
+    )
     bad = registry.register(later, uri, tmp_path.as_uri())
     assert (bad.version, bad.current) == ("2", False)
     client = client_of(uri)

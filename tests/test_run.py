@@ -162,7 +162,9 @@ def test_a_step_made_from_tables_that_changed_since_is_refused(configuration: Ma
 
     def other(attempt: Attempt) -> None:
         ingest(attempt)
-        pq.write_table(QUERIES.set_column(1, "query", pa.array(["why"])), attempt.output("queries") / "part-00000.parquet")
+        pq.write_table(
+            QUERIES.set_column(1, "query", pa.array(["why"])), attempt.output("queries") / "part-00000.parquet"
+        )
 
     perform(run, "ingest", other, {"log": "b"})
     with pytest.raises(RunError, match="made from another 'queries'"):
@@ -218,7 +220,9 @@ def test_earlier_tables_come_oldest_first_and_never_from_the_same_or_a_later_int
 
 def test_the_fingerprint_covers_settings_and_interval_only(configuration: Make) -> None:
     first = Run(configuration(), INTERVAL)
-    assert first.fingerprint("embed") == Run(configuration(owner="x", runtime={"attempts": 2}), INTERVAL).fingerprint("embed")
+    assert first.fingerprint("embed") == Run(configuration(owner="x", runtime={"attempts": 2}), INTERVAL).fingerprint(
+        "embed"
+    )
     assert first.fingerprint("embed") != Run(configuration(encoder={"max_tokens": 9}), INTERVAL).fingerprint("embed")
     assert flow.step("embed").settings == ("encoder",)
 

@@ -16,11 +16,6 @@ def test_joined_parts_do_not_collide() -> None:
     assert tables.content_id("a", "bc") != tables.content_id("ab", "c")
 
 
-def test_a_document_without_a_title_is_its_text() -> None:
-    assert tables.document_text("", "text") == "text"
-    assert tables.document_text("title", "text") == "title\ntext"
-
-
 def test_an_unknown_table_is_named() -> None:
     with pytest.raises(RunError, match="table == 'pear'"):
         tables.schema("pear")

@@ -25,7 +25,8 @@ def finished(run: Run, splits: list[str]) -> Run:
     rows = {
         "documents": pa.table({"document_id": ["d1", "d2"], "title": ["T", ""], "text": ["one", "two"]}),
         "pairs": pa.table({
-            "pair_id": [content_id(f"q{row}", "d1") for row in range(count)], "query_id": [f"i{row}" for row in range(count)],
+            "pair_id": [content_id(f"q{row}", "d1") for row in range(count)],
+            "query_id": [f"i{row}" for row in range(count)],
             "query": [f"q{row}" for row in range(count)], "document_id": ["d1"] * count, "count": [9] * count,
             "split": splits,
         }),

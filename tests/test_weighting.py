@@ -60,14 +60,18 @@ def tables(splits: list[str], candidates: int = 20, rejected: int = 3) -> dict[s
     }  # fmt: skip
 
 
-def test_each_scheme_weighs_every_accepted_candidate_and_sums_to_one(configuration: Make, commit: Callable[..., Run]) -> None:
+def test_each_scheme_weighs_every_accepted_candidate_and_sums_to_one(
+    configuration: Make, commit: Callable[..., Run]
+) -> None:
     content = tables(["train"] * 30 + ["test"] * 10 + ["validation"] * 5)
     run = commit(Run(configuration(), INTERVAL), **content)
     metrics = perform(run, "align", align)["metrics"]
     rows = run.read("weights").to_pylist()
     assert Counter(row["scheme"] for row in rows) == {"filtered": 17, "equal_mass": 17, "aligned": 17}
     assert not {row["candidate_id"] for row in rows} & {"c0", "c1", "c2"}
-    by_scheme = {name: [row["weight"] for row in rows if row["scheme"] == name] for name in ("filtered", "equal_mass", "aligned")}
+    by_scheme = {
+        name: [row["weight"] for row in rows if row["scheme"] == name] for name in ("filtered", "equal_mass", "aligned")
+    }
     for weights in by_scheme.values():
         assert sum(weights) == pytest.approx(1.0)
         assert min(weights) >= 0.0
@@ -79,7 +83,9 @@ def test_each_scheme_weighs_every_accepted_candidate_and_sums_to_one(configurati
     assert (metrics["real"], metrics["real_held_out"], metrics["synthetic"], metrics["documents"]) == (30, 10, 17, 4)
 
 
-def test_without_held_out_queries_nothing_is_claimed_about_them(configuration: Make, commit: Callable[..., Run]) -> None:
+def test_without_held_out_queries_nothing_is_claimed_about_them(
+    configuration: Make, commit: Callable[..., Run]
+) -> None:
     run = commit(Run(configuration(), INTERVAL), **tables(["train"] * 20))
     assert not any("held_out_" in key for key in perform(run, "align", align)["metrics"])
 

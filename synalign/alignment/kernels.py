@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from synalign.sampling.rows import median_distance
+from synalign.vectors import median_distance
 
 __all__ = ["gaussian_mixture", "kernel_energy", "kernel_matrix", "kernel_mean", "median_distance"]
 

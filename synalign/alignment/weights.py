@@ -30,7 +30,7 @@ from synalign.alignment.diagnostics import (
 from synalign.alignment.kernels import PANEL_ROWS, kernel_energy, kernel_matrix, kernel_mean, median_distance
 from synalign.alignment.simplex import Quadratic, minimise_on_simplex
 from synalign.errors import ArgumentError
-from synalign.sampling.rows import Floats, Indices, counts_of, real_number, unit_rows
+from synalign.vectors import Floats, Indices, counts_of, real_number, unit_rows
 
 MATRIX_BYTES = 8 * 2**30
 """Largest kernel matrix held, in bytes: 32,768 synthetic rows."""

@@ -30,7 +30,7 @@ class _Source(NamedTuple):
 def _sources() -> dict[str, _Source]:
     """Which table's ids and texts each table of embeddings is made from."""
     title = F.when(F.col("title") == "", F.lit(None)).otherwise(F.col("title"))
-    # The Spark form of `synalign.tables.document_text`.
+    # The Spark form of `synalign.text.document_text`.
     document = F.concat_ws("\n", title, F.col("text"))
     return {
         "query_embeddings": _Source("queries", "query_id", "query"),

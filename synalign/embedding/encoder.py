@@ -12,7 +12,7 @@ import numpy as np
 
 from synalign.config import Encoder
 from synalign.errors import SetupError
-from synalign.run import file_digest
+from synalign.manifests import file_digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,8 @@ def model_folder(model: str) -> Path:
     if not (folder / "modules.json").is_file():
         raise SetupError(
             f"encoder.model == {model!r}, must be {EMBEDDED_MODEL!r} or a sentence-transformers folder.",
-            remedy="save the model with SentenceTransformer.save_pretrained and give that folder; nothing is downloaded",
+            remedy="save the model with SentenceTransformer.save_pretrained and give that folder; "
+            "nothing is downloaded",
         )
     return folder
 
@@ -57,7 +58,9 @@ def revision(model: str) -> str:
     folder = model_folder(model)
     digests = [file_digest(path) for path in sorted(folder.rglob("*.safetensors"))]
     if not digests:
-        raise SetupError(f"{folder} has no .safetensors weights.", remedy="save the model again; pickles are not loaded")
+        raise SetupError(
+            f"{folder} has no .safetensors weights.", remedy="save the model again; pickles are not loaded"
+        )
     found = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     if model == EMBEDDED_MODEL and found != EMBEDDED_WEIGHTS:
         raise SetupError(

@@ -9,7 +9,7 @@ from synalign.generation.batches import Batch
 from synalign.generation.client import Request
 from synalign.generation.prompts import prompt_version, render
 from synalign.generation.schemas import ATTRIBUTES, LatentAttributes
-from synalign.querylog.rules import normalise
+from synalign.text import normalise
 
 REASON = "reason"
 

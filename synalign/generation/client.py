@@ -24,7 +24,7 @@ from synalign.generation.endpoint import EMBEDDED, Endpoint
 from synalign.generation.journal import Entry, Journal
 from synalign.generation.outcomes import Failure, Reply
 from synalign.generation.schemas import json_schema
-from synalign.run import canonical
+from synalign.manifests import canonical
 from synalign.tables import content_id
 
 log = logging.getLogger("synalign")

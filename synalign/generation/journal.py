@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from synalign.errors import RunError
-from synalign.run import canonical
+from synalign.manifests import canonical
 
 FILE = "responses.jsonl"
 _CHECK_CHARACTERS = 16

@@ -25,9 +25,7 @@ class Attribute(_Closed):
     """One latent attribute of a batch of demonstrations."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)] = Field(description="Short name of the attribute.")
-    values_seen: Annotated[list[_Value], Field(max_length=24)] = Field(
-        description="Its values in the demonstrations."
-    )
+    values_seen: Annotated[list[_Value], Field(max_length=24)] = Field(description="Its values in the demonstrations.")
     values_generalised: Annotated[list[_Value], Field(max_length=24)] = Field(
         description="Other values of it that the same people could use."
     )

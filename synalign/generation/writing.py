@@ -12,8 +12,8 @@ from synalign.generation.batches import Batch, Document
 from synalign.generation.client import Request
 from synalign.generation.prompts import prompt_version, render
 from synalign.generation.schemas import QUERIES, LatentAttributes, WrittenQueries
-from synalign.querylog.rules import normalise
 from synalign.tables import content_id
+from synalign.text import normalise
 
 WRITE = "write"
 EMPTY, OVER_LENGTH, CONTROL_CHARACTERS = "empty", "over_length", "control_characters"

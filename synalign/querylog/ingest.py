@@ -149,7 +149,9 @@ def _require_rows(attempt: Attempt) -> None:
     counts = attempt.metrics
     for name, what in (("document", "documents"), ("log", "rows of the query log")):
         if counts[f"{name}_rows_usable"] == 0:
-            reasons = {key.split("_rejected_")[1]: n for key, n in counts.items() if key.startswith(f"{name}_rejected_")}
+            reasons = {
+                key.split("_rejected_")[1]: n for key, n in counts.items() if key.startswith(f"{name}_rejected_")
+            }
             raise InputError(
                 f"none of the {counts[f'{name}_rows']} {what} can be used: "
                 f"{', '.join(f'{rule} {n}' for rule, n in sorted(reasons.items())) or 'none is in the window'}.",

@@ -5,7 +5,6 @@ Rules are tried in order; the first that holds names the row in the table `rejec
 
 from __future__ import annotations
 
-import unicodedata
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,6 +12,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import StringType
+
+from synalign.text import normalise
 
 # Control characters that are left once runs of white space have become one space, and the mark of a decoding error.
 _CONTROL = r"[\x00-\x1f\x7f-\x9f\ufffd]"
@@ -32,17 +33,7 @@ class Rule(NamedTuple):
     reason: str
 
 
-def normalise(text: str) -> str:
-    """A query as SynAlign compares it: Unicode NFKC, runs of white space as one space, none at the ends, case kept.
-
-    Examples:
-        >>> normalise("  Ｈow\\tto  sort ")
-        'How to sort'
-    """
-    return " ".join(unicodedata.normalize("NFKC", text).split())
-
-
-@pandas_udf(StringType())
+@pandas_udf(StringType())  # type: ignore[call-overload]  # its stubs lack the form that goes by type hints
 def normalise_column(texts: pd.Series) -> pd.Series:
     """`normalise` on a Spark column; null stays null."""
     return pd.Series([None if text is None else normalise(text) for text in texts], dtype=object)

@@ -19,7 +19,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from synalign.config import BeirSource, DocumentColumns, Format, LogSource, resolve
 from synalign.errors import InputError
-from synalign.run import file_digest
+from synalign.manifests import file_digest
 
 _MALFORMED = "_malformed_line"
 
@@ -186,8 +186,9 @@ def _quoted(name: str) -> str:
 def _require_columns(found: list[str], wanted: list[str], path: str) -> None:
     missing = [name for name in wanted if name not in found]
     if missing:
+        present = ", ".join(map(repr, found)) or "none"
         raise InputError(
-            f"{path}: columns {', '.join(map(repr, missing))} are missing; it has {', '.join(map(repr, found)) or 'none'}.",
+            f"{path}: columns {', '.join(map(repr, missing))} are missing; it has {present}.",
             remedy="map the names under source.columns (or source.documents.columns) in the retriever's YAML",
         )
 
@@ -195,7 +196,7 @@ def _require_columns(found: list[str], wanted: list[str], path: str) -> None:
 def _check_parquet(paths: list[str]) -> None:
     for path in paths:
         try:
-            pq.read_schema(path)  # type: ignore[no-untyped-call]
+            pq.read_schema(path)
         except (OSError, pa.ArrowInvalid) as error:
             raise InputError(
                 f"{path}: is not readable Parquet: {error}.",

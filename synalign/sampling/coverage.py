@@ -18,7 +18,7 @@ import numpy as np
 
 from synalign.sampling.neighbours import PANEL_BYTES, nearest_rows
 from synalign.sampling.posterior import gaussian_kernel
-from synalign.sampling.rows import Floats, Indices, Points
+from synalign.vectors import Floats, Indices, Points
 
 LANDMARKS = 20_000
 """Rows on which a gain is evaluated; with more rows than this, those drawn by traffic stand for all."""

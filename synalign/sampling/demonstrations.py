@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 from synalign.errors import ArgumentError
 from synalign.sampling.coverage import pick_by_coverage
 from synalign.sampling.posterior import retrace
-from synalign.sampling.rows import (
+from synalign.sampling.variance import Picks, pick_by_variance
+from synalign.vectors import (
     Floats,
     Indices,
     Points,
@@ -26,7 +27,6 @@ from synalign.sampling.rows import (
     unit_rows,
     whole_number,
 )
-from synalign.sampling.variance import Picks, pick_by_variance
 
 Criterion = Literal["coverage", "variance"]
 

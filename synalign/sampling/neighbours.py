@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synalign.sampling.rows import Floats, Indices, Points, squared_distances
+from synalign.vectors import Floats, Indices, Points, squared_distances
 
 PANEL_BYTES = 64 * 2**20
 """Memory of one panel of distances; the full n x n matrix is never held."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from synalign.sampling.rows import Floats, Indices, Points, squared_distances
+from synalign.vectors import Floats, Indices, Points, squared_distances
 
 
 def gaussian_kernel(left: Points, right: Points, length_scale: float) -> Floats:

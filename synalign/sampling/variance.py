@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 from synalign.errors import ArgumentError
 from synalign.sampling.neighbours import nearest_rows
 from synalign.sampling.posterior import cholesky, factor_of, gaussian_kernel
-from synalign.sampling.rows import Floats, Indices, Points
+from synalign.vectors import Floats, Indices, Points
 
 TIE = 1e-10
 """Variances this close are tied; the lowest index wins. Rounding of the update stays well below it."""

@@ -35,9 +35,11 @@ class Verdicts:
     @property
     def open(self) -> NDArray[np.int64]:
         """Rows that no filter has rejected yet, in order."""
-        return np.flatnonzero(np.equal(self.reasons, None))
+        return np.flatnonzero(np.array([reason is None for reason in self.reasons], dtype=bool))
 
-    def reject(self, rows: NDArray[np.int64], rejected: NDArray[np.bool_], reason: str, scores: NDArray[np.floating]) -> None:
+    def reject(
+        self, rows: NDArray[np.int64], rejected: NDArray[np.bool_], reason: str, scores: NDArray[np.floating]
+    ) -> None:
         """Reject some of `rows`, each with the score that decided it."""
         self.reasons[rows[rejected]] = reason
         self.scores[rows[rejected]] = scores[rejected]

@@ -41,9 +41,19 @@ def ingested(queries: list[str], documents: list[tuple[str, str]]) -> dict[str, 
                 "text": [text for _, text in documents],
             }
         ),
-        "pairs": pa.table({name: pa.array([], kind) for name, kind in (
-            ("pair_id", pa.string()), ("query_id", pa.string()), ("query", pa.string()),
-            ("document_id", pa.string()), ("count", pa.int64()), ("split", pa.string()))}),  # fmt: skip
+        "pairs": pa.table(
+            {
+                name: pa.array([], kind)
+                for name, kind in (
+                    ("pair_id", pa.string()),
+                    ("query_id", pa.string()),
+                    ("query", pa.string()),
+                    ("document_id", pa.string()),
+                    ("count", pa.int64()),
+                    ("split", pa.string()),
+                )
+            }
+        ),
         "rejected": pa.table({name: pa.array([], pa.string()) for name in ("source", "row", "rule", "reason")}),
     }
 

@@ -26,7 +26,8 @@ from synalign.generation.batches import read_batches
 from synalign.generation.generate import generate
 from synalign.generation.prompts import from_data
 from synalign.generation.writer_server import MODEL, complete
-from synalign.run import Attempt, Interval, Run, file_digest
+from synalign.manifests import file_digest
+from synalign.run import Attempt, Interval, Run
 from synalign.tables import content_id
 
 BATCHES, MEMBERS, DOCUMENTS = 6, 3, 20
@@ -36,10 +37,10 @@ TOPICS = [f"{colour} {animal}" for colour in COLOURS for animal in ANIMALS]
 KILLED = """
 import sys
 from pathlib import Path
-from synalign import config, flow
+from synalign import flow, retrievers
 from synalign.generation.generate import generate
 from synalign.run import Attempt, Interval, Run
-run = Run(config.load(sys.argv[1]), Interval.parse("2026-01-01", "2026-01-02"), Path(sys.argv[2]))
+run = Run(retrievers.load(sys.argv[1]), Interval.parse("2026-01-01", "2026-01-02"), Path(sys.argv[2]))
 attempt = Attempt(run, flow.step("generate"))
 attempt.begin()
 generate(attempt)

@@ -24,7 +24,10 @@ Make = Callable[..., Configuration]
 pytestmark = pytest.mark.usefixtures("spark")
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 TIME = "2026-02-20T10:00:00"
-DOCUMENTS = [{"document_id": "d1", "title": "One", "text": "first"}, {"document_id": "d2", "title": "", "text": "second"}]
+DOCUMENTS = [
+    {"document_id": "d1", "title": "One", "text": "first"},
+    {"document_id": "d2", "title": "", "text": "second"},
+]
 
 
 def event(query: Any = "how to sort", document: Any = "d1", time: Any = TIME, **more: Any) -> dict[str, Any]:
@@ -94,10 +97,18 @@ def test_every_kind_of_broken_row_is_recorded_with_its_rule_and_as_it_came(home:
 
 
 def test_decoding_errors_and_hostile_text_are_data(home: Path, configuration: Make) -> None:
-    hostile = ["'; DROP TABLE queries; --", "<script>alert(1)</script>", "=HYPERLINK(0)", 'quote " and \\ slash', "x" * 300]
+    hostile = [
+        "'; DROP TABLE queries; --",
+        "<script>alert(1)</script>",
+        "=HYPERLINK(0)",
+        'quote " and \\ slash',
+        "x" * 300,
+    ]
     rows = [event(text) for text in hostile]
     (home / "log").mkdir(parents=True)
-    (home / "log" / "b.jsonl").write_bytes(b'{"event_time": "%s", "query": "caf\xe9", "document_id": "d1"}\n' % TIME.encode())
+    (home / "log" / "b.jsonl").write_bytes(
+        b'{"event_time": "%s", "query": "caf\xe9", "document_id": "d1"}\n' % TIME.encode()
+    )
     run = refresh(home, configuration(), rows)
     assert sorted(run.read("queries")["query"].to_pylist()) == sorted(hostile)
     assert rejected(run) == Counter({"control_characters": 1})
@@ -111,7 +122,13 @@ def test_other_languages_are_kept_and_normalised(home: Path, configuration: Make
 
 
 def test_only_the_window_counts_late_and_early_rows_are_left_out(home: Path, configuration: Make) -> None:
-    times = ["2026-01-31T23:59:59Z", "2026-02-01T00:00:00Z", "2026-02-28T23:59:59Z", "2026-03-01T00:00:00Z", "2027-01-01"]
+    times = [
+        "2026-01-31T23:59:59Z",
+        "2026-02-01T00:00:00Z",
+        "2026-02-28T23:59:59Z",
+        "2026-03-01T00:00:00Z",
+        "2027-01-01",
+    ]
     source = {**configuration().source.model_dump(), "window_days": 28}
     run = refresh(home, configuration(source=source), [event(f"at {time}", time=time) for time in times])
     assert sorted(run.read("queries")["query"].to_pylist()) == [f"at {times[1]}", f"at {times[2]}"]
@@ -195,7 +212,9 @@ def test_a_csv_line_with_another_number_of_fields_is_rejected(home: Path, config
 
 def test_a_beir_folder_is_read_with_its_unlabelled_queries(home: Path, configuration: Make) -> None:
     folder = home / "beir"
-    write_jsonl(folder / "corpus.jsonl", [{"_id": "d1", "title": "", "text": "first"}, {"_id": "d2", "title": "t", "text": "x"}])
+    write_jsonl(
+        folder / "corpus.jsonl", [{"_id": "d1", "title": "", "text": "first"}, {"_id": "d2", "title": "t", "text": "x"}]
+    )
     write_jsonl(folder / "queries.jsonl", [{"_id": "1", "text": "one"}, {"_id": "2", "text": "two"}])
     write_jsonl(folder / "unlabelled_queries.jsonl", [{"_id": "u", "text": "nobody clicked"}])
     (folder / "qrels").mkdir()
@@ -214,7 +233,10 @@ def test_a_beir_folder_is_read_with_its_unlabelled_queries(home: Path, configura
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([event(None), event("x", "d9")], r"none of the 2 rows of the query log can be used: null_query 1, unknown_document 1"),
+        (
+            [event(None), event("x", "d9")],
+            r"none of the 2 rows of the query log can be used: null_query 1, unknown_document 1",
+        ),
         ([event(time="2020-01-01")], r"(?s)none is in the window.*window_days"),
         ([{"time": TIME, "query": "x", "document_id": "d1"}], r"(?s)'event_time' are missing.*source.columns"),
     ],

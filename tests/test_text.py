@@ -2,14 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synalign.querylog.rules import normalise
+from synalign.text import document_text, normalise
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("  how   to\tsort\n", "how to sort"),
-        ("Ｆｕｌｌ ｗｉｄｔｈ", "Full width"),
+        ("\uff26\uff55\uff4c\uff4c \uff57\uff49\uff44\uff54\uff48", "Full width"),
         ("ﬁle", "file"),
         ("cafe\u0301", "café"),
         ("Keeps CASE", "Keeps CASE"),
@@ -28,3 +28,8 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
     assert normalise(once) == once
     assert once == once.strip()
     assert "\x1f" not in once
+
+
+def test_a_document_without_a_title_is_its_text() -> None:
+    assert document_text("", "text") == "text"
+    assert document_text("title", "text") == "title\ntext"
