@@ -62,7 +62,7 @@ def refresh(
         demo_data()
     end = (date or DEMO_DATE).replace(tzinfo=UTC)
     began = datetime.now(UTC)
-    embedded.refresh(f"refresh__{configuration.retriever}", end, typer.echo)
+    embedded.refresh(file, end, typer.echo)
     typer.echo("")
     for line in summarise(latest(configuration), began):
         typer.echo(line)

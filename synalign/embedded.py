@@ -21,9 +21,9 @@ import urllib.request
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
-from synalign import config
+from synalign import config, retrievers
 from synalign.errors import ConfigurationError, SetupError, SynAlignError
 from synalign.job import MARK
 
@@ -67,23 +67,25 @@ def _port(name: str, default: int) -> int:
     return int(text)
 
 
-def environment(ports: Ports, *, servers: bool) -> dict[str, str]:
+def environment(ports: Ports, *, servers: bool, folder: Path | None = None) -> dict[str, str]:
     """Environment of every process: where things are, and nothing that leaves this machine.
 
     Args:
         ports: Where the services listen.
         servers: Whether the servers run, so that MLflow and the writer are reached by HTTP; else MLflow is its
             database file, and the step that needs the writer starts its own.
+        folder: One more folder with retrievers' YAML files, beside the checkout's and the one in `$SYNALIGN_HOME`.
     """
     home = config.home()
     airflow, bin_ = home / "airflow", Path(sys.executable).parent
     dags = CHECKOUT / "dags"
+    folders = dict.fromkeys([dags / "retrievers", home / "retrievers", *([folder.resolve()] if folder else [])])
     variables = {
         **os.environ,
         "PATH": f"{bin_}{os.pathsep}{os.environ.get('PATH', '')}",
         "SYNALIGN_HOME": str(home),
         "SYNALIGN_PYTHON": sys.executable,
-        "SYNALIGN_RETRIEVERS": os.pathsep.join([str(dags / "retrievers"), str(home / "retrievers")]),
+        "SYNALIGN_RETRIEVERS": os.pathsep.join(map(str, folders)),
         "PYTHONUNBUFFERED": "1",
         # Airflow
         "AIRFLOW_HOME": str(airflow),
@@ -135,25 +137,28 @@ def _secret(path: Path) -> str:
     return path.read_text()
 
 
-def refresh(dag_id: str, logical_date: datetime, say: Callable[[str], None]) -> None:
+def refresh(file: Path, logical_date: datetime, say: Callable[[str], None]) -> None:
     """Run one refresh through `airflow dags test`, with the real DAG, Spark, writer and MLflow.
 
     Args:
-        dag_id: The DAG.
+        file: The retriever's YAML file.
         logical_date: The run covers the last whole data interval before it.
         say: Called with every line meant for people.
 
     Raises:
+        ConfigurationError: The file is wrong.
         SynAlignError: The refresh failed; what it finished stays, and the next call goes on from there.
     """
-    variables = environment(Ports.from_environment(), servers=False)
+    dag_id = f"refresh__{retrievers.load(file).retriever}"
+    variables = environment(Ports.from_environment(), servers=False, folder=file.parent)
     logs = config.home() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"refresh-{datetime.now():%Y%m%dT%H%M%S}.log"
+    say(f"{dag_id}, through Airflow; everything it prints goes to {log}")
     airflow = [sys.executable, "-m", "airflow"]
-    with open(log, "a", encoding="utf-8") as file:
-        subprocess.run([*airflow, "db", "migrate"], env=variables, stdout=file, stderr=file, check=True)
-        code = _follow([*airflow, "dags", "test", dag_id, logical_date.isoformat()], variables, file, say)
+    with open(log, "a", encoding="utf-8") as output:
+        subprocess.run([*airflow, "db", "migrate"], env=variables, stdout=output, stderr=output, check=True)
+        code = _follow([*airflow, "dags", "test", dag_id, logical_date.isoformat()], variables, output, say)
     if code:
         raise SynAlignError(
             f"the refresh failed; the whole log is {log}.",
@@ -161,7 +166,7 @@ def refresh(dag_id: str, logical_date: datetime, say: Callable[[str], None]) -> 
         )
 
 
-def _follow(command: list[str], variables: dict[str, str], log: object, say: Callable[[str], None]) -> int:
+def _follow(command: list[str], variables: dict[str, str], log: TextIO, say: Callable[[str], None]) -> int:
     """Run a command, keep all it prints in a log, and pass on the lines marked for people."""
     process = subprocess.Popen(
         command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -169,7 +174,7 @@ def _follow(command: list[str], variables: dict[str, str], log: object, say: Cal
     assert process.stdout is not None
     try:
         for line in process.stdout:
-            print(line, end="", file=log, flush=True)  # type: ignore[call-overload]
+            print(line, end="", file=log, flush=True)
             if MARK in line:
                 # Airflow's log adds which of its hooks passed the line on.
                 say(re.sub(r"\s+\[airflow\.[^\]]*\].*$", "", line.split(MARK, 1)[1]).rstrip())

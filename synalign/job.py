@@ -73,6 +73,7 @@ def perform(
         if attempt.finished is not None and not always:
             log.info("%s: reused, nothing it depends on has changed", step)
             return _summary(attempt.finished, reused=True)
+        log.info("%s: started", step)
         attempt.begin()
         try:
             work(attempt)

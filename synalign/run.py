@@ -118,6 +118,10 @@ class Run:
         step = flow.writer(table).name
         return str(self.require(step)["tables"][table]["digest"])
 
+    def rows(self, table: str) -> int:
+        """How many rows a finished table has."""
+        return int(self.require(flow.writer(table).name)["tables"][table]["rows"])
+
     def require(self, step: str) -> dict[str, Any]:
         """The manifest of a step, checked to belong to this configuration and to tables that are still there.
 

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
-from pyspark.storagelevel import StorageLevel
 
 from synalign import java, tables
 from synalign.errors import SetupError
@@ -78,29 +77,31 @@ def session(name: str) -> Iterator[SparkSession]:
         spark.stop()
 
 
-def write_table(frame: DataFrame, folder: Path, table: str, metadata: dict[str, str] | None = None) -> None:
-    """Write a frame as Parquet whose bytes its content alone decides.
+def write_table(
+    frame: DataFrame, folder: Path, table: str, *, rows: int, metadata: dict[str, str] | None = None
+) -> None:
+    """Write a frame as Parquet whose bytes do not depend on the cluster, in one pass.
 
-    Rows go to files by hash of the table's first column, which is unique, and are sorted by it within a file; the
-    number of files follows from the number of rows. The tasks write with Arrow, not with Spark's own writer, whose
-    footers list encodings in an order that changes from one JVM to the next.
+    Rows go to files by hash of the table's first column, which is unique, and are sorted by it within a file. The
+    tasks write with Arrow, not with Spark's own writer, whose footers list encodings in an order that changes from one
+    JVM to the next.
 
     Args:
         frame: Must have the table's columns, without nulls where the schema has none.
         folder: Where the files go; must not exist.
         table: Which schema and key.
+        rows: At least as many as the frame has; one file is made per million.
         metadata: Goes into every file's own schema: a file that went astray still says what made it.
     """
     schema = tables.schema(table)
     written = schema.with_metadata(metadata) if metadata else schema
-    frame = frame.select(*schema.names).persist(StorageLevel.MEMORY_AND_DISK)
-    files = max(1, -(-frame.count() // ROWS_PER_FILE))
+    files = max(1, -(-rows // ROWS_PER_FILE))
     # `rejected` has no unique column: sorting by all of them gives equal rows a stable place, as they are equal.
     order = schema.names if table == "rejected" else schema.names[:1]
     folder.mkdir()
     writer = _file_writer(str(folder), written)
+    frame = frame.select(*schema.names)
     frame.repartition(files, *order).sortWithinPartitions(*order).mapInArrow(writer, "rows long").collect()
-    frame.unpersist()
     for draft in folder.glob(".part-*"):
         # Of a task attempt that failed, or lost against its twin.
         draft.unlink()

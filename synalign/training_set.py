@@ -36,7 +36,8 @@ def assemble(attempt: Attempt) -> None:
         if real_train == 0:
             raise InputError("no real pair is in the split train.", remedy="widen source.window_days")
         rows = _real(pairs).unionByName(_synthetic(spark, attempt, real_train)).join(documents, "document_id")
-        write_table(rows, attempt.output("training_set"), "training_set")
+        most = attempt.run.rows("pairs") + attempt.run.rows("candidates")
+        write_table(rows, attempt.output("training_set"), "training_set", rows=most)
         attempt.metrics.update(_totals(spark, attempt))
 
 

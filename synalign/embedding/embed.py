@@ -54,7 +54,8 @@ def embed(attempt: Attempt) -> None:
             frame = _read(spark, attempt.run.table_folder(source.table), source)
             vectors, distinct = _embedded(frame, settings)
             made_by = {"model": settings.model, "revision": revision}
-            write_table(vectors, attempt.output(target), target, made_by)
+            rows = attempt.run.rows(source.table)
+            write_table(vectors, attempt.output(target), target, rows=rows, metadata=made_by)
             attempt.metrics[f"{target}_distinct_texts"] = distinct
 
 

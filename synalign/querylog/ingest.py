@@ -57,8 +57,10 @@ def _ingest(spark: SparkSession, attempt: Attempt) -> None:
     }
     attempt.metrics.update(_count(events, documents))
     _require_rows(attempt)
+    # No table has more rows than came in, so none needs a pass of its own to be counted.
+    rows = {"documents": attempt.metrics["document_rows"], "rejected": _rejections(attempt.metrics)}
     for table, frame in frames.items():
-        write_table(frame, attempt.output(table), table)
+        write_table(frame, attempt.output(table), table, rows=rows.get(table, attempt.metrics["log_rows_usable"]))
 
 
 def _judge_documents(documents: DataFrame) -> DataFrame:
@@ -143,6 +145,10 @@ def _count(events: DataFrame, documents: DataFrame) -> dict[str, int]:
             fate = fate if row["inside"] else "log_rows_outside_window"
             counts[fate] = counts.get(fate, 0) + row["count"]
     return counts
+
+
+def _rejections(metrics: dict[str, int]) -> int:
+    return sum(count for key, count in metrics.items() if "_rejected_" in key)
 
 
 def _require_rows(attempt: Attempt) -> None:

@@ -33,7 +33,7 @@ class Rule(NamedTuple):
     reason: str
 
 
-@pandas_udf(StringType())  # type: ignore[call-overload]  # its stubs lack the form that goes by type hints
+@pandas_udf(StringType())
 def normalise_column(texts: pd.Series) -> pd.Series:
     """`normalise` on a Spark column; null stays null."""
     return pd.Series([None if text is None else normalise(text) for text in texts], dtype=object)

@@ -135,8 +135,10 @@ def test_a_second_up_is_refused_while_the_first_runs(servers: Servers) -> None:
 
 
 def test_everything_listens_on_loopback_only(servers: Servers) -> None:
-    ports = {int(value) for name, value in servers.environment.items() if name.startswith("SYNALIGN_") and value.isdecimal()}
-    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"]
+    numbers = {name: value for name, value in servers.environment.items() if name.startswith("SYNALIGN_")}
+    ports = {int(value) for value in numbers.values() if value.isdecimal()}
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = [columns[1] for columns in sockets if columns[3] == "0A"]
     found = {int(address.split(":")[1], 16): address.split(":")[0] for address in listening}
     assert ports <= set(found)
     assert {found[port] for port in ports} == {"0100007F"}
