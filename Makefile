@@ -37,5 +37,6 @@ java:
 		{ echo "$(PYTHON) is not Python 3.11: install python3.11 and python3.11-venv, or call make PYTHON=..."; exit 1; }
 	@echo "Installing into .venv (3 GB; some minutes the first time) ..."
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/pip install -qq -c docker/constraints.txt -e '.[airflow,jobs,test]'
+# Of 3 GB a few modules are ever imported: they are compiled then.
+	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,test]'
 	@touch $@

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark import TaskContext
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
 
 from synalign import java, tables
 from synalign.errors import SetupError
@@ -75,6 +76,16 @@ def session(name: str) -> Iterator[SparkSession]:
         yield spark
     finally:
         spark.stop()
+
+
+def content_id(*columns: str) -> Column:
+    """`synalign.tables.content_id` of columns without nulls, as a Spark expression."""
+    return F.substring(F.sha2(F.concat_ws(tables.SEPARATOR, *columns), 256), 1, tables.ID_CHARACTERS)
+
+
+def document_text() -> Column:
+    """`synalign.text.document_text` of the columns `title` and `text`, as a Spark expression."""
+    return F.concat_ws("\n", F.when(F.col("title") != "", F.col("title")), F.col("text"))
 
 
 def write_table(

@@ -14,8 +14,7 @@ from pyspark.sql import functions as F
 
 from synalign.errors import InputError
 from synalign.run import Attempt
-from synalign.spark import session, write_table
-from synalign.tables import ID_CHARACTERS, SEPARATOR
+from synalign.spark import content_id, document_text, session, write_table
 
 if TYPE_CHECKING:
     from synalign.run import Run
@@ -30,8 +29,7 @@ def assemble(attempt: Attempt) -> None:
     with session(f"synalign assemble {attempt.configuration.retriever}") as spark:
         pairs = _read(spark, attempt.run, "pairs")
         documents = _read(spark, attempt.run, "documents")
-        title = F.when(F.col("title") == "", F.lit(None)).otherwise(F.col("title"))
-        documents = documents.select("document_id", F.concat_ws("\n", title, "text").alias("document"))
+        documents = documents.select("document_id", document_text().alias("document"))
         real_train = pairs.where(F.col("split") == "train").count()
         if real_train == 0:
             raise InputError("no real pair is in the split train.", remedy="widen source.window_days")
@@ -62,7 +60,7 @@ def _synthetic(spark: SparkSession, attempt: Attempt, real_train: int) -> DataFr
     weights = _read(spark, attempt.run, "weights").where(F.col("scheme") == settings.scheme)
     candidates = _read(spark, attempt.run, "candidates")
     return weights.join(candidates, "candidate_id").select(
-        F.substring(F.sha2(F.concat_ws(SEPARATOR, "query", "document_id"), 256), 1, ID_CHARACTERS).alias("pair_id"),
+        content_id("query", "document_id").alias("pair_id"),
         "query",
         "document_id",
         F.lit("synthetic").alias("source"),

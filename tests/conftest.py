@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from synalign import config, flow
+from synalign import config, demo, flow
 from synalign.run import Attempt, Interval, Run
 
 # Before anything starts a thread or a JVM: two test processes share two cores, and nothing leaves the machine.
@@ -42,6 +42,32 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("SYNALIGN_HOME", str(folder))
     return folder
+
+
+SHOP = """
+retriever: small
+schedule: {start: 2026-01-01, cron: "0 0 * * *"}
+source:
+  kind: log
+  path: data/demo/query_log.parquet
+  window_days: 3650
+  documents: {path: data/demo/documents.parquet}
+sampling: {batches: %d}
+"""
+
+
+@pytest.fixture(scope="session")
+def make_shop() -> Callable[..., Path]:
+    """Puts a small made retriever into a home, data and all; gives its YAML file."""
+
+    def make(home: Path, *, events: int, batches: int) -> Path:
+        demo.make(home / "data" / "demo", events=events)
+        yaml = home / "retrievers" / "small.yaml"
+        yaml.parent.mkdir()
+        yaml.write_text(SHOP % batches)
+        return yaml
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from synalign.config import Encoder
 from synalign.embedding import encoder
 from synalign.run import Attempt
-from synalign.spark import session, write_table
+from synalign.spark import document_text, session, write_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +29,9 @@ class _Source(NamedTuple):
 
 def _sources() -> dict[str, _Source]:
     """Which table's ids and texts each table of embeddings is made from."""
-    title = F.when(F.col("title") == "", F.lit(None)).otherwise(F.col("title"))
-    # The Spark form of `synalign.text.document_text`.
-    document = F.concat_ws("\n", title, F.col("text"))
     return {
         "query_embeddings": _Source("queries", "query_id", "query"),
-        "document_embeddings": _Source("documents", "document_id", document),
+        "document_embeddings": _Source("documents", "document_id", document_text()),
         "candidate_embeddings": _Source("candidates", "candidate_id", "query"),
     }
 

@@ -14,8 +14,7 @@ from synalign.querylog import sources
 from synalign.querylog.rules import document_rules, first_broken, log_rules, normalise_column
 from synalign.querylog.splits import split_column
 from synalign.run import Attempt, Interval, Run
-from synalign.spark import session, write_table
-from synalign.tables import ID_CHARACTERS, SEPARATOR
+from synalign.spark import content_id, session, write_table
 
 
 def source_files(run: Run) -> dict[str, str]:
@@ -98,7 +97,7 @@ def _in_window(configuration: Configuration, interval: Interval) -> Column:
 
 
 def _queries(events: DataFrame, configuration: Configuration) -> DataFrame:
-    query_id = _content_id("query")
+    query_id = content_id("query")
     return (
         events.groupBy("query")
         .agg(
@@ -117,15 +116,10 @@ def _pairs(events: DataFrame, configuration: Configuration) -> DataFrame:
         events.where(F.coalesce(F.col("document_id"), F.lit("")) != "")
         .groupBy("query", "document_id")
         .agg(F.sum("clicks").alias("count"))
-        .withColumn("query_id", _content_id("query"))
-        .withColumn("pair_id", _content_id("query", "document_id"))
+        .withColumn("query_id", content_id("query"))
+        .withColumn("pair_id", content_id("query", "document_id"))
         .withColumn("split", split_column(F.col("query_id"), configuration.ingest))
     )
-
-
-def _content_id(*columns: str) -> Column:
-    """`synalign.tables.content_id` as a Spark expression."""
-    return F.substring(F.sha2(F.concat_ws(SEPARATOR, *columns), 256), 1, ID_CHARACTERS)
 
 
 def _rejected(frame: DataFrame, source: str) -> DataFrame:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,23 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
-from synalign import demo, flow, tables
+from synalign import flow, tables
 from synalign.alignment import align
 from synalign.embedding.matrix import matrix
 
 ROOT = Path(__file__).parent.parent.parent
 SYNALIGN = str(Path(sys.executable).with_name("synalign"))
 INTERVAL = "20260228T000000Z-20260301T000000Z"
-YAML = """
-retriever: small
-schedule: {start: 2026-01-01, cron: "0 0 * * *"}
-source:
-  kind: log
-  path: data/demo/query_log.parquet
-  window_days: 3650
-  documents: {path: data/demo/documents.parquet}
-sampling: {batches: 6}
-"""
 
 
 class Refresh(NamedTuple):
@@ -72,14 +63,10 @@ def refresh(home: Path, yaml: Path) -> Refresh:
 
 
 @pytest.fixture(scope="module")
-def calm(tmp_path_factory: pytest.TempPathFactory) -> Refresh:
+def calm(tmp_path_factory: pytest.TempPathFactory, make_shop: Callable[..., Path]) -> Refresh:
     """A refresh that nothing disturbs."""
     home = tmp_path_factory.mktemp("calm")
-    demo.make(home / "data" / "demo", events=1500)
-    yaml = home / "retrievers" / "small.yaml"
-    yaml.parent.mkdir()
-    yaml.write_text(YAML)
-    return refresh(home, yaml)
+    return refresh(home, make_shop(home, events=1500, batches=6))
 
 
 def read(calm: Refresh, table: str) -> pa.Table:

@@ -7,26 +7,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
 
-from synalign import demo
-
 SYNALIGN = str(Path(sys.executable).with_name("synalign"))
-YAML = """
-retriever: small
-schedule: {start: 2026-01-01, cron: "0 0 * * *"}
-source:
-  kind: log
-  path: data/demo/query_log.parquet
-  window_days: 3650
-  documents: {path: data/demo/documents.parquet}
-sampling: {batches: 4}
-"""
 
 
 class Servers(NamedTuple):
@@ -52,11 +40,9 @@ def call(url: str, method: str = "GET", body: Any = None, token: str = "") -> An
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(tmp_path_factory: pytest.TempPathFactory, make_shop: Callable[..., Path]) -> Iterator[Servers]:
     home = tmp_path_factory.mktemp("servers")
-    demo.make(home / "data" / "demo", events=1200)
-    (home / "retrievers").mkdir()
-    (home / "retrievers" / "small.yaml").write_text(YAML)
+    make_shop(home, events=1200, batches=4)
     ports = {name: str(free_port()) for name in ("AIRFLOW", "MLFLOW", "WRITER")}
     environment = {
         **{name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"},
