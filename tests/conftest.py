@@ -36,6 +36,12 @@ for inherited in ("MLFLOW_TRACKING_URI", "SYNALIGN_WRITER_URL", "SPARK_HOME", "S
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no process is left with one of them at the end."""
+    longest = ["test_kills.py", "test_servers.py", "test_refresh.py"]
+    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test has an empty `$SYNALIGN_HOME`."""

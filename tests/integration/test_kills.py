@@ -1,0 +1,62 @@
+"""Every step of a refresh killed in the middle, and run again."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from synalign import flow
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize("step", flow.STEPS, ids=lambda step: step.name)
+def test_a_step_killed_in_the_middle_and_run_again_gives_the_same_bytes(
+    calm: Any, tmp_path: Path, step: flow.Step
+) -> None:
+    """In a home of its own, where every step from this one on is gone: so this is a second run as well."""
+    home = tmp_path / "home"
+    with calm.to_itself():
+        for name in ("data", "runs", "retrievers"):
+            shutil.copytree(calm.home / name, home / name)
+    other = calm._replace(home=home, yaml=home / "retrievers" / "small.yaml")
+    for later in flow.STEPS[flow.STEPS.index(step) :]:
+        shutil.rmtree(other.folder / later.name)
+    shutil.rmtree(other.folder / "journal", ignore_errors=True)
+    command = [sys.executable, str(ROOT / "jobs" / f"{step.job}.py"), "--config", str(other.yaml), "--step", step.name,
+               "--start", "2026-02-28", "--end", "2026-03-01"]  # fmt: skip
+
+    with open(tmp_path / "killed.log", "w") as log:
+        killed = subprocess.Popen(command, env=other.environment(), stdout=log, stderr=log, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(other.folder.glob(f".{step.name}.*")):
+        assert killed.poll() is None, (tmp_path / "killed.log").read_text()[-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    # Spark steps are met while they write, the others as soon as they have begun.
+    while step.engine == "spark" and not list(other.folder.glob(f".{step.name}.*/*")) and killed.poll() is None:
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (other.folder / step.name / "manifest.json").exists()
+
+    resumed = subprocess.run(command, env=other.environment(), capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+    assert json.loads(resumed.stdout.splitlines()[-1])["reused"] is False
+    assert [path.name for path in other.folder.glob(f".{step.name}.*")] == []
+    for table in step.writes:
+        if table != "requests":
+            found = other.manifest(step.name)["tables"][table]["digest"]
+            assert found == calm.manifest(step.name)["tables"][table]["digest"], table
+    if step.name == "register":
+        uri = f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        assert len(client.search_model_versions("name = 'small-training-set'")) == 1
