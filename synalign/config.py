@@ -26,6 +26,7 @@ RUNTIME_REASONS = {
     "attempts": "how often a failed request is repeated; only good answers are kept",
     "timeout_seconds": "how long to wait for an answer",
     "torch_threads": "driver-side threads of the alignment",
+    "embedding_cache": "a text's vector depends on nothing but the text, the model and the precision, to the last bit",
 }
 
 
@@ -127,6 +128,12 @@ class Encoder(_Closed):
         "all-MiniLM-L6-v2", description="`all-MiniLM-L6-v2` (the copy in the environment) or a model folder."
     )
     max_tokens: int = Field(256, ge=8, le=8192, description="Longer texts are cut.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="Of the weights. `auto`: bfloat16 where the CPU has instructions for it (AMX, AVX-512 BF16), "
+        "float32 elsewhere, so two kinds of machine give slightly different vectors; name one where that matters. "
+        "Models that the fast loop does not fit run in float32.",
+    )
 
 
 class Sampling(_Closed):
@@ -203,6 +210,7 @@ class Runtime(_Closed):
     attempts: int = Field(4, ge=1, le=20, description="Tries per model request.")
     timeout_seconds: float = Field(120.0, gt=0.0, le=3600.0, description="Longest wait for one answer.")
     torch_threads: int = Field(1, ge=1, le=256, description="Threads of the alignment.")
+    embedding_cache: bool = Field(True, description="Keep vectors beside the runs, and embed only texts not seen yet.")
 
 
 class Configuration(_Closed):

@@ -1,30 +1,45 @@
-"""The steps *embed* and *embed_candidates*: tables with an id and a text in, unit vectors out, in Spark."""
+"""The steps *embed* and *embed_candidates*: tables with an id and a text in, unit vectors out, in Spark.
+
+Each distinct text is embedded once, and not at all when the cache holds it: new vectors are written there first, and
+the table is then read from there.
+"""
 
 from __future__ import annotations
 
+import logging
+import shutil
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from synalign.config import Encoder
-from synalign.embedding import encoder
+from synalign.embedding import cache, encoder
 from synalign.run import Attempt
-from synalign.spark import document_text, session, write_table
+from synalign.spark import content_id, document_text, session, write_table
 
-if TYPE_CHECKING:
-    from pathlib import Path
+log = logging.getLogger("synalign")
 
-# Texts per Spark task: enough to sort by length, few enough to spread a small table over the cores.
-_TEXTS_PER_TASK = 2_000
+# Texts per task: enough that batches of one length fill up, few enough to spread a small table over the cores. A task
+# adds one file to the cache, so a large table is cut into larger tasks, of at most one Arrow batch.
+_TEXTS_PER_TASK = (2_000, 10_000)
+_TASKS = 50
 
 
 class _Source(NamedTuple):
     table: str
     id: str
     text: Column | str
+
+
+class Store(NamedTuple):
+    """Where vectors are kept, and what its files say of their making."""
+
+    folder: Path
+    made_by: dict[str, str]
 
 
 def _sources() -> dict[str, _Source]:
@@ -43,17 +58,26 @@ def embed(attempt: Attempt) -> None:
         SetupError: The encoder is missing or not the published one.
     """
     settings = attempt.configuration.encoder
-    revision = encoder.revision(settings.model)
-    attempt.metrics.update({"model": settings.model, "revision": revision})
+    plan = encoder.plan(settings)
+    if plan.obstacle:
+        log.info("%s runs through SentenceTransformer.encode in float32: %s", settings.model, plan.obstacle)
+    # What the driver found holds for every worker.
+    settings = settings.model_copy(update={"precision": plan.precision})
+    made_by = {"model": settings.model, "revision": encoder.revision(settings.model), "precision": plan.precision}
+    attempt.metrics.update({**made_by, "loop": plan.loop})
+    kept = attempt.configuration.runtime.embedding_cache
+    # Without a cache, vectors take the same way through a folder that goes with the attempt.
+    store = Store((cache.root() if kept else attempt.folder / ".vectors") / encoder.identity(settings), made_by)
     with session(f"synalign {attempt.step.name} {attempt.configuration.retriever}") as spark:
         for target in attempt.step.writes:
             source = _sources()[target]
             frame = _read(spark, attempt.run.table_folder(source.table), source)
-            vectors, distinct = _embedded(frame, settings)
-            made_by = {"model": settings.model, "revision": revision}
+            vectors, figures = embedded(frame, settings, store)
             rows = attempt.run.rows(source.table)
             write_table(vectors, attempt.output(target), target, rows=rows, metadata=made_by)
-            attempt.metrics[f"{target}_distinct_texts"] = distinct
+            attempt.metrics.update({f"{target}_{name}": value for name, value in figures.items()})
+            log.info("%s: %s", target, ", ".join(f"{value} {name}" for name, value in figures.items()))
+    shutil.rmtree(attempt.folder / ".vectors", ignore_errors=True)
 
 
 def _read(spark: SparkSession, folder: Path, source: _Source) -> DataFrame:
@@ -61,21 +85,43 @@ def _read(spark: SparkSession, folder: Path, source: _Source) -> DataFrame:
     return spark.read.parquet(str(folder)).select(F.col(source.id).alias("id"), text.alias("text"))
 
 
-def _embedded(frame: DataFrame, settings: Encoder) -> tuple[DataFrame, int]:
-    """Ids with their vectors, each distinct text embedded once; and how many distinct texts there are.
+def embedded(frame: DataFrame, settings: Encoder, store: Store) -> tuple[DataFrame, dict[str, int]]:
+    """Ids with their vectors, through the cache.
 
-    Texts go to tasks by their hash and are sorted within one, so that the batches, and with them the last bits of
-    every vector, are the same on any number of machines.
+    Args:
+        frame: Columns `id` and `text`, ids unique.
+        settings: The encoder, its precision resolved.
+        store: Where vectors are looked up and new ones go.
+
+    Returns:
+        Columns `id` and `embedding`; and how many distinct texts there are, came from the cache, and were embedded.
     """
-    texts = frame.groupBy("text").agg(F.sort_array(F.collect_list("id")).alias("ids")).cache()
-    distinct = texts.count()
-    tasks = max(1, -(-distinct // _TEXTS_PER_TASK))
-    ordered = texts.repartition(tasks, "text").sortWithinPartitions(F.length("text"), "text")
-    vectors = ordered.mapInArrow(_embedder(settings), "ids array<string>, embedding array<float>")
-    return vectors.select(F.explode("ids").alias("id"), "embedding"), distinct
+    spark = frame.sparkSession
+    keyed = frame.select("id", "text", content_id("text").alias("text_id"))
+    texts = keyed.groupBy("text_id", "text").agg(F.collect_list("id").alias("ids"))
+    known = cache.read(spark, store.folder).select("text_id", F.lit(True).alias("known")).distinct()
+    # One pass says what is there and what is missing, and is kept for both uses.
+    texts = texts.join(known, "text_id", "left").cache()
+    distinct, found = texts.agg(F.count("text_id"), F.count("known")).first() or (0, 0)
+    unseen = distinct - found
+    if unseen:
+        least, most = _TEXTS_PER_TASK
+        tasks = -(-unseen // min(max(unseen // _TASKS, least), most))
+        # Sorted, so that a model whose vectors do depend on their batch gives the same ones on any number of machines.
+        new = texts.where(F.col("known").isNull()).select("text_id", "text")
+        ordered = new.repartition(tasks, "text_id").sortWithinPartitions("text_id")
+        ordered.mapInArrow(_embedder(settings, store), "rows long").collect()
+    vectors = (
+        texts.select("text_id", "ids")
+        .join(cache.read(spark, store.folder), "text_id")
+        .groupBy("text_id")
+        .agg(F.first("ids").alias("ids"), F.min_by("embedding", "file").alias("embedding"))
+    )
+    figures = {"distinct_texts": distinct, "from_cache": found, "embedded": unseen}
+    return vectors.select(F.explode("ids").alias("id"), "embedding"), figures
 
 
-def _embedder(settings: Encoder) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _embedder(settings: Encoder, store: Store) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """What runs in the workers. It closes over plain settings; the model is cached by the encoder's own module."""
 
     def embed_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -83,8 +129,8 @@ def _embedder(settings: Encoder) -> Callable[[Iterator[pa.RecordBatch]], Iterato
             vectors = encoder.encode(batch.column("text").to_pylist(), settings)
             flat = pa.array(vectors.ravel(), pa.float32())
             offsets = pa.array(range(0, vectors.size + 1, vectors.shape[1] or 1), pa.int32())
-            yield pa.RecordBatch.from_arrays(
-                [batch.column("ids"), pa.ListArray.from_arrays(offsets, flat)], names=["ids", "embedding"]
-            )
+            columns = [batch.column("text_id"), pa.ListArray.from_arrays(offsets, flat)]
+            cache.add(store.folder, pa.Table.from_arrays(columns, names=cache.SCHEMA.names), store.made_by)
+            yield pa.RecordBatch.from_pydict({"rows": [batch.num_rows]})
 
     return embed_batches

@@ -1,6 +1,9 @@
 """The embedding step in real Spark, against the encoder called directly."""
 
+import logging
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from synalign.config import Configuration
-from synalign.embedding import encoder
-from synalign.embedding.embed import embed
+from synalign import tables
+from synalign.config import Configuration, Encoder
+from synalign.embedding import cache, encoder
+from synalign.embedding.embed import Store, embed, embedded
 from synalign.embedding.matrix import matrix
 from synalign.job import perform
 from synalign.run import Interval, Run
@@ -77,14 +81,60 @@ def test_every_id_has_the_encoders_vector_and_each_distinct_text_is_embedded_onc
     assert made_by[b"revision"] == encoder.EMBEDDED_WEIGHTS.encode()
 
 
-def test_an_empty_table_and_two_runs_alike(
-    configuration: Callable[..., Configuration], commit: Callable[..., Run], spark: Any
+def test_a_cold_a_half_warm_and_no_cache_give_the_same_bytes(
+    configuration: Callable[..., Configuration], commit: Callable[..., Run], spark: Any, home: Path
 ) -> None:
-    digests = []
-    for retriever in ("one", "two"):
-        run = commit(Run(configuration(retriever=retriever), INTERVAL), **ingested([], [("", "only"), ("a", "b")]))
-        perform(run, "embed", embed)
-        assert run.read("query_embeddings").num_rows == 0
-        digests.append(run.digest("document_embeddings"))
-        spark.conf.set("spark.sql.shuffle.partitions", "7")
-    assert digests[0] == digests[1]
+    queries = [f"{word} {'more ' * (row % 3)}{row}" for row, word in enumerate(["kettle", "toaster", "lamp"] * 7)]
+    contents = {"whole": queries, "half": queries[::2], "rest": queries, "again": queries, "none": queries}
+    figures, digests = {}, {}
+    for name, texts in contents.items():
+        if name in ("half", "none"):
+            shutil.rmtree(home / "embeddings")
+        settings = configuration(retriever=name, runtime={"embedding_cache": name != "none"})
+        run = commit(Run(settings, INTERVAL), **ingested(texts, []))
+        figures[name] = perform(run, "embed", embed)["metrics"]
+        digests[name] = run.digest("query_embeddings")
+        assert run.read("document_embeddings").num_rows == 0
+        # Neither does the number of tasks change a byte.
+        spark.conf.set("spark.sql.shuffle.partitions", str(len(digests) + 1))
+    names = ("query_embeddings_distinct_texts", "query_embeddings_from_cache", "query_embeddings_embedded")
+    assert {name: tuple(found[key] for key in names) for name, found in figures.items()} == {
+        "whole": (21, 0, 21), "half": (11, 0, 11), "rest": (21, 11, 10), "again": (21, 21, 0), "none": (21, 0, 21),
+    }  # fmt: skip
+    assert len({digests[name] for name in contents if name != "half"}) == 1
+    assert not (home / "embeddings").exists()
+    assert (figures["whole"]["loop"], figures["whole"]["precision"]) == (
+        "lean",
+        encoder.plan(settings.encoder).precision,
+    )
+
+
+def test_any_other_model_works_and_the_log_says_why_it_is_slower(
+    configuration: Callable[..., Configuration],
+    commit: Callable[..., Run],
+    make_model: Callable[[str], str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    queries = ["how to sort", "descale the kettle", "日本語"]
+    run = commit(Run(configuration(encoder={"model": make_model("static")}), INTERVAL), **ingested(queries, []))
+    with caplog.at_level(logging.INFO, logger="synalign"):
+        assert perform(run, "embed", embed)["metrics"]["loop"] == "encode"
+    said = [line for line in caplog.messages if "SentenceTransformer.encode" in line]
+    assert len(said) == 1
+    assert "its modules are StaticEmbedding" in said[0]
+    found = matrix(run.read("query_embeddings"), ["q0", "q1", "q2"])
+    np.testing.assert_allclose(found, encoder.encode(queries, run.configuration.encoder), atol=1e-6)
+
+
+def test_of_two_cached_vectors_of_a_text_the_file_that_sorts_first_has_its_way(tmp_path: Path, spark: Any) -> None:
+    """As two runs at once leave them, were their machines to differ in the last bits."""
+    settings = Encoder(precision="float32")
+    store = Store(tmp_path / "a folder" / "cache", {})
+    texts = spark.createDataFrame([("q", "kettle")], "id string, text string")
+    for vector in ([1.0, 0.0], [0.0, 1.0]):
+        content = {"text_id": [tables.content_id("kettle")], "embedding": pa.array([vector], pa.list_(pa.float32()))}
+        cache.add(store.folder, pa.table(content), {})
+    first = pq.read_table(cache.sound_files(store.folder)[0])["embedding"].to_pylist()
+    vectors, figures = embedded(texts, settings, store)
+    assert [list(row["embedding"]) for row in vectors.collect()] == first
+    assert figures == {"distinct_texts": 1, "from_cache": 1, "embedded": 0}

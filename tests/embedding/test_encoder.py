@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +9,58 @@ from synalign.config import Encoder
 from synalign.embedding import encoder
 from synalign.errors import SetupError
 
-SETTINGS = Encoder()
+TEXTS = ["how to sort a list", "", "a", "日本語 の 検索", "how to sort a list", "word " * 50]
 
 
-def test_vectors_are_those_of_sentence_transformers_scaled_to_length_one() -> None:
+@pytest.mark.parametrize(("kind", "reason"), [("max", "'max'"), ("dense", "Dense"), ("static", "StaticEmbedding")])
+def test_a_model_that_the_lean_loop_does_not_fit_runs_as_sentence_transformers_runs_it(
+    make_model: Callable[[str], str], kind: str, reason: str
+) -> None:
     from sentence_transformers import SentenceTransformer
 
-    texts = ["how to sort a list", "", "x" * 5000, "日本語 の 検索", "how to sort a list"]
-    model = SentenceTransformer(str(encoder.model_folder(encoder.EMBEDDED_MODEL)), device="cpu")
-    expected = model.encode(texts, normalize_embeddings=True)
-    found = encoder.encode(texts, SETTINGS)
-    assert found.dtype == np.float32
+    settings = Encoder(model=make_model(kind), max_tokens=30, precision="bfloat16")
+    plan = encoder.plan(settings)
+    assert (plan.loop, plan.precision) == ("encode", "float32")
+    assert reason in plan.obstacle
+    loaded = SentenceTransformer(settings.model, device="cpu")
+    if kind != "static":
+        loaded.max_seq_length = 30
+    found = encoder.encode(TEXTS, settings)
+    expected = np.asarray(loaded.encode(TEXTS))
+    expected /= np.maximum(np.linalg.norm(expected, axis=1, keepdims=True), 1e-12)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-6)
+    np.testing.assert_array_equal(found[[3, 0]], encoder.encode([TEXTS[3], TEXTS[0]], settings))
+
+
+def test_precision_is_the_one_asked_for_or_what_the_cpu_is_best_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    for capable, expected in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(encoder, "_has_bfloat16", lambda capable=capable: capable)
+        encoder.plan.cache_clear()
+        assert encoder.plan(Encoder()).precision == expected
+        assert encoder.plan(Encoder(precision="float32")).precision == "float32"
+        assert encoder.plan(Encoder(precision="bfloat16")) == ("bfloat16", "")
+    encoder.plan.cache_clear()
+
+
+def test_all_that_decides_a_vector_is_in_its_identity(make_model: Callable[[str], str], tmp_path: Path) -> None:
+    same_weights = tmp_path / "mean"
+    shutil.copytree(make_model("mean"), same_weights)
+    (same_weights / "1_Pooling" / "config.json").write_text('{"pooling_mode": "cls"}')
+    found = {
+        encoder.identity(Encoder(model=model, precision=precision, max_tokens=tokens))
+        for model in (make_model("mean"), str(same_weights), make_model("static"))
+        for precision in ("float32", "bfloat16")
+        for tokens in (30, 31)
+    }
+    # A static model has one precision.
+    assert len(found) == 2 * 2 + 2 * 2 + 2
+    copy = tmp_path / "elsewhere" / Path(make_model("mean")).name
+    shutil.copytree(make_model("mean"), copy)
+    assert encoder.identity(Encoder(model=str(copy))) == encoder.identity(Encoder(model=make_model("mean")))
 
 
 def test_no_text_gives_no_vector() -> None:
-    assert encoder.encode([], SETTINGS).size == 0
+    assert encoder.encode([], Encoder()).size == 0
 
 
 def test_the_embedded_model_is_pinned_by_its_digest() -> None:
