@@ -7,6 +7,7 @@ The mathematics is in `synalign.alignment`; here are only the tables around it, 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from synalign.alignment import RealSide
 from synalign.alignment import align as solve
+from synalign.alignment.curvature import SINGLE_BYTES
 from synalign.embedding.matrix import matrix
 from synalign.errors import InputError
 from synalign.run import Attempt
+from synalign.vectors import evenly_spaced, median_distance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +29,15 @@ if TYPE_CHECKING:
     from synalign.alignment import Alignment
 
 log = logging.getLogger("synalign")
+
+REAL_ROWS = 50_000
+"""Most train queries that are read into memory; more are summed with Spark, in one pass."""
+
+HELD_OUT_ROWS = 20_000
+"""Most test queries that weights are judged on, evenly spaced: they fix the squared MMD to the third digit."""
+
+LARGE_TOLERANCE = 1e-2
+"""Least tolerance where candidates are too many for a kernel matrix: a tighter certificate would take hours."""
 
 
 def align(attempt: Attempt) -> None:
@@ -43,17 +56,19 @@ def align(attempt: Attempt) -> None:
     candidates = candidates.filter(pc.is_in(candidates["candidate_id"], accepted["candidate_id"].combine_chunks()))
     ids = candidates["candidate_id"].to_pylist()
     documents = candidates["document_id"].to_numpy(zero_copy_only=False).astype(str)
-    real = _real(attempt, "train")
-    if not len(real):
+    vectors = matrix(run.read("candidate_embeddings"), ids)
+    train, test = _query_ids(attempt, "train"), _query_ids(attempt, "test")
+    if not train:
         raise InputError("there is no train query to align to.", remedy="widen source.window_days")
-    held_out = _real(attempt, "test")
+    held_out = _real(attempt, [test[place] for place in evenly_spaced(len(test), HELD_OUT_ROWS)])
+    small = 4 * len(ids) ** 2 <= SINGLE_BYTES
     alignment = solve(
-        matrix(run.read("candidate_embeddings"), ids),
-        real,
+        vectors,
+        _real(attempt, train) if small and len(train) <= REAL_ROWS else _summed(attempt, vectors, train),
         documents=documents,
         ridge=settings.ridge,
         coverage=settings.coverage,
-        tolerance=settings.tolerance,
+        tolerance=settings.tolerance if small else max(settings.tolerance, LARGE_TOLERANCE),
         held_out=held_out if len(held_out) else None,
     )
     schemes = {
@@ -62,7 +77,7 @@ def align(attempt: Attempt) -> None:
         "aligned": alignment.weights,
     }
     attempt.write("weights", _rows(ids, schemes))
-    attempt.metrics.update(_metrics(alignment, len(ids), len(real), len(held_out), len(set(documents))))
+    attempt.metrics.update(_metrics(alignment, len(ids), len(train), len(held_out), len(set(documents))))
     log.info("align: %s", {key: value for key, value in attempt.metrics.items() if key.startswith("mmd2")})
 
 
@@ -80,11 +95,32 @@ def equal_mass(documents: NDArray[np.str_]) -> NDArray[np.float64]:
     return weights
 
 
-def _real(attempt: Attempt, split: str) -> NDArray[np.float32]:
-    """Embeddings of the real queries of a split."""
-    queries = attempt.run.read("queries")
-    ids = queries.filter(pc.equal(queries["split"], split))["query_id"].to_pylist()
+def _query_ids(attempt: Attempt, split: str) -> list[str]:
+    """Ids of the real queries of a split, in the table's order."""
+    queries = attempt.run.read("queries", ["query_id", "split"])
+    ids: list[str] = queries.filter(pc.equal(queries["split"], split))["query_id"].to_pylist()
+    return ids
+
+
+def _real(attempt: Attempt, ids: Sequence[str]) -> NDArray[np.float32]:
+    """Embeddings of real queries."""
     return matrix(attempt.run.read("query_embeddings"), ids)
+
+
+def _summed(attempt: Attempt, candidates: NDArray[np.float32], train: list[str]) -> RealSide:
+    """The train queries as alignment sees them, summed with Spark."""
+    # Spark is loaded only where it is needed: most runs align on the driver alone.
+    from pyspark.sql import functions as F
+
+    from synalign.kernel_means import spark_real_side
+    from synalign.spark import session
+
+    some = _real(attempt, [train[place] for place in evenly_spaced(len(train), REAL_ROWS)])
+    width = median_distance(some.astype(np.float64))
+    with session(f"synalign align {attempt.configuration.retriever}") as spark:
+        queries = spark.read.parquet(str(attempt.run.table_folder("queries"))).where(F.col("split") == "train")
+        vectors = spark.read.parquet(str(attempt.run.table_folder("query_embeddings")))
+        return spark_real_side(candidates, vectors.join(queries, vectors["id"] == queries["query_id"]), width)
 
 
 def _rows(ids: list[str], schemes: dict[str, NDArray[np.float64]]) -> pa.Table:
@@ -106,6 +142,7 @@ def _metrics(alignment: Alignment, synthetic: int, real: int, held_out: int, doc
         "objective": alignment.objective,
         "gap": alignment.gap,
         "converged": bool(alignment.converged),
+        "certificate": alignment.certificate,
         "iterations": alignment.iterations,
         "solver_seconds": alignment.seconds,
         "mmd2_before": alignment.mmd2_uniform,

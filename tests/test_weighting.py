@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from synalign import weighting
 from synalign.alignment import align as solve
 from synalign.config import Configuration
 from synalign.errors import InputError
@@ -94,6 +95,23 @@ def test_without_train_queries_there_is_nothing_to_align_to(configuration: Make,
     run = commit(Run(configuration(), INTERVAL), **tables(["test"] * 20))
     with pytest.raises(InputError, match="no train query"):
         perform(run, "align", align)
+
+
+def test_a_large_log_is_summed_with_spark_and_gives_the_same_weights(
+    configuration: Make, commit: Callable[..., Run], spark: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = tables(["train"] * 30 + ["test"] * 10 + ["validation"] * 5)
+    run = commit(Run(configuration(), INTERVAL), **content)
+    monkeypatch.setattr(weighting, "REAL_ROWS", 29)
+    monkeypatch.setattr(weighting, "median_distance", lambda rows: 1.0)
+    metrics = perform(run, "align", align)["metrics"]
+    found = [row["weight"] for row in run.read("weights").to_pylist() if row["scheme"] == "aligned"]
+    expected = solve(
+        unit(20, 1)[3:], unit(45, 0)[:30], documents=[f"d{row % 4}" for row in range(3, 20)], bandwidths=1.0
+    )
+    np.testing.assert_allclose(found, expected.weights, atol=1e-6)
+    assert metrics["real"] == 30
+    assert metrics["mmd2_after"] == pytest.approx(expected.mmd2, abs=1e-9)
 
 
 def test_equal_mass_by_hand() -> None:

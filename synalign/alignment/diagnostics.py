@@ -94,35 +94,30 @@ def mmd2(left: Tensor, left_masses: Tensor, right: Tensor, right_masses: Tensor,
 
 def compare_held_out(
     synthetic: Tensor,
-    weights: Tensor,
+    masses: Tensor,
     held_out: Tensor,
     *,
-    energy_uniform: float,
-    energy: float,
+    energies: tuple[float, float],
     bandwidths: Sequence[float],
 ) -> HeldOut:
     """Compare equal and given weights on held-out rows.
 
     Args:
         synthetic: (m, d) float64.
-        weights: (m,) float64, sums to 1, chosen without the held-out rows.
+        masses: (m, 2) float64, equal weights u (of every copy) and the given ones w, chosen without the held-out rows.
         held_out: (h, d) float64.
-        energy_uniform: u'Ku, with u equal weights and K the kernel matrix of the synthetic rows.
-        energy: w'Kw.
+        energies: u'Ku and w'Kw, with K the kernel matrix of the synthetic rows.
         bandwidths: Widths of the kernel.
     """
-    masses = torch.full((len(held_out),), 1.0 / len(held_out), dtype=torch.float64, device=held_out.device)
-    uniform = torch.full_like(weights, 1.0 / len(weights))
-    witness_uniform = kernel_mean(held_out, synthetic, uniform, bandwidths)
-    witness = kernel_mean(held_out, synthetic, weights, bandwidths)
-    own = kernel_energy(held_out, masses, bandwidths)
+    each = torch.full((len(held_out),), 1.0 / len(held_out), dtype=torch.float64, device=held_out.device)
+    witness = kernel_mean(held_out, synthetic, masses, bandwidths)
+    own = kernel_energy(held_out, each, bandwidths)
     # The rows' own energy cancels, so the improvement is a plain mean of one term per held-out row.
-    improvement = (energy_uniform - energy) + 2.0 * (witness - witness_uniform)
-    return HeldOut(
-        mmd2_uniform=max(energy_uniform - 2.0 * witness_uniform.mean().item() + own, 0.0),
-        mmd2=max(energy - 2.0 * witness.mean().item() + own, 0.0),
-        p_value=sign_flip_p_value(improvement.cpu().numpy()),
+    improvement = (energies[0] - energies[1]) + 2.0 * (witness[:, 1] - witness[:, 0])
+    uniform, weighted = (
+        max(energy - 2.0 * seen + own, 0.0) for energy, seen in zip(energies, witness.mean(0).tolist(), strict=True)
     )
+    return HeldOut(uniform, weighted, sign_flip_p_value(improvement.cpu().numpy()))
 
 
 def sign_flip_p_value(improvement: Floats, *, flips: int = SIGN_FLIPS, seed: int = 0) -> float:

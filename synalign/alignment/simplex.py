@@ -2,21 +2,20 @@
 
     minimise  f(w) = w'Aw - 2 b'w + c   over  w >= 0, sum w = 1,   A positive semidefinite
 
-Sources: accelerated proximal gradient, Beck and Teboulle, *SIAM Journal on Imaging Sciences* 2(1), 2009; restart by the
-gradient rule, O'Donoghue and Candes, *Foundations of Computational Mathematics* 15, 2015; duality gap, Jaggi,
-*Revisiting Frank-Wolfe*, ICML 2013; projection, Held, Wolfe and Crowder, *Mathematical Programming* 6, 1974.
+Gradient steps find out roughly which weights are zero; Newton steps on the others finish. Only the duality gap ends it.
+
+Sources: duality gap, Jaggi, *Revisiting Frank-Wolfe*, ICML 2013; the two kinds of steps: `gradient`, `newton`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-Product = Callable[[Tensor], Tensor]
+from synalign.alignment.gradient import Accelerated, Product
+from synalign.alignment.newton import Block, newton_target
 
 ITERATION_LIMIT = 20_000
 """A last resort: the gap stops the solver. Where this does, the gap returned is larger and says so."""
@@ -25,179 +24,204 @@ GAP_FLOOR = 1e-12
 """A gap this small is enough whatever the objective. It stands in where the objective is zero, which no relative rule
 can meet, and lies far below any squared MMD that a sample could tell from zero (about 1 / n)."""
 
-POWER_STEPS = 30
-"""Products spent on the largest curvature. Too small a value is found out and raised while solving."""
+FIRST_STEPS = 60
+"""Gradient steps before the first Newton step; doubled whenever Newton steps did not help."""
 
-CURVATURE_MARGIN = 1.05
-"""Raises the curvature found, a lower bound, before it is used."""
+MODEL_STEPS = 400
+"""Most steps within one pass on a model: further ones would fit what it gets wrong."""
 
-SMALLEST_CURVATURE = 1e-150
-"""Keeps the step finite where the objective is linear on the simplex; its square is still a number."""
+WORTH_A_WALK = 1e-2
+"""A careful Newton step is followed by another where it lowers the objective by this share of the gap."""
 
-ROUNDING = 1e-14
-"""Curvature times distance that rounding of a product can fake."""
+WORTH_A_PASS = 1e-3
+"""A pass on a model that adds less than this share of what was gained is the last."""
 
 
-class Solution(NamedTuple):
-    """A point of the simplex and its certificate.
+class Point(NamedTuple):
+    """A point of the simplex.
 
     Attributes:
         weights: (m,) float64, >= 0, sums to 1 within rounding.
-        image: (m,) float64, A @ weights.
+        half_gradient: (m,) float64, q = A @ weights - b.
         objective: f(weights).
-        gap: f(weights) - min f <= gap.
-        iterations: Steps taken; each costs one product with A.
-        converged: Whether the gap is within the tolerance.
     """
 
     weights: Tensor
-    image: Tensor
+    half_gradient: Tensor
     objective: float
+
+    @property
+    def gap(self) -> float:
+        """Frank-Wolfe gap: f(w) - min f <= 2 (w'q - min q)."""
+        along = torch.dot(self.weights, self.half_gradient).item()
+        return max(2.0 * (along - self.half_gradient.min().item()), 0.0)
+
+    def moved(self, weights: Tensor, half_gradient: Tensor) -> Point:
+        """Another point, its value taken from this one's: f(w + d) - f(w) = d'(q(w) + q(w + d)), exact in the step."""
+        change = torch.dot(weights - self.weights, self.half_gradient + half_gradient).item()
+        return Point(weights, half_gradient, self.objective + change)
+
+    def towards(self, weights: Tensor, half_gradient: Tensor) -> Point:
+        """The lowest point on the way to another one: no product, as the gradient is affine. Never above this one."""
+        direction, bent = weights - self.weights, half_gradient - self.half_gradient
+        slope, bend = torch.dot(direction, self.half_gradient).item(), torch.dot(direction, bent).item()
+        if slope >= 0.0:
+            return self
+        share = 1.0 if -slope >= bend else -slope / bend
+        if share == 1.0:
+            return self.moved(weights, half_gradient)
+        return self.moved(self.weights + share * direction, self.half_gradient + share * bent)
+
+
+class Solution(NamedTuple):
+    """A point and its certificate.
+
+    Attributes:
+        point: The weights, their half gradient and objective.
+        gap: objective - min f <= gap.
+        iterations: Steps taken; each costs at least one product with A.
+        converged: Whether the gap is within the tolerance.
+    """
+
+    point: Point
     gap: float
     iterations: int
     converged: bool
 
+    @classmethod
+    def of(cls, point: Point, *, tolerance: float, iterations: int) -> Solution:
+        """Certify a point."""
+        gap = point.gap
+        # objective - gap is a lower bound of the optimum: the tolerance is relative to the optimum itself.
+        converged = gap <= max(tolerance * (point.objective - gap), GAP_FLOOR)
+        return cls(point, gap, iterations, converged)
+
 
 class Quadratic(NamedTuple):
-    """The objective f(w) = w'Aw - 2 b'w + c.
+    """The curvature A of an objective.
 
     Attributes:
         product: Multiplies (m,) float64 by A.
-        linear: b, (m,) float64.
-        constant: c.
+        block: Gives A[i][:, i] of (k,) int64 indices i as a new float64 tensor; None: gradient steps only.
     """
 
     product: Product
-    linear: Tensor
-    constant: float
-
-    def certify(self, weights: Tensor, image: Tensor, *, tolerance: float, iterations: int) -> Solution:
-        """Value and Frank-Wolfe gap of a point: f(w) - min f <= 2 (w'q - min q), q = Aw - b, half the gradient."""
-        half_gradient = image - self.linear
-        along = torch.dot(weights, half_gradient).item()
-        objective = along - torch.dot(weights, self.linear).item() + self.constant
-        gap = max(2.0 * (along - half_gradient.min().item()), 0.0)
-        # objective - gap is a lower bound of the optimum: the tolerance is relative to the optimum itself.
-        converged = gap <= max(tolerance * (objective - gap), GAP_FLOOR)
-        return Solution(weights, image, objective, gap, iterations, converged)
+    block: Block | None = None
 
 
-def minimise_on_simplex(quadratic: Quadratic, *, tolerance: float, limit: int | None = None) -> Solution:
-    """Minimise a convex quadratic on the simplex, from equal weights, until the duality gap is small enough.
+def start_at(product: Product, linear: Tensor, constant: float, weights: Tensor) -> Point:
+    """The point at (m,) weights of f(w) = w'Aw - 2 b'w + c, with one product."""
+    half_gradient = product(weights) - linear
+    along = torch.dot(weights, half_gradient).item()
+    return Point(weights, half_gradient, along - torch.dot(weights, linear).item() + constant)
 
-    Equal weights treat all coordinates alike, and so does every step: coordinates that A and b cannot tell apart end
-    with equal weights. The result is never above the value at equal weights.
+
+def minimise_on_simplex(
+    quadratic: Quadratic, start: Point, *, tolerance: float, limit: int | None = None, ceiling: float | None = None
+) -> Solution:
+    """Minimise a convex quadratic on the simplex until the duality gap is small enough.
+
+    Every step treats coordinates alike that A and b cannot tell apart. The result is never above the start.
 
     Args:
-        quadratic: The objective; A symmetric positive semidefinite, m >= 1.
+        quadratic: A, symmetric positive semidefinite, m >= 1.
+        start: Where to start, with its half gradient, which tells b.
         tolerance: Stops when gap <= tolerance x optimum, or gap <= `GAP_FLOOR`.
         limit: Most iterations; None: `ITERATION_LIMIT`. Reaching it raises nothing: the solution is the best point
             seen, its gap is the truth and `converged` is false.
+        ceiling: Only a point at or below this value ends the solver; None: the start's own.
 
     Returns:
-        The solution. Memory: some ten vectors of length m beside A.
+        The solution. Memory: some ten vectors of length m beside A, and a factor where Newton steps are taken.
 
     Example:
-        >>> identity = Quadratic(lambda w: w, torch.tensor([0.9, 0.5, -1.0], dtype=torch.float64), 0.0)
-        >>> minimise_on_simplex(identity, tolerance=1e-9).weights.numpy().round(6).tolist()
+        >>> middle = torch.full((3,), 1 / 3, dtype=torch.float64)
+        >>> b = torch.tensor([0.9, 0.5, -1.0], dtype=torch.float64)
+        >>> identity = Quadratic(lambda w: w, lambda free: torch.eye(len(free), dtype=torch.float64))
+        >>> found = minimise_on_simplex(identity, start_at(lambda w: w, b, 0.0, middle), tolerance=1e-9)
+        >>> found.point.weights.numpy().round(6).tolist()
         [0.7, 0.3, 0.0]
     """
     limit = ITERATION_LIMIT if limit is None else limit
-    start = torch.full_like(quadratic.linear, 1.0 / len(quadratic.linear))
-    image = quadratic.product(start)
-    best = quadratic.certify(start, image, tolerance=tolerance, iterations=0)
-    if best.converged:
+    # A gap within tolerance allows a value a little above that of the start, when that is nearly optimal.
+    ceiling = start.objective if ceiling is None else ceiling
+    best = Solution.of(start, tolerance=tolerance, iterations=0)
+    if best.converged and best.point.objective <= ceiling:
         return best
-    uniform = best.objective
-    steps = _Accelerated(quadratic, start, image)
-    for iteration in range(1, limit + 1):
-        steps.advance()
-        solution = quadratic.certify(steps.weights, steps.image, tolerance=tolerance, iterations=iteration)
-        # A gap within tolerance allows a value a little above that of equal weights, when those are nearly optimal.
-        if solution.converged and solution.objective <= uniform:
-            return solution
-        if solution.objective < best.objective:
-            best = solution
+    steps, budget = Accelerated(quadratic.product, start.weights, start.half_gradient), FIRST_STEPS
+    done = 0
+    while done < limit:
+        for _ in range(min(budget, limit - done)):
+            steps.advance()
+            done += 1
+            point = start.moved(steps.weights, steps.half_gradient)
+            solution = Solution.of(point, tolerance=tolerance, iterations=done)
+            if solution.converged and point.objective <= ceiling:
+                return solution
+            if point.objective < best.point.objective:
+                best = solution
+        finer = _newton(quadratic, best._replace(iterations=done), tolerance=tolerance, limit=limit)
+        if finer.converged:
+            return finer
+        budget = budget if finer.gap < 0.5 * best.gap else 2 * budget
+        if finer.point.objective < best.point.objective:
+            steps.restart(finer.point.weights, finer.point.half_gradient)
+        best, done = finer, finer.iterations
     return best._replace(iterations=limit)
 
 
-class _Accelerated:
-    """Accelerated projected gradient with restart; the product of every point used is carried along.
+def _newton(quadratic: Quadratic, best: Solution, *, tolerance: float, limit: int) -> Solution:
+    """Newton steps, quick ones while each halves the gap, then careful ones; none ever raises the objective."""
+    careful = False
+    while quadratic.block is not None and best.iterations < limit:
+        point = best.point
+        weights = newton_target(quadratic.block, point.weights, point.half_gradient, careful=careful)
+        if weights is None:
+            break
+        # The product with the step, not with the weights: rounding shrinks as the steps do.
+        half_gradient = point.half_gradient + quadratic.product(weights - point.weights)
+        reached = point.towards(weights, half_gradient)
+        found = Solution.of(reached, tolerance=tolerance, iterations=best.iterations + 1)
+        helped = found.gap < 0.5 * best.gap
+        fell = best.point.objective - reached.objective > WORTH_A_WALK * best.gap
+        best = found
+        if found.converged or (careful and not (helped or fell)):
+            break
+        careful = not helped
+    return best
+
+
+def minimise_with_model(
+    exact: Product, linear: Tensor, model: Quadratic, start: Point, *, tolerance: float, passes: int
+) -> Solution:
+    """Minimise where products with A itself are dear, by passes on a cheap model of it.
+
+    Each pass minimises f(w0) + 2 q0'd + d'Md over the simplex, with the exact q0 at the point w0 reached so far, so
+    that M's error acts on the step alone and shrinks with it; an exact search along the step keeps f from rising.
 
     Args:
-        quadratic: The objective.
-        start: (m,) float64, on the simplex.
-        image: A @ start.
-    """
-
-    def __init__(self, quadratic: Quadratic, start: Tensor, image: Tensor) -> None:
-        self._quadratic = quadratic
-        self.weights, self.image = start, image
-        self._ahead, self._ahead_image = start, image
-        self._momentum = 1.0
-        self._curvature = CURVATURE_MARGIN * largest_curvature(quadratic.product, image - quadratic.linear)
-
-    def advance(self) -> None:
-        """One step: descend from the point ahead, then extrapolate, or restart where momentum points uphill."""
-        weights, image = self._descend()
-        moved = weights - self.weights
-        if torch.dot(self._ahead - weights, moved).item() > 0.0:
-            self._momentum = 1.0
-            self._ahead, self._ahead_image = weights, image
-        else:
-            momentum = 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * self._momentum**2))
-            share = (self._momentum - 1.0) / momentum
-            self._momentum = momentum
-            # A is linear, so the point ahead needs no product of its own.
-            self._ahead = weights + share * moved
-            self._ahead_image = image + share * (image - self.image)
-        self.weights, self.image = weights, image
-
-    def _descend(self) -> tuple[Tensor, Tensor]:
-        """A projected gradient step from the point ahead, with the curvature raised until it bounds the step's."""
-        half_gradient = self._ahead_image - self._quadratic.linear
-        while True:
-            weights = project(self._ahead - half_gradient / self._curvature)
-            image = self._quadratic.product(weights)
-            moved = weights - self._ahead
-            squared = torch.dot(moved, moved).item()
-            bend = torch.dot(moved, image - self._ahead_image).item()
-            if bend <= self._curvature * squared + ROUNDING * math.sqrt(squared):
-                return weights, image
-            self._curvature = max(1.5 * self._curvature, CURVATURE_MARGIN * bend / squared)
-
-
-def largest_curvature(product: Product, direction: Tensor) -> float:
-    """Estimate the largest eigenvalue of PAP, P = I - 11'/m, from below, by power iteration.
-
-    Steps between points of the simplex sum to zero, so only the curvature on that plane bounds them: for kernel
-    matrices, whose leading eigenvector is nearly constant, many times less than the largest eigenvalue of A.
-
-    Args:
-        product: Multiplies by A.
-        direction: (m,) start; coordinates alike in A and here stay alike.
+        exact: Multiplies (m,) float64 by A.
+        linear: b, (m,) float64.
+        model: M.
+        start: Where to start, exact.
+        tolerance: Stops when the exact gap <= tolerance x optimum.
+        passes: Most exact products.
 
     Returns:
-        The estimate, > 0.
+        The solution; its gap and objective are exact, its iterations those of all passes.
     """
-    curvature = 0.0
-    direction = direction - direction.mean()
-    for _ in range(POWER_STEPS):
-        length = torch.linalg.vector_norm(direction).item()
-        if length == 0.0:
+    best = Solution.of(start, tolerance=tolerance, iterations=0)
+    for _ in range(passes):
+        if best.converged:
             break
-        unit = direction / length
-        direction = product(unit)
-        direction = direction - direction.mean()
-        curvature = max(curvature, torch.dot(unit, direction).item())
-    return max(curvature, SMALLEST_CURVATURE)
-
-
-def project(point: Tensor) -> Tensor:
-    """Euclidean projection of (m,) float64 onto the simplex, by sorting: O(m log m)."""
-    ordered = torch.sort(point, descending=True).values
-    thresholds = (torch.cumsum(ordered, 0) - 1.0) / torch.arange(1, len(point) + 1, device=point.device)
-    support = int((ordered > thresholds).sum().item())
-    projected = torch.clamp(point - thresholds[max(support, 1) - 1], min=0.0)
-    # Removes the rounding of the cumulative sum, so that steps stay in the plane.
-    return projected / projected.sum()
+        inner = minimise_on_simplex(model, best.point, tolerance=0.5 * tolerance, limit=MODEL_STEPS)
+        reached = best.point.towards(inner.point.weights, exact(inner.point.weights) - linear)
+        done = best.iterations + inner.iterations
+        found = Solution.of(reached, tolerance=tolerance, iterations=done)
+        small = best.point.objective - reached.objective <= WORTH_A_PASS * (start.objective - reached.objective)
+        # Among points of nearly the same value the smaller gap says more.
+        stalled = small and found.gap > 0.5 * best.gap
+        best = found
+        if stalled:
+            break
+    return best

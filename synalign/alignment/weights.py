@@ -15,11 +15,20 @@ import time
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from synalign.alignment.arguments import (
+    Candidates,
+    check_summary,
+    document_numbers,
+    initial_weights,
+    tolerance_of,
+    usable_device,
+    widths_of,
+)
+from synalign.alignment.curvature import Curvature, curvature
 from synalign.alignment.diagnostics import (
     HeldOut,
     compare_held_out,
@@ -27,13 +36,13 @@ from synalign.alignment.diagnostics import (
     document_effective_sample_size,
     effective_sample_size,
 )
-from synalign.alignment.kernels import PANEL_ROWS, kernel_energy, kernel_matrix, kernel_mean, median_distance
-from synalign.alignment.simplex import Quadratic, minimise_on_simplex
-from synalign.errors import ArgumentError
+from synalign.alignment.kernels import kernel_energy, kernel_mean
+from synalign.alignment.real_side import RealSide
+from synalign.alignment.simplex import Point, Solution, minimise_on_simplex, minimise_with_model, start_at
 from synalign.vectors import Floats, Indices, counts_of, real_number, unit_rows
 
-MATRIX_BYTES = 8 * 2**30
-"""Largest kernel matrix held, in bytes: 32,768 synthetic rows."""
+PASSES = 8
+"""Most exact products spent on a problem too large for an exact matrix."""
 
 
 class Alignment(NamedTuple):
@@ -42,7 +51,7 @@ class Alignment(NamedTuple):
     Attributes:
         weights: (m,) float64, >= 0, sums to 1.
         objective: Value of the whole objective, all three terms.
-        gap: Certificate: objective - optimum <= gap, with exact float64 kernels.
+        gap: Certificate: objective - optimum <= gap, with the kernels named by `certificate`.
         converged: Whether gap <= tolerance x optimum (or 1e-12).
         mmd2_uniform: Biased squared MMD of equal weights to the real rows given.
         mmd2: The same of `weights`.
@@ -53,6 +62,8 @@ class Alignment(NamedTuple):
         bandwidths: Widths of the kernel, as given or chosen.
         seconds: Wall-clock time of the call.
         iterations: Steps of the solver.
+        certificate: Precision of the kernels behind `objective`, `gap` and `mmd2`: `float64`, exact; above 50,000
+            distinct candidates `float32`, whose entries are good to about 3e-6. Never a model or features.
     """
 
     weights: Floats
@@ -68,6 +79,7 @@ class Alignment(NamedTuple):
     bandwidths: tuple[float, ...]
     seconds: float
     iterations: int
+    certificate: str
 
     def __str__(self) -> str:
         gained = f"gained: squared MMD {self.mmd2_uniform:.3g} -> {self.mmd2:.3g}"
@@ -80,17 +92,9 @@ class Alignment(NamedTuple):
         return f"{gained}\n{cost}, design effect {self.design_effect:.2f}"
 
 
-class _Terms(NamedTuple):
-    """The two penalties: `ridge` and `coverage`, and the document of each row, numbered from 0."""
-
-    ridge: float
-    coverage: float
-    documents: Indices | None
-
-
 def align(
     synthetic: ArrayLike,
-    real: ArrayLike,
+    real: ArrayLike | RealSide,
     *,
     documents: Iterable[Hashable] | None = None,
     bandwidths: float | Sequence[float] | None = None,
@@ -99,6 +103,7 @@ def align(
     tolerance: float = 1e-6,
     real_counts: ArrayLike | None = None,
     held_out: ArrayLike | None = None,
+    initial: ArrayLike | None = None,
     device: str | torch.device = "cpu",
 ) -> Alignment:
     """Weight synthetic rows so that they are distributed like the real ones, and certify the weights.
@@ -106,23 +111,29 @@ def align(
     Deterministic: the same input on the same machine gives the same weights, byte for byte. Rows that nothing tells
     apart (duplicates asking for documents of the same standing) share their weight equally.
 
-    Memory: 8 m^2 bytes for the kernel matrix, on `device`, and panels. Time: (m^2 + m n + n^2) d / 2 multiplications
-    for kernels, and m^2 per iteration.
+    Memory and time, with g distinct candidates:
+
+    - g <= 16,384: the kernel matrix in float64, 8 g^2 bytes, twice while Newton steps are taken. Any tolerance.
+    - g <= 46,340: the kernel matrix in float32, 4 g^2 bytes, to iterate on; the gradient is corrected, and the gap
+      certified, with float64 kernels in panels, g^2 d multiplications each time. Ask for a `tolerance` of 1e-3 or so.
+    - above: low-rank features, 4 KiB per candidate, corrected and certified likewise (in float32 above 50,000). Linear
+      memory; ask for a `tolerance` of 1e-2 or more: the gain is found long before the certificate is tight.
 
     Args:
-        synthetic: (m, d) float32 or float64, rows of norm 1 within 1e-3. Deduplicate first: many copies of a row
-            slow the solver down.
-        real: (n, d) unit rows, the target.
+        synthetic: (m, d) float32 or float64, rows of norm 1 within 1e-3.
+        real: (n, d) unit rows, the target; or their `RealSide`, where they are too many to hold.
         documents: (m,) the document each candidate asks for, any hashable values, none missing. None: no coverage term.
         bandwidths: Widths h of Gaussians exp(-|x - y|^2 / 2 h^2), averaged. None: the median distance between real
-            rows, alone (over at most 2,000 evenly spaced ones), with which `coverage` was tuned.
+            rows, alone (over at most 2,000 evenly spaced ones), with which `coverage` was tuned; or those of a
+            `RealSide`.
         ridge: >= 0, times m |w|^2. That is ridge / ESS share: it is never below `ridge` itself.
-        coverage: >= 0, times D sum_d (mass_d - 1/D)^2 over the D documents present. Above 10 the solver is slow; it
-            then gives equal mass per document anyway.
+        coverage: >= 0, times D sum_d (mass_d - 1/D)^2 over the D documents present.
         tolerance: In (0, 1). The solver stops at a duality gap <= tolerance x optimum (of the whole objective), or
             <= 1e-12, which stands in where the optimum is zero.
         real_counts: (n,) traffic of each real row, >= 0; weighs the rows in proportion. None: equally.
         held_out: (h, d) unit rows that took no part; reported on only.
+        initial: (m,) weights to start from, such as yesterday's, >= 0, not all zero; normalised here. None: equal.
+            They change the time, not the meaning.
         device: Where torch works: `cpu`, `cuda`, ...
 
     Returns:
@@ -130,7 +141,7 @@ def align(
 
     Raises:
         ArgumentError: Wrong shape, width or dtype; empty; non-finite or non-unit rows; a number out of range; a missing
-            document; an unusable device; a kernel matrix above 8 GiB.
+            document; an unusable device.
 
     References:
         Ren et al., *Few-shot LLM Synthetic Data with Distribution Matching*, WWW 2025, arXiv:2502.08661.
@@ -142,155 +153,112 @@ def align(
         ([1.0, 0.0], 0.0)
     """
     started = time.perf_counter()
-    synthetic_rows = unit_rows("synthetic", synthetic)
-    _check_memory(len(synthetic_rows))
-    real_rows = unit_rows("real", real, width=synthetic_rows.shape[1])
-    later = None if held_out is None else unit_rows("held_out", held_out, width=synthetic_rows.shape[1])
-    counts = counts_of("real_counts", real_counts, len(real_rows))
-    terms = _Terms(
-        real_number("ridge", ridge, least=0.0),
-        real_number("coverage", coverage, least=0.0),
-        None if documents is None else _document_numbers(documents, len(synthetic_rows)),
-    )
-    tolerance = real_number("tolerance", tolerance)
-    if not 0.0 < tolerance < 1.0:
-        raise ArgumentError("tolerance", tolerance, "must be > 0 and < 1")
-    widths = _widths(bandwidths, real_rows)
-    place = _device(device)
-    return _solve(
-        torch.from_numpy(synthetic_rows).to(place),
-        torch.from_numpy(real_rows).to(place),
-        torch.from_numpy(counts / counts.sum()).to(place),
-        None if later is None else torch.from_numpy(later).to(place),
-        widths,
-        terms,
-        tolerance=tolerance,
-        started=started,
-    )
+    rows = unit_rows("synthetic", synthetic)
+    numbers = None if documents is None else document_numbers(documents, len(rows))
+    ridge, coverage = real_number("ridge", ridge, least=0.0), real_number("coverage", coverage, least=0.0)
+    tolerance, first = tolerance_of(tolerance), initial_weights(initial, len(rows))
+    place = usable_device(device)
+    later = None if held_out is None else torch.from_numpy(unit_rows("held_out", held_out, width=rows.shape[1]))
+    candidates = Candidates.of(rows, numbers, ridge=ridge, coverage=coverage, device=place)
+    target = _target(candidates, rows, real, bandwidths, real_counts)
+    bent = curvature(candidates.rows, target.bandwidths, candidates.penalties)
+    constant = target.energy + candidates.coverage_constant
+    uniform = start_at(bent.exact.product, target.linear, constant, candidates.uniform)
+    begin = uniform
+    if first is not None:
+        begin = start_at(bent.exact.product, target.linear, constant, candidates.gather(first))
+    solution = _solve(bent, target.linear, constant, uniform, begin, tolerance=tolerance)
+    found = _describe(candidates, target, numbers, uniform, solution, None if later is None else later.to(place))
+    return found._replace(certificate=bent.certificate, seconds=time.perf_counter() - started)
+
+
+class _Target(NamedTuple):
+    """The real side as the solver sees it: (g,) mean kernels, energy and bandwidths."""
+
+    linear: Tensor
+    energy: float
+    bandwidths: tuple[float, ...]
+
+
+def _target(
+    candidates: Candidates,
+    rows: Floats,
+    real: ArrayLike | RealSide,
+    bandwidths: float | Sequence[float] | None,
+    real_counts: ArrayLike | None,
+) -> _Target:
+    """Summarise real rows, or take a summary that the caller has."""
+    place = candidates.rows.device
+    if isinstance(real, RealSide):
+        check_summary(real, len(rows), bandwidths, real_counts)
+        mean = torch.from_numpy(real.mean[candidates.distinct.first].astype("float64")).to(place)
+        return _Target(mean, real.energy, tuple(real.bandwidths))
+    targets = unit_rows("real", real, width=rows.shape[1])
+    counts = counts_of("real_counts", real_counts, len(targets))
+    widths = widths_of(bandwidths, targets)
+    points, masses = torch.from_numpy(targets).to(place), torch.from_numpy(counts / counts.sum()).to(place)
+    mean = kernel_mean(candidates.rows, points, masses, widths)
+    return _Target(mean, kernel_energy(points, masses, widths), widths)
 
 
 def _solve(
-    synthetic: Tensor,
-    real: Tensor,
-    real_masses: Tensor,
+    bent: Curvature, linear: Tensor, constant: float, uniform: Point, begin: Point, *, tolerance: float
+) -> Solution:
+    """Minimise, never ending above equal weights, and certify afresh with the exact kernels."""
+    start = min(begin, uniform, key=lambda point: point.objective)
+    if bent.modelled:
+        solution = minimise_with_model(
+            bent.exact.product, linear, bent.model, start, tolerance=tolerance, passes=PASSES
+        )
+    else:
+        ceiling = uniform.objective
+        solution = minimise_on_simplex(bent.exact, start, tolerance=tolerance, ceiling=ceiling)
+    if not solution.iterations:
+        return solution
+    # Rounding adds up in a gradient that is carried along: the certificate takes none of it on trust.
+    fresh = start_at(bent.exact.product, linear, constant, solution.point.weights)
+    return Solution.of(fresh, tolerance=tolerance, iterations=solution.iterations)
+
+
+def _describe(
+    candidates: Candidates,
+    target: _Target,
+    documents: Indices | None,
+    uniform: Point,
+    solution: Solution,
     held_out: Tensor | None,
-    widths: tuple[float, ...],
-    terms: _Terms,
-    *,
-    tolerance: float,
-    started: float,
 ) -> Alignment:
-    """Build the problem, solve it and describe the weights."""
-    matrix = kernel_matrix(synthetic, widths)
-    linear = kernel_mean(synthetic, real, real_masses, widths)
-    own = kernel_energy(real, real_masses, widths)
-    uniform = torch.full_like(linear, 1.0 / len(linear))
-    energy_uniform = torch.dot(uniform, matrix @ uniform).item()
-    constant = own + _add_penalties(matrix, terms)
-    solution = minimise_on_simplex(Quadratic(matrix.mv, linear, constant), tolerance=tolerance)
-    weights = solution.weights.cpu().numpy()
-    energy = torch.dot(solution.weights, solution.image).item() - _penalties(weights, terms)
+    """What the weights gained and cost."""
+    energies, values = [], []
+    for point in (uniform, solution.point):
+        image = point.half_gradient + target.linear - candidates.penalties.product(point.weights)
+        energies.append(torch.dot(point.weights, image).item())
+        values.append(energies[-1] - 2.0 * torch.dot(point.weights, target.linear).item() + target.energy)
+    weights = candidates.spread(solution.point.weights)
     comparison = None
     if held_out is not None:
         comparison = compare_held_out(
-            synthetic, solution.weights, held_out, energy_uniform=energy_uniform, energy=energy, bandwidths=widths
+            candidates.rows,
+            torch.stack([uniform.weights, solution.point.weights], 1),
+            held_out,
+            energies=(energies[0], energies[1]),
+            bandwidths=target.bandwidths,
         )
     return Alignment(
         weights=weights,
-        objective=max(solution.objective, 0.0),
+        objective=max(solution.point.objective, 0.0),
         gap=solution.gap,
         converged=solution.converged,
-        mmd2_uniform=max(energy_uniform - 2.0 * torch.dot(uniform, linear).item() + own, 0.0),
-        mmd2=max(energy - 2.0 * torch.dot(solution.weights, linear).item() + own, 0.0),
+        mmd2_uniform=max(values[0], 0.0),
+        mmd2=max(values[1], 0.0),
         held_out=comparison,
         effective_sample_size=effective_sample_size(weights),
         document_effective_sample_size=(
-            None if terms.documents is None else document_effective_sample_size(weights, terms.documents)
+            None if documents is None else document_effective_sample_size(weights, documents)
         ),
         design_effect=design_effect(weights),
-        bandwidths=widths,
-        seconds=time.perf_counter() - started,
+        bandwidths=target.bandwidths,
+        seconds=0.0,
         iterations=solution.iterations,
+        certificate="float64",
     )
-
-
-def _add_penalties(matrix: Tensor, terms: _Terms) -> float:
-    """Add both penalties' quadratic parts to the kernel matrix, in place; return the constant that remains.
-
-    On the simplex the masses sum to one, so D sum_d (mass_d - 1/D)^2 = D sum_d mass_d^2 - 1: a matrix that is D where
-    two rows share a document, and a constant. Inside the matrix they cost the solver nothing, and sum in one order.
-    """
-    matrix.diagonal().add_(terms.ridge * len(matrix))
-    if terms.documents is None or terms.coverage == 0.0:
-        return 0.0
-    documents = torch.from_numpy(terms.documents).to(matrix.device)
-    scale = terms.coverage * (int(terms.documents.max()) + 1)
-    for start in range(0, len(matrix), PANEL_ROWS):
-        part = slice(start, start + PANEL_ROWS)
-        # A boolean times a number would be float32.
-        matrix[part] += (documents[part, None] == documents).to(matrix.dtype) * scale
-    return -terms.coverage
-
-
-def _penalties(weights: Floats, terms: _Terms) -> float:
-    """What `_add_penalties` added to w'Kw."""
-    total = terms.ridge * len(weights) * float(np.square(weights).sum())
-    if terms.documents is not None:
-        masses = np.bincount(terms.documents, weights=weights)
-        total += terms.coverage * len(masses) * float(np.square(masses).sum())
-    return total
-
-
-def _check_memory(rows: int) -> None:
-    """Refuse a kernel matrix larger than `MATRIX_BYTES`."""
-    needed = 8 * rows * rows
-    if needed > MATRIX_BYTES:
-        raise ArgumentError(
-            "len(synthetic)",
-            rows,
-            f"needs a kernel matrix of {needed} bytes, must be <= {MATRIX_BYTES}",
-            remedy="remove near-duplicates, or align candidates in several parts",
-        )
-
-
-def _document_numbers(documents: Iterable[Hashable], rows: int) -> Indices:
-    """Number the documents from 0 in order of appearance: (m,) int64."""
-    if isinstance(documents, str | bytes) or not isinstance(documents, Iterable):
-        raise ArgumentError("documents", documents, f"must be {rows} values, one per synthetic row")
-    values = list(documents)
-    if len(values) != rows:
-        raise ArgumentError("len(documents)", len(values), f"must be {rows}, one per synthetic row")
-    numbers: dict[Hashable, int] = {}
-    found = np.empty(rows, dtype=np.int64)
-    for place, value in enumerate(values):
-        try:
-            found[place] = numbers.setdefault(value, len(numbers))
-            # NaN and NaT are the values that differ from themselves; pandas' NA refuses to say, with a TypeError.
-            missing = value is None or bool(value != value)
-        except TypeError as error:
-            raise ArgumentError(f"documents[{place}]", value, "must be hashable, such as a string") from error
-        if missing:
-            raise ArgumentError(f"documents[{place}]", value, "must not be missing")
-    return found
-
-
-def _widths(bandwidths: float | Sequence[float] | None, real: Floats) -> tuple[float, ...]:
-    """The bandwidths given, or the default, checked."""
-    if bandwidths is None:
-        return (median_distance(real),)
-    widths = np.atleast_1d(np.asarray(bandwidths, dtype=object))
-    if widths.ndim != 1 or not widths.size:
-        raise ArgumentError("bandwidths", bandwidths, "must be one or more widths")
-    return tuple(real_number(f"bandwidths[{place}]", width, above=0.0) for place, width in enumerate(widths))
-
-
-def _device(device: str | torch.device) -> torch.device:
-    """The torch device, if there is one here."""
-    try:
-        place = torch.device(device)
-        torch.empty(1, dtype=torch.float64, device=place)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ArgumentError(
-            "device", str(device), "must be a device that torch can use here with float64", remedy="use device='cpu'"
-        ) from error
-    return place

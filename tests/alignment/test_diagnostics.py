@@ -68,10 +68,9 @@ def test_held_out_pair_is_the_mmd2_of_each_weighting() -> None:
     uniform, masses = np.full(12, 1 / 12), np.full(7, 1 / 7)
     found = diagnostics.compare_held_out(
         torch.from_numpy(x),
-        torch.from_numpy(weights),
+        torch.from_numpy(np.stack([uniform, weights], 1)),
         torch.from_numpy(z),
-        energy_uniform=uniform @ kernel @ uniform,
-        energy=weights @ kernel @ weights,
+        energies=(uniform @ kernel @ uniform, weights @ kernel @ weights),
         bandwidths=[0.9],
     )
     assert found.mmd2_uniform == pytest.approx(looped_mmd2(x, uniform, z, masses, 0.9), abs=1e-14)
