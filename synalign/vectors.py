@@ -1,12 +1,14 @@
 """Checks of what a caller passes, and distances between unit rows.
 
-Every array of embeddings enters `synalign.sampling` and `synalign.alignment` through `unit_rows`, so both
-refuse the same inputs with the same words.
+Every array of embeddings enters `synalign.sampling` through `embedding_rows` and `synalign.alignment` through
+`unit_rows`, so both refuse the same inputs with the same words.
 """
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,12 +18,16 @@ from synalign.errors import ArgumentError
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+Embeddings = NDArray[np.float32] | NDArray[np.float64]
 
 UNIT_TOLERANCE = 1e-3
 """Largest accepted difference between a row's Euclidean norm and 1; half-precision encoders stay below it."""
 
 MEDIAN_ROWS = 2_000
 """Rows, evenly spaced, over which the median distance is taken: 2 million pairs fix it to the third digit."""
+
+NORM_ENTRIES = 2**20
+"""Entries converted to double precision at once (8 MB) where all rows are looked at."""
 
 SAME_POINT = 1e-6
 """Distances below this are rounding of zero: the Gram form of a squared distance is good to about 1e-15."""
@@ -41,6 +47,49 @@ def unit_rows(name: str, value: ArrayLike, *, width: int | None = None) -> Float
     Raises:
         ArgumentError: Wrong number of dimensions, dtype or width; empty; non-finite or non-unit rows.
     """
+    rows = np.ascontiguousarray(_embedding_array(name, value, width), dtype=np.float64)
+    _check_norms(name, np.sqrt(np.einsum("ij,ij->i", rows, rows)))
+    return rows
+
+
+def embedding_rows(name: str, value: ArrayLike, *, width: int | None = None) -> Embeddings:
+    """Check an array of embeddings and return it in the precision it came in; a float32 array is not copied.
+
+    Args:
+        name: Name of the argument, for the error.
+        value: As for `unit_rows`.
+        width: The d it must have; None: any.
+
+    Returns:
+        (n, d) C-contiguous: float32 where float16 or float32 was given, float64 otherwise. The same object where
+        nothing had to change.
+
+    Raises:
+        ArgumentError: As `unit_rows`.
+    """
+    array = _embedding_array(name, value, width)
+    single = array.dtype.itemsize <= 4
+    rows: Embeddings
+    rows = np.ascontiguousarray(array, np.float32) if single else np.ascontiguousarray(array, np.float64)
+    quick = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    # Written so that NaN fails. What fails in single precision is looked at again, and named, in double.
+    if not (np.abs(quick - 1.0) <= UNIT_TOLERANCE).all():
+        _check_norms(name, np.sqrt(squared_norms(rows)))
+    return rows
+
+
+def squared_norms(rows: Embeddings) -> Floats:
+    """Squared Euclidean norms in double precision, (n,); rows are converted a panel at a time."""
+    squares = np.empty(len(rows))
+    height = max(1, NORM_ENTRIES // rows.shape[1])
+    for start in range(0, len(rows), height):
+        panel = rows[start : start + height].astype(np.float64)
+        np.einsum("ij,ij->i", panel, panel, out=squares[start : start + height])
+    return squares
+
+
+def _embedding_array(name: str, value: ArrayLike, width: int | None) -> np.ndarray:
+    """Check everything about an array of embeddings but its entries."""
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -53,9 +102,7 @@ def unit_rows(name: str, value: ArrayLike, *, width: int | None = None) -> Float
         raise ArgumentError(
             f"{name}.shape", array.shape, f"must have {width} columns", remedy="embed both with the same encoder"
         )
-    rows = np.ascontiguousarray(array, dtype=np.float64)
-    _check_norms(name, np.sqrt(np.einsum("ij,ij->i", rows, rows)))
-    return rows
+    return array
 
 
 def _check_norms(name: str, norms: Floats) -> None:
@@ -195,3 +242,47 @@ def median_distance(rows: Floats) -> float:
         return 1.0
     median = float(np.median(distances))
     return median if median >= SAME_POINT else float(np.median(distances[distances >= SAME_POINT]))
+
+
+def positive_widths(bandwidths: float | Sequence[float]) -> tuple[float, ...]:
+    """Check widths of a kernel: one number > 0 or a sequence of them, not empty.
+
+    >>> positive_widths(2)
+    (2.0,)
+    """
+    widths = np.atleast_1d(np.asarray(bandwidths, dtype=object))
+    if widths.ndim != 1 or not widths.size:
+        raise ArgumentError("bandwidths", bandwidths, "must be one or more widths")
+    return tuple(real_number(f"bandwidths[{place}]", width, above=0.0) for place, width in enumerate(widths))
+
+
+class Distinct(NamedTuple):
+    """Rows with copies counted once.
+
+    Attributes:
+        first: (g,) int64, where each distinct row stands first, ascending.
+        group: (n,) int64, the place in `first` of each row's representative.
+        copies: (g,) int64, how many rows each stands for.
+    """
+
+    first: Indices
+    group: Indices
+    copies: Indices
+
+    @classmethod
+    def of(cls, rows: Floats, labels: Indices | None = None) -> Distinct:
+        """Group rows that are equal in every bit (and in their label).
+
+        Args:
+            rows: (n, d) float64, C-contiguous.
+            labels: (n,) int64; None: all alike.
+        """
+        # Adding zero makes -0.0 and 0.0 the same bytes; digests are smaller than rows, and never collide by chance.
+        keys = [blake2b((row + 0.0).tobytes(), digest_size=16).digest() for row in rows]
+        marks = [0] * len(keys) if labels is None else labels.tolist()
+        places: dict[tuple[bytes, int], int] = {}
+        group = np.fromiter(
+            (places.setdefault(key, len(places)) for key in zip(keys, marks, strict=True)), np.int64, len(keys)
+        )
+        _, first, copies = np.unique(group, return_index=True, return_counts=True)
+        return cls(first.astype(np.int64), group, copies.astype(np.int64))

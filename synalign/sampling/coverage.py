@@ -16,25 +16,45 @@ from __future__ import annotations
 
 import numpy as np
 
-from synalign.sampling.neighbours import PANEL_BYTES, nearest_rows
-from synalign.sampling.posterior import gaussian_kernel
+from synalign.sampling.landmarks import Bounded, bounded
+from synalign.sampling.lazy import LazyLargest
+from synalign.sampling.neighbours import distinct_rows, nearest_rows
+from synalign.sampling.posterior import Observed, gaussian_kernel
+from synalign.sampling.rows import Rows, Singles, panels
+from synalign.sampling.threads import each
 from synalign.vectors import Floats, Indices, Points
-
-LANDMARKS = 20_000
-"""Rows on which a gain is evaluated; with more rows than this, those drawn by traffic stand for all."""
-
-BLOCK_GAIN_BYTES = 2 * 2**30
-"""Memory of the matrix max_{b in B_a} q(x, b), candidates times landmarks."""
 
 TIE = 1e-13
 """Gains this close, as a share of the total weight, are tied; rounding of a gain is below a hundredth of it."""
 
-STALE_BATCH = 64
-"""Stale candidates evaluated together: enough to keep the memory bus busy, few enough to waste little."""
+SCREEN_MARGIN = 4e-7
+"""First margin of single-precision gains at l = 1, as a share of the total weight; it grows where that is small.
+
+No gain errs by more than its worst entry does, times the total weight: [.]_+ never spreads two numbers apart. Entries
+err by near 3e-7 / l^2, in both directions, so that sums err by less: measured 8e-8.
+"""
+
+PANEL_COLUMNS = 128
+"""Landmarks worked on together: the panel of all rows' values on them stays in the processor's cache."""
+
+PANEL_ROWS = 256
+"""Blocks worked on together, in the nearer cache."""
+
+SCREEN_ROWS = 256
+"""Candidates screened by one thread at a time."""
+
+EXACT_COLUMNS = 4_096
+"""Landmarks compared in double precision by one thread at a time."""
+
+SCREEN_BYTES = 2**19
+"""Memory of the gains screened together, in the nearer cache."""
+
+EXACT_BYTES = 32 * 2**20
+"""Memory of the double-precision values worked on together."""
 
 
 def pick_by_coverage(
-    points: Points,
+    rows: Rows,
     batches: int,
     neighbours: int,
     *,
@@ -42,62 +62,77 @@ def pick_by_coverage(
     length_scale: float,
     noise: float,
     weights: Floats,
-    shown: Points,
+    shown: Observed,
 ) -> tuple[Indices, Indices]:
     """Pick batches by the gain of their fixed block; members by the same gain among the nearest rows.
 
     Args:
-        points: n points on the unit sphere, n >= batches * (neighbours + 1).
+        rows: n rows on the unit sphere, n >= batches * (neighbours + 1).
         batches: T.
         neighbours: k.
         breadth: Members are picked among this many nearest rows of the anchor.
         length_scale: Length scale of the kernel.
-        noise: Observation variance s.
+        noise: Variance of the noise of every row picked.
         weights: (n,) float64 >= 0, the c(x).
-        shown: s points observed before; s may be 0.
+        shown: What was observed before.
 
     Returns:
         (T,) anchors and (T, k) members, int64; no row occurs twice.
     """
-    candidates, landmarks, masses = _bounded(weights, batches * (neighbours + 1))
-    reduction = _Reduction(points.take(landmarks), masses, length_scale, noise)
-    reduction.show(shown)
-    blocks = np.column_stack([candidates, nearest_rows(points, candidates, neighbours)])
-    greedy = _LazyGreedy(_block_values(reduction, points, blocks), reduction)
+    bound = bounded(weights, batches * (neighbours + 1))
+    reduction = Reduction(rows.exact(bound.landmarks), bound.masses, length_scale)
+    reduction.show(shown.points, shown.noise)
+    gains = BlockGains(rows, bound, reduction, neighbours, min(max(breadth, neighbours), len(weights) - 1), noise)
+    total = float(bound.masses.sum())
+    largest = LazyLargest(
+        len(bound.candidates),
+        total,
+        screen=gains.screen,
+        exact=gains.exact,
+        margin=SCREEN_MARGIN * total * max(1.0, length_scale**-2),
+        tie=TIE * total,
+        always_exact=False,
+    )
     anchors, members = np.empty(batches, np.int64), np.empty((batches, neighbours), np.int64)
-    free = np.ones(len(points.rows), dtype=bool)
+    free = np.ones(len(weights), dtype=bool)
     for batch in range(batches):
-        anchor = candidates[greedy.best(free[candidates])]
+        place, _ = largest.best()
+        anchors[batch] = anchor = bound.candidates[place]
         free[anchor] = False
-        reduction.show(points.take(np.array([anchor])))
-        pool = _member_pool(points, anchor, free, neighbours, breadth)
-        members[batch] = _pick_members(reduction, points.take(pool), pool, neighbours)
-        anchors[batch], free[members[batch]] = anchor, False
+        pool = _member_pool(rows, anchor, gains.nearest[place], free, neighbours, breadth)
+        values = reduction.values(rows.exact(np.append(pool, anchor)), np.full(len(pool) + 1, noise))
+        reduction.update(values[-1:])
+        members[batch] = _pick_members(reduction, values[:-1], pool, neighbours)
+        free[members[batch]] = False
+        largest.close(np.flatnonzero(~free[bound.candidates]))
     return anchors, members
 
 
-class _Reduction:
-    """r_S on the landmarks: how much of each one's variance its best observed row removes.
+class Reduction:
+    """r_S on the landmarks, in double precision: how much of each one's variance its best observed row removes.
 
     Args:
         landmarks: m points.
         masses: (m,) float64, what each landmark counts.
         length_scale: Length scale of the kernel.
-        noise: Observation variance.
     """
 
-    def __init__(self, landmarks: Points, masses: Floats, length_scale: float, noise: float) -> None:
+    def __init__(self, landmarks: Points, masses: Floats, length_scale: float) -> None:
         self.landmarks = landmarks
         self.masses = masses
-        # k^2 is the Gaussian kernel of length scale l / sqrt(2).
-        self._length_scale = length_scale / np.sqrt(2.0)
-        self._scale = 1.0 / (1.0 + noise)
+        self.length_scale = length_scale
         self.best = np.zeros(len(landmarks.rows))
 
-    def values(self, points: Points, part: slice = slice(None)) -> Floats:
-        """q(x, b) for b points and the landmarks of `part`: (b, m) float64."""
-        values = gaussian_kernel(points, self.landmarks.take(part), self._length_scale)
-        values *= self._scale
+    def values(self, points: Points, noise: Floats) -> Floats:
+        """q(x, b) for b points with noise (b,): (b, m) float64."""
+        values = np.empty((len(noise), len(self.best)))
+
+        def fill(part: slice) -> None:
+            # k^2 is the Gaussian kernel of length scale l / sqrt(2).
+            kernel = gaussian_kernel(points, self.landmarks.take(part), self.length_scale / np.sqrt(2.0))
+            np.divide(kernel, 1.0 + noise[:, None], out=values[:, part])
+
+        each(fill, panels(len(self.best), EXACT_COLUMNS))
         return values
 
     def gains(self, values: Floats) -> Floats:
@@ -105,136 +140,136 @@ class _Reduction:
         above = values - self.best
         return np.asarray(np.maximum(above, 0.0, out=above) @ self.masses)
 
-    def show(self, points: Points) -> None:
+    def show(self, points: Points, noise: Floats) -> None:
         """Observe points, in panels."""
-        height = _panel(len(self.best))
-        for start in range(0, len(points.rows), height):
-            self.update(self.values(points.take(slice(start, start + height))))
+        for part in panels(len(noise), max(1, EXACT_BYTES // (8 * len(self.best)))):
+            self.update(self.values(points.take(part), noise[part]))
 
     def update(self, values: Floats) -> None:
         """Observe the rows whose (s, m) values are given."""
         np.maximum(self.best, values.max(axis=0), out=self.best)
 
 
-class _LazyGreedy:
-    """Lazy evaluation of the blocks' gains: gains never rise, so an old one is an upper bound.
+class BlockGains:
+    """Gains of the fixed blocks of all candidates: from a matrix in single precision, or anew in double.
 
     Args:
-        values: (a, m) float64, max_{b in B_a} q(x, b).
-        reduction: What is observed so far; grows between calls of `best`.
+        rows: n rows.
+        bound: Candidates and landmarks.
+        reduction: What is observed so far; grows between calls.
+        neighbours: k; a block is the candidate and its k nearest rows.
+        reach: Nearest rows to find of every candidate, >= k.
+        noise: Variance of the noise of every row picked.
+
+    Attributes:
+        nearest: (n_c, reach) int64.
+
+    Memory: 4 n_c m bytes, 8 n_c reach, and the distinct rows of all blocks in single precision. Time: 2 n_c n d
+    operations for the nearest rows, and 2 b m d for the values of the b distinct rows of blocks; where every row is
+    candidate and landmark these are the same products, made once.
     """
 
-    def __init__(self, values: Floats, reduction: _Reduction) -> None:
-        self._values = values
-        self._reduction = reduction
-        self._tie = TIE * float(reduction.masses.sum())
-        self._bounds = np.full(len(values), np.inf)
+    def __init__(
+        self, rows: Rows, bound: Bounded, reduction: Reduction, neighbours: int, reach: int, noise: float
+    ) -> None:
+        self._rows, self._reduction, self._noise = rows, reduction, noise
+        count, landmarks = len(bound.candidates), len(bound.landmarks)
+        self._values: Singles = np.empty((count, landmarks), dtype=np.float32)
+        whole = count == landmarks == len(rows.single)
+        self.nearest = nearest_rows(rows, bound.candidates, reach, keep=self._values if whole else None)
+        self._blocks = np.column_stack([bound.candidates, self.nearest[:, :neighbours]])
+        self._fill(bound.landmarks, whole)
 
-    def best(self, free: np.ndarray) -> int:
-        """The free candidate of largest gain; ties to the lowest index. `free` is (a,) bool, and some entry is true."""
-        self._bounds[~free] = -np.inf
-        stale = free.copy()
-        best = -np.inf
-        while True:
-            bounds = np.where(stale, self._bounds, -np.inf)
-            due = self._due(bounds, best)
-            if not due.size:
-                # Candidates left stale are more than a tie below the best, so none of them can win.
-                return int(np.argmax(free & ~stale & (self._bounds >= best - self._tie)))
-            self._bounds[due] = self._reduction.gains(self._values[due])
-            stale[due] = False
-            best = max(best, float(self._bounds[due].max()))
+    def _fill(self, landmarks: Indices, whole: bool) -> None:
+        """max_{b in B_a} q(x, b) for all candidates and landmarks, a panel of landmarks at a time.
 
-    def _due(self, bounds: Floats, best: float) -> Indices:
-        """The stale candidates of highest bound that may still win or tie, at most `STALE_BATCH`."""
-        promising = np.flatnonzero((bounds >= best - self._tie) & (bounds > -np.inf))
-        if len(promising) <= STALE_BATCH:
-            return promising
-        highest = np.argpartition(bounds[promising], -STALE_BATCH)[-STALE_BATCH:]
-        return promising[np.sort(highest)]
+        The kernel falls with distance, so the largest exponent of a block is found first and one exponential taken.
+        """
+        members, places = np.unique(self._blocks, return_inverse=True)
+        places = places.reshape(self._blocks.shape)
+        first, group = distinct_rows(self._rows, members)
+        self._distinct = np.sort(members[first[group[places]]], axis=1)
+        single, halves = self._rows.single[members], self._rows.halves[members, None]
+        length = self._reduction.length_scale
 
+        def fill(part: slice) -> None:
+            marks = landmarks[part]
+            if whole:
+                # The likenesses are where the values shall be; every row is a member of its own block.
+                alone = self._values[:, part] - halves
+            else:
+                alone = single @ self._rows.single[marks].T
+                alone -= self._rows.halves[marks]
+                alone -= halves
+            alone *= np.float32(2.0 / length**2)
+            for some in panels(len(places), PANEL_ROWS):
+                best = _largest_of_blocks(alone, places[some])
+                np.exp(best, out=best)
+                np.divide(best, np.float32(1.0 + self._noise), out=self._values[some, part])
 
-def _panel(columns: int) -> int:
-    """Rows of a float64 panel of that many columns."""
-    return max(1, PANEL_BYTES // (8 * columns))
+        each(fill, panels(len(landmarks), PANEL_COLUMNS))
 
+    def screen(self, which: Indices) -> Floats:
+        """Gains of candidates, (b,) float64, from single precision."""
+        best, masses = self._reduction.best.astype(np.float32), self._reduction.masses.astype(np.float32)
 
-def _bounded(weights: Floats, shown_rows: int) -> tuple[Indices, Indices, Floats]:
-    """Candidates, landmarks and the landmarks' masses, such that candidates x landmarks fits `BLOCK_GAIN_BYTES`.
+        def gain(part: slice) -> Floats:
+            gains = np.empty(part.stop - part.start, dtype=np.float32)
+            spare = np.empty((max(1, SCREEN_BYTES // best.nbytes), len(best)), dtype=np.float32)
+            for some in panels(len(gains), len(spare)):
+                above = spare[: some.stop - some.start]
+                # mode="clip" lets `take` write to `out` without a buffer of its own; no index is out of range.
+                np.take(self._values, which[part][some], axis=0, out=above, mode="clip")
+                np.subtract(above, best, out=above)
+                gains[some] = np.maximum(above, 0.0, out=above) @ masses
+            return gains.astype(np.float64)
 
-    Candidates are never fewer than the rows that the run will show, so that it cannot run out of them; where that
-    asks for it, landmarks give way.
-    """
-    entries = BLOCK_GAIN_BYTES // 8
-    most_landmarks = min(len(weights), LANDMARKS)
-    most_candidates = min(len(weights), max(entries // most_landmarks, shown_rows))
-    most_landmarks = max(1, min(most_landmarks, entries // most_candidates))
-    landmarks, masses = _by_traffic(weights, most_landmarks)
-    if most_candidates < len(weights):
-        # By traffic, with every row given some, so that there are enough distinct ones.
-        candidates = _distinct_by_traffic(weights, most_candidates)
-    else:
-        candidates = np.arange(len(weights))
-    return candidates, landmarks, masses
+        return np.concatenate(each(gain, panels(len(which), SCREEN_ROWS)))
 
+    def exact(self, which: Indices) -> Floats:
+        """Gains of candidates, (b,) float64, from double precision."""
+        # Blocks of equal rows have equal gains: a flood of copies is evaluated once.
+        blocks, same = np.unique(self._distinct[which], axis=0, return_inverse=True)
 
-def _by_traffic(weights: Floats, most: int) -> tuple[Indices, Floats]:
-    """At most `most` rows, and masses that stand for all weights: systematic sampling, always the same.
+        def gain(part: slice) -> Floats:
+            members, places = np.unique(blocks[part], return_inverse=True)
+            values = self._reduction.values(self._rows.exact(members), np.full(len(members), self._noise))
+            best = _largest_of_blocks(values, places.reshape(-1, blocks.shape[1]))
+            return self._reduction.gains(best)
 
-    A row is drawn in proportion to its weight (Madow, *Annals of Mathematical Statistics* 20, 1949) and its mass is
-    how often it was drawn, times the weight of a draw; so a sum over the rows drawn estimates the sum over all.
-    """
-    if most >= len(weights):
-        return np.arange(len(weights)), weights
-    ends = np.cumsum(weights)
-    draws = (np.arange(most) + 0.5) * (ends[-1] / most)
-    drawn, hits = np.unique(np.searchsorted(ends, draws), return_counts=True)
-    return drawn, hits * (ends[-1] / most)
-
-
-def _distinct_by_traffic(weights: Floats, count: int) -> Indices:
-    """Exactly `count` distinct rows: those drawn by traffic, filled up with evenly spaced others."""
-    drawn, _ = _by_traffic(weights, count)
-    others = np.setdiff1d(np.arange(len(weights)), drawn, assume_unique=True)
-    missing = count - len(drawn)
-    fill = others[np.arange(missing) * len(others) // max(missing, 1)]
-    return np.sort(np.concatenate([drawn, fill]))
+        height = max(1, EXACT_BYTES // (8 * len(self._reduction.best) * blocks.shape[1]))
+        return np.concatenate([gain(part) for part in panels(len(blocks), height)])[same.reshape(-1)]
 
 
-def _block_values(reduction: _Reduction, points: Points, blocks: Indices) -> Floats:
-    """max_{b in B_a} q(x, b), (candidates, landmarks) float64, filled in panels of landmarks."""
-    rows, places = np.unique(blocks, return_inverse=True)
-    places = places.reshape(blocks.shape)
-    shown_alone = points.take(rows)
-    values = np.empty((len(blocks), len(reduction.best)))
-    width = _panel(len(rows))
-    for start in range(0, values.shape[1], width):
-        part = slice(start, start + width)
-        alone = reduction.values(shown_alone, part)
-        best = alone[places[:, 0]]
-        spare = np.empty_like(best)
-        for member in range(1, blocks.shape[1]):
-            # mode="clip" lets `take` write to `out` without a buffer of its own; no index is out of range.
-            np.maximum(best, np.take(alone, places[:, member], axis=0, out=spare, mode="clip"), out=best)
-        values[:, part] = best
-    return values
+def _largest_of_blocks(values: np.ndarray, places: Indices) -> np.ndarray:
+    """The largest of each block's rows of (b, m) values, entry by entry: (a, m)."""
+    best = values[places[:, 0]]
+    spare = np.empty_like(best)
+    for member in range(1, places.shape[1]):
+        # mode="clip" lets `take` write to `out` without a buffer of its own; no index is out of range.
+        np.maximum(best, np.take(values, places[:, member], axis=0, out=spare, mode="clip"), out=best)
+    return best
 
 
-def _member_pool(points: Points, anchor: np.int64, free: np.ndarray, neighbours: int, breadth: int) -> Indices:
+def _member_pool(
+    rows: Rows, anchor: np.int64, nearest: Indices, free: np.ndarray, neighbours: int, breadth: int
+) -> Indices:
     """The free rows among the anchor's `breadth` nearest, and further nearest free ones if those are too few."""
-    reach = min(breadth, len(points.rows) - 1)
-    nearest = nearest_rows(points, np.array([anchor]), reach)[0]
-    pool = nearest[free[nearest]]
+    near = nearest[:breadth]
+    pool = near[free[near]]
+    reach = len(near)
     while len(pool) < neighbours:
-        reach = min(2 * reach, len(points.rows) - 1)
-        nearest = nearest_rows(points, np.array([anchor]), reach)[0]
-        pool = nearest[free[nearest]][:neighbours]
+        reach = min(2 * reach, len(free) - 1)
+        near = nearest_rows(rows, np.array([anchor]), reach)[0]
+        pool = near[free[near]][:neighbours]
     return np.sort(pool)
 
 
-def _pick_members(reduction: _Reduction, points: Points, pool: Indices, count: int) -> Indices:
-    """`count` rows of the pool (ascending, at `points`), greedily by gain, ties to the lowest index; observes them."""
-    values = reduction.values(points)
+def _pick_members(reduction: Reduction, values: Floats, pool: Indices, count: int) -> Indices:
+    """`count` rows of the pool (ascending), greedily by gain, ties to the lowest index; observes them.
+
+    `values` are those of the pool on the landmarks, (p, m) float64.
+    """
     tie = TIE * float(reduction.masses.sum())
     members = np.empty(count, dtype=np.int64)
     open_rows = np.ones(len(pool), dtype=bool)

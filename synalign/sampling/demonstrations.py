@@ -14,17 +14,21 @@ from numpy.typing import ArrayLike
 
 from synalign.errors import ArgumentError
 from synalign.sampling.coverage import pick_by_coverage
-from synalign.sampling.posterior import retrace
+from synalign.sampling.posterior import Observed, Posterior
+from synalign.sampling.rows import Rows
+from synalign.sampling.threads import own_threads
 from synalign.sampling.variance import Picks, pick_by_variance
 from synalign.vectors import (
+    MEDIAN_ROWS,
+    Embeddings,
     Floats,
     Indices,
     Points,
     counts_of,
+    embedding_rows,
     evenly_spaced,
     median_distance,
     real_number,
-    unit_rows,
     whole_number,
 )
 
@@ -75,6 +79,7 @@ def sample_demonstrations(
     breadth: int = 16,
     counts: ArrayLike | None = None,
     shown: ArrayLike | None = None,
+    shown_noise: ArrayLike | None = None,
 ) -> Selection:
     """Pick batches of real queries to show, each an anchor with rows near it, so that together they cover the log.
 
@@ -88,11 +93,15 @@ def sample_demonstrations(
     * `variance` takes the row of largest posterior variance among those not yet observed (ties within 1e-10 to the
       lowest index), with its k nearest rows, shown before or not. It seeks outliers.
 
-    Memory beside the embeddings in float64: `coverage` at most 2 GiB for the gains and 8 M (M + 2,000) bytes for the
-    posterior, M = s + T (k + 1); `variance` 8 n M bytes. `coverage` evaluates gains on all rows up to 20,000; beyond
-    that on 20,000 landmarks drawn by weight, and looks for anchors among as many rows (drawn likewise) as the 2 GiB
-    hold, never fewer than T (k + 1): up to 16,384 rows every row is both. Time: n_c n d for the neighbours of the n_c
-    candidates plus n_c m (d + k) for their gains on m landmarks; `variance` n M (d + M).
+    Single precision finds the few rows that may be next, double precision decides: picks are those of double
+    precision throughout, up to rounding. A float32 array is never copied; a float64 one gets a float32 copy beside it.
+
+    Memory beside the embeddings: `variance` 6 M^2 bytes, M = s + T (k + 1), and some 40 bytes a row; `coverage` 4 n^2
+    bytes for the gains up to 20,000 rows. Beyond that gains are evaluated on 10,000 landmarks drawn by weight, for as
+    many candidates (drawn likewise) as 512 MiB hold, never fewer than T (k + 1), and the rows of their blocks are
+    copied. Time: `coverage` n_c n d for the neighbours of the n_c candidates plus n_c m (d + k) for their gains on m
+    landmarks; `variance` n d T for the neighbours plus M (M + d) for each evaluation, 5 to 10 per row in all.
+    Within the call BLAS has one thread, and as many threads as it had before share the work.
 
     Args:
         embeddings: (n, d) float32 or float64, rows of norm 1 within 1e-3.
@@ -104,7 +113,10 @@ def sample_demonstrations(
         breadth: `coverage` only: how many nearest rows members are picked among, >= neighbours. Equal to
             `neighbours`: tight batches; larger: more coverage, looser batches.
         counts: (n,) traffic of each row, >= 0; `coverage` only. None: one each.
-        shown: (s, d) unit rows shown by earlier runs; observed first, with the same kernel and noise.
+        shown: (s, d) unit rows shown by earlier runs; observed first, with the same kernel.
+        shown_noise: (s,) observation variance of each row of `shown`, > 0. None: `noise` for all. With noise that
+            grows with age, such as `noise * 2 ** (days / 30)`, old rows tell less and less, and what they covered is
+            shown again some day; q(x, b) is divided by 1 + the row's own noise.
 
     Returns:
         The selection.
@@ -129,36 +141,37 @@ def sample_demonstrations(
         >>> selection.uncertainty.round(2).tolist()
         [0.49, 0.18, 0.01]
     """
-    rows = unit_rows("embeddings", embeddings)
+    given = embedding_rows("embeddings", embeddings)
     batches, neighbours = whole_number("batches", batches, 1), whole_number("neighbours", neighbours, 0)
-    _check_enough_rows(len(rows), batches, neighbours, criterion)
-    traffic = counts_of("counts", counts, len(rows))
-    seen = _shown_rows(shown, rows.shape[1])
+    _check_enough_rows(len(given), batches, neighbours, criterion)
+    traffic = counts_of("counts", counts, len(given))
     noise = real_number("noise", noise, above=0.0)
-    scale = _length_scale(rows, length_scale)
-    watched, points, earlier = evenly_spaced(len(rows), WATCHED_ROWS), Points.of(rows), Points.of(seen)
+    earlier = _earlier(shown, shown_noise, given.shape[1], noise)
+    scale = _length_scale(given, length_scale)
+    watched, rows = evenly_spaced(len(given), WATCHED_ROWS), Rows.of(given)
     try:
-        if criterion == "variance":
-            picks = pick_by_variance(
-                points, batches, neighbours, length_scale=scale, noise=noise, shown=earlier, watched=watched
-            )
-        else:
-            anchors, members = pick_by_coverage(
-                points,
-                batches,
-                neighbours,
-                breadth=_breadth(breadth, neighbours),
-                length_scale=scale,
-                noise=noise,
-                weights=np.sqrt(traffic),
-                shown=earlier,
-            )
-            picks = _with_posterior(rows, anchors, members, seen, watched, scale, noise)
+        with own_threads():
+            if criterion == "variance":
+                picks = pick_by_variance(
+                    rows, batches, neighbours, length_scale=scale, noise=noise, shown=earlier, watched=watched
+                )
+            else:
+                anchors, members = pick_by_coverage(
+                    rows,
+                    batches,
+                    neighbours,
+                    breadth=_breadth(breadth, neighbours),
+                    length_scale=scale,
+                    noise=noise,
+                    weights=np.sqrt(traffic),
+                    shown=earlier,
+                )
+                picks = _with_posterior(rows, anchors, members, earlier, watched, scale, noise)
     except np.linalg.LinAlgError as error:
         raise ArgumentError(
             "noise", noise, "must be larger for rows this alike", remedy="use the default, 1e-2"
         ) from error
-    _warn_if_nothing_learned(picks.variance if len(seen) else picks.variance[1:], scale)
+    _warn_if_nothing_learned(picks.variance if len(earlier.noise) else picks.variance[1:], scale)
     return Selection(*picks, length_scale=scale)
 
 
@@ -185,31 +198,48 @@ def _breadth(breadth: int, neighbours: int) -> int:
     return breadth
 
 
-def _shown_rows(shown: ArrayLike | None, width: int) -> Floats:
-    """(s, d) float64 rows of earlier runs; (0, d) where there are none."""
+def _earlier(shown: ArrayLike | None, shown_noise: ArrayLike | None, width: int, noise: float) -> Observed:
+    """What earlier runs showed, in double precision; no rows where there is nothing."""
     if shown is None or np.size(shown) == 0:
-        return np.empty((0, width))
-    return unit_rows("shown", shown, width=width)
+        rows = np.empty((0, width))
+    else:
+        rows = embedding_rows("shown", shown, width=width).astype(np.float64)
+    return Observed(Points.of(rows), _noise_of(shown_noise, len(rows), noise))
 
 
-def _length_scale(rows: Floats, length_scale: float | None) -> float:
+def _noise_of(shown_noise: ArrayLike | None, rows: int, noise: float) -> Floats:
+    """(rows,) noise of what was shown before, each > 0."""
+    if shown_noise is None:
+        return np.full(rows, noise)
+    try:
+        found = np.array(shown_noise, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError("shown_noise", type(shown_noise).__name__, f"must be {rows} numbers") from error
+    if found.shape != (rows,):
+        raise ArgumentError("shown_noise.shape", found.shape, f"must be ({rows},), one noise per row of shown")
+    wrong = np.flatnonzero(~(np.isfinite(found) & (found > 0.0)))
+    if wrong.size:
+        raise ArgumentError(f"shown_noise[{wrong[0]}]", float(found[wrong[0]]), "must be finite and > 0")
+    return found
+
+
+def _length_scale(rows: Embeddings, length_scale: float | None) -> float:
     """The length scale given, or the default share of the median distance."""
     if length_scale is None:
-        return LENGTH_SCALE_SHARE * median_distance(rows)
+        return LENGTH_SCALE_SHARE * median_distance(rows[evenly_spaced(len(rows), MEDIAN_ROWS)].astype(np.float64))
     return real_number("length_scale", length_scale, above=0.0)
 
 
 def _with_posterior(
-    rows: Floats, anchors: Indices, members: Indices, seen: Floats, watched: Indices, scale: float, noise: float
+    rows: Rows, anchors: Indices, members: Indices, earlier: Observed, watched: Indices, scale: float, noise: float
 ) -> Picks:
     """Add the exact posterior, followed through the batches in order, to picks made by another criterion."""
     order = np.column_stack([anchors, members])
-    starts = len(seen) + np.arange(len(order)) * order.shape[1]
-    observed = np.concatenate([seen, rows[order.ravel()]])
-    variance, uncertainty = retrace(
-        Points.of(observed), starts + order.shape[1], Points.of(rows[watched]), length_scale=scale, noise=noise
-    )
-    return Picks(anchors, members, variance[starts], uncertainty)
+    posterior = Posterior(len(earlier.noise) + order.size, rows.given.shape[1], scale)
+    posterior.observe(*earlier)
+    variance = posterior.observe(rows.exact(order.ravel()), np.full(order.size, noise))
+    ends = len(earlier.noise) + order.shape[1] * np.arange(1, len(order) + 1)
+    return Picks(anchors, members, variance[:: order.shape[1]], posterior.mean_variance(rows, watched, ends))
 
 
 def _warn_if_nothing_learned(variance: Floats, scale: float) -> None:

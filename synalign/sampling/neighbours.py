@@ -1,48 +1,126 @@
-"""Exact nearest rows, with ties to the lowest index."""
+"""Exact nearest rows, with ties to the lowest index: screened in single precision, ranked in double."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from synalign.vectors import Floats, Indices, Points, squared_distances
+from synalign.sampling.rows import Rows, Singles, paired_distances, panels
+from synalign.sampling.threads import each
+from synalign.vectors import Indices
 
-PANEL_BYTES = 64 * 2**20
-"""Memory of one panel of distances; the full n x n matrix is never held."""
+TILE_ROWS = 1_024
+"""Rows whose neighbours are looked for together."""
 
-SCREEN_MARGIN = 1e-12
-"""Added to the screening threshold: some hundred times the rounding of a squared distance in Gram form."""
+TILE_ENTRIES = 2**22
+"""Entries of one tile of likenesses (16 MB); the full n x n matrix is never needed."""
+
+SINGLE_COLUMNS = 2**15
+"""Rows that one thread compares with a single row."""
+
+TILE_COLUMNS = 4_096
+"""Columns of a tile at the least."""
+
+GROUPS = 64
+"""Groups of columns of a tile whose maxima bound the k-th largest entry from below; more where k asks for it."""
 
 
-def nearest_rows(points: Points, rows: Indices, count: int) -> Indices:
-    """The `count` nearest other rows of each of `rows`, nearest first.
+def nearest_rows(rows: Rows, which: Indices, count: int, *, keep: Singles | None = None) -> Indices:
+    """The `count` nearest other rows of each of `which`, nearest first.
 
-    A matrix product screens; what passes is ranked again by |x - y|^2 taken from the differences, which is bitwise
-    the same for identical rows (a matrix product is not), and then by index. Any number of duplicates is ranked right.
+    A single-precision matrix product screens: whatever may be among the nearest, given a bound on its rounding that
+    always holds, passes; where that bound leaves the order open, |x - y|^2 in double precision decides, then the
+    index. Any number of duplicates is ranked right.
 
     Args:
-        points: n points.
-        rows: (r,) int64, the rows whose neighbours are asked for.
+        rows: n rows.
+        which: (r,) int64, the rows whose neighbours are asked for.
         count: Neighbours per row, 0 <= count <= n - 1. The row itself is never its own neighbour; its duplicates are.
+        keep: (n, n) float32 to be filled with `Rows.likeness`, where `which` is every row; None: not kept.
 
     Returns:
-        (r, count) int64. Memory: `PANEL_BYTES`, and one panel row at the least.
+        (r, count) int64. Time: 2 r n d operations in single precision.
     """
-    found = np.empty((len(rows), count), dtype=np.int64)
-    if count == 0:
-        return found
-    height = max(1, PANEL_BYTES // (8 * len(points.rows)))
-    for start in range(0, len(rows), height):
-        panel = rows[start : start + height]
-        distances = squared_distances(points.take(panel), points)
-        distances[np.arange(len(panel)), panel] = np.inf
-        thresholds = np.partition(distances, count - 1, axis=1)[:, count - 1] + SCREEN_MARGIN
-        for offset, row in enumerate(panel):
-            passed = np.flatnonzero(distances[offset] <= thresholds[offset])
-            found[start + offset] = _ranked(points.rows, row, passed)[:count]
-    return found
+    # Identical rows share one ranking of all rows, themselves included; each then leaves itself out.
+    first, group = distinct_rows(rows, which)
+    if keep is not None:
+        each(lambda part: rows.likeness(part, slice(None), keep[part]), panels(len(which), TILE_ROWS))
+    parts = panels(len(first), TILE_ROWS)
+    ranked = np.concatenate(each(lambda part: _ranked(rows, which[first[part]], count + 1, keep), parts))
+    return _without_self(ranked[group], which)
 
 
-def _ranked(rows: Floats, row: np.int64, others: Indices) -> Indices:
-    """`others` (ascending) by distance to `row`, ties to the lowest index."""
-    exact = np.square(rows[others] - rows[row]).sum(axis=1)
-    return others[np.argsort(exact, kind="stable")]
+def distinct_rows(rows: Rows, which: Indices) -> tuple[Indices, Indices]:
+    """The place in `which` of the first of each set of identical rows, and the set that each belongs to."""
+    if len(which) == 1:
+        return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    chosen = rows.given[which]
+    whole = chosen.view(np.dtype((np.void, chosen.shape[1] * chosen.itemsize))).ravel()
+    _, first, group = np.unique(whole, return_index=True, return_inverse=True)
+    return first, group.reshape(-1)
+
+
+def _without_self(ranked: Indices, which: Indices) -> Indices:
+    """Drop each row from its own ranking; where duplicates of lower index crowd it out, drop the last."""
+    own = ranked == which[:, None]
+    own[~own.any(axis=1), -1] = True
+    return ranked[~own].reshape(len(which), -1)
+
+
+def _ranked(rows: Rows, which: Indices, count: int, keep: Singles | None) -> Indices:
+    """The `count` rows nearest to each of `which`, itself included: (r, count) int64."""
+    places, others, values = _screened(rows, which, count, keep)
+    order = np.lexsort((-values, places))
+    places, others, values = places[order], others[order], values[order]
+    # Only within a run of values this close may single precision have the order wrong.
+    apart = (places[1:] != places[:-1]) | (values[:-1] - values[1:] > 2.0 * rows.likeness_error)
+    run = np.concatenate([[0], np.cumsum(apart)])
+    unsure = np.flatnonzero(np.bincount(run)[run] > 1)
+    distances = np.zeros(len(run))
+    distances[unsure] = paired_distances(rows.given, others[unsure], which[places[unsure]])
+    order = np.lexsort((others, distances, run))
+    starts = np.searchsorted(places, np.arange(len(which)))
+    return others[order[starts[:, None] + np.arange(count)]]
+
+
+def _screened(rows: Rows, which: Indices, count: int, keep: Singles | None) -> tuple[Indices, Indices, Singles]:
+    """Pairs (place in `which`, row) among which the `count` nearest of each are, with their likenesses."""
+    total = len(rows.single)
+    width = max(TILE_COLUMNS, TILE_ENTRIES // len(which))
+    largest = np.full((len(which), count), -np.inf, dtype=np.float32)
+    # Both the threshold and the entry held against it may be wrong by the error.
+    margin = np.float32(2.0 * rows.likeness_error)
+    found: list[tuple[Indices, Indices, Singles]] = []
+    for columns in panels(total, width):
+        tile = keep[which, columns] if keep is not None else _tile(rows, which, columns)
+        largest = _largest(np.hstack([largest, _group_maxima(tile, count)]), count)
+        place, column = np.divmod(np.flatnonzero(tile >= largest.min(axis=1)[:, None] - margin), tile.shape[1])
+        found.append((place, column + columns.start, tile[place, column]))
+    places, others, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    passed = values >= largest.min(axis=1)[places] - margin
+    return places[passed], others[passed], values[passed]
+
+
+def _tile(rows: Rows, which: Indices, columns: slice) -> Singles:
+    """Likenesses of rows to a range of rows; of a single row, in parts."""
+    if len(which) > 1:
+        return rows.likeness(which, columns)
+    parts = [
+        slice(columns.start + part.start, columns.start + part.stop)
+        for part in panels(columns.stop - columns.start, SINGLE_COLUMNS)
+    ]
+    return np.hstack(each(lambda part: rows.likeness(which, part), parts))
+
+
+def _largest(values: Singles, count: int) -> Singles:
+    """The `count` largest of each row, in any order."""
+    return np.partition(values, values.shape[1] - count, axis=1)[:, values.shape[1] - count :]
+
+
+def _group_maxima(tile: Singles, count: int) -> Singles:
+    """Entries of each row, at distinct columns, that hold nearly all of its `count` largest."""
+    groups = max(GROUPS, 4 * count)
+    whole = tile.shape[1] // groups * groups
+    if whole == 0:
+        return tile
+    maxima = tile[:, :whole].reshape(len(tile), -1, groups).max(axis=1)
+    return maxima if whole == tile.shape[1] else np.hstack([maxima, tile[:, whole:]])

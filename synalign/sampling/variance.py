@@ -1,8 +1,9 @@
 """The paper's criterion: the row with the largest posterior variance is the next anchor.
 
 Source: Ren et al., *Few-shot LLM Synthetic Data with Distribution Matching*, WWW 2025, arXiv:2502.08661, section on
-exploration-aware sampling. The refit of the process at each round is replaced by an exact block update of the
-Cholesky factor, so nothing is approximated.
+exploration-aware sampling. The refit of the process at each round is replaced by rows added to its Cholesky factor,
+and the variance of every row by lazy evaluation: a posterior variance never rises, so old values bound new ones.
+Nothing is approximated.
 """
 
 from __future__ import annotations
@@ -10,15 +11,22 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from synalign.errors import ArgumentError
+from synalign.sampling.lazy import LazyLargest
 from synalign.sampling.neighbours import nearest_rows
-from synalign.sampling.posterior import cholesky, factor_of, gaussian_kernel
-from synalign.vectors import Floats, Indices, Points
+from synalign.sampling.posterior import Observed, Posterior
+from synalign.sampling.rows import Rows
+from synalign.vectors import Floats, Indices
 
 TIE = 1e-10
-"""Variances this close are tied; the lowest index wins. Rounding of the update stays well below it."""
+"""Variances this close are tied; the lowest index wins. Rounding in double precision stays well below it."""
+
+SCREEN_MARGIN = 2e-6
+"""First margin of single-precision variances at l = 1, four times their measured error; it grows where that is small.
+
+The error is that of the kernel's exponent, x.y / l^2, so the margin is taken over l^2.
+"""
 
 
 class Picks(NamedTuple):
@@ -30,105 +38,58 @@ class Picks(NamedTuple):
     uncertainty: Floats
 
 
-class Field:
-    """Posterior variance of every row, updated exactly as blocks of rows are observed.
-
-    With S the rows observed, L L' = K_SS + s I and V = L^-1 K_SX, the variance is 1 - colsum(V^2). A block B adds
-    R^-1 (K_BX - V_B' V) to V, with R R' = K_BB - V_B' V_B + s I.
-
-    Args:
-        points: The n rows.
-        capacity: Most rows that will be observed.
-        length_scale: Length scale of the kernel.
-        noise: Observation variance.
-
-    Attributes:
-        variance: (n,) float64, posterior variance of each row.
-
-    Memory: 8 n capacity bytes. Time of one block of b rows after M: n b (d + M) multiplications.
-    """
-
-    def __init__(self, points: Points, capacity: int, length_scale: float, noise: float) -> None:
-        self._points = points
-        self._length_scale = length_scale
-        self._noise = noise
-        self._whitened = np.empty((capacity, len(points.rows)))
-        self._observed = 0
-        self.variance = np.ones(len(points.rows))
-
-    def observe_elsewhere(self, shown: Points) -> None:
-        """Observe points that are not among the rows, before any other."""
-        kernel = gaussian_kernel(shown, self._points, self._length_scale)
-        self._extend(kernel, factor_of(gaussian_kernel(shown, shown, self._length_scale), self._noise))
-
-    def observe(self, block: Indices) -> None:
-        """Observe distinct rows, by index."""
-        kernel = gaussian_kernel(self._points.take(block), self._points, self._length_scale)
-        kernel[np.arange(len(block)), block] = 1.0
-        seen = self._whitened[: self._observed]
-        kernel -= seen[:, block].T @ seen
-        residual = kernel[:, block]
-        residual[np.diag_indices_from(residual)] += self._noise
-        self._extend(kernel, cholesky(residual))
-
-    def _extend(self, kernel: Floats, factor: Floats) -> None:
-        """Add the whitened residual kernel of a block."""
-        rows = slice(self._observed, self._observed + len(kernel))
-        self._whitened[rows] = solve_triangular(factor, kernel, lower=True, check_finite=False)
-        self.variance -= np.einsum("ij,ij->j", self._whitened[rows], self._whitened[rows])
-        self._observed = rows.stop
-
-
 def pick_by_variance(
-    points: Points,
+    rows: Rows,
     batches: int,
     neighbours: int,
     *,
     length_scale: float,
     noise: float,
-    shown: Points,
+    shown: Observed,
     watched: Indices,
 ) -> Picks:
     """Pick anchors by largest posterior variance, each with its nearest rows.
 
     Args:
-        points: n points on the unit sphere.
+        rows: n rows on the unit sphere.
         batches: T.
         neighbours: k, at most n - 1.
         length_scale: Length scale of the kernel.
-        noise: Observation variance.
-        shown: s points observed before; s may be 0.
+        noise: Variance of the noise of every row picked.
+        shown: What was observed before.
         watched: Indices of the rows whose mean variance is reported.
 
     Raises:
         ArgumentError: Every row was observed before the last round.
+
+    Memory: 6 M^2 bytes, M = s + T (k + 1), and some 20 bytes a row. Time: of order n d T for the nearest rows, and
+    M^2 for each evaluation, of which there are some 6 per row in all, most of them while M is small.
     """
-    capacity = min(len(points.rows), batches * (neighbours + 1)) + len(shown.rows)
-    field = Field(points, capacity, length_scale, noise)
-    if len(shown.rows):
-        field.observe_elsewhere(shown)
-    picks = Picks(
-        np.empty(batches, np.int64), np.empty((batches, neighbours), np.int64), np.empty(batches), np.empty(batches)
+    total = len(rows.single)
+    capacity = min(total, batches * (neighbours + 1)) + len(shown.noise)
+    posterior = Posterior(capacity, rows.given.shape[1], length_scale, single=True)
+    posterior.observe(*shown)
+    largest = LazyLargest(
+        total,
+        1.0,
+        screen=lambda which: posterior.screen(rows, which),
+        exact=lambda which: posterior.variance(rows, which),
+        margin=SCREEN_MARGIN * max(1.0, length_scale**-2),
+        tie=TIE,
     )
-    free = np.ones(len(points.rows), dtype=bool)
+    anchors, members = np.empty(batches, np.int64), np.empty((batches, neighbours), np.int64)
+    variance, ends = np.empty(batches), np.empty(batches, np.int64)
+    free = np.ones(total, dtype=bool)
     for batch in range(batches):
         if not free.any():
             raise ArgumentError(
-                "batches", batches, f"must be <= {batch} here: after {batch} rounds all {len(free)} rows are observed"
+                "batches", batches, f"must be <= {batch} here: after {batch} rounds all {total} rows are observed"
             )
-        anchor = _largest(field.variance, free)
-        members = nearest_rows(points, np.array([anchor]), neighbours)[0]
-        block = np.concatenate(([anchor], members))
-        picks.anchors[batch], picks.neighbours[batch] = anchor, members
-        picks.variance[batch] = max(field.variance[anchor], 0.0)
+        anchors[batch], variance[batch] = largest.best()
+        members[batch] = nearest_rows(rows, anchors[batch : batch + 1], neighbours)[0]
+        block = np.concatenate([anchors[batch : batch + 1], members[batch]])
         fresh = block[free[block]]
-        field.observe(fresh)
-        free[fresh] = False
-        picks.uncertainty[batch] = field.variance[watched].mean()
-    return picks
-
-
-def _largest(variance: Floats, free: np.ndarray) -> int:
-    """The free row of largest variance; within `TIE` of it the lowest index."""
-    open_variance = np.where(free, variance, -np.inf)
-    return int(np.argmax(open_variance >= open_variance.max() - TIE))
+        posterior.observe(rows.exact(fresh), np.full(len(fresh), noise))
+        free[fresh], ends[batch] = False, posterior.observed
+        largest.close(fresh)
+    return Picks(anchors, members, variance, posterior.mean_variance(rows, watched, ends))
