@@ -1,6 +1,8 @@
 # The two commands: `make refresh` and `make test`. Both install what they need into .venv first.
 #   make refresh [SOURCE=demo|beir:PATH]   one refresh through Airflow, Spark and MLflow, and what came of it
 #   make test                              lint, types and every test
+#   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
+#   make figures DATA=PATH                 the README's pictures, from public data sets
 #   make up / make down                    Airflow, MLflow and the embedded writer on loopback
 #   make clean                             forget runs and servers' state (.synalign); .venv stays
 
@@ -8,7 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 
-.PHONY: refresh test up down clean java
+.PHONY: refresh test bench-core figures up down clean java
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
@@ -18,6 +20,12 @@ test: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/pytest
+
+bench-core: .venv/bench
+	@.venv/bin/python -m tests.benchmarks.core $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)
+
+figures: .venv/bench
+	@.venv/bin/python -m tests.benchmarks.figures --data '$(DATA)'
 
 up: .venv/installed
 	@.venv/bin/synalign up
@@ -39,4 +47,9 @@ java:
 	@$(PYTHON) -m venv .venv
 # Of 3 GB a few modules are ever imported: they are compiled then.
 	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,test]'
+	@touch $@
+
+# Rivals that only benchmarks need.
+.venv/bench: .venv/installed
+	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[bench]'
 	@touch $@

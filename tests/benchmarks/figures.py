@@ -1,0 +1,123 @@
+"""`make figures`: the README's pictures, each from real queries, by the code that runs in production."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("svg")
+# The same figure gives the same bytes, and text stays text.
+mpl.rcParams.update({"svg.hashsalt": "synalign", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False})
+mpl.rcParams.update({"axes.spines.right": False, "legend.frameon": False, "figure.facecolor": "white"})
+
+from matplotlib import pyplot as plt  # noqa: E402
+from sklearn.decomposition import PCA  # noqa: E402
+
+from synalign.alignment import align  # noqa: E402
+from tests.benchmarks.alignment import Pool, clapnq_pool  # noqa: E402
+from tests.benchmarks.coverage import curves, warm_and_cold  # noqa: E402
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = {"coverage": "#0b6e99", "variance": "#c0392b", "random": "#888888", "k-means++": "#c9a227"}
+RIDGES = (0.0, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
+COVERAGES = {0.0: "#c0392b", 1e-2: "#0b6e99"}
+
+
+def demonstrations(data: Path) -> Figure:
+    """Selected against random: mean distance of held-out traffic to the nearest demonstration; warm against cold."""
+    found = curves(data)
+    figure, panels = plt.subplots(1, len(found) + 1, figsize=(12, 2.8), layout="constrained")
+    for panel, curve in zip(panels, found, strict=False):
+        for name, distance in zip(curve.criteria, curve.distance, strict=True):
+            panel.plot(curve.batches, distance, marker="o", markersize=3, color=COLOURS[name], label=name)
+        panel.set(title=curve.name, xscale="log", xlabel="batches of 8 shown")
+        panel.set_xticks(curve.batches, [str(count) for count in curve.batches])
+        panel.minorticks_off()
+    panels[0].set_ylabel("mean distance to the nearest shown")
+    panels[0].legend()
+    days, distance = warm_and_cold(data)
+    for row, name, colour in ((0, "given earlier days", COLOURS["coverage"]), (1, "cold start", COLOURS["variance"])):
+        panels[-1].plot([day[-2:] for day in days], distance[row], marker="o", markersize=3, color=colour, label=name)
+    panels[-1].set(title="bing_covid, day by day", xlabel="day of January 2020")
+    panels[-1].legend()
+    return figure
+
+
+def before_and_after(pool: Pool) -> Figure:
+    """The written queries before and after weighting, and the real ones they were never shown, on one plane."""
+    alignment = align(pool.synthetic, pool.real, documents=pool.documents, held_out=pool.held_out)
+    plane = PCA(2, random_state=0).fit(np.concatenate([pool.synthetic, pool.held_out]))
+    real, written = plane.transform(pool.held_out), plane.transform(pool.synthetic)
+    extent = np.concatenate([real, written])
+    bins = [np.linspace(*np.quantile(extent[:, axis], [0.002, 0.998]), 36) for axis in range(2)]
+    sets = (
+        (f"{len(written):,} written queries, equal weights", written, None),
+        (f"the same, weighted (squared MMD {_times(alignment)} lower)", written, alignment.weights),
+        (f"{len(real):,} real queries, held out", real, None),
+    )
+    figure, panels = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained", sharex=True, sharey=True)
+    for panel, (title, points, weights) in zip(panels, sets, strict=True):
+        density, *_ = np.histogram2d(*points.T, bins=bins, weights=weights, density=True)
+        panel.imshow(np.sqrt(density).T, origin="lower", aspect="auto", cmap="Blues", interpolation="bilinear",
+                     extent=(bins[0][0], bins[0][-1], bins[1][0], bins[1][-1]))  # fmt: skip
+        panel.set(title=title, xticks=[], yticks=[])
+    figure.supxlabel("first two principal components of the embeddings; darker: more mass", fontsize=8)
+    return figure
+
+
+def size_against_distance(pool: Pool) -> Figure:
+    """What a closer match costs: effective sample size against held-out squared MMD, as the ridge grows."""
+    figure, panels = plt.subplots(1, 2, figsize=(8, 3), layout="constrained", sharey=True)
+    documents = len(set(pool.documents))
+    for coverage, colour in COVERAGES.items():
+        found = [
+            align(pool.synthetic, pool.real, documents=pool.documents, ridge=ridge, coverage=coverage,
+                  held_out=pool.held_out, tolerance=1e-4)
+            for ridge in RIDGES
+        ]  # fmt: skip
+        distances = [one.held_out.mmd2 for one in found if one.held_out]
+        sizes = [one.effective_sample_size / len(pool.synthetic) for one in found]
+        kept = [(one.document_effective_sample_size or 0.0) / documents for one in found]
+        for panel, shares in zip(panels, (sizes, kept), strict=True):
+            panel.plot(shares, distances, marker="o", markersize=3, color=colour, label=f"coverage = {coverage:g}")
+    uniform = found[0].held_out
+    for panel, title in zip(panels, ("effective sample size / rows", "document ESS / documents"), strict=True):
+        if uniform:
+            panel.axhline(uniform.mmd2_uniform, color="#888888", linestyle=":", label="equal weights")
+        panel.set(xlabel=title, yscale="log", xlim=(0, 1))
+    panels[0].set_ylabel("held-out squared MMD")
+    panels[0].legend()
+    return figure
+
+
+def _times(alignment: object) -> str:
+    held_out = getattr(alignment, "held_out", None)
+    return f"{held_out.mmd2_uniform / held_out.mmd2:.1f}x" if held_out else ""
+
+
+def main() -> None:
+    """Draw every figure into the folder beside this file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of public data sets")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "figures")
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    pool = clapnq_pool(arguments.data)
+    for name, figure in (
+        ("demonstrations", demonstrations(arguments.data)),
+        ("before-and-after", before_and_after(pool)),
+        ("size-against-distance", size_against_distance(pool)),
+    ):
+        target = arguments.output / f"{name}.svg"
+        figure.savefig(target, metadata={"Date": None})
+        print(target)
+
+
+if __name__ == "__main__":
+    main()
