@@ -213,7 +213,8 @@ def squared_distances(left: Points, right: Points) -> Floats:
 
     The Gram form |x|^2 + |y|^2 - 2 x.y: one matrix product; absolute error about 1e-15 on unit rows.
     """
-    distances = (-2.0 * left.rows) @ right.rows.T
+    distances = left.rows @ right.rows.T
+    distances *= -2.0
     distances += left.squares[:, None]
     distances += right.squares
     return np.maximum(distances, 0.0, out=distances)

@@ -14,7 +14,7 @@ TILE_ROWS = 1_024
 TILE_ENTRIES = 2**22
 """Entries of one tile of likenesses (16 MB); the full n x n matrix is never needed."""
 
-SINGLE_COLUMNS = 2**15
+SINGLE_COLUMNS = 2**12
 """Rows that one thread compares with a single row."""
 
 TILE_COLUMNS = 4_096

@@ -14,6 +14,7 @@ from scipy.linalg import solve_triangular
 
 from synalign.sampling.rows import Rows, Singles, panels
 from synalign.sampling.threads import each
+from synalign.sampling.whitened import Whitened
 from synalign.vectors import Floats, Indices, Points, squared_distances
 
 PANEL = 256
@@ -91,6 +92,7 @@ class Posterior:
         width: d.
         length_scale: Length scale of the kernel.
         single: Whether to keep L in single precision too, for `screen`.
+        whitened: Variances of all rows, to be told of everything observed.
 
     Attributes:
         observed: M.
@@ -98,8 +100,17 @@ class Posterior:
     Memory: 4 M^2 bytes for L, half as much again with `single`. Time of b variances: b M (M + 2 d) operations.
     """
 
-    def __init__(self, capacity: int, width: int, length_scale: float, *, single: bool = False) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        width: int,
+        length_scale: float,
+        *,
+        single: bool = False,
+        whitened: Whitened | None = None,
+    ) -> None:
         self._length_scale = length_scale
+        self._told = whitened
         self._points = Points(np.empty((capacity, width)), np.empty(capacity))
         # Rows over l^2 and minus half their squared norms over l^2: the kernel's exponent up to a term of x.
         self._scaled = np.empty((capacity if single else 0, width), dtype=np.float32)
@@ -135,6 +146,8 @@ class Posterior:
         factor: Floats = np.linalg.cholesky(residual).astype(np.float64, copy=False)
         self._append(white, factor)
         self._keep(points)
+        if self._told is not None:
+            self._told.observe(points, white, factor)
         variance = 1.0 - np.einsum("ij,ij->j", white, white) - np.square(np.tril(factor, -1)).sum(axis=1)
         return np.maximum(variance, 0.0)
 

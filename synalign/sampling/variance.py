@@ -17,6 +17,7 @@ from synalign.sampling.lazy import LazyLargest
 from synalign.sampling.neighbours import nearest_rows
 from synalign.sampling.posterior import Observed, Posterior
 from synalign.sampling.rows import Rows
+from synalign.sampling.whitened import Whitened
 from synalign.vectors import Floats, Indices
 
 TIE = 1e-10
@@ -62,20 +63,23 @@ def pick_by_variance(
     Raises:
         ArgumentError: Every row was observed before the last round.
 
-    Memory: 6 M^2 bytes, M = s + T (k + 1), and some 20 bytes a row. Time: of order n d T for the nearest rows, and
-    M^2 for each evaluation, of which there are some 6 per row in all, most of them while M is small.
+    Memory: 6 M^2 bytes, M = s + T (k + 1), some 20 bytes a row, and up to 64 MiB for `Whitened`. Time: of order n d T
+    for the nearest rows; of order n M (M + d) where `Whitened` fits; else M (M + d) for each evaluation, of which there
+    are some 6 per row in all, most of them while M is small.
     """
     total = len(rows.single)
     capacity = min(total, batches * (neighbours + 1)) + len(shown.noise)
-    posterior = Posterior(capacity, rows.given.shape[1], length_scale, single=True)
+    whitened = Whitened(rows, capacity, length_scale) if Whitened.fits(rows, capacity) else None
+    posterior = Posterior(capacity, rows.given.shape[1], length_scale, single=whitened is None, whitened=whitened)
     posterior.observe(*shown)
     largest = LazyLargest(
         total,
         1.0,
-        screen=lambda which: posterior.screen(rows, which),
+        screen=whitened.screen if whitened else lambda which: posterior.screen(rows, which),
         exact=lambda which: posterior.variance(rows, which),
         margin=SCREEN_MARGIN * max(1.0, length_scale**-2),
         tie=TIE,
+        always_exact=False,
     )
     anchors, members = np.empty(batches, np.int64), np.empty((batches, neighbours), np.int64)
     variance, ends = np.empty(batches), np.empty(batches, np.int64)
@@ -85,11 +89,12 @@ def pick_by_variance(
             raise ArgumentError(
                 "batches", batches, f"must be <= {batch} here: after {batch} rounds all {total} rows are observed"
             )
-        anchors[batch], variance[batch] = largest.best()
+        anchors[batch], _ = largest.best()
         members[batch] = nearest_rows(rows, anchors[batch : batch + 1], neighbours)[0]
         block = np.concatenate([anchors[batch : batch + 1], members[batch]])
         fresh = block[free[block]]
-        posterior.observe(rows.exact(fresh), np.full(len(fresh), noise))
+        # The anchor comes first.
+        variance[batch] = posterior.observe(rows.exact(fresh), np.full(len(fresh), noise))[0]
         free[fresh], ends[batch] = False, posterior.observed
         largest.close(fresh)
     return Picks(anchors, members, variance, posterior.mean_variance(rows, watched, ends))

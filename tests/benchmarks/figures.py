@@ -18,8 +18,8 @@ from matplotlib import pyplot as plt  # noqa: E402
 from sklearn.decomposition import PCA  # noqa: E402
 
 from synalign.alignment import align  # noqa: E402
-from tests.benchmarks.alignment import Pool, clapnq_pool  # noqa: E402
 from tests.benchmarks.coverage import curves, warm_and_cold  # noqa: E402
+from tests.benchmarks.pools import Pool, pool  # noqa: E402
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,11 +49,11 @@ def demonstrations(data: Path) -> Figure:
     return figure
 
 
-def before_and_after(pool: Pool) -> Figure:
+def before_and_after(made: Pool) -> Figure:
     """The written queries before and after weighting, and the real ones they were never shown, on one plane."""
-    alignment = align(pool.synthetic, pool.real, documents=pool.documents, held_out=pool.held_out)
-    plane = PCA(2, random_state=0).fit(np.concatenate([pool.synthetic, pool.held_out]))
-    real, written = plane.transform(pool.held_out), plane.transform(pool.synthetic)
+    alignment = align(made.candidates, made.train, documents=made.documents, held_out=made.held_out)
+    plane = PCA(2, random_state=0).fit(np.concatenate([made.candidates, made.held_out]))
+    real, written = plane.transform(made.held_out), plane.transform(made.candidates)
     extent = np.concatenate([real, written])
     bins = [np.linspace(*np.quantile(extent[:, axis], [0.002, 0.998]), 36) for axis in range(2)]
     sets = (
@@ -71,18 +71,18 @@ def before_and_after(pool: Pool) -> Figure:
     return figure
 
 
-def size_against_distance(pool: Pool) -> Figure:
+def size_against_distance(made: Pool) -> Figure:
     """What a closer match costs: effective sample size against held-out squared MMD, as the ridge grows."""
     figure, panels = plt.subplots(1, 2, figsize=(8, 3), layout="constrained", sharey=True)
-    documents = len(set(pool.documents))
+    documents = len(set(made.documents))
     for coverage, colour in COVERAGES.items():
         found = [
-            align(pool.synthetic, pool.real, documents=pool.documents, ridge=ridge, coverage=coverage,
-                  held_out=pool.held_out, tolerance=1e-4)
+            align(made.candidates, made.train, documents=made.documents, ridge=ridge, coverage=coverage,
+                  held_out=made.held_out, tolerance=1e-4)
             for ridge in RIDGES
         ]  # fmt: skip
         distances = [one.held_out.mmd2 for one in found if one.held_out]
-        sizes = [one.effective_sample_size / len(pool.synthetic) for one in found]
+        sizes = [one.effective_sample_size / len(made.candidates) for one in found]
         kept = [(one.document_effective_sample_size or 0.0) / documents for one in found]
         for panel, shares in zip(panels, (sizes, kept), strict=True):
             panel.plot(shares, distances, marker="o", markersize=3, color=colour, label=f"coverage = {coverage:g}")
@@ -108,11 +108,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "figures")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    pool = clapnq_pool(arguments.data)
+    made = pool("clapnq", arguments.data / "clapnq")
     for name, figure in (
         ("demonstrations", demonstrations(arguments.data)),
-        ("before-and-after", before_and_after(pool)),
-        ("size-against-distance", size_against_distance(pool)),
+        ("before-and-after", before_and_after(made)),
+        ("size-against-distance", size_against_distance(made)),
     ):
         target = arguments.output / f"{name}.svg"
         figure.savefig(target, metadata={"Date": None})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synalign.errors import ArgumentError
-from synalign.sampling import LengthScaleWarning, sample_demonstrations
+from synalign.sampling import LengthScaleWarning, sample_demonstrations, whitened
 from tests.sampling.oracles import (
     clustered_rows,
     real_rows,
@@ -21,6 +22,15 @@ from tests.sampling.oracles import (
 )
 
 PROPERTY = settings(max_examples=20, deadline=None, derandomize=True)
+
+
+@pytest.fixture(params=["matrix kept", "evaluated afresh"], autouse=True, scope="module")
+def size_of_the_matrix(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Rows few enough to keep their whitened kernel, and (as if) too many."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "evaluated afresh":
+            patch.setattr(whitened, "BYTES", 0)
+        yield
 
 
 class TestVariance:
