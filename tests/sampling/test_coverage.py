@@ -57,6 +57,25 @@ class TestCoverage:
         found = sample_demonstrations(rows, 8, 3, length_scale=0.7, breadth=8, shown=shown, shown_noise=shown_noise)
         assert (found.anchors.tolist(), found.neighbours.tolist()) == expected
 
+    def test_a_flood_of_near_copies_draws_one_batch_only(self) -> None:
+        generator = np.random.default_rng(5)
+        flood = clustered_rows(1, 32, seed=8) + 1e-3 * generator.normal(size=(400, 32))
+        rows = np.concatenate([clustered_rows(400, 32, seed=5, clusters=12), flood])
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        found = sample_demonstrations(rows, 12, 7)
+        assert np.count_nonzero(found.anchors >= 400) == 1
+
+    def test_junk_that_nobody_is_near_draws_hardly_anything_where_the_largest_variance_takes_it_all(self) -> None:
+        # Every piece of junk has a direction of its own.
+        rows = np.zeros((412, 44))
+        rows[:400, :32] = clustered_rows(400, 32, seed=6, clusters=4)
+        rows[400:, 32:] = np.eye(12)
+        ours = sample_demonstrations(rows, 12, 3, length_scale=0.8)
+        papers = sample_demonstrations(rows, 24, 3, length_scale=0.8, criterion="variance")
+        # One may be drawn for its neighbours: the rows nearest to an outlier lie in several clusters.
+        assert np.count_nonzero(ours.anchors >= 400) <= 1
+        assert np.count_nonzero(papers.anchors >= 400) == 12
+
     def test_scale_of_counts_does_not_matter(self) -> None:
         rows = clustered_rows(200, seed=7)
         counts = np.random.default_rng(7).integers(1, 9, size=200)
