@@ -16,6 +16,7 @@ mpl.rcParams.update({"axes.spines.right": False, "legend.frameon": False, "figur
 
 from matplotlib import pyplot as plt  # noqa: E402
 from sklearn.decomposition import PCA  # noqa: E402
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # noqa: E402
 
 from synalign.alignment import align  # noqa: E402
 from tests.benchmarks.coverage import curves, warm_and_cold  # noqa: E402
@@ -23,6 +24,7 @@ from tests.benchmarks.pools import Pool, pool  # noqa: E402
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 COLOURS = {"coverage": "#0b6e99", "variance": "#c0392b", "random": "#888888", "k-means++": "#c9a227"}
 RIDGES = (0.0, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
@@ -52,23 +54,35 @@ def demonstrations(data: Path) -> Figure:
 def before_and_after(made: Pool) -> Figure:
     """The written queries before and after weighting, and the real ones they were never shown, on one plane."""
     alignment = align(made.candidates, made.train, documents=made.documents, held_out=made.held_out)
-    plane = PCA(2, random_state=0).fit(np.concatenate([made.candidates, made.held_out]))
-    real, written = plane.transform(made.held_out), plane.transform(made.candidates)
+    written, real = made.candidates @ (axes := _plane(made)), made.held_out @ axes
     extent = np.concatenate([real, written])
-    bins = [np.linspace(*np.quantile(extent[:, axis], [0.002, 0.998]), 36) for axis in range(2)]
+    bins = [np.linspace(*np.quantile(extent[:, axis], [0.002, 0.998]), 28) for axis in range(2)]
     sets = (
         (f"{len(written):,} written queries, equal weights", written, None),
         (f"the same, weighted (squared MMD {_times(alignment)} lower)", written, alignment.weights),
         (f"{len(real):,} real queries, held out", real, None),
     )
     figure, panels = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained", sharex=True, sharey=True)
-    for panel, (title, points, weights) in zip(panels, sets, strict=True):
-        density, *_ = np.histogram2d(*points.T, bins=bins, weights=weights, density=True)
-        panel.imshow(np.sqrt(density).T, origin="lower", aspect="auto", cmap="Blues", interpolation="bilinear",
+    densities = [np.histogram2d(*points.T, bins=bins, weights=weights, density=True)[0] for _, points, weights in sets]
+    for panel, (title, *_), density in zip(panels, sets, densities, strict=True):
+        panel.imshow(np.sqrt(density).T, origin="lower", aspect="auto", cmap="Blues", interpolation="none",
+                     vmin=0.0, vmax=np.sqrt(np.max(densities)),
                      extent=(bins[0][0], bins[0][-1], bins[1][0], bins[1][-1]))  # fmt: skip
         panel.set(title=title, xticks=[], yticks=[])
-    figure.supxlabel("first two principal components of the embeddings; darker: more mass", fontsize=8)
+    figure.supxlabel(
+        "across: what best tells written from real train queries; up: what varies most beside it", fontsize=8
+    )
     return figure
+
+
+def _plane(made: Pool) -> NDArray[np.float64]:
+    """(d, 2): the direction that discriminates written from real train queries, and the first component beside it."""
+    rows = np.concatenate([made.candidates, made.train]).astype(np.float64)
+    labels = np.repeat([0, 1], [len(made.candidates), len(made.train)])
+    across = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(rows, labels).coef_[0]
+    across /= np.linalg.norm(across)
+    beside = PCA(1, random_state=0).fit(rows - np.outer(rows @ across, across)).components_[0]
+    return np.column_stack([across, beside])
 
 
 def size_against_distance(made: Pool) -> Figure:
