@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synalign import flow, manifests, tables
-from synalign.config import Configuration, home
+from synalign.config import Configuration, home, resolve
 from synalign.errors import BusyError, RunError
 
 
@@ -88,9 +88,18 @@ class Run:
         self.folder = (base or root()) / configuration.retriever / interval.name
 
     @property
-    def journal(self) -> Path:
-        """Folder of the response journal. It outlives attempts: what was paid for is never asked again."""
-        return self.folder / "journal"
+    def journal(self) -> str | Path:
+        """Place of the response journal, as `Journal` takes it. It outlives attempts: what was paid for stays paid.
+
+        In the run's folder, or where `runtime.journal` says, a retriever's runs together.
+        """
+        place = self.configuration.runtime.journal
+        if place is None:
+            return self.folder / "journal"
+        retriever = self.configuration.retriever
+        if place.startswith("s3://"):
+            return f"s3://{place.removeprefix('s3://').rstrip('/')}/{retriever}"
+        return resolve(place) / retriever
 
     def step_folder(self, step: str) -> Path:
         """Where a finished step lies."""

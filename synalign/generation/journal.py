@@ -1,22 +1,27 @@
-"""The response journal: every good answer, on disk before it is used, so that nothing paid for is asked again.
+"""The response journal: every good answer, kept before it is used, so that nothing paid for is asked again.
 
-One line of JSON per answer, appended in a single write and synced. A process may be killed at any moment: at worst the
-last line is torn, and that one is dropped on the next opening. Each line carries a checksum of itself.
+One line of JSON per answer, with a checksum of itself, in a folder (`journal_folder`) or in object storage
+(`journal_bucket`). Answers that arrive while a write is under way share the next write, and its one sync.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from synalign.errors import RunError
-from synalign.manifests import canonical
+from synalign.generation.journal_folder import FILE, Folder
 
-FILE = "responses.jsonl"
+__all__ = ["FILE", "Entry", "Journal", "Store"]
+
+BUCKET_SCHEME = "s3://"
 _CHECK_CHARACTERS = 16
 
 
@@ -40,25 +45,52 @@ class Entry(NamedTuple):
     seconds: float
 
 
+class _Waiting(NamedTuple):
+    entry: Entry
+    line: bytes
+
+
+class Store(Protocol):
+    """Where a journal's lines lie. All methods raise OSError where the place does not do what was asked."""
+
+    def read(self) -> Iterator[tuple[str, bytes]]:
+        """What was kept so far: the name of each part and its content, whole lines only."""
+
+    def append(self, lines: bytes) -> None:
+        """Keep some lines: all of them survive a power cut when this returns."""
+
+    def close(self) -> None:
+        """Let go of the place."""
+
+
 class Journal:
-    """The journal of one run, open for reading and appending by one process.
+    """A journal, open for reading and adding. Several may have the same place open: each adds to a part of its own.
+
+    What others add after it was opened is seen by the next one.
 
     Args:
-        folder: Its folder; made if missing.
+        place: A folder, made if missing, or `s3://bucket/prefix`.
 
     Raises:
-        RunError: It cannot be read, or a line other than a torn last one is damaged.
+        RunError: It cannot be read, or a line is damaged that no kill can have torn.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+    def __init__(self, place: str | Path) -> None:
+        self.place = str(place)
+        self._entries: dict[str, Entry] = {}
+        self._waiting: SimpleQueue[_Waiting] = SimpleQueue()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._entries = _read(self.path)
-            self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
-            _sync_folder(folder)
+            self._store = _store(self.place)
+            try:
+                for name, lines in self._store.read():
+                    self._read(name, lines)
+            except BaseException:
+                self._store.close()
+                raise
         except OSError as error:
-            raise RunError(f"{self.path} cannot be opened: {error}.", remedy="check its folder") from error
+            raise RunError(f"{self.place} cannot be opened: {error}.", remedy=_remedy(self.place)) from error
+        # One thread: writes follow each other, and none of them holds up the event loop.
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     def __enter__(self) -> Journal:
         return self
@@ -75,8 +107,10 @@ class Journal:
         """The answer to a request, or None."""
         return self._entries.get(key)
 
-    def add(self, entry: Entry) -> Entry:
-        """Keep an answer; it is on disk when this returns.
+    async def add(self, entry: Entry) -> Entry:
+        """Keep an answer; it survives a kill and a power cut when this returns.
+
+        Cancelled meanwhile, the answer is kept all the same, at the latest by `close`.
 
         Returns:
             The answer kept for that request: the one given, or an earlier one, which stays.
@@ -84,59 +118,90 @@ class Journal:
         Raises:
             RunError: It cannot be written.
         """
-        if entry.key in self._entries:
-            return self._entries[entry.key]
-        try:
-            self._append(_line(entry))
-        except OSError as error:
-            raise RunError(
-                f"{self.path} cannot be written: {error}.",
-                cause="the disk is full",
-                remedy="free some space and run the step again; answers written so far are kept",
-            ) from error
-        self._entries[entry.key] = entry
-        return entry
-
-    def _append(self, line: bytes) -> None:
-        descriptor = self._file.fileno()
-        size = os.fstat(descriptor).st_size
-        if self._file.write(line) != len(line):
-            # A full disk: half a line must not stay, or the next one would be appended to it.
-            os.ftruncate(descriptor, size)
-            raise OSError("the line was written in part")
-        os.fsync(descriptor)
+        if entry.key not in self._entries:
+            # The line is made here, so that an entry that makes none cannot take others down with it.
+            self._waiting.put(_Waiting(entry, _line(entry)))
+            await asyncio.wrap_future(self._writer.submit(self._commit))
+        return self._entries[entry.key]
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Keep what still waits, and close the place.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        try:
+            self._writer.submit(self._commit).result()
+        finally:
+            self._writer.shutdown()
+            self._store.close()
+
+    def _commit(self) -> None:
+        """Write everything that waits, if an earlier call has not done so already."""
+        group: dict[str, _Waiting] = {}
+        while (waiting := self._next()) is not None:
+            if waiting.entry.key not in self._entries:
+                group.setdefault(waiting.entry.key, waiting)
+        if not group:
+            return
+        try:
+            self._store.append(b"".join(waiting.line for waiting in group.values()))
+        except OSError as error:
+            # Those that share the write try it again, so that each of them learns how it ended.
+            for waiting in group.values():
+                self._waiting.put(waiting)
+            raise RunError(
+                f"{self.place} cannot be written: {error}.",
+                cause="the disk is full, or the storage cannot be reached",
+                remedy="mend that and run the step again; answers written so far are kept",
+            ) from error
+        self._entries.update({key: waiting.entry for key, waiting in group.items()})
+
+    def _next(self) -> _Waiting | None:
+        try:
+            return self._waiting.get_nowait()
+        except Empty:
+            return None
+
+    def _read(self, name: str, lines: bytes) -> None:
+        # Not splitlines(): bytes of other languages must not end a line.
+        for number, line in enumerate(lines.split(b"\n")[:-1], start=1):
+            entry = _parse(line)
+            if entry is None:
+                raise RunError(
+                    f"{name}, line {number} is damaged.",
+                    cause="the file was edited or the disk has an error",
+                    remedy="delete that line, or in a bucket the object: only what it answered will be asked again",
+                )
+            self._entries.setdefault(entry.key, entry)
+
+
+def _store(place: str) -> Store:
+    if place.startswith(BUCKET_SCHEME):
+        # Only here, since it is heavy to load.
+        from synalign.generation.journal_bucket import Bucket
+
+        return Bucket(place)
+    return Folder(Path(place))
+
+
+def _remedy(place: str) -> str:
+    return "check the bucket, the endpoint and the keys" if place.startswith(BUCKET_SCHEME) else "check its folder"
 
 
 def _line(entry: Entry) -> bytes:
     content = entry._asdict()
-    return canonical({**content, "check": _check(content)}) + b"\n"
+    return _bytes({**content, "check": _check(content)}) + b"\n"
 
 
 def _check(content: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical(content)).hexdigest()[:_CHECK_CHARACTERS]
+    return hashlib.sha256(_bytes(content)).hexdigest()[:_CHECK_CHARACTERS]
 
 
-def _read(path: Path) -> dict[str, Entry]:
-    """The entries of a file; a torn last line is cut off it."""
-    content = path.read_bytes() if path.exists() else b""
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        os.truncate(path, whole)
-    entries: dict[str, Entry] = {}
-    for number, line in enumerate(content[:whole].splitlines(), start=1):
-        entry = _parse(line)
-        if entry is None:
-            raise RunError(
-                f"{path}, line {number} is damaged.",
-                cause="the file was edited or the disk has an error",
-                remedy="delete that line: its request will be asked again, all others stay answered",
-            )
-        entries.setdefault(entry.key, entry)
-    return entries
+def _bytes(content: dict[str, Any]) -> bytes:
+    """Canonical JSON; half a surrogate pair, which JSON can hold and UTF-8 cannot, is kept as it came."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _parse(line: bytes) -> Entry | None:
@@ -145,14 +210,5 @@ def _parse(line: bytes) -> Entry | None:
         content = json.loads(line)
         claimed = content.pop("check")
         return Entry(**content) if _check(content) == claimed else None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the file's name itself survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
