@@ -2,7 +2,7 @@
 
 It is no language model. It answers SynAlign's two requests by rules (`writer_language`), so that a laptop or a test can
 run the very client that production runs; it names itself in every response, and the same request always gets the same
-bytes.
+bytes. Asked to, it behaves as badly as a real provider can (`writer_faults`).
 
     python -m synalign.generation.writer_server --port 8100
 """
@@ -11,39 +11,53 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import re
 import signal
+import socket
+import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
-from synalign.generation.prompts import from_data
-from synalign.generation.schemas import ATTRIBUTES, QUERIES
-from synalign.generation.writer_language import describe, write_queries
+from synalign.errors import ArgumentError
+from synalign.generation import writer_batches, writer_completions
+from synalign.generation.writer_calls import Call, Rejected, Reply, Route
+from synalign.generation.writer_completions import MODEL, complete
+from synalign.generation.writer_faults import NO_FAULTS, Faults, add_arguments, error_answer, from_arguments, spoil
+from synalign.generation.writer_tally import Tally
 
-MODEL = "synalign-embedded-writer"
+__all__ = ["HOST", "MODEL", "complete", "embedded_writer"]
+
 HOST = "127.0.0.1"
 _LARGEST_BODY = 64 * 2**20
-_TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
-_ANSWERS: dict[str, Callable[[Any], dict[str, Any]]] = {ATTRIBUTES: describe, QUERIES: write_queries}
-_ROUTES = {"/v1/chat/completions": "POST", "/v1/models": "GET", "/health": "GET"}
+_DRIPS = 20
+_NO_HEADERS: Mapping[str, str] = {}
 
 
-class _Rejected(Exception):
-    """A request that gets an error in OpenAI's shape instead of an answer."""
+def _health(call: Call) -> Reply:
+    return Reply.of({"status": "ok", "model": MODEL})
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+
+def _faults(call: Call) -> Reply:
+    return Reply.of({"faults": call.faults._asdict(), **call.tally.content()})
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", re.compile("/health"), _health),
+    Route("GET", re.compile("/faults"), _faults),
+    *writer_completions.ROUTES,
+    *writer_batches.ROUTES,
+)
 
 
 class _Handler(BaseHTTPRequestHandler):
     """One connection, kept alive between requests."""
 
+    server: _Server
     protocol_version = "HTTP/1.1"
     server_version = MODEL
     sys_version = ""
@@ -62,45 +76,108 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         try:
-            self._send(200, self._route())
-        except _Rejected as rejected:
-            self._send(rejected.status, rejected.body)
+            body = self._body()
+            route, call = self._find(body)
+            if not (route.faults or route.paid):
+                self._send(200, route.answer(call))
+                return
+            # A chat completion is known by its body; what has none, by its path.
+            digest = hashlib.sha256(body or self.path.encode()).hexdigest()
+            with self.server.tally.handling(digest) as nth:
+                self._answer(route, call, digest, nth)
+        except Rejected as rejected:
+            self.server.tally.send("rejected")
+            self._send(rejected.status, Reply.of(rejected.body))
 
-    def _route(self) -> dict[str, Any]:
-        path = self.path.split("?", 1)[0].rstrip("/")
-        body = self._body()
-        if path not in _ROUTES:
-            raise _Rejected(404, "unknown_url", f"unknown URL {self.path[:200]!r}")
-        if self.command != _ROUTES[path]:
-            raise _Rejected(405, "method_not_allowed", f"{path} takes {_ROUTES[path]}")
-        if path == "/health":
-            return {"status": "ok", "model": MODEL}
-        if path == "/v1/models":
-            model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "synalign"}
-            return {"object": "list", "data": [model]}
-        return complete(_json(body))
+    def _answer(self, route: Route, call: Call, digest: str, nth: int) -> None:
+        """Answer a request as the faults of this server would have it."""
+        kind = call.faults.chosen(digest, nth, route.faults)
+        time.sleep(call.faults.seconds(digest, nth))
+        if kind is None:
+            reply = route.answer(call)
+            call.tally.send("good")
+            if route.paid:
+                call.tally.pay(digest)
+            self._send(200, reply)
+            return
+        failed = error_answer(kind, call.faults)
+        if failed is not None:
+            call.tally.send(kind)
+            self._send(failed.status, Reply.of(failed.content), failed.headers)
+        elif kind == "drop":
+            call.tally.send(kind)
+            self._hang_up()
+        else:
+            self._send_spoilt(kind, route, call, digest)
+
+    def _send_spoilt(self, kind: str, route: Route, call: Call, digest: str) -> None:
+        reply = route.answer(call)
+        body = spoil(kind, reply.body)
+        call.tally.send(kind)
+        if kind not in ("drip", "truncated-body"):
+            self._send(200, reply._replace(body=body))
+            return
+        self._head(200, reply.content_type, len(body), _NO_HEADERS)
+        if kind == "truncated-body":
+            self.wfile.write(body[: len(body) // 2])
+            self.wfile.flush()
+            self._hang_up()
+            return
+        step = max(1, len(body) // _DRIPS)
+        for start in range(0, len(body), step):
+            time.sleep(call.faults.drip_seconds * step / len(body))
+            if start + step >= len(body) and route.paid:
+                call.tally.pay(digest)
+            self.wfile.write(body[start : start + step])
+            self.wfile.flush()
+
+    def _find(self, body: bytes) -> tuple[Route, Call]:
+        path, _, query = self.path.partition("?")
+        path = path.rstrip("/")
+        found = [(route, match) for route in ROUTES if (match := route.path.fullmatch(path))]
+        for route, match in found:
+            if route.method == self.command:
+                server, parameters = self.server, dict(parse_qsl(query))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                call = Call(match.groups(), parameters, headers, body, server.faults, server.tally, server.state)
+                return route, call
+        if found:
+            methods = ", ".join(sorted({route.method for route, _ in found}))
+            raise Rejected(405, "method_not_allowed", f"{path} takes {methods}")
+        raise Rejected(404, "unknown_url", f"unknown URL {self.path[:200]!r}")
 
     def _body(self) -> bytes:
         """The request's body, always read, so that the connection can be used again."""
         length = self.headers.get("Content-Length", "0")
         if self.headers.get("Transfer-Encoding") or not length.isdecimal():
             self.close_connection = True
-            raise _Rejected(411, "length_required", "Content-Length is required")
+            raise Rejected(411, "length_required", "Content-Length is required")
         if int(length) > _LARGEST_BODY:
             self.close_connection = True
-            raise _Rejected(413, "request_too_large", f"the body has more than {_LARGEST_BODY} bytes")
-        return self.rfile.read(int(length))
+            raise Rejected(413, "request_too_large", f"the body has more than {_LARGEST_BODY} bytes")
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            raise ConnectionResetError("the client went away in the middle of its request")
+        return body
 
-    def _send(self, status: int, content: dict[str, Any]) -> None:
-        body = json.dumps(content).encode()
+    def _send(self, status: int, reply: Reply, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+        self._head(status, reply.content_type, len(reply.body), headers)
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+
+    def _head(self, status: int, content_type: str, length: int, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(length))
+        for name, value in headers.items():
+            self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Server(ThreadingHTTPServer):
@@ -108,78 +185,30 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 256
 
+    def __init__(self, port: int, faults: Faults) -> None:
+        super().__init__((HOST, port), _Handler)
+        self.faults = faults
+        self.tally = Tally()
+        self.state: dict[str, Any] = {}
 
-def complete(request: Any) -> dict[str, Any]:
-    """Answer a chat-completions request.
-
-    Raises:
-        _Rejected: It is malformed, or not one of SynAlign's two.
-    """
-    messages = request.get("messages") if isinstance(request, dict) else None
-    if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
-        raise _Rejected(400, "invalid_request", "the body must be an object with a list of messages")
-    if request.get("stream"):
-        raise _Rejected(400, "unsupported_value", "streaming is not supported")
-    answer = _ANSWERS.get(_schema_name(request))
-    if answer is None:
-        raise _Rejected(400, "unsupported_schema", "I am no language model; I only answer SynAlign's two requests")
-    try:
-        data = from_data(str(messages[-1].get("content")))
-    except ValueError as error:
-        raise _Rejected(400, "invalid_data", f"the last message cannot be read: {error}") from error
-    try:
-        content = answer(data)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _Rejected(400, "invalid_data", f"the data block is not as SynAlign writes it: {error!r}") from error
-    return _completion(request, json.dumps(content, ensure_ascii=False))
-
-
-def _schema_name(request: dict[str, Any]) -> str:
-    try:
-        wanted = request["response_format"]
-        return str(wanted["json_schema"]["name"]) if wanted["type"] == "json_schema" else ""
-    except (KeyError, TypeError):
-        return ""
-
-
-def _completion(request: dict[str, Any], text: str) -> dict[str, Any]:
-    limit = request.get("max_completion_tokens") or request.get("max_tokens")
-    tokens = list(_TOKEN.finditer(text))
-    cut = isinstance(limit, int) and len(tokens) > limit
-    if cut:
-        tokens = tokens[:limit]
-        text = text[: tokens[-1].end()] if tokens else ""
-    asked = sum(len(_TOKEN.findall(str(message.get("content")))) for message in request["messages"])
-    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-    message = {"role": "assistant", "content": text, "refusal": None}
-    return {
-        "id": f"chatcmpl-{digest[:24]}",
-        "object": "chat.completion",
-        "created": 0,  # not the time: the same request gets the same bytes
-        "model": MODEL,
-        "choices": [{"index": 0, "message": message, "finish_reason": "length" if cut else "stop", "logprobs": None}],
-        "usage": {"prompt_tokens": asked, "completion_tokens": len(tokens), "total_tokens": asked + len(tokens)},
-    }
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise _Rejected(400, "invalid_json", f"the body is not JSON: {error}") from error
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed or lost its patience is no error of the server."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager
-def embedded_writer(port: int = 0) -> Iterator[str]:
+def embedded_writer(port: int = 0, faults: Faults = NO_FAULTS) -> Iterator[str]:
     """Run the writer in a thread meanwhile.
 
     Args:
         port: 0: any free one.
+        faults: How badly it behaves.
 
     Yields:
         Its base URL, ending in `/v1`.
     """
-    server = _Server((HOST, port), _Handler)
+    server = _Server(port, faults)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name=MODEL, daemon=True)
     thread.start()
     try:
@@ -194,11 +223,16 @@ def main() -> None:
     """Run the writer until SIGTERM or Ctrl-C; prints its URL."""
     parser = argparse.ArgumentParser(description="The embedded writer: no language model, only SynAlign's two answers.")
     parser.add_argument("--port", type=int, default=8100, help="port on 127.0.0.1; 0: any free one (default: 8100)")
+    add_arguments(parser)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     arguments = parser.parse_args()
-    with embedded_writer(arguments.port) as url:
+    try:
+        faults = from_arguments(arguments)
+    except ArgumentError as error:
+        parser.error(str(error))
+    with embedded_writer(arguments.port, faults) as url:
         print(f"{MODEL} listens on {url}", flush=True)
         ended.wait()
 

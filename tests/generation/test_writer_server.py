@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -54,7 +58,7 @@ def create(client, request, **parameters):
 
 
 def test_it_answers_both_requests_and_names_itself(client):
-    reason = create(client, reason_request(BATCH))
+    reason = create(client, reason_request(BATCH, CONFIGURATION))
     attributes = LatentAttributes.model_validate_json(reason.choices[0].message.content)
     write = create(client, write_request(BATCH, attributes, CONFIGURATION))
     written = WrittenQueries.model_validate_json(write.choices[0].message.content)
@@ -67,12 +71,12 @@ def test_it_answers_both_requests_and_names_itself(client):
 
 
 def test_the_same_request_gets_the_same_bytes(client):
-    first, second = (create(client, reason_request(BATCH)).model_dump_json() for _ in range(2))
+    first, second = (create(client, reason_request(BATCH, CONFIGURATION)).model_dump_json() for _ in range(2))
     assert first == second
 
 
 def test_a_token_limit_truncates_and_says_so(client):
-    completion = create(client, reason_request(BATCH), max_completion_tokens=5)
+    completion = create(client, reason_request(BATCH, CONFIGURATION), max_completion_tokens=5)
     assert (completion.choices[0].finish_reason, completion.usage.completion_tokens) == ("length", 5)
 
 
@@ -86,9 +90,9 @@ def test_anything_else_gets_an_honest_refusal(client):
             model="any", messages=[{"role": "user", "content": "hello"}], response_format=form
         )
     with pytest.raises(openai.BadRequestError, match="data block"):
-        create(client, reason_request(BATCH), messages=[{"role": "user", "content": "hello"}])
+        create(client, reason_request(BATCH, CONFIGURATION), messages=[{"role": "user", "content": "hello"}])
     with pytest.raises(openai.BadRequestError, match="streaming"):
-        create(client, reason_request(BATCH), stream=True)
+        create(client, reason_request(BATCH, CONFIGURATION), stream=True)
 
 
 def test_it_lists_one_model_and_its_health(client, url):
@@ -102,6 +106,7 @@ def test_it_lists_one_model_and_its_health(client, url):
     [
         ("GET", "/v1/chat/completions", None, {}, 405),
         ("POST", "/v1/models", b"{}", {}, 405),
+        ("POST", "/faults", b"{}", {}, 405),
         ("DELETE", "/health", None, {}, 405),
         ("GET", "/v1/nothing", None, {}, 404),
         ("POST", "/v1/chat/completions", b"{", {}, 400),
@@ -132,6 +137,49 @@ def test_a_connection_is_kept_alive_over_errors(url):
         port = connection.sock.getsockname()[1]
     assert connection.sock.getsockname()[1] == port
     connection.close()
+
+
+def test_a_client_that_goes_away_in_the_middle_is_no_request_and_no_noise(url, capfd):
+    port = int(url.split(":")[2].removesuffix("/v1"))
+    for sent in (b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 99\r\n\r\n{half", b""):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(100) == b""
+    with urllib.request.urlopen(url.removesuffix("/v1") + "/faults") as response:
+        counts = json.load(response)
+    assert hashlib.sha256(b"{half").hexdigest() not in counts["tries"] and counts["in_flight"] == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_without_faults_it_says_so_and_counts(client, url):
+    def counts():
+        with urllib.request.urlopen(url.removesuffix("/v1") + "/faults") as response:
+            return json.load(response)
+
+    before = counts()
+    assert before["faults"]["rates"] == {} and before["faults"]["latency"] == 0
+    create(client, reason_request(BATCH, CONFIGURATION), temperature=0.123)
+    after = counts()
+    assert sum(after["paid"].values()) == sum(before["paid"].values()) + 1
+    assert after["received"] == before["received"] + 1
+
+
+def test_it_keeps_up_with_hundreds_of_requests_a_second(url):
+    body = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
+
+    def ask(_):
+        connection = http.client.HTTPConnection(url.split("/")[2], timeout=30)
+        for _ in range(50):
+            connection.request("POST", "/v1/chat/completions", body)
+            assert connection.getresponse().read()
+        connection.close()
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(ask, range(16)))
+    # 800 in all, with this client in the same process on a busy machine.
+    assert time.monotonic() - started < 8
 
 
 def test_as_a_process_it_prints_its_url_and_ends_cleanly_on_sigterm():

@@ -1,0 +1,88 @@
+"""What the embedded writer's endpoints are given and give back: a call, a reply, a rejection, and a route to each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from synalign.generation.writer_faults import Faults
+from synalign.generation.writer_tally import Tally
+
+
+class Call(NamedTuple):
+    """One request that reached an endpoint.
+
+    Attributes:
+        parts: What the groups of the route's pattern matched in the path.
+        query: Parameters after the question mark; of several of one name the last.
+        headers: Its headers; names in lower case.
+        body: Its body.
+        faults: The faults of this server.
+        tally: The counts of this server.
+        state: What endpoints keep between requests; keys are theirs, and so is locking.
+    """
+
+    parts: tuple[str, ...]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    faults: Faults
+    tally: Tally
+    state: dict[str, Any]
+
+    def json(self) -> Any:
+        """The body.
+
+        Raises:
+            Rejected: It is no JSON.
+        """
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise Rejected(400, "invalid_json", f"the body is not JSON: {error}") from error
+
+
+class Reply(NamedTuple):
+    """What an endpoint answers.
+
+    Attributes:
+        body: Its bytes.
+        content_type: What they are.
+    """
+
+    body: bytes
+    content_type: str = "application/json"
+
+    @classmethod
+    def of(cls, content: Any) -> Reply:
+        """A reply of JSON."""
+        return cls(json.dumps(content).encode())
+
+
+class Route(NamedTuple):
+    """An endpoint.
+
+    Attributes:
+        method: GET, POST, ...
+        path: The whole path, without the part after the question mark, and without a slash at its end.
+        answer: What it does.
+        faults: The kinds of faults that can befall it, of `writer_faults.KINDS`.
+        paid: Whether a good answer of it costs its client money.
+    """
+
+    method: str
+    path: re.Pattern[str]
+    answer: Callable[[Call], Reply]
+    faults: frozenset[str] = frozenset()
+    paid: bool = False
+
+
+class Rejected(Exception):
+    """A request that gets an error in OpenAI's shape instead of an answer."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}

@@ -1,0 +1,87 @@
+"""The chat completions of the embedded writer: SynAlign's requests, answered by rules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from synalign.generation.prompts import from_data
+from synalign.generation.schemas import ATTRIBUTES, QUERIES
+from synalign.generation.writer_calls import Call, Rejected, Reply, Route
+from synalign.generation.writer_faults import COMPLETION
+from synalign.generation.writer_language import describe, write_queries
+
+MODEL = "synalign-embedded-writer"
+_TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
+_ANSWERS: dict[str, Callable[[Any], dict[str, Any]]] = {ATTRIBUTES: describe, QUERIES: write_queries}
+
+
+def complete(request: Any) -> dict[str, Any]:
+    """Answer a chat-completions request.
+
+    Raises:
+        Rejected: It is malformed, or not one of SynAlign's two.
+    """
+    messages = request.get("messages") if isinstance(request, dict) else None
+    if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
+        raise Rejected(400, "invalid_request", "the body must be an object with a list of messages")
+    if request.get("stream"):
+        raise Rejected(400, "unsupported_value", "streaming is not supported")
+    answer = _ANSWERS.get(_schema_name(request))
+    if answer is None:
+        raise Rejected(400, "unsupported_schema", "I am no language model; I only answer SynAlign's two requests")
+    try:
+        data = from_data(str(messages[-1].get("content")))
+    except ValueError as error:
+        raise Rejected(400, "invalid_data", f"the last message cannot be read: {error}") from error
+    try:
+        content = answer(data)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Rejected(400, "invalid_data", f"the data block is not as SynAlign writes it: {error!r}") from error
+    return _completion(request, json.dumps(content, ensure_ascii=False))
+
+
+def _schema_name(request: dict[str, Any]) -> str:
+    try:
+        wanted = request["response_format"]
+        return str(wanted["json_schema"]["name"]) if wanted["type"] == "json_schema" else ""
+    except (KeyError, TypeError):
+        return ""
+
+
+def _completion(request: dict[str, Any], text: str) -> dict[str, Any]:
+    limit = request.get("max_completion_tokens") or request.get("max_tokens")
+    tokens = list(_TOKEN.finditer(text))
+    cut = isinstance(limit, int) and len(tokens) > limit
+    if cut:
+        tokens = tokens[:limit]
+        text = text[: tokens[-1].end()] if tokens else ""
+    asked = sum(len(_TOKEN.findall(str(message.get("content")))) for message in request["messages"])
+    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    message = {"role": "assistant", "content": text, "refusal": None}
+    return {
+        "id": f"chatcmpl-{digest[:24]}",
+        "object": "chat.completion",
+        "created": 0,  # not the time: the same request gets the same bytes
+        "model": MODEL,
+        "choices": [{"index": 0, "message": message, "finish_reason": "length" if cut else "stop", "logprobs": None}],
+        "usage": {"prompt_tokens": asked, "completion_tokens": len(tokens), "total_tokens": asked + len(tokens)},
+    }
+
+
+def _chat(call: Call) -> Reply:
+    return Reply.of(complete(call.json()))
+
+
+def _models(call: Call) -> Reply:
+    model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "synalign"}
+    return Reply.of({"object": "list", "data": [model]})
+
+
+ROUTES = (
+    Route("POST", re.compile("/v1/chat/completions"), _chat, COMPLETION, paid=True),
+    Route("GET", re.compile("/v1/models"), _models),
+)
