@@ -2,6 +2,7 @@
 #   make refresh [SOURCE=demo|beir:PATH]   one refresh through Airflow, Spark and MLflow, and what came of it
 #   make test                              lint, types and every test
 #   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
+#   make bench-generation                  the request engine against rate limits, beside a naive client
 #   make figures DATA=PATH                 the README's pictures, from public data sets
 #   make up / make down                    Airflow, MLflow and the embedded writer on loopback
 #   make clean                             forget runs and servers' state (.synalign); .venv stays
@@ -10,7 +11,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 
-.PHONY: refresh test bench-core figures up down clean java
+.PHONY: refresh test bench-core bench-generation figures up down clean java
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
@@ -23,6 +24,9 @@ test: .venv/installed
 
 bench-core: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.core $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)
+
+bench-generation: .venv/bench
+	@.venv/bin/python -m tests.benchmarks.generation
 
 figures: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.figures --data '$(DATA)'

@@ -1,57 +1,48 @@
 """The only module that talks to a model: asks, retries, counts, and keeps every good answer in the journal.
 
-The openai client's own retries are off: exactly one place decides what is tried again, and when.
+The way of a request: journal, budget, pace, endpoint, budget, journal. The openai client's own retries are off: exactly
+one place decides what is tried again, and when.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import json
 import logging
 import random
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import httpx2
 import openai
 from pydantic import BaseModel
 
-from synalign.config import Configuration
+from synalign.config import Configuration, Generation
 from synalign.errors import GenerationError
-from synalign.generation import outcomes
+from synalign.generation import outcomes, request
+from synalign.generation.breaker import Breaker
+from synalign.generation.budget import Budget, Reservation, most_tokens_of
 from synalign.generation.endpoint import EMBEDDED, Endpoint
 from synalign.generation.journal import Entry, Journal
 from synalign.generation.outcomes import Failure, Reply
-from synalign.generation.schemas import json_schema
-from synalign.manifests import canonical
+from synalign.generation.pace import Pace, Turn
+from synalign.generation.request import Request
 from synalign.tables import content_id
+
+__all__ = ["Answer", "Client", "Request"]
 
 log = logging.getLogger("synalign")
 
 LONGEST_BACKOFF = 30.0
 # A rate limit is the endpoint's way to say "later", not a failure: it costs no try, only patience.
 RATE_LIMIT_PATIENCE = 600.0
-
-
-class Request(NamedTuple):
-    """One request, before the endpoint's own parameters are added.
-
-    Attributes:
-        kind: `reason` or `write`.
-        batch_id: The batch it is for; no part of what is sent.
-        prompt_version: Which wording its messages have.
-        messages: Chat messages.
-        schema_name: Name of the structured answer.
-        answer: The answer's model.
-    """
-
-    kind: str
-    batch_id: str
-    prompt_version: str
-    messages: list[dict[str, str]]
-    schema_name: str
-    answer: type[BaseModel]
+_HOLD_SHARE = 0.2
+_PATH = "/chat/completions"
 
 
 class Answer(NamedTuple):
@@ -81,27 +72,44 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """Asks one endpoint, with `runtime.concurrency` requests in flight. An async context manager.
+    """Asks one endpoint, with at most `runtime.concurrency` requests in flight. An async context manager.
 
     Args:
-        configuration: Says what is asked and how often it is tried.
+        configuration: Says what is asked, how often it is tried, and what it may cost.
         endpoint: Where.
         journal: Where good answers are kept; one that is there is not asked for again.
+        record: File that remembers over kills what the refresh has spent. None: what its answers in the journal cost
+            counts, and what else a killed process spent is forgotten.
         backoff_seconds: Wait after the first failed try; doubles with each.
     """
 
     def __init__(
-        self, configuration: Configuration, endpoint: Endpoint, journal: Journal, *, backoff_seconds: float = 1.0
+        self,
+        configuration: Configuration,
+        endpoint: Endpoint,
+        journal: Journal,
+        *,
+        record: Path | None = None,
+        backoff_seconds: float = 1.0,
     ) -> None:
+        self._configuration = configuration
         self._settings = configuration.generation
-        self._seed = configuration.seed
         self._runtime = configuration.runtime
         self._endpoint = endpoint
         self._journal = journal
         self._backoff = backoff_seconds
-        self._slots = asyncio.Semaphore(self._runtime.concurrency)
-        self._held_until = 0.0
-        self._fatal: GenerationError | None = None
+        self._asking: dict[str, tuple[asyncio.Lock, int]] = {}
+        # Answers whose cost the budget knows.
+        self._counted: set[str] = set()
+        self._given_up: GenerationError | None = None
+        self._breaker = Breaker(self._runtime.max_failure_rate)
+        self.budget = Budget(self._settings.budget, self._settings.mode, record)
+        self.pace = Pace(
+            self._runtime.concurrency,
+            self._runtime.requests_per_minute,
+            self._runtime.tokens_per_minute,
+            hold_seconds=_HOLD_SHARE * backoff_seconds,
+        )
         # A proxy of the environment has no business with the writer on this machine.
         local = openai.DefaultAsyncHttpxClient(trust_env=False) if self._settings.endpoint == EMBEDDED else None
         self._openai = openai.AsyncOpenAI(
@@ -118,130 +126,189 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.budget.close()
         await self._openai.close()
 
-    def key(self, request: Request) -> str:
-        """SHA-256 of the canonical request: endpoint as configured, parameters, messages, and all bounds of the answer.
+    def key(self, asked: Request) -> str:
+        """The key of a request in the journal: see `request.key`."""
+        return request.key(asked, self._configuration)
 
-        The embedded writer's address is not part of it, since its port changes from run to run.
-        """
-        content = {
-            "endpoint": self._settings.endpoint,
-            "parameters": self._parameters(request),
-            "bounds": request.answer.model_json_schema(),
-        }
-        return hashlib.sha256(canonical(content)).hexdigest()
-
-    async def ask(self, request: Request) -> Answer:
+    async def ask(self, asked: Request) -> Answer:
         """Answer a request from the journal or the endpoint.
 
         Returns:
-            How it ended; a request that failed for itself alone is an outcome, not an error.
+            How it ended; a request that failed for itself alone, or that the ceiling has no room for, is an outcome,
+            not an error.
 
         Raises:
-            GenerationError: No request can succeed: quota exhausted, key refused, or no such model or address.
-            RunError: The journal cannot be written.
+            GenerationError: No request can succeed (quota exhausted, key refused, no such model or address), or too
+                many of the recent tries failed.
+            RunError: The journal or the record of what is spent cannot be written.
         """
-        key = self.key(request)
-        request_id = content_id(request.kind, request.batch_id, key)
-        entry = self._journal.get(key)
-        if entry is not None:
-            return _reused(request_id, entry, request)
+        key = self.key(asked)
+        request_id = content_id(asked.kind, asked.batch_id, key)
+        # A twin of this request that is on its way is waited for: its answer is paid for once.
+        async with self._alone(key):
+            entry = self._journal.get(key)
+            if entry is not None:
+                if key not in self._counted:
+                    self._counted.add(key)
+                    self.budget.count(entry.tokens_in, entry.tokens_out)
+                return answer_of(request_id, entry, asked)
+            self._counted.add(key)
+            return await self._pay(key, request_id, asked)
+
+    async def _pay(self, key: str, request_id: str, asked: Request) -> Answer:
+        """Answer a request from the endpoint, and keep it."""
         failures: list[Failure] = []
         started = time.monotonic()
-        reply = await self._try(request, failures)
+        reply = await self._try(asked, failures)
         seconds = round(time.monotonic() - started, 3)
-        spent_in = sum(failure.tokens_in for failure in failures)
-        spent_out = sum(failure.tokens_out for failure in failures)
+        spent_in = sum(failure.tokens_in or 0 for failure in failures)
+        spent_out = sum(failure.tokens_out or 0 for failure in failures)
         counted = Counter(failure.outcome for failure in failures)
-        if reply is None:
-            outcome = failures[-1].outcome
-            return Answer(request_id, outcome, None, self._settings.model, spent_in, spent_out, seconds, False, counted)
-        entry = Entry(key, reply.text, reply.model, reply.tokens_in + spent_in, reply.tokens_out + spent_out, seconds)
-        # A twin of this request may have been faster: its answer stands.
-        return _reused(request_id, self._journal.add(entry), request)._replace(reused=False, failures=counted)
+        if not isinstance(reply, Reply):
+            return Answer(request_id, reply, None, self._settings.model, spent_in, spent_out, seconds, False, counted)
+        spent_in, spent_out = spent_in + (reply.tokens_in or 0), spent_out + (reply.tokens_out or 0)
+        entry = await self._journal.add(Entry(key, reply.text, reply.model, spent_in, spent_out, seconds))
+        return answer_of(request_id, entry, asked)._replace(reused=False, failures=counted)
 
-    async def _try(self, request: Request, failures: list[Failure]) -> Reply | None:
-        """Try until there is a good answer or no more patience; adds every failed try to `failures`."""
+    async def _try(self, asked: Request, failures: list[Failure]) -> Reply | str:
+        """Try until there is a good answer or no more patience; adds every failed try to `failures`.
+
+        Returns:
+            The answer, or the outcome without one.
+        """
+        sent = request.parameters(asked, self._configuration)
+        most_in, most_out = most_tokens_of(sent), self._settings.max_output_tokens
         tries, patience = 0, RATE_LIMIT_PATIENCE
         while True:
+            reservation = await self.budget.reserve(most_in, most_out)
+            if reservation is None:
+                return outcomes.OVER_BUDGET
             try:
-                return await self._send(request)
+                return await self._send(sent, asked, reservation)
             except Failure as failure:
                 failures.append(failure)
-                self._note(request, failure)
-                tries += failure.outcome != outcomes.RATE_LIMITED
+                log.info("generate: %s of batch %s: %s", asked.kind, asked.batch_id[:8], failure)
+                limited = failure.outcome == outcomes.RATE_LIMITED
+                tries += not limited
                 wait = self._wait(failure, len(failures))
-                patience -= wait
+                patience -= wait if limited else 0.0
                 if failure.outcome not in outcomes.RETRIED or tries >= self._runtime.attempts or patience < 0:
-                    return None
-            if failures[-1].outcome == outcomes.RATE_LIMITED:
-                # The limit is everybody's, so everybody waits: requests sent meanwhile would be refused as well.
-                self._held_until = max(self._held_until, time.monotonic() + wait)
-            else:
+                    return failure.outcome
+            # After a refusal everybody waits, which is the pace's affair.
+            if not limited:
                 await asyncio.sleep(wait)
 
-    async def _send(self, request: Request) -> Reply:
-        """One try.
+    async def _send(self, sent: dict[str, Any], asked: Request, reservation: Reservation) -> Reply:
+        """One try, for which `reservation` was set aside: it is settled however this ends.
 
         Raises:
             Failure: It gave no good answer.
             GenerationError: No request can succeed.
         """
-        async with self._slots:
-            while (held := self._held_until - time.monotonic()) > 0:
-                await asyncio.sleep(held)
-            if self._fatal is not None:
-                raise self._fatal
-            try:
-                async with asyncio.timeout(self._runtime.timeout_seconds):
-                    completion = await self._openai.chat.completions.create(**self._parameters(request))
-            except (openai.OpenAIError, TimeoutError, ValueError) as error:
-                failure = outcomes.of_error(error)
-                failure.detail = failure.detail.replace(self._endpoint.api_key, "***")
-            else:
-                return outcomes.of_completion(completion, request.answer)
-        if failure.outcome in outcomes.FINAL:
-            self._fatal = self._final(failure)
-            # `from None`: the client's own exception may quote the key.
-            raise self._fatal from None
-        raise failure from None
+        try:
+            turn = await self.pace.turn(reservation.tokens_in + reservation.tokens_out)
+        except BaseException:
+            self.budget.settle(reservation, 0, 0)
+            raise
+        ended: Reply | Failure | None = None
+        headers: Mapping[str, str] = {}
+        try:
+            async with asyncio.timeout(self._runtime.timeout_seconds):
+                # Not `chat.completions.create`: it spends more time on walking through the schema of each request
+                # and building objects of each answer than on sending it, and hides the headers.
+                response = await self._openai.post(_PATH, cast_to=httpx2.Response, body=sent)
+            headers = response.headers
+            ended = outcomes.of_completion(json.loads(response.content), asked.answer)
+        except Failure as failure:
+            ended = failure
+        except (openai.OpenAIError, TimeoutError, ValueError, RecursionError) as error:
+            headers = outcomes.headers_of(error) or headers
+            ended = outcomes.of_error(error)
+            ended.detail = ended.detail.replace(self._endpoint.api_key, "***")
+        finally:
+            self._judge(ended)
+            self._settle(reservation, ended)
+            self._tell_pace(turn, headers, ended)
+        if isinstance(ended, Reply):
+            return ended
+        # `from None`: the client's own exception may quote the key.
+        raise self._given_up or ended from None
 
-    def _parameters(self, request: Request) -> dict[str, Any]:
-        """Everything that is sent."""
-        schema = {"name": request.schema_name, "strict": True, "schema": json_schema(request.answer)}
-        return {
-            "model": self._settings.model,
-            "messages": request.messages,
-            "response_format": {"type": "json_schema", "json_schema": schema},
-            "temperature": self._settings.temperature,
-            "max_completion_tokens": self._settings.max_output_tokens,
-            "seed": self._seed,
-        }
+    def _judge(self, ended: Reply | Failure | None) -> None:
+        """Give the run up after a final failure, or after too many."""
+        if ended is None or self._given_up is not None:
+            return
+        self._given_up = self._breaker.add(ended.outcome if isinstance(ended, Failure) else outcomes.OK)
+        if isinstance(ended, Failure) and (ended.outcome in outcomes.FINAL or _asks_too_much(ended)):
+            self._given_up = final_error(ended, self._settings)
+        if self._given_up is not None:
+            self.pace.stop(self._given_up)
+
+    def _settle(self, reservation: Reservation, ended: Reply | Failure | None) -> None:
+        """Count what a try cost: nothing, what is reported, or all that was set aside."""
+        if isinstance(ended, Failure) and ended.outcome in outcomes.UNBILLED:
+            self.budget.settle(reservation, 0, 0)
+        elif ended is not None:
+            self.budget.settle(reservation, ended.tokens_in, ended.tokens_out)
+        else:
+            # Cancelled while it was on its way.
+            self.budget.settle(reservation, None, None)
+
+    def _tell_pace(self, turn: Turn, headers: Mapping[str, str], ended: Reply | Failure | None) -> None:
+        if isinstance(ended, Failure) and ended.outcome == outcomes.RATE_LIMITED:
+            ended.retry_after = self.pace.refuse(turn, ended.retry_after, headers)
+        elif isinstance(ended, Reply) or (ended is not None and ended.outcome in outcomes.ANSWERED):
+            reported = (ended.tokens_in, ended.tokens_out)
+            self.pace.answered(turn, headers, None if None in reported else sum(filter(None, reported)))
+        else:
+            self.pace.fail(turn)
+
+    @asynccontextmanager
+    async def _alone(self, key: str) -> AsyncIterator[None]:
+        """Keep twins of a request waiting."""
+        lock, waiting = self._asking.get(key, (asyncio.Lock(), 0))
+        self._asking[key] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            _, waiting = self._asking.pop(key)
+            if waiting > 1:
+                self._asking[key] = lock, waiting - 1
 
     def _wait(self, failure: Failure, tries: int) -> float:
         """Seconds until the next try: as long as the endpoint asks, or doubling, with jitter against stampedes."""
         doubled = min(LONGEST_BACKOFF, self._backoff * 2.0 ** (tries - 1)) * random.uniform(0.5, 1.0)
         return doubled if failure.retry_after is None else failure.retry_after
 
-    def _note(self, request: Request, failure: Failure) -> None:
-        log.info("generate: %s of batch %s: %s", request.kind, request.batch_id[:8], failure)
 
-    def _final(self, failure: Failure) -> GenerationError:
-        settings = self._settings
-        if failure.outcome == outcomes.QUOTA_EXHAUSTED:
-            message = f"{settings.endpoint} says that the quota is exhausted: this is about billing, not speed."
-            remedy = "top up the account or raise its limit, then run the step again; answers so far are kept"
-        elif failure.outcome == outcomes.AUTHENTICATION:
-            message = f"{settings.endpoint} refused the API key in {settings.api_key_variable}."
-            remedy = f"put a valid key, one that may use {settings.model!r}, into {settings.api_key_variable}"
-        else:
-            message = f"{settings.endpoint} knows no model {settings.model!r}, or is no chat-completions endpoint."
-            remedy = "check generation.model and generation.endpoint; most base URLs end in /v1"
-        return GenerationError(message, cause=failure.detail, remedy=remedy)
+def _asks_too_much(failure: Failure) -> bool:
+    """Whether the endpoint asks everybody to wait longer than anybody will: that is a limit of a day or so."""
+    return failure.outcome == outcomes.RATE_LIMITED and (failure.retry_after or 0.0) > RATE_LIMIT_PATIENCE
 
 
-def _reused(request_id: str, entry: Entry, request: Request) -> Answer:
+def final_error(failure: Failure, settings: Generation) -> GenerationError:
+    """What people are told when no request can succeed."""
+    if failure.outcome == outcomes.QUOTA_EXHAUSTED:
+        message = f"{settings.endpoint} says that the quota is exhausted: this is about billing, not speed."
+        remedy = "top up the account or raise its limit, then run the step again; answers so far are kept"
+    elif failure.outcome == outcomes.RATE_LIMITED:
+        message = f"{settings.endpoint} asks to wait {failure.retry_after:.0f} s: this is a limit of hours or days."
+        remedy = "run the step again after that; answers so far are kept"
+    elif failure.outcome == outcomes.AUTHENTICATION:
+        message = f"{settings.endpoint} refused the API key in {settings.api_key_variable}."
+        remedy = f"put a valid key, one that may use {settings.model!r}, into {settings.api_key_variable}"
+    else:
+        message = f"{settings.endpoint} knows no model {settings.model!r}, or is no chat-completions endpoint."
+        remedy = "check generation.model and generation.endpoint; most base URLs end in /v1"
+    return GenerationError(message, cause=failure.detail, remedy=remedy)
+
+
+def answer_of(request_id: str, entry: Entry, request: Request) -> Answer:
+    """The answer that the journal holds."""
     content = request.answer.model_validate_json(entry.answer)
     figures = (entry.model, entry.tokens_in, entry.tokens_out, entry.seconds)
     return Answer(request_id, outcomes.OK, content, *figures, True, Counter())

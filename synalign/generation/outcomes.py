@@ -9,10 +9,10 @@ import email.utils
 import math
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import httpx2
 import openai
-from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, ValidationError
 
 OK = "ok"
@@ -29,11 +29,16 @@ REFUSED = "refused"
 TRUNCATED = "truncated"
 INVALID_OUTPUT = "invalid_output"
 NOT_SENT = "not_sent"
+OVER_BUDGET = "over_budget"
 
 # Trying again can help. The others would end the same way, and cost again.
 RETRIED = frozenset({RATE_LIMITED, TIMEOUT, SERVER_ERROR, CONNECTION, INVALID_OUTPUT})
 # Every other request would end the same way.
 FINAL = frozenset({QUOTA_EXHAUSTED, AUTHENTICATION, NOT_FOUND})
+# The model answered, though not well.
+ANSWERED = frozenset({OK, REFUSED, TRUNCATED, INVALID_OUTPUT})
+# Turned away before the model saw it: nobody bills that.
+UNBILLED = FINAL | {RATE_LIMITED, CONTEXT_TOO_LONG, REJECTED}
 
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
@@ -48,6 +53,7 @@ _BY_STATUS = {
     429: RATE_LIMITED,
 }
 _MESSAGE_CHARACTERS = 300
+_MOST_TOKENS = 10**9
 
 
 class Failure(Exception):
@@ -57,12 +63,18 @@ class Failure(Exception):
         outcome: How it ended, one of the names above.
         detail: For people; may hold what the endpoint wrote.
         retry_after: Seconds the endpoint asked to wait, if it did.
-        tokens_in: Tokens it cost all the same.
+        tokens_in: Tokens it cost all the same; None: nobody says.
         tokens_out: The same for what was received.
     """
 
     def __init__(
-        self, outcome: str, detail: str, *, retry_after: float | None = None, tokens_in: int = 0, tokens_out: int = 0
+        self,
+        outcome: str,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
     ) -> None:
         super().__init__(f"{outcome}: {detail}")
         self.outcome = outcome
@@ -79,15 +91,15 @@ class Reply(NamedTuple):
         text: The answer as it was sent.
         content: The same, validated.
         model: The model's name as it reported it.
-        tokens_in: Tokens sent.
-        tokens_out: Tokens received.
+        tokens_in: Tokens sent; None where the endpoint does not say.
+        tokens_out: The same for tokens received.
     """
 
     text: str
     content: BaseModel
     model: str
-    tokens_in: int
-    tokens_out: int
+    tokens_in: int | None
+    tokens_out: int | None
 
 
 def of_error(error: Exception) -> Failure:
@@ -95,40 +107,53 @@ def of_error(error: Exception) -> Failure:
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return Failure(TIMEOUT, "no answer in time")
     if isinstance(error, openai.APIConnectionError):
-        return Failure(CONNECTION, f"the connection failed ({type(error.__cause__).__name__})")
+        # Where there was no connection, nothing was sent.
+        cost = 0 if isinstance(error.__cause__, httpx2.ConnectError) else None
+        detail = f"the connection failed ({type(error.__cause__).__name__})"
+        return Failure(CONNECTION, detail, tokens_in=cost, tokens_out=cost)
     if isinstance(error, openai.APIStatusError):
         codes = {code for code in (error.code, error.type) if isinstance(code, str)}
-        outcome = _of_status(error.status_code, codes)
+        outcome = of_status(error.status_code, codes)
         message = " ".join(str(error.message).split())[:_MESSAGE_CHARACTERS]
         asked = retry_after(error.response.headers)
         return Failure(outcome, f"status {error.status_code}: {message}", retry_after=asked)
-    # The client lets a ValueError of its JSON decoder through.
-    if isinstance(error, ValueError | openai.APIError):
+    # The JSON decoder's, for a body that is none.
+    if isinstance(error, ValueError | RecursionError | openai.APIError):
         return Failure(INVALID_OUTPUT, f"the body is no chat completion ({type(error).__name__})")
     raise error
+
+
+def headers_of(error: Exception) -> Mapping[str, str]:
+    """Headers of the response behind an exception of the openai client; none where there is no response."""
+    return error.response.headers if isinstance(error, openai.APIStatusError) else {}
 
 
 def of_completion(completion: object, model: type[BaseModel]) -> Reply:
     """The validated answer in a chat completion.
 
+    Args:
+        completion: The body of the response, as its JSON was read; any part may be missing or of another type.
+        model: What the answer must be.
+
     Raises:
         Failure: There is none: refused, truncated, or not of the schema.
     """
-    if not isinstance(completion, ChatCompletion) or not completion.choices:
-        raise Failure(INVALID_OUTPUT, "the body is no chat completion")
-    # The client builds its objects without checking them: any part may be missing or of another type.
-    choice = completion.choices[0]
-    message, finish = getattr(choice, "message", None), getattr(choice, "finish_reason", None)
-    tokens_in, tokens_out = _count(completion.usage, "prompt_tokens"), _count(completion.usage, "completion_tokens")
+    usage = _member(completion, "usage")
+    tokens_in, tokens_out = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    choices = _member(completion, "choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message, finish = _member(choice, "message"), _member(choice, "finish_reason")
 
     def failure(outcome: str, detail: str) -> Failure:
         return Failure(outcome, detail, tokens_in=tokens_in, tokens_out=tokens_out)
 
-    if finish == "content_filter" or getattr(message, "refusal", None):
+    if choice is None:
+        raise failure(INVALID_OUTPUT, "the body is no chat completion")
+    if finish == "content_filter" or _member(message, "refusal"):
         raise failure(REFUSED, "the model refused")
     if finish == "length":
         raise failure(TRUNCATED, "the answer reached generation.max_output_tokens")
-    text = getattr(message, "content", None)
+    text = _member(message, "content")
     if not isinstance(text, str):
         raise failure(INVALID_OUTPUT, "the answer has no text")
     try:
@@ -137,7 +162,7 @@ def of_completion(completion: object, model: type[BaseModel]) -> Reply:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))[:_MESSAGE_CHARACTERS] or "the answer"
         raise failure(INVALID_OUTPUT, f"{place}: {first['type']}, {error.error_count()} in all") from None
-    return Reply(text, content, str(completion.model)[:_MESSAGE_CHARACTERS], tokens_in, tokens_out)
+    return Reply(text, content, str(_member(completion, "model"))[:_MESSAGE_CHARACTERS], tokens_in, tokens_out)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -155,13 +180,19 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _count(usage: object, name: str) -> int:
-    """A token count, or 0 where the endpoint reports none."""
-    value = getattr(usage, name, None)
-    return value if isinstance(value, int) and value >= 0 else 0
+def _member(content: object, name: str) -> Any:
+    """A member of a JSON object; None where there is none, or no object."""
+    return content.get(name) if isinstance(content, dict) else None
 
 
-def _of_status(status: int, codes: set[str]) -> str:
+def _count(usage: object, name: str) -> int | None:
+    """A token count, or None where the endpoint reports none that can be one."""
+    value = _member(usage, name)
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
+
+
+def of_status(status: int, codes: set[str]) -> str:
+    """What an HTTP status and the error's codes stand for."""
     if codes & _QUOTA_CODES:
         return QUOTA_EXHAUSTED
     if codes & _CONTEXT_CODES:

@@ -243,7 +243,7 @@ def test_a_final_fault_stops_at_once_without_showing_the_key(tmp_path, step, say
 
 def test_a_final_fault_stops_the_others_but_keeps_what_is_in_flight(tmp_path):
     requests = [request(str(number)) for number in range(6)]
-    with served(error(401), ok(), delay=0.15) as server:
+    with served(error(401), ok(), delay=0.8) as server:
         answers = ask(server, tmp_path, *requests, concurrency=2)
         assert len(server.asked) == 2
     assert sum(isinstance(answer, GenerationError) for answer in answers) == 5
@@ -265,8 +265,13 @@ def test_a_rate_limit_without_end_exhausts_patience(tmp_path, monkeypatch):
     monkeypatch.setattr(client_module, "RATE_LIMIT_PATIENCE", 0.3)
     answer, asked = one(tmp_path, error(429, headers={"Retry-After": "0.2"}))
     assert (answer.outcome, asked) == (outcomes.RATE_LIMITED, 2)
-    answer, asked = one(tmp_path, error(429, headers={"Retry-After": "86400"}))
-    assert (answer.outcome, asked) == (outcomes.RATE_LIMITED, 1)
+
+
+def test_a_wait_of_a_day_ends_the_run_at_once_for_everybody(tmp_path):
+    with served(error(429, headers={"Retry-After": "86400"})) as server:
+        ended = ask(server, tmp_path, *(request(str(number)) for number in range(20)), concurrency=1)
+        assert len(server.asked) == 1
+    assert all(isinstance(end, GenerationError) and "86400 s" in str(end) for end in ended)
 
 
 @pytest.mark.parametrize(
@@ -333,15 +338,16 @@ def test_the_key_of_a_request_covers_all_that_is_sent_and_not_the_batch():
         return Client(configuration, Endpoint("http://127.0.0.1:1/v1", KEY), None).key(item)
 
     async def keys():
-        same = [key(request()), key(request(batch="another"))]
+        # An answer that was not cut off is as good under another limit.
+        same = [key(request()), key(request(batch="another")), key(request(), max_output_tokens=99)]
         system = request()._replace(messages=[{"role": "system", "content": "s"}, *request().messages])
-        changes = [{"temperature": 0.1}, {"max_output_tokens": 99}, {"model": "m"}]
+        changes = [{"temperature": 0.1}, {"model": "m"}]
         changes += [{"endpoint": "http://x"}, {"seed": 1}]
         other = [key(request("another")), key(system), *(key(request(), **change) for change in changes)]
         return same, other
 
     same, other = asyncio.run(keys())
-    assert same[0] == same[1]
+    assert len({*same}) == 1
     assert len({*same, *other}) == 1 + len(other)
 
 
@@ -367,3 +373,150 @@ def test_the_running_writer_of_the_environment_is_used(monkeypatch):
     monkeypatch.setenv("SYNALIGN_WRITER_URL", "127.0.0.1:9")
     with pytest.raises(ConfigurationError, match="SYNALIGN_WRITER_URL"), endpoint(settings):
         pass
+
+
+def budgeted(server, folder, requests, budget, record=None, **runtime):
+    """Answers, and what was spent, under a budget."""
+    content = configured(server, **runtime).model_dump(mode="json")
+    content["generation"]["budget"] = budget
+    configuration = Configuration.model_validate(content)
+
+    async def work():
+        with Journal(folder) as journal:
+            where = Endpoint(configuration.generation.endpoint, KEY)
+            async with Client(configuration, where, journal, record=record, backoff_seconds=0.01) as client:
+                answers = await asyncio.gather(*(client.ask(item) for item in requests))
+                return answers, client.budget.tokens
+
+    return asyncio.run(work())
+
+
+def test_a_ceiling_ends_a_run_well_with_what_it_has_and_is_not_passed(tmp_path):
+    requests = [request(str(number)) for number in range(40)]
+    with served(ok()) as server:
+        # Each request can cost up to 4096 tokens of answer and 1,000 or so of question, and does cost 10.
+        answers, spent = budgeted(server, tmp_path, requests, {"max_tokens": 5800}, concurrency=4)
+        sent = len(server.asked)
+    ended = Counter(answer.outcome for answer in answers)
+    assert set(ended) == {outcomes.OK, outcomes.OVER_BUDGET} or ended[outcomes.OK] == 40
+    assert (spent, sent) == (10 * ended[outcomes.OK], ended[outcomes.OK])
+    assert spent <= 5800
+
+
+def test_a_run_whose_ceiling_has_no_room_for_anything_sends_nothing(tmp_path):
+    with served(ok()) as server:
+        (answer,), spent = budgeted(server, tmp_path, [request()], {"max_tokens": 100})
+        assert (answer.outcome, answer.content, spent, len(server.asked)) == (outcomes.OVER_BUDGET, None, 0, 0)
+    with Journal(tmp_path) as journal:
+        assert len(journal) == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "spent"),
+    [
+        (error(429, headers={"Retry-After": "0"}), 10),
+        (ok(completion("not json")), 20),
+        (error(500), "bound"),
+        (DROP, "bound"),
+        (ok(raw=b'{"choices": ['), "bound"),
+        (ok(completion("not json", usage=False)), "bound"),
+    ],
+)
+def test_a_failed_try_costs_what_is_reported_and_else_all_that_was_set_aside(tmp_path, step, spent):
+    with served(step, ok()) as server:
+        (answer,), counted = budgeted(server, tmp_path, [request()], {"max_tokens": 100_000})
+    assert answer.outcome == outcomes.OK
+    assert 4096 < counted < 8000 if spent == "bound" else counted == spent
+
+
+def test_what_an_earlier_attempt_paid_counts(tmp_path):
+    requests = [request(str(number)) for number in range(3)]
+    with served(ok()) as server:
+        record = tmp_path / "spending"
+        budgeted(server, tmp_path / "a", requests, {}, record)
+        answers, spent = budgeted(server, tmp_path / "a", [*requests, request("new")], {"max_tokens": 4000}, record)
+        assert [answer.outcome for answer in answers] == ["ok"] * 3 + [outcomes.OVER_BUDGET]
+        assert (spent, len(server.asked)) == (30, 3)
+        # Without a record, what its answers in the journal cost is known.
+        _, spent = budgeted(server, tmp_path / "a", requests, {"max_tokens": 4000})
+        assert spent == 30
+
+
+def test_no_connection_costs_nothing(tmp_path):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        closed.listen(0)
+        port = closed.getsockname()[1]
+    configuration = configured()
+    content = configuration.model_dump(mode="json")
+    content["generation"]["endpoint"] = f"http://127.0.0.1:{port}/v1"
+
+    async def work():
+        with Journal(tmp_path) as journal:
+            where = Endpoint(content["generation"]["endpoint"], KEY)
+            async with Client(Configuration.model_validate(content), where, journal, backoff_seconds=0.01) as client:
+                return await client.ask(request()), client.budget.tokens
+
+    answer, spent = asyncio.run(work())
+    assert (answer.outcome, spent) == (outcomes.CONNECTION, 0)
+
+
+def test_the_breaker_ends_a_failing_run_and_good_answers_are_kept(tmp_path):
+    requests = [request(str(number)) for number in range(200)]
+    with served(*[ok()] * 10, error(500)) as server:
+        ended = ask(server, tmp_path, *requests, concurrency=4, attempts=2)
+        sent = len(server.asked)
+    errors = [end for end in ended if isinstance(end, GenerationError)]
+    assert len(errors) > 100 and "max_failure_rate" in str(errors[0])
+    assert sent < 60
+    with Journal(tmp_path) as journal:
+        assert len(journal) == 10
+
+
+def test_twins_are_paid_once(tmp_path):
+    with served(ok(), delay=0.05) as server:
+        answers = ask(server, tmp_path, *(request(batch=str(number)) for number in range(12)))
+        assert len(server.asked) == 1
+    assert {answer.outcome for answer in answers} == {"ok"}
+    assert sum(answer.reused for answer in answers) == 11
+
+
+def test_a_twin_tries_for_itself_when_the_first_failed(tmp_path):
+    with served(error(422), ok(), delay=0.05) as server:
+        answers = ask(server, tmp_path, request(batch="1"), request(batch="2"))
+        assert len(server.asked) == 2
+    assert [answer.outcome for answer in answers] == [outcomes.REJECTED, "ok"]
+
+
+def test_another_output_limit_costs_nothing_for_what_was_not_cut_off(tmp_path):
+    def limited(server, most):
+        content = configured(server).model_dump(mode="json")
+        content["generation"]["max_output_tokens"] = most
+        configuration = Configuration.model_validate(content)
+
+        async def work():
+            with Journal(tmp_path) as journal:
+                where = Endpoint(configuration.generation.endpoint, KEY)
+                async with Client(configuration, where, journal) as client:
+                    return await asyncio.gather(client.ask(request("a")), client.ask(request("b")))
+
+        return asyncio.run(work())
+
+    with served(ok(), ok(completion(GOOD[:20], "length")), ok()) as server:
+        assert Counter(answer.outcome for answer in limited(server, 99)) == {"ok": 1, outcomes.TRUNCATED: 1}
+        assert Counter(answer.outcome for answer in limited(server, 200)) == {"ok": 2}
+        assert [sent["max_completion_tokens"] for sent in server.asked] == [99, 99, 200]
+
+
+def test_a_configured_rate_is_kept_at_the_server(tmp_path):
+    with served(ok()) as server:
+        ask(server, tmp_path, *(request(str(number)) for number in range(20)), requests_per_minute=600)
+        gaps = [after - before for before, after in zip(server.times, server.times[1:], strict=False)]
+    assert server.times[-1] - server.times[0] >= 0.09 * 19
+    # The first one may have been slow on its way.
+    assert min(gaps[1:]) >= 0.03
+
+
+def test_an_error_page_nested_without_end_is_a_failed_try(tmp_path):
+    answer, asked = one(tmp_path, ok(raw=b"[" * 200_000), ok())
+    assert (answer.outcome, asked, answer.failures) == ("ok", 2, Counter({outcomes.INVALID_OUTPUT: 1}))
