@@ -18,10 +18,11 @@ from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Metadata, get_parsing_context, task
+from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Metadata, get_parsing_context, task
 
 from synalign import flow
 from synalign.config import Configuration
+from synalign.deferral import WaitingJobOperator
 from synalign.retrievers import retriever_files, valid
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
@@ -57,7 +58,7 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
     return dag
 
 
-def _task(step: flow.Step, path: Path, configuration: Configuration) -> SparkSubmitOperator | BashOperator:
+def _task(step: flow.Step, path: Path, configuration: Configuration) -> BaseOperator:
     application = str(JOBS / f"{step.job}.py")
     arguments = ["--config", str(path), "--step", step.name]
     interval = ["--start", "{{ data_interval_start.isoformat() }}", "--end", "{{ data_interval_end.isoformat() }}"]
@@ -72,10 +73,11 @@ def _task(step: flow.Step, path: Path, configuration: Configuration) -> SparkSub
         )
     # Paths are quoted; Airflow's own times need no quotes. `exec` hands Airflow's signals to the job itself.
     command = shlex.join([PYTHON, application, *arguments])
+    bash_command = f"exec {command} {' '.join(interval)}"
+    if step.name == "generate" and configuration.generation.mode == "batch":
+        return WaitingJobOperator(bash_command=bash_command, **common)
     # A job's last line is its summary; as the task's return value people see it in the UI.
-    return BashOperator(
-        bash_command=f"exec {command} {' '.join(interval)}", append_env=True, output_processor=json.loads, **common
-    )
+    return BashOperator(bash_command=bash_command, append_env=True, output_processor=json.loads, **common)
 
 
 def _publish(configuration: Configuration, registration: Any) -> None:

@@ -18,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -149,14 +149,15 @@ def refresh(file: Path, logical_date: datetime, say: Callable[[str], None]) -> N
         ConfigurationError: The file is wrong.
         SynAlignError: The refresh failed; what it finished stays, and the next call goes on from there.
     """
-    dag_id = f"refresh__{retrievers.load(file).retriever}"
+    configuration = retrievers.load(file)
+    dag_id = f"refresh__{configuration.retriever}"
     variables = environment(Ports.from_environment(), servers=False, folder=file.parent)
     logs = config.home() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"refresh-{datetime.now():%Y%m%dT%H%M%S}.log"
     say(f"{dag_id}, through Airflow; everything it prints goes to {log}")
     airflow = [sys.executable, "-m", "airflow"]
-    with open(log, "a", encoding="utf-8") as output:
+    with open(log, "a", encoding="utf-8") as output, _writer(configuration, variables):
         subprocess.run([*airflow, "db", "migrate"], env=variables, stdout=output, stderr=output, check=True)
         code = _follow([*airflow, "dags", "test", dag_id, logical_date.isoformat()], variables, output, say)
     if code:
@@ -164,6 +165,19 @@ def refresh(file: Path, logical_date: datetime, say: Callable[[str], None]) -> N
             f"the refresh failed; the whole log is {log}.",
             remedy="mend what the lines above name and run the same command again: finished steps are kept",
         )
+
+
+@contextlib.contextmanager
+def _writer(configuration: config.Configuration, variables: dict[str, str]) -> Iterator[None]:
+    """In `mode: batch` the embedded writer must outlive the step that submits to it: it runs as long as the refresh."""
+    settings = configuration.generation
+    if (settings.mode, settings.endpoint) != ("batch", "embedded") or variables.get("SYNALIGN_WRITER_URL", "").strip():
+        yield
+        return
+    from synalign.generation.writer_server import embedded_writer
+
+    with embedded_writer() as variables["SYNALIGN_WRITER_URL"]:
+        yield
 
 
 def _follow(command: list[str], variables: dict[str, str], log: TextIO, say: Callable[[str], None]) -> int:

@@ -7,8 +7,9 @@ import json
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from synalign import flow, retrievers
 from synalign.errors import SynAlignError
@@ -19,13 +20,31 @@ log = logging.getLogger("synalign")
 # Begins every line that is meant for people: the others come from Spark and the libraries.
 MARK = "synalign | "
 
+LONGEST_PAUSE = 60.0
+"""Seconds between two looks of `--wait`, at most; the first pause is two."""
+
+
+class Waiting(NamedTuple):
+    """What a step waits for that goes on without it; the step is not finished, and is to be run again later.
+
+    Attributes:
+        batches: Ids of batches at a provider.
+        url: Base URL of the provider.
+        api_key_variable: Environment variable that holds the key to it; None: it takes any.
+    """
+
+    batches: tuple[str, ...]
+    url: str
+    api_key_variable: str | None
+
 
 def main(
     default_step: str,
-    work: Callable[[Attempt], None],
+    work: Callable[[Attempt], Waiting | None],
     *,
     outside: Callable[[Run], dict[str, str]] | None = None,
     always: bool = False,
+    waits: bool = False,
 ) -> None:
     """Run a job from the command line; the last line of standard output is a summary as JSON.
 
@@ -34,17 +53,27 @@ def main(
         work: The function that does it.
         outside: What it reads from outside the run, name to digest.
         always: Never reuse it: what it does can be undone from outside, and doing it again is harmless.
+        waits: It may end unfinished, with `waiting` in its summary; `--wait` runs it until it is finished.
     """
     logging.basicConfig(level=logging.WARNING, format=f"{MARK}%(levelname)s %(message)s", stream=sys.stderr)
     log.setLevel(logging.INFO)
     # Airflow and people end jobs with SIGTERM; unwinding lets the attempt clean up. SIGKILL is survived too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    arguments = _parser(default_step).parse_args()
+    arguments = _parser(default_step, waits).parse_args()
     try:
         configuration = retrievers.load(arguments.config)
         interval = Interval.parse(arguments.start, arguments.end)
         run = Run(configuration, interval)
-        summary = perform(run, arguments.step, work, outside(run) if outside else {}, always=always)
+
+        def look() -> dict[str, Any]:
+            return perform(run, arguments.step, work, outside(run) if outside else {}, always=always)
+
+        summary = look()
+        pause = 2.0
+        while "waiting" in summary and arguments.wait:
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE, 2.0 * pause)
+            summary = look()
     except SynAlignError as error:
         for line in f"{type(error).__name__}: {error}".splitlines():
             print(f"{MARK}{line}", file=sys.stderr)
@@ -55,7 +84,7 @@ def main(
 def perform(
     run: Run,
     step: str,
-    work: Callable[[Attempt], None],
+    work: Callable[[Attempt], Waiting | None],
     outside: dict[str, str] | None = None,
     *,
     always: bool = False,
@@ -63,7 +92,8 @@ def perform(
     """Do one step of a run, or reuse it when what it was made from is unchanged.
 
     Returns:
-        What a person wants to know of it: step, whether it was reused, rows, metrics, seconds.
+        What a person wants to know of it: step, whether it was reused, rows, metrics, seconds; or, when it is not
+        finished, the step and what it is `waiting` for.
 
     Raises:
         SynAlignError: The step failed; the run folder is as it was before.
@@ -76,7 +106,11 @@ def perform(
         log.info("%s: started", step)
         attempt.begin()
         try:
-            work(attempt)
+            waiting = work(attempt)
+            if waiting is not None:
+                attempt.abandon()
+                log.info("%s: waiting for %s", step, ", ".join(waiting.batches))
+                return {"step": step, "waiting": waiting._asdict()}
             manifest = attempt.commit()
         except BaseException:
             attempt.abandon()
@@ -95,11 +129,19 @@ def _summary(manifest: dict[str, Any], *, reused: bool) -> dict[str, Any]:
     }
 
 
-def _parser(default_step: str) -> argparse.ArgumentParser:
+def _parser(default_step: str, waits: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=flow.step(default_step).purpose)
     parser.add_argument("--config", required=True, help="the retriever's YAML file")
     parser.add_argument("--start", required=True, help="start of the data interval, ISO 8601, inclusive")
     parser.add_argument("--end", required=True, help="end of the data interval, ISO 8601, exclusive")
     steps = [step.name for step in flow.STEPS if step.job == flow.step(default_step).job]
     parser.add_argument("--step", default=default_step, choices=steps, help="which step (default: %(default)s)")
+    if waits:
+        parser.add_argument(
+            "--wait", action="store_true",
+            help="wait until the provider's batches have ended (generation.mode: batch); without it the job ends at "
+            "once, says what it waits for, and goes on when it is run again",
+        )  # fmt: skip
+    else:
+        parser.set_defaults(wait=False)
     return parser

@@ -61,13 +61,15 @@ def load(folder: Path) -> dict:
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder = tmp_path_factory.mktemp("retrievers")
     (folder / "good.yaml").write_text(GOOD.format(name="good"))
-    (folder / "second.yaml").write_text(GOOD.format(name="second"))
+    labelled = GOOD.format(name="second").replace("beir", "labelled") + "task: classification\n"
+    (folder / "second.yaml").write_text(labelled)
+    (folder / "nightly.yaml").write_text(GOOD.format(name="nightly") + "generation: {mode: batch}\n")
     (folder / "bad.yaml").write_text(GOOD.format(name="bad") + "sampling: {batches: none}\nextra: 1\n")
     return load(folder)
 
 
 def test_every_good_file_has_its_dag(loaded: dict) -> None:
-    assert set(loaded["dags"]) == {"refresh__good", "refresh__second"}
+    assert set(loaded["dags"]) == {"refresh__good", "refresh__second", "refresh__nightly"}
 
 
 def test_a_bad_file_is_an_import_error_that_names_file_key_value_and_rule(loaded: dict) -> None:
@@ -94,6 +96,17 @@ def test_the_dag_follows_the_flow(loaded: dict) -> None:
     assert "register" in reachable["publish"]
     for step in flow.STEPS:
         assert dag["kinds"][step.name] == ("SparkSubmitOperator" if step.engine == "spark" else "BashOperator")
+
+
+def test_only_generate_in_batch_mode_waits_without_a_slot(loaded: dict) -> None:
+    assert loaded["dags"]["refresh__nightly"]["kinds"] == {
+        **loaded["dags"]["refresh__good"]["kinds"],
+        "generate": "WaitingJobOperator",
+    }
+
+
+def test_a_classification_has_the_dag_of_any_other(loaded: dict) -> None:
+    assert loaded["dags"]["refresh__second"] == loaded["dags"]["refresh__good"]
 
 
 def test_intervals_are_not_empty_and_runs_do_not_interleave(loaded: dict) -> None:

@@ -1,0 +1,166 @@
+"""A task that waits without a worker slot: it runs a job, and while the job has to wait, the triggerer polls for it.
+
+The triggerer asks the provider whether the job's batches have ended; what they hold, the job collects when it is run
+again. The key never leaves the environment: a trigger carries the name of its variable. Imported by DAG files and by
+the triggerer, so nothing heavier than Airflow itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+import httpx
+from airflow.exceptions import AirflowException
+from airflow.providers.standard.hooks.subprocess import SubprocessHook
+from airflow.sdk import BaseOperator
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+FIRST_PAUSE = 2.0
+LONGEST_PAUSE = 60.0
+"""Seconds between two polls: doubling from the first to the longest."""
+
+BLIND_SECONDS = 900.0
+"""Where the triggerer cannot see the batches (no key, no route), the job itself looks after this long."""
+
+LONGEST_WAIT = 26 * 3600.0
+"""A provider ends every batch within a day; after this long the job looks in any case."""
+
+_ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
+
+
+class BatchTrigger(BaseTrigger):
+    """Fires when none of some batches is in flight any more.
+
+    An endpoint that fails is asked again, less and less often.
+
+    Args:
+        batches: Ids.
+        url: Base URL of the provider, usually ending in `/v1`.
+        api_key_variable: Environment variable of the triggerer that holds the key; None: the endpoint takes none.
+        first_pause: Seconds between the first two polls.
+        blind_seconds: See `BLIND_SECONDS`.
+    """
+
+    def __init__(
+        self,
+        batches: Iterable[str],
+        url: str,
+        api_key_variable: str | None,
+        first_pause: float = FIRST_PAUSE,
+        blind_seconds: float = BLIND_SECONDS,
+    ) -> None:
+        super().__init__()
+        self.batches = list(batches)
+        self.url = url
+        self.api_key_variable = api_key_variable
+        self.first_pause = first_pause
+        self.blind_seconds = blind_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Where the triggerer finds the class, and what it makes one from."""
+        arguments = {
+            "batches": self.batches,
+            "url": self.url,
+            "api_key_variable": self.api_key_variable,
+            "first_pause": self.first_pause,
+            "blind_seconds": self.blind_seconds,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event: how each batch ended, or why the job has to look itself."""
+        states: dict[str, str] = {}
+        clock = asyncio.get_running_loop().time
+        started = seen = clock()
+        pause = self.first_pause
+        # The writer on this machine takes no key, and a proxy of the environment has no business with it.
+        async with httpx.AsyncClient(trust_env=self.api_key_variable is not None, timeout=30.0) as client:
+            while True:
+                in_sight = await self._look(client, states)
+                if len(states) == len(self.batches):
+                    yield TriggerEvent({"batches": states})
+                    return
+                seen = clock() if in_sight else seen
+                if clock() - seen > self.blind_seconds or clock() - started > LONGEST_WAIT:
+                    yield TriggerEvent({"batches": states, "unseen": sorted(set(self.batches) - set(states))})
+                    return
+                await asyncio.sleep(pause * random.uniform(0.8, 1.0))
+                pause = min(LONGEST_PAUSE, 2.0 * pause)
+
+    async def _look(self, client: httpx.AsyncClient, states: dict[str, str]) -> bool:
+        """Add the batches that have ended to `states`; whether all the others could be seen."""
+        in_sight = True
+        for batch in self.batches:
+            if batch in states:
+                continue
+            status = await self._status(client, batch)
+            if status in _ENDED or status == "unknown":
+                states[batch] = str(status)
+            in_sight = in_sight and status is not None
+        return in_sight
+
+    async def _status(self, client: httpx.AsyncClient, batch: str) -> str | None:
+        """State of a batch; `unknown` when the provider has none of that id, None when nobody can tell."""
+        key = os.environ.get(self.api_key_variable, "").strip() if self.api_key_variable else "no-key-needed"
+        if not key:
+            self.log.warning("%s is not set in the triggerer's environment: cannot poll", self.api_key_variable)
+            return None
+        try:
+            headers = {"Authorization": f"Bearer {key}"}
+            response = await client.get(f"{self.url.rstrip('/')}/batches/{batch}", headers=headers)
+            if response.status_code == 404:
+                return "unknown"
+            if response.status_code != 200:
+                self.log.warning("batch %s: status %d; asking again", batch, response.status_code)
+                return None
+            return str(response.json()["status"])
+        except (httpx.HTTPError, ValueError, TypeError, KeyError) as error:
+            # Its text may quote what was sent.
+            self.log.warning("batch %s: %s; asking again", batch, type(error).__name__)
+            return None
+
+
+class WaitingJobOperator(BaseOperator):
+    """Runs a job as a process; defers while its summary says that it waits, and runs it again, until it is done.
+
+    Args:
+        bash_command: The job; its last line of output is a summary as JSON.
+    """
+
+    template_fields: Sequence[str] = ("bash_command",)
+    template_fields_renderers = {"bash_command": "bash"}  # noqa: RUF012 - Airflow's own way
+    ui_color = "#f0ede4"
+
+    def __init__(self, *, bash_command: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.bash_command = bash_command
+        self._process: SubprocessHook | None = None
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Run the job; its summary becomes the task's return value."""
+        return self._run()
+
+    def resume(self, context: Any, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the job again, after its batches have ended."""
+        self.log.info("batches: %s", event)
+        return self._run()
+
+    def on_kill(self) -> None:
+        """Pass the end of the task on to the job."""
+        if self._process is not None:
+            self._process.send_sigterm()
+
+    def _run(self) -> dict[str, Any]:
+        self._process = SubprocessHook()
+        result = self._process.run_command(["bash", "-c", self.bash_command], env=dict(os.environ))
+        if result.exit_code != 0:
+            raise AirflowException(f"The job failed with exit code {result.exit_code}; its lines above say why.")
+        summary: dict[str, Any] = json.loads(result.output)
+        if "waiting" in summary:
+            self.defer(trigger=BatchTrigger(**summary["waiting"]), method_name="resume")
+        return summary

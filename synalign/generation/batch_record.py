@@ -1,0 +1,195 @@
+"""What a run has submitted to the provider's batch API, and how it ended: written before and after every step of it.
+
+One line of JSON per event, in the run's folder, synced before the next call to the provider. A kill between two calls
+leaves an intention without a batch; whoever goes on asks the provider whether it has the batch (`provider_batch`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from synalign.errors import RunError
+
+RECORD = "provider-batches.jsonl"
+
+
+class Sent(NamedTuple):
+    """A request in a batch.
+
+    Attributes:
+        kind: `reason` or `write`.
+        tokens_in: Most tokens that are sent.
+        tokens_out: Most tokens that are received.
+    """
+
+    kind: str
+    tokens_in: int
+    tokens_out: int
+
+
+class Ended(NamedTuple):
+    """How a request of a batch ended.
+
+    Attributes:
+        outcome: A name of `outcomes`.
+        tokens_in: Tokens that were billed.
+        tokens_out: The same for what was received.
+    """
+
+    outcome: str
+    tokens_in: int
+    tokens_out: int
+
+
+class Submission(NamedTuple):
+    """A set of requests that is handed to the provider as one batch.
+
+    Attributes:
+        digest: Names the set, here and in the batch's metadata.
+        session: Rounds are counted within a session; see `Record.session`.
+        sent: Key to request.
+        batch_id: The provider's id; None: nobody knows yet whether it has one.
+        ended: Key to how it ended; None: it is in flight.
+    """
+
+    digest: str
+    session: str
+    sent: dict[str, Sent]
+    batch_id: str | None = None
+    ended: dict[str, Ended] | None = None
+
+
+class Record:
+    """The submissions of one run. One process has it open at a time: the run's lock sees to that.
+
+    Args:
+        path: The file; made if missing.
+
+    Raises:
+        RunError: It cannot be read or written, or is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._submissions: dict[str, Submission] = {}
+        self._conclusions: dict[str, int] = {}
+        self._failures: dict[tuple[str, str], list[Ended]] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = path.read_bytes() if path.exists() else b""
+            whole = content.rfind(b"\n") + 1
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+            # A kill can tear the last line; what it was written for has not been done yet.
+            os.ftruncate(self._file, whole)
+            os.lseek(self._file, whole, os.SEEK_SET)
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
+                self._read(number, line)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def session(self, fingerprint: str) -> str:
+        """The session that a step is in: its fingerprint, and how often it was given up since.
+
+        Changed settings, and a step that failed and is run again, give every request its rounds back.
+        """
+        return f"{fingerprint}-{self._conclusions.get(fingerprint, 0)}"
+
+    def open(self) -> list[Submission]:
+        """Submissions that have not ended, in the order they were made."""
+        return [submission for submission in self._submissions.values() if submission.ended is None]
+
+    def submitted(self, key: str) -> bool:
+        """Whether a request was ever part of a submission."""
+        return any(key in submission.sent for submission in self._submissions.values())
+
+    def failures(self, key: str, session: str) -> list[Ended]:
+        """How a request's rounds without a good answer ended, in one session."""
+        return self._failures.get((key, session), [])
+
+    def spent(self) -> Iterator[tuple[int, int]]:
+        """Tokens of every request: what was billed, or the most that can be while it is in flight."""
+        for submission in self._submissions.values():
+            for spent in (submission.sent if submission.ended is None else submission.ended).values():
+                yield spent.tokens_in, spent.tokens_out
+
+    def intend(self, digest: str, session: str, sent: Mapping[str, Sent]) -> None:
+        """Note that a set is about to be submitted."""
+        self._write({"event": "intended", "digest": digest, "session": session, "sent": sent})
+
+    def created(self, digest: str, batch_id: str) -> None:
+        """Note that the provider has a set."""
+        self._write({"event": "created", "digest": digest, "batch": batch_id})
+
+    def dropped(self, digest: str) -> None:
+        """Note that the provider never got a set."""
+        self._write({"event": "dropped", "digest": digest})
+
+    def ended(self, digest: str, ended: Mapping[str, Ended]) -> None:
+        """Note how the requests of a set ended; good answers must be in the journal by then."""
+        self._write({"event": "ended", "digest": digest, "ended": ended})
+
+    def conclude(self, fingerprint: str) -> None:
+        """Note that a step was given up: run again, it begins a new session."""
+        self._write({"event": "concluded", "fingerprint": fingerprint})
+
+    def _write(self, event: dict[str, Any]) -> None:
+        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        try:
+            left = memoryview(line)
+            while left:
+                left = left[os.write(self._file, left) :]
+            os.fsync(self._file)
+        except OSError as error:
+            raise self._unusable(error) from error
+        self._apply(json.loads(line))
+
+    def _read(self, number: int, line: bytes) -> None:
+        try:
+            self._apply(json.loads(line))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise RunError(
+                f"{self._path}, line {number} is damaged.",
+                cause="the file was edited or the disk has an error",
+                remedy="delete the file: batches are found again at the provider by their digest, and answers that "
+                "are in the journal stay",
+            ) from error
+
+    def _apply(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "concluded":
+            fingerprint = str(event["fingerprint"])
+            self._conclusions[fingerprint] = self._conclusions.get(fingerprint, 0) + 1
+            return
+        digest = str(event["digest"])
+        if kind == "intended":
+            sent = {key: Sent(*request) for key, request in event["sent"].items()}
+            self._submissions[digest] = Submission(digest, str(event["session"]), sent)
+        elif kind == "created":
+            self._submissions[digest] = self._submissions[digest]._replace(batch_id=str(event["batch"]))
+        elif kind == "dropped":
+            del self._submissions[digest]
+        elif kind == "ended":
+            self._end(digest, {key: Ended(*request) for key, request in event["ended"].items()})
+        else:
+            raise ValueError(kind)
+
+    def _end(self, digest: str, ended: dict[str, Ended]) -> None:
+        submission = self._submissions[digest] = self._submissions[digest]._replace(ended=ended)
+        for key, end in ended.items():
+            if end.outcome != "ok":
+                self._failures.setdefault((key, submission.session), []).append(end)
+
+    def _unusable(self, error: OSError) -> RunError:
+        return RunError(f"{self._path} cannot be used: {error}.", remedy="check the disk and the run's folder")

@@ -1,0 +1,43 @@
+"""What came of one batch of demonstrations: the answers to its two requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from synalign.config import Configuration
+from synalign.generation import outcomes, request
+from synalign.generation.batches import Batch
+from synalign.generation.client import Answer
+from synalign.generation.request import Request
+from synalign.generation.writing import WRITE
+from synalign.tables import content_id
+
+
+class Result(NamedTuple):
+    """What came of one batch.
+
+    Attributes:
+        batch: The batch.
+        reason: The answer to its first request.
+        write: The answer to its second; its outcome is `not_sent` when the first failed.
+    """
+
+    batch: Batch
+    reason: Answer
+    write: Answer
+
+
+def not_sent(batch: Batch, configuration: Configuration) -> Answer:
+    """The end of a second request whose first failed."""
+    return _without(content_id(WRITE, batch.batch_id, outcomes.NOT_SENT), outcomes.NOT_SENT, configuration)
+
+
+def over_budget(asked: Request, configuration: Configuration) -> Answer:
+    """The end of a request that the ceiling had no room for."""
+    request_id = content_id(asked.kind, asked.batch_id, request.key(asked, configuration))
+    return _without(request_id, outcomes.OVER_BUDGET, configuration)
+
+
+def _without(request_id: str, outcome: str, configuration: Configuration) -> Answer:
+    return Answer(request_id, outcome, None, configuration.generation.model, 0, 0, 0.0, False, Counter())
