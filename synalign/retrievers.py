@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from synalign.config import Configuration
 from synalign.errors import ConfigurationError
+from synalign.generation import templates
 
 
 def retriever_files(default: Path) -> list[Path]:
@@ -83,7 +84,11 @@ def load(path: str | Path) -> Configuration:
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path}: must be a mapping of settings, is {type(content).__name__}.")
     try:
-        return Configuration.model_validate(content)
+        configuration = Configuration.model_validate(content)
+        return configuration.with_templates(templates.read_all(configuration, path.parent))
+    except ConfigurationError as error:
+        mistakes = "\n".join(f"{path}: {line}" for line in error.message.splitlines())
+        raise ConfigurationError(mistakes, remedy=error.remedy) from error
     except ValidationError as error:
         raise ConfigurationError(
             "\n".join(_explain(path, item) for item in error.errors()),
@@ -93,8 +98,8 @@ def load(path: str | Path) -> Configuration:
 
 def _explain(path: Path, item: Any) -> str:
     """One pydantic error as `file: key == value, rule`."""
-    # A tagged union puts its tag ("log", "beir") into the location; the user never wrote that.
-    key = ".".join(str(part) for part in item["loc"] if part not in ("log", "beir")) or "(whole file)"
+    # A tagged union puts its tag ("log", ...) into the location; the user never wrote that.
+    key = ".".join(str(part) for part in item["loc"] if part not in ("log", "beir", "labelled")) or "(whole file)"
     if item["type"] == "missing":
         return f"{path}: {key} is missing, it is required."
     if item["type"] == "extra_forbidden":

@@ -64,9 +64,16 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("tokens_out", _INTEGER),
         ("seconds", _REAL),
     ),
-    # `generalised` tells a value the model inferred from one it saw in the demonstrations.
+    # One row per value: the model names other attributes for every batch, so columns by name would differ from run to
+    # run. `generalised` tells a value the model inferred from one it saw in the demonstrations; `support` is how many
+    # of them show it, where a rule can tell.
     "attributes": _schema(
-        ("batch_id", _TEXT), ("name", _TEXT), ("value", _TEXT), ("generalised", pa.bool_()), ("request_id", _TEXT)
+        ("batch_id", _TEXT),
+        ("name", _TEXT),
+        ("value", _TEXT),
+        ("generalised", pa.bool_()),
+        ("request_id", _TEXT),
+        nullable=(("support", _INTEGER),),
     ),
     "candidates": _schema(
         ("candidate_id", _TEXT),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from synalign.config import Configuration
+from synalign.generation.attribute_coverage import support
 from synalign.generation.batches import Batch
 from synalign.generation.client import Request
 from synalign.generation.prompts import prompt_version, render
@@ -15,19 +17,23 @@ REASON = "reason"
 
 
 class AttributeRow(NamedTuple):
-    """One row of the table `attributes`."""
+    """One row of the table `attributes`; `support` is how many demonstrations show the value, where a rule can tell."""
 
     batch_id: str
     name: str
     value: str
     generalised: bool
     request_id: str
+    support: int | None = None
 
 
-def reason_request(batch: Batch) -> Request:
+def reason_request(batch: Batch, configuration: Configuration) -> Request:
     """Ask for the latent attributes of a batch."""
-    messages = render(REASON, {"demonstrations": batch.demonstrations}, count=len(batch.demonstrations))
-    return Request(REASON, batch.batch_id, prompt_version(REASON), messages, ATTRIBUTES, LatentAttributes)
+    data = {"demonstrations": batch.demonstrations}
+    messages = render(REASON, data, configuration, count=len(batch.demonstrations))
+    return Request(
+        REASON, batch.batch_id, prompt_version(REASON, configuration), messages, ATTRIBUTES, LatentAttributes
+    )
 
 
 def attribute_rows(batch: Batch, request_id: str, answer: LatentAttributes) -> list[AttributeRow]:
@@ -36,7 +42,8 @@ def attribute_rows(batch: Batch, request_id: str, answer: LatentAttributes) -> l
     for name, value, generalised in _values(answer):
         key = (name.casefold(), value.casefold())
         if name and value and (key not in rows or rows[key].generalised > generalised):
-            rows[key] = AttributeRow(batch.batch_id, name, value, generalised, request_id)
+            shown = support(name, value, batch.demonstrations)
+            rows[key] = AttributeRow(batch.batch_id, name, value, generalised, request_id, shown)
     return list(rows.values())
 
 

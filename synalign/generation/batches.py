@@ -38,7 +38,7 @@ class Batch(NamedTuple):
     Attributes:
         batch_id: Its id.
         demonstrations: Real queries, the anchor first.
-        documents: Target documents.
+        documents: Target documents; for classification the one that stands for the label.
     """
 
     batch_id: str
@@ -57,14 +57,23 @@ def read_batches(run: Run) -> list[Batch]:
     documents = run.read("documents")
     if not members or not len(documents):
         raise RunError("there are no demonstrations or no documents.", remedy="run ingest and sample again")
-    targets = _targets(run, members, documents["document_id"].to_pylist())
+    choose = _labels if run.configuration.task == "classification" else _targets
+    targets = choose(run, members, documents["document_id"].to_pylist())
     batches = []
     for (batch_id, query_ids), rows in zip(members.items(), targets, strict=True):
         shown = documents.take(pa.array(rows))
         columns = (shown[name].to_pylist() for name in ("document_id", "title", "text"))
         chosen = tuple(Document(*row) for row in zip(*columns, strict=True))
-        batches.append(Batch(batch_id, tuple(texts[query_id] for query_id in query_ids), chosen))
+        shown_queries = tuple(texts[query_id] for query_id in query_ids)
+        batches.append(Batch(batch_id, shown_queries, chosen))
     return batches
+
+
+def train_queries(run: Run) -> list[str]:
+    """All real queries of the split train."""
+    queries = run.read("queries", ["query", "split"])
+    found: list[str] = queries.filter(pc.equal(queries["split"], "train"))["query"].to_pylist()
+    return found
 
 
 def _members(demonstrations: pa.Table) -> dict[str, list[str]]:
@@ -87,6 +96,14 @@ def _train_queries(queries: pa.Table, members: dict[str, list[str]]) -> dict[str
     return texts
 
 
+def _labels(run: Run, members: dict[str, list[str]], document_ids: list[str]) -> list[NDArray[np.int64]]:
+    """The document of each batch's label: its only one."""
+    queries = run.read("queries", ["query_id", "label"])
+    label = dict(zip(queries["query_id"].to_pylist(), queries["label"].to_pylist(), strict=True))
+    place = {document_id: row for row, document_id in enumerate(document_ids)}
+    return [np.array([place[label[query_ids[0]]]], dtype=np.int64) for query_ids in members.values()]
+
+
 def _targets(run: Run, members: dict[str, list[str]], document_ids: list[str]) -> list[NDArray[np.int64]]:
     settings = run.configuration.generation
     pairs = run.read("pairs")
@@ -103,7 +120,9 @@ def _targets(run: Run, members: dict[str, list[str]], document_ids: list[str]) -
     ends = np.cumsum([len(query_ids) for query_ids in members.values()])[:-1]
     means = np.stack([part.mean(axis=0) for part in np.split(vectors, ends)])
     clicked = None
-    if settings.targets == "demonstrated":
+    if settings.targets != "cold":
         clicked = [[row for query_id in ids for _, row in sorted(clicks[query_id])] for ids in members.values()]
     documents = matrix(run.read("document_embeddings"), document_ids)
-    return choose_targets(means, documents, events, settings.documents_per_batch, clicked)
+    size = settings.documents_per_batch
+    most = (size + 1) // 2 if settings.targets == "mixed" else size
+    return choose_targets(means, documents, events, size, clicked, most)

@@ -1,7 +1,8 @@
 """Which documents each batch's queries are written for.
 
 *Cold* is where a retriever lacks data: near the batch in embedding space, with few or no events. *Demonstrated* are the
-documents that users chose for the batch's own queries. Functions of arrays; the same input gives the same targets.
+documents that users chose for the batch's own queries. *Mixed* is half of each. Functions of arrays; the same input
+gives the same targets.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def choose_targets(
     events: NDArray[np.int64],
     size: int,
     clicked: Sequence[Sequence[int]] | None = None,
+    most_clicked: int | None = None,
 ) -> list[Indices]:
     """Choose the target documents of every batch.
 
@@ -38,6 +40,7 @@ def choose_targets(
         size: Documents per batch, >= 1. Fewer come back only when there are fewer documents.
         clicked: For each batch the documents chosen for its queries, best first; they come before cold ones.
             None: cold ones only.
+        most_clicked: How many of those at most; None: as many as there is room for.
 
     Returns:
         For each batch distinct indices of documents. A cold document is not used again before all others have been.
@@ -47,10 +50,11 @@ def choose_targets(
         ArgumentError: Shapes do not fit, or `size` < 1.
     """
     _check(means, documents, events, size, clicked)
+    most = size if most_clicked is None else min(size, most_clicked)
     used = np.zeros(len(documents), dtype=np.int64)
     targets = []
     for batch, mean in enumerate(means):
-        chosen = list(dict.fromkeys(clicked[batch]))[:size] if clicked is not None else []
+        chosen = list(dict.fromkeys(clicked[batch]))[:most] if clicked is not None else []
         chosen += _cold(documents @ mean, events, used, size, chosen)
         used[chosen] += 1
         targets.append(np.array(chosen, dtype=np.int64))

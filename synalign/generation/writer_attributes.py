@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from synalign.generation.writer_words import AUXILIARIES, GENERAL_VERBS, QUESTION_WORDS, is_function, stem, words
 
-LENGTH, FORM, CASE, END = "length in words", "form", "capitalisation", "end punctuation"
+LENGTH, FORM, CASE, END, LEAD = "length", "form", "capitalisation", "punctuation", "leading words"
 _LENGTHS = (
     (2, "very short (1-2 words)"),
     (5, "short (3-5 words)"),
@@ -76,11 +76,11 @@ def style_of(attributes: list[dict[str, Any]]) -> Style:
 def measure(queries: list[str]) -> list[dict[str, Any]]:
     """Attributes of a batch: values seen, most frequent first, and their neighbours as generalised values."""
     lengths = [label for _, label in _LENGTHS]
-    leads = _frequent(queries, _lead)
+    leads = _frequent(queries, lead_of)
     found = [
         _attribute(LENGTH, _frequent(queries, length_of), lengths, adjacent=True),
         _attribute(FORM, _frequent(queries, form_of), list(_FORMS), adjacent=True),
-        _attribute("leading words", leads, [sibling for lead in leads for sibling in _SIBLINGS.get(lead, ())]),
+        _attribute(LEAD, leads, [sibling for lead in leads for sibling in _SIBLINGS.get(lead, ())]),
         _attribute(CASE, _frequent(queries, case_of), []),
         _attribute(END, _frequent(queries, end_of), []),
         _attribute("digits", _frequent(queries, _digits), []),
@@ -135,7 +135,8 @@ def end_of(query: str) -> str:
     return last if last in (*_QUESTION_MARKS, "!", ".", "\u3002") else "none"
 
 
-def _lead(query: str) -> str:
+def lead_of(query: str) -> str:
+    """The first two words of a query, where the first is a word of form; else nothing."""
     lower = [word.lower() for word in words(query)][:2]
     return " ".join(lower) if lower and is_function(lower[0]) else ""
 

@@ -7,18 +7,36 @@ SHA-256 of the request, so the same request gets the same answer.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from synalign.generation.writer_attributes import Style, form_of, measure, style_of
+from synalign.generation.attribute_coverage import word_range
+from synalign.generation.writer_attributes import (
+    CASE,
+    END,
+    FORM,
+    LEAD,
+    LENGTH,
+    Style,
+    case_of,
+    end_of,
+    form_of,
+    lead_of,
+    length_of,
+    measure,
+    style_of,
+)
 from synalign.generation.writer_phrases import Subject, subjects
 from synalign.generation.writer_templates import Filling, fill, shared_words
 from synalign.generation.writer_words import is_function, stem, unspaced, words
 
 _TRIES = 8
+_MEASURED = {FORM: form_of, LENGTH: length_of, LEAD: lead_of, CASE: case_of, END: end_of}
 
 
 def describe(data: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +53,7 @@ def write_queries(data: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         data: The data block of the request *write*: `queries_per_document`, `max_query_characters`, `attributes`,
-            `demonstrations` and `documents`.
+            `demonstrations` and `documents`, each with its `combinations`.
     """
     demonstrations = [str(query) for query in data["demonstrations"]] or [""]
     seed = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).digest()
@@ -43,7 +61,7 @@ def write_queries(data: dict[str, Any]) -> dict[str, Any]:
     documents = [(str(document["title"]), str(document["text"])) for document in data["documents"]]
     wanted = int(data["queries_per_document"])
     written = [
-        {"document": document["document"], "queries": writer.queries(subject, wanted)}
+        {"document": document["document"], "queries": writer.queries(subject, wanted, document.get("combinations", []))}
         for document, subject in zip(data["documents"], subjects(documents), strict=True)
     ]
     return {"documents": written}
@@ -60,34 +78,56 @@ class _Writer:
         self._shared = shared_words(demonstrations)
         self._written = {_identity(query) for query in demonstrations}
         self._turn = self._endless()
+        self._used: Counter[str] = Counter()
 
-    def queries(self, subject: Subject, wanted: int) -> list[str]:
+    def queries(self, subject: Subject, wanted: int, combinations: list[dict[str, str]]) -> list[str]:
         """Distinct queries for one document, fewer only when it has too little to say."""
         found: list[str] = []
         for attempt in range(wanted * _TRIES):
-            query = self._query(subject, attempt)
-            if len(found) < wanted and query and _identity(query) not in self._written:
+            if len(found) >= wanted:
+                break
+            # What a combination asks for may have been said already: then any other form will do.
+            asked = combinations[len(found)] if len(found) < len(combinations) and attempt < wanted * _TRIES / 2 else {}
+            query = self._query(subject, attempt, asked)
+            if query and _identity(query) not in self._written:
                 self._written.add(_identity(query))
                 found.append(query)
         return found
 
-    def _query(self, subject: Subject, attempt: int) -> str:
-        demonstration = next(self._turn)
+    def _query(self, subject: Subject, attempt: int, combination: dict[str, str]) -> str:
+        demonstration = self._fitting(combination)
         phrases = subject.phrases
         # Each query starts from another phrase; the best ones come round first.
         start = attempt % len(phrases) if phrases else 0
         filling = Filling(subject, phrases[start:] + phrases[:start], self._random.random() < 0.6)
-        if self._style.generalise(self._random):
+        form = str(combination.get(FORM, ""))
+        bare = form == "keywords" and form_of(demonstration) != form
+        if bare or (not combination and self._style.generalise(self._random)):
             parts = [*subject.topic, *(filling.phrases[0] if filling.phrases else ())]
         else:
             parts = fill(demonstration, filling, self._shared)
-        return self._finish(_lengthened(parts, filling, demonstration), demonstration)
+        least, most = word_range(str(combination.get(LENGTH, ""))) or (0, 10**6)
+        length = min(max(len(words(demonstration)), least), most)
+        return self._finish(_lengthened(parts, filling, demonstration, length), demonstration)
+
+    def _fitting(self, combination: dict[str, str]) -> str:
+        """The next demonstration that has what the combination asks for; its values count in their order."""
+        pool = self._demonstrations
+        for name, value in combination.items():
+            measured = _MEASURED.get(name)
+            pool = [query for query in pool if measured is not None and measured(query) == value] or pool
+        if len(pool) == len(self._demonstrations):
+            return next(self._turn)
+        # The least used of them, so that a form that few show is not made from one template again and again.
+        chosen = min(pool, key=lambda query: (self._used[query], self._random.random()))
+        self._used[chosen] += 1
+        return chosen
 
     def _finish(self, parts: list[str], demonstration: str) -> str:
         """Words as one query: joined, cased and punctuated as the demonstration is."""
         glue = "" if unspaced(demonstration) and unspaced("".join(parts)) else " "
-        while len(parts) > 1 and len(glue.join(parts)) >= self._longest:
-            parts = parts[:-1]
+        ends = list(itertools.accumulate(len(part) + len(glue) for part in parts))
+        parts = parts[: max(1, bisect_right(ends, self._longest))]
         text = self._style.apply(glue.join(parts), demonstration)
         return text[: self._longest].strip()
 
@@ -99,9 +139,9 @@ class _Writer:
             yield from order
 
 
-def _lengthened(parts: list[str], filling: Filling, demonstration: str) -> list[str]:
-    """A query much shorter than its demonstration gets another phrase, so that lengths are distributed alike."""
-    lacking = len(words(demonstration)) - len(parts)
+def _lengthened(parts: list[str], filling: Filling, demonstration: str, length: int) -> list[str]:
+    """A query much shorter than it should be gets another phrase, so that lengths are distributed alike."""
+    lacking = length - len(parts)
     said = {stem(word) for word in parts}
     for phrase in filling.phrases[1:]:
         if lacking < 2:

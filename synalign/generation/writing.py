@@ -6,11 +6,12 @@ import unicodedata
 from collections import Counter
 from typing import Any, NamedTuple
 
-from synalign.config import Configuration
+from synalign.config import Configuration, PersonalData
 from synalign.generation.attributes import attributes_as_data
-from synalign.generation.batches import Batch, Document
+from synalign.generation.batches import Batch
 from synalign.generation.client import Request
-from synalign.generation.prompts import prompt_version, render
+from synalign.generation.combinations import combinations
+from synalign.generation.prompts import Excerpt, prompt_version, redactions, render
 from synalign.generation.schemas import QUERIES, LatentAttributes, WrittenQueries
 from synalign.tables import content_id
 from synalign.text import normalise
@@ -49,35 +50,49 @@ class Written(NamedTuple):
 
 def asked_for(batch: Batch, configuration: Configuration) -> int:
     """How many queries a batch's request asks for."""
-    return len(batch.documents) * configuration.generation.queries_per_document
+    return len(batch.documents) * configuration.queries_per_target
 
 
 def write_request(batch: Batch, attributes: LatentAttributes, configuration: Configuration) -> Request:
     """Ask for queries that have these attributes, for the documents of a batch."""
-    settings = configuration.generation
-    longest = configuration.ingest.max_query_characters
+    wanted, longest = configuration.queries_per_target, configuration.ingest.max_query_characters
+    combined = combinations(
+        attributes,
+        batch.demonstrations,
+        len(batch.documents),
+        wanted,
+        batch_id=batch.batch_id,
+        seed=configuration.seed,
+    )
     data = {
-        "queries_per_document": settings.queries_per_document,
+        "queries_per_document": wanted,
         "max_query_characters": longest,
         "attributes": attributes_as_data(attributes),
         "demonstrations": batch.demonstrations,
         "documents": [
-            _as_data(number, document, settings.document_characters) for number, document in enumerate(batch.documents)
+            {**shown, "combinations": rows}
+            for shown, rows in zip(_documents(batch, configuration), combined, strict=True)
         ],
     }
     messages = render(
         WRITE,
         data,
+        configuration,
         count=len(batch.documents),
-        queries_per_document=settings.queries_per_document,
+        queries_per_document=wanted,
         max_query_characters=longest,
     )
-    return Request(WRITE, batch.batch_id, prompt_version(WRITE), messages, QUERIES, WrittenQueries)
+    return Request(WRITE, batch.batch_id, prompt_version(WRITE, configuration), messages, QUERIES, WrittenQueries)
+
+
+def redacted_in(batch: Batch, configuration: Configuration) -> Counter[PersonalData]:
+    """How many pieces of personal data of each kind were kept out of a batch's prompts; each text counts once."""
+    return redactions([batch.demonstrations, _documents(batch, configuration)], configuration.generation)
 
 
 def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configuration: Configuration) -> Written:
     """Judge every query of an answer: a candidate, or rejected for a reason that is counted."""
-    quota = dict.fromkeys(range(len(batch.documents)), configuration.generation.queries_per_document)
+    quota = dict.fromkeys(range(len(batch.documents)), configuration.queries_per_target)
     longest = configuration.ingest.max_query_characters
     candidates: list[Candidate] = []
     rejected: Counter[str] = Counter()
@@ -100,9 +115,16 @@ def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configura
     return Written(candidates, returned, rejected, sum(quota.values()))
 
 
-def _as_data(number: int, document: Document, characters: int) -> dict[str, Any]:
-    title = " ".join(document.title[:_TITLE_CHARACTERS].split())
-    return {"document": number, "title": title, "text": document.text.strip()[:characters]}
+def _documents(batch: Batch, configuration: Configuration) -> list[dict[str, Any]]:
+    characters = configuration.generation.document_characters
+    return [
+        {
+            "document": number,
+            "title": Excerpt(" ".join(document.title[: 2 * _TITLE_CHARACTERS].split()), _TITLE_CHARACTERS),
+            "text": Excerpt(document.text.lstrip(), characters),
+        }
+        for number, document in enumerate(batch.documents)
+    ]
 
 
 def _reason(query: str, longest: int, quota: int | None) -> str:
@@ -115,6 +137,6 @@ def _reason(query: str, longest: int, quota: int | None) -> str:
         return EMPTY
     if len(query) > longest:
         return OVER_LENGTH
-    if any(character == "\ufffd" or unicodedata.category(character) == "Cc" for character in query):
+    if any(character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cs") for character in query):
         return CONTROL_CHARACTERS
     return ""

@@ -75,3 +75,12 @@ def test_wrong_shapes_are_named():
         choose_targets(documents[:, :2], documents, np.zeros(3, dtype=np.int64), 1)
     with pytest.raises(ArgumentError, match="clicked"):
         choose_targets(documents, documents, np.zeros(3, dtype=np.int64), 1, [[]])
+
+
+def test_mixed_targets_are_half_clicked_ones_and_cold_ones_for_the_rest():
+    documents = np.eye(6, dtype=np.float32)
+    events = np.array([9, 9, 9, 9, 0, 0])
+    (rows,) = choose_targets(documents[:1], documents, events, 4, [[3, 2, 1, 0]], 2)
+    assert rows.tolist() == [3, 2, 4, 5]
+    (few,) = choose_targets(documents[:1], documents, events, 4, [[1]], 2)
+    assert few.tolist()[:1] == [1] and len(set(few.tolist())) == 4

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synalign.generation.schemas import LatentAttributes, WrittenQueries
+from synalign.generation.writer_attributes import form_of
 from synalign.generation.writer_language import describe, write_queries
 from synalign.generation.writer_phrases import subjects
 from synalign.generation.writer_templates import Filling, fill
@@ -38,10 +39,10 @@ def written(demonstrations, *documents, wanted=4, longest=300, attributes=None):
 def test_attributes_are_what_can_be_counted_by_hand():
     answer = LatentAttributes.model_validate(describe({"demonstrations": QUESTIONS}))
     seen = {attribute.name: attribute.values_seen for attribute in answer.attributes}
-    assert seen["length in words"] == ["medium (6-9 words)", "short (3-5 words)"]
+    assert seen["length"] == ["medium (6-9 words)", "short (3-5 words)"]
     assert seen["form"] == ["question"]
     assert seen["capitalisation"] == ["lower case"]
-    assert seen["end punctuation"] == ["none", "?"]
+    assert seen["punctuation"] == ["none", "?"]
     assert seen["digits"] == ["without digits"]
     assert seen["leading words"] == ["how to", "what is", "where does"]
 
@@ -131,3 +132,24 @@ def test_any_text_gets_an_answer_within_bounds(demonstrations, documents, longes
 def test_attributes_of_others_change_nothing_and_do_not_crash():
     foreign = [{"name": "mood", "values_seen": ["sour"], "values_generalised": []}]
     assert written(QUESTIONS, CAT, attributes=foreign)[0]
+
+
+def test_a_combination_changes_what_is_written():
+    demonstrations = ["what is the origin of tea", "kettle cleaning tips", "how to clean a kettle"]
+
+    def asked(**combination):
+        data = {
+            "queries_per_document": 3,
+            "max_query_characters": 300,
+            "attributes": [],
+            "demonstrations": demonstrations,
+            "documents": [{"document": 0, "title": CAT[0], "text": CAT[1], "combinations": [combination] * 3}],
+        }
+        return write_queries(data)["documents"][0]["queries"]
+
+    assert all(form_of(query) == "question" for query in asked(form="question"))
+    assert all(form_of(query) == "keywords" for query in asked(form="keywords"))
+    assert all(query.startswith("how to") for query in asked(**{"leading words": "how to"})[:2])
+    long, short = (asked(length=f"{words} words", form="keywords") for words in ("9-12", "2-3"))
+    assert min(len(query.split()) for query in long) > max(len(query.split()) for query in short) >= 2
+    assert len(asked(form="no such form")) == 3
