@@ -22,6 +22,7 @@ from mlflow.exceptions import MlflowException
 
 from synalign import flow, tables
 from synalign.errors import RegistryError
+from synalign.generation.ledger import ledger_figures, whole_ledger
 from synalign.tables import content_id
 
 log = logging.getLogger("synalign")
@@ -94,7 +95,9 @@ def register(release: Release, tracking_uri: str, artifacts: str | None = None) 
 
     Raises:
         RegistryError: MLflow cannot be reached or refuses.
+        RunError: The ledger does not add up.
     """
+    metrics = _figures(release)
     client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     model = f"{release.retriever}-training-set"
     try:
@@ -102,7 +105,7 @@ def register(release: Release, tracking_uri: str, artifacts: str | None = None) 
         version = _version(client, release, model, run)
         reused = version.tags.get(_STATUS) == _READY
         if not reused:
-            _complete(client, release, model, version, run)
+            _complete(client, release, model, version, run, metrics)
         current = _move_alias(client, release, model, version)
     except MlflowException as error:
         raise RegistryError(
@@ -148,17 +151,13 @@ def _version(client: MlflowClient, release: Release, model: str, run: Run) -> Mo
     )
 
 
-def _complete(client: MlflowClient, release: Release, model: str, version: ModelVersion, run: Run) -> None:
+def _complete(
+    client: MlflowClient, release: Release, model: str, version: ModelVersion, run: Run, metrics: dict[str, float]
+) -> None:
     """Fill run and version; the status is last, so that whatever lacks it is filled again."""
     run_id = run.info.run_id
     known = set(run.data.params)
     params = [Param(key, str(value)[:500]) for key, value in _flat(release.configuration).items() if key not in known]
-    steps = flow.STEPS[:-1]
-    metrics = {
-        f"{step.name}.{key}": float(value)
-        for step in steps
-        for key, value in _numbers(release.manifests[step.name]).items()
-    }
     at = run.info.start_time
     # MLflow takes at most 100 parameters, or 1000 metrics, in one batch.
     for start in range(0, len(params), 100):
@@ -234,6 +233,16 @@ def _dataset(release: Release, table: str) -> DatasetInput:
         profile=json.dumps({"num_rows": manifest["rows"]}),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", table), InputTag("sha256", manifest["digest"])])
+
+
+def _figures(release: Release) -> dict[str, float]:
+    """Metrics of the MLflow run: where every query ended, such as `ledger.rejected.leak`, and those of every step."""
+    ledger = whole_ledger(*(release.manifests[step]["metrics"] for step in ("generate", "screen")))
+    figures = {f"ledger.{key}": float(count) for key, count in ledger_figures(ledger).items()}
+    for step in flow.STEPS[:-1]:
+        manifest = release.manifests[step.name]
+        figures |= {f"{step.name}.{key}": float(value) for key, value in _numbers(manifest).items()}
+    return figures
 
 
 def _numbers(manifest: dict[str, Any]) -> dict[str, float]:

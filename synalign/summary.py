@@ -8,6 +8,7 @@ from typing import Any
 from synalign import flow, manifests
 from synalign.config import Configuration
 from synalign.errors import RunError
+from synalign.generation.ledger import ledger_lines, whole_ledger
 from synalign.run import Interval, Run, root
 
 
@@ -42,22 +43,20 @@ def summarise(run: Run, since: datetime | None = None) -> list[str]:
         Lines of text.
 
     Raises:
-        RunError: A step has not finished.
+        RunError: A step has not finished, or the ledger does not add up.
     """
     manifests = {step.name: run.require(step.name) for step in flow.STEPS}
     ingest, screen, align = (manifests[name]["metrics"] for name in ("ingest", "screen", "align"))
     rows = {table: content["rows"] for manifest in manifests.values() for table, content in manifest["tables"].items()}
     register = manifests["register"]["metrics"]
-    rejected = {key: screen[key] for key in ("inconsistent", "leak", "near_real", "exact_duplicate", "near_duplicate")
-                if key in screen}  # fmt: skip
+    ledger = whole_ledger(manifests["generate"]["metrics"], screen)
     lines = [
         f"{run.configuration.retriever}, {run.interval.name}",
         f"  in    {ingest['log_rows']} log rows, {ingest['document_rows']} documents; {rows['rejected']} rejected",
         f"        {rows['queries']} distinct queries, {rows['pairs']} pairs",
         f"  asked {rows['requests']} requests for {manifests['sample']['metrics']['batches']} batches "
         f"of demonstrations; written by {manifests['generate']['metrics'].get('model')}",
-        f"  wrote {screen['candidates']} candidates, {screen['accepted']} accepted"
-        + "".join(f", {count} {reason.replace('_', ' ')}" for reason, count in rejected.items()),
+        *_labelled("wrote", ledger_lines(ledger)),
         f"  out   {rows['training_set']} rows: {_rows(manifests['assemble']['metrics'])}",
         f"  MMD²  {_mmd(align)}",
         f"  ESS   {align['effective_sample_size']:.0f} of {align['synthetic']} "
@@ -71,6 +70,11 @@ def summarise(run: Run, since: datetime | None = None) -> list[str]:
         reused = [name for name, manifest in manifests.items() if datetime.fromisoformat(manifest["started"]) < since]
         lines.append(f"  reused {', '.join(reused) if reused else 'no step'}")
     return lines
+
+
+def _labelled(label: str, lines: list[str]) -> list[str]:
+    """Lines with a label before the first."""
+    return [f"  {name:<5} {line}" for name, line in zip([label, *[""] * len(lines)], lines, strict=False)]
 
 
 def _rows(metrics: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from synalign import flow, registry
-from synalign.errors import RegistryError
+from synalign.errors import RegistryError, RunError
 from synalign.registry import Release
 from synalign.tables import schema
 
@@ -19,7 +19,18 @@ DIGEST = "0123456789abcdef" * 4
 
 def manifests(digest: str = DIGEST) -> dict[str, dict[str, Any]]:
     metrics: dict[str, dict[str, Any]] = {
-        "generate": {"model": "synalign-embedded-writer", "outcomes": {"ok": 4}},
+        "generate": {
+            "model": "synalign-embedded-writer",
+            "outcomes": {"ok": 4},
+            "ledger": {
+                "asked_for": 12,
+                "accepted": 9,
+                "rejected": {"over_length": 1},
+                "not_written": {"not_returned": 2},
+                "surplus": {"too_many": 5},
+            },
+        },
+        "screen": {"candidates": 9, "accepted": 6, "rejected": {"leak": 2, "inconsistent": 1}},
         "align": {
             "mmd2_held_out_before": 0.02,
             "mmd2_held_out_after": 0.01,
@@ -76,6 +87,12 @@ def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
     assert run.data.metrics["align.mmd2_held_out_after"] == 0.01
     assert run.data.metrics["generate.outcomes.ok"] == 4
     assert run.data.metrics["assemble.training_set_rows"] == 3
+    ledger = {
+        key.removeprefix("ledger."): value for key, value in run.data.metrics.items() if key.startswith("ledger.")
+    }
+    assert (ledger["accepted"], ledger["rejected.leak"], ledger["rejected.copied"]) == (6, 2, 0)
+    assert (ledger["not_written.not_returned"], ledger["surplus.too_many"]) == (2, 5)
+    assert ledger["asked_for"] == ledger["accepted"] + ledger["rejected"] + ledger["not_written"] == 12
     inputs = {entry.dataset.name: entry for entry in run.inputs.dataset_inputs}
     assert set(inputs) == {"pairs", "queries", "documents", "candidates", "weights", "training_set"}
     assert {tag.key: tag.value for tag in inputs["pairs"].tags}["sha256"] == DIGEST
@@ -160,3 +177,10 @@ def test_a_server_that_is_down_is_named_without_its_password(release: Release, m
         registry.register(release, "http://user:canary@127.0.0.1:9")
     assert "127.0.0.1:9" in str(error.value)
     assert "canary" not in str(error.value)
+
+
+def test_a_ledger_that_does_not_add_up_is_never_registered(release: Release, uri: str, tmp_path: Path) -> None:
+    release.manifests["generate"]["metrics"]["ledger"]["asked_for"] = 13
+    with pytest.raises(RunError, match=r"does not add up: 13 queries were asked for"):
+        registry.register(release, uri, tmp_path.as_uri())
+    assert client_of(uri).search_registered_models() == []

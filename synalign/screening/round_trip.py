@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from synalign.screening.cosines import tiles
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK = 1024
+
+ROUNDING = 1e-6
+"""Cosines in single precision that differ by less are equal: the order of summation decides about them."""
 
 
 def round_trip_ranks(
@@ -21,7 +25,7 @@ def round_trip_ranks(
 ) -> NDArray[np.int64]:
     """The rank of each query's own document among all documents, by cosine.
 
-    Costs m x D multiplications of length d, and 1024 x D floats of memory.
+    Costs m x D multiplications of length d; memory does not grow with either.
 
     Args:
         queries: (m, d) float32, unit rows.
@@ -29,12 +33,11 @@ def round_trip_ranks(
         targets: (m,) row of each query's document.
 
     Returns:
-        (m,) int64, 1 for the nearest; documents equally near do not push a target back.
+        (m,) int64, 1 for the nearest; documents equally near, but for rounding, do not push a target back.
     """
-    ranks = np.empty(len(queries), dtype=np.int64)
-    for start in range(0, len(queries), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        scores = queries[block] @ documents.T
-        own = np.take_along_axis(scores, targets[block, None], axis=1)
-        ranks[block] = 1 + np.count_nonzero(scores > own, axis=1)
+    ranks = np.ones(len(queries), dtype=np.int64)
+    for rows, columns, cosines in tiles(queries, documents):
+        if columns.start == 0:
+            own = np.einsum("rd,rd->r", queries[rows], documents[targets[rows]])
+        ranks[rows] += np.count_nonzero(cosines > own[:, None] + ROUNDING, axis=1)
     return ranks

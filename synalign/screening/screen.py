@@ -1,13 +1,22 @@
-"""The step *screen*: one verdict per candidate.
+"""The step *screen*: one verdict per candidate, the first that applies.
 
-Order matters: a query that does not find its document must not push out a near-copy that does, so the round trip
-comes before deduplication; and what is too near a held-out query is called a leak even when it is a copy as well.
+Filters are tried in this order:
+
+1. `personal_data`: whatever else is wrong with a query, that it holds somebody's data must be seen.
+2. `copied`: it shares a long run of words with its document.
+3. `inconsistent`: it does not find its document. For classification: its label is not among those whose real train
+   texts are nearest to it. Before deduplication: a query that does not find its document must not push out a near-copy
+   that does.
+4. `leak`: too near a held-out query. Before the other duplicates, so that what is both is called a leak.
+5. `near_real`: too near a real train query; the training set has that one already.
+6. `exact_duplicate`, `near_duplicate`: of an earlier candidate that is kept. Last, so that only what passes every other
+   filter pushes anything out; and before weighting, which would share one query's weight among its copies.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +24,54 @@ import pyarrow.compute as pc
 
 from synalign.embedding.matrix import matrix
 from synalign.errors import GenerationError
-from synalign.run import Attempt
+from synalign.privacy import redact
+from synalign.run import Attempt, Run
+from synalign.screening.copied import copied_spans
 from synalign.screening.duplicates import exact_duplicates, near_duplicates, nearest_cosine
+from synalign.screening.labels import label_depth, label_places
+from synalign.screening.personal import personal_data
 from synalign.screening.round_trip import round_trip_ranks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from synalign.config import Configuration
+
 log = logging.getLogger("synalign")
+
+EXAMPLES, EXAMPLE_CHARACTERS = 3, 200
+
+_CAUSES = {
+    "personal_data": "they hold what looks like personal data (screening.personal_data, generation.redact)",
+    "copied": "they share long runs of words with their documents (screening.copied_words)",
+    "inconsistent": "they do not find the documents they were written for (screening.round_trip_depth)",
+    "leak": "they repeat held-out queries (screening.near_duplicate_cosine)",
+    "near_real": "they repeat the demonstrations or other real queries (screening.near_duplicate_cosine)",
+    "exact_duplicate": "they repeat each other",
+    "near_duplicate": "they repeat each other, nearly (screening.near_duplicate_cosine)",
+}
+
+
+class Pool(NamedTuple):
+    """The candidates as filters need them.
+
+    Attributes:
+        ids: (m,) candidate ids.
+        queries: (m,) queries.
+        documents: (m,) ids of their documents.
+        vectors: (m, d) float32, unit rows.
+    """
+
+    ids: list[str]
+    queries: list[str]
+    documents: list[str]
+    vectors: NDArray[np.float32]
+
+    def texts(self, rows: NDArray[np.int64]) -> list[str]:
+        """The queries of some rows."""
+        return [self.queries[row] for row in rows]
 
 
 class Verdicts:
@@ -44,65 +93,137 @@ class Verdicts:
         self.reasons[rows[rejected]] = reason
         self.scores[rows[rejected]] = scores[rejected]
 
+    @property
+    def rejected(self) -> dict[str, int]:
+        """How many are rejected, by reason, in the order of the filters."""
+        counts = {reason: int(np.count_nonzero(self.reasons == reason)) for reason in _CAUSES}
+        return {reason: count for reason, count in counts.items() if count}
+
 
 def screen(attempt: Attempt) -> None:
-    """Write `screening`.
+    """Write `screening`. An accepted row's score is the rank of its document; a rejected one's, what decided it.
 
     Raises:
         GenerationError: No candidate is left.
     """
-    run, settings = attempt.run, attempt.configuration.screening
-    candidates, queries = run.read("candidates"), run.read("queries")
-    ids = candidates["candidate_id"].to_pylist()
-    vectors = matrix(run.read("candidate_embeddings"), ids)
-    real_vectors = matrix(run.read("query_embeddings"), queries["query_id"].to_pylist())
-    in_train = np.asarray(pc.equal(queries["split"], "train"))
+    pool = _pool(attempt.run)
+    verdicts = _judge(attempt.run, pool)
+    left = len(verdicts.open)
+    attempt.metrics.update({"candidates": len(pool.ids), "accepted": left, "rejected": verdicts.rejected})
+    attempt.metrics["examples"] = _examples(pool, verdicts, attempt.configuration)
+    if not left:
+        commonest = max(verdicts.rejected, key=verdicts.rejected.__getitem__, default="inconsistent")
+        raise GenerationError(
+            f"none of {len(pool.ids)} written queries passed the screens: {verdicts.rejected}.",
+            cause=f"most of them: {_CAUSES[commonest]}",
+            remedy="read the table candidates; try another generation.model, or change the setting named above",
+        )
+    log.info("screen: %d of %d accepted", left, len(pool.ids))
+    attempt.write("screening", _table(pool, verdicts))
 
-    verdicts = Verdicts(len(ids))
-    ranks = _ranks(attempt, candidates, vectors)
-    verdicts.reject(verdicts.open, ranks > settings.round_trip_depth, "inconsistent", ranks.astype(float))
-    for reason, others in (("leak", real_vectors[~in_train]), ("near_real", real_vectors[in_train])):
+
+def _pool(run: Run) -> Pool:
+    candidates = run.read("candidates")
+    ids, queries, documents = (candidates[name].to_pylist() for name in ("candidate_id", "query", "document_id"))
+    return Pool(ids, queries, documents, matrix(run.read("candidate_embeddings"), ids))
+
+
+def _judge(run: Run, pool: Pool) -> Verdicts:
+    settings, generation = run.configuration.screening, run.configuration.generation
+    verdicts = Verdicts(len(pool.ids))
+    if settings.personal_data:
         rows = verdicts.open
-        cosines = nearest_cosine(vectors[rows], others)
+        held, kinds = personal_data(pool.texts(rows), generation.redact, generation.phone_regions)
+        verdicts.reject(rows, held, "personal_data", kinds)
+    rows = verdicts.open
+    spans = _spans(run, pool, rows)
+    verdicts.reject(rows, spans >= settings.copied_words, "copied", spans)
+    rows = verdicts.open
+    ranks = np.zeros(len(pool.ids))
+    ranks[rows], depth = _ranks(run, pool, rows)
+    verdicts.reject(rows, ranks[rows] > depth, "inconsistent", ranks[rows])
+    for reason, others in _real(run).items():
+        rows = verdicts.open
+        cosines = nearest_cosine(pool.vectors[rows], others)
         verdicts.reject(rows, cosines >= settings.near_duplicate_cosine, reason, cosines)
     rows = verdicts.open
-    texts = [candidates["query"][int(row)].as_py() for row in rows]
-    verdicts.reject(rows, exact_duplicates(texts), "exact_duplicate", np.ones(len(rows)))
+    verdicts.reject(rows, exact_duplicates(pool.texts(rows)), "exact_duplicate", np.ones(len(rows)))
     rows = verdicts.open
-    dropped, cosines = near_duplicates(vectors[rows], settings.near_duplicate_cosine)
+    dropped, cosines = near_duplicates(pool.vectors[rows], settings.near_duplicate_cosine)
     verdicts.reject(rows, dropped, "near_duplicate", cosines)
     verdicts.scores[verdicts.open] = ranks[verdicts.open]
+    return verdicts
 
-    _write(attempt, ids, verdicts)
+
+def _spans(run: Run, pool: Pool, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The longest run of words that each query shares with its document."""
+    documents = run.read("documents")
+    wanted = pa.array(sorted({pool.documents[row] for row in rows}), pa.string())
+    documents = documents.filter(pc.is_in(documents["document_id"], wanted))
+    place = _places(documents["document_id"].to_pylist())
+    parts = list(zip(documents["title"].to_pylist(), documents["text"].to_pylist(), strict=True))
+    return copied_spans(pool.texts(rows), parts, np.array([place[pool.documents[row]] for row in rows], dtype=np.int64))
 
 
-def _ranks(attempt: Attempt, candidates: pa.Table, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
-    embeddings = attempt.run.read("document_embeddings")
+def _ranks(run: Run, pool: Pool, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """The rank of each query's document among all, for the query, and how far down it may be."""
+    depth = run.configuration.screening.round_trip_depth
+    embeddings = run.read("document_embeddings")
     document_ids = embeddings["id"].to_pylist()
-    place = {document: row for row, document in enumerate(document_ids)}
-    targets = np.array([place[document] for document in candidates["document_id"].to_pylist()], dtype=np.int64)
-    return round_trip_ranks(vectors, matrix(embeddings, document_ids), targets)
+    place = _places(document_ids)
+    documents = matrix(embeddings, document_ids)
+    if run.configuration.task == "classification":
+        documents, depth = _labels(run, place, documents), label_depth(depth, len(documents))
+    targets = np.array([place[pool.documents[row]] for row in rows], dtype=np.int64)
+    return round_trip_ranks(pool.vectors[rows], documents, targets), depth
 
 
-def _write(attempt: Attempt, ids: list[str], verdicts: Verdicts) -> None:
-    reasons, counts = np.unique([reason or "accepted" for reason in verdicts.reasons], return_counts=True)
-    attempt.metrics.update({"candidates": len(ids), "accepted": 0})
-    attempt.metrics.update({str(reason): int(count) for reason, count in zip(reasons, counts, strict=True)})
-    if not len(verdicts.open):
-        raise GenerationError(
-            f"none of {len(ids)} written queries passed the screens: {dict(zip(reasons, counts, strict=True))}.",
-            cause="the writer's queries do not find their documents",
-            remedy="read the table candidates; try another generation.model, or raise screening.round_trip_depth",
-        )
-    log.info("screen: %d of %d accepted", len(verdicts.open), len(ids))
-    attempt.write(
-        "screening",
-        pa.table(
+def _labels(run: Run, place: dict[str, int], names: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Where each label is, by its train texts."""
+    pairs = run.read("pairs", ["query_id", "document_id", "split"])
+    pairs = pairs.filter(pc.equal(pairs["split"], "train"))
+    texts = matrix(run.read("query_embeddings"), pairs["query_id"].to_pylist())
+    return label_places(texts, np.array([place[label] for label in pairs["document_id"].to_pylist()], np.int64), names)
+
+
+def _real(run: Run) -> dict[str, NDArray[np.float32]]:
+    """Real queries that a candidate must not repeat, by the reason it is rejected for."""
+    queries = run.read("queries", ["query_id", "split"])
+    vectors = matrix(run.read("query_embeddings"), queries["query_id"].to_pylist())
+    in_train = np.asarray(pc.equal(queries["split"], "train"))
+    return {"leak": vectors[~in_train], "near_real": vectors[in_train]}
+
+
+def _places(ids: Sequence[str]) -> dict[str, int]:
+    return {identifier: row for row, identifier in enumerate(ids)}
+
+
+def _examples(pool: Pool, verdicts: Verdicts, configuration: Configuration) -> dict[str, list[dict[str, Any]]]:
+    """Three rejected queries for each reason, those of the lowest ids; no personal data goes into a manifest."""
+    settings = configuration.generation
+    examples = {}
+    for reason in verdicts.rejected:
+        rows = sorted(np.flatnonzero(verdicts.reasons == reason).tolist(), key=pool.ids.__getitem__)[:EXAMPLES]
+        texts = pool.texts(np.array(rows))
+        if reason == "personal_data":
+            texts = [redact(text, settings.redact, settings.phone_regions) for text in texts]
+        examples[reason] = [
             {
-                "candidate_id": ids,
-                "status": ["rejected" if reason else "accepted" for reason in verdicts.reasons],
-                "reason": pa.array(verdicts.reasons.tolist(), pa.string()),
-                "score": verdicts.scores,
+                "query": text[:EXAMPLE_CHARACTERS],
+                "document_id": pool.documents[row],
+                "score": float(verdicts.scores[row]),
             }
-        ),
+            for row, text in zip(rows, texts, strict=True)
+        ]
+    return examples
+
+
+def _table(pool: Pool, verdicts: Verdicts) -> pa.Table:
+    return pa.table(
+        {
+            "candidate_id": pool.ids,
+            "status": ["rejected" if reason else "accepted" for reason in verdicts.reasons],
+            "reason": pa.array(verdicts.reasons.tolist(), pa.string()),
+            "score": verdicts.scores,
+        }
     )

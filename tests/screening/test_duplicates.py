@@ -2,12 +2,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from synalign.screening import duplicates
+from synalign.screening import cosines, duplicates
 
 
 def unit(count: int, dimension: int, seed: int) -> NDArray[np.float32]:
     rows = np.random.default_rng(seed).normal(size=(count, dimension))
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def small_tiles(monkeypatch: pytest.MonkeyPatch, rows: int, columns: int) -> None:
+    monkeypatch.setattr(duplicates, "ROWS", rows)
+    monkeypatch.setattr(cosines, "ROWS", rows)
+    monkeypatch.setattr(cosines, "COLUMNS", columns)
 
 
 def test_exact_duplicates_ignore_case_and_keep_the_first() -> None:
@@ -16,7 +22,7 @@ def test_exact_duplicates_ignore_case_and_keep_the_first() -> None:
 
 
 def test_nearest_cosine_is_the_largest_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_BLOCK", 7)
+    small_tiles(monkeypatch, 7, 6)
     queries, others = unit(30, 5, 0), unit(20, 5, 1)
     np.testing.assert_allclose(duplicates.nearest_cosine(queries, others), (queries @ others.T).max(axis=1), rtol=1e-6)
     assert duplicates.nearest_cosine(queries, others[:0]).tolist() == [-1.0] * 30
@@ -25,16 +31,16 @@ def test_nearest_cosine_is_the_largest_of_all(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("threshold", [0.3, 0.6, 0.95])
 def test_near_duplicates_agree_with_pairs_in_python(monkeypatch: pytest.MonkeyPatch, threshold: float) -> None:
-    monkeypatch.setattr(duplicates, "_BLOCK", 13)
+    small_tiles(monkeypatch, 13, 10)
     queries = unit(80, 3, 2)
     kept: list[int] = []
     for row in range(len(queries)):
         if all(float(queries[row] @ queries[other]) < threshold for other in kept):
             kept.append(row)
-    dropped, cosines = duplicates.near_duplicates(queries, threshold)
+    dropped, nearest = duplicates.near_duplicates(queries, threshold)
     assert np.flatnonzero(~dropped).tolist() == kept
-    assert (cosines[dropped] >= threshold).all()
-    assert (cosines[~dropped] == -1.0).all()
+    assert (nearest[dropped] >= threshold).all()
+    assert (nearest[~dropped] == -1.0).all()
 
 
 def test_copies_leave_one_and_nothing_leaves_nothing() -> None:
@@ -42,3 +48,13 @@ def test_copies_leave_one_and_nothing_leaves_nothing() -> None:
     dropped, _ = duplicates.near_duplicates(same, 0.99)
     assert dropped.tolist() == [False] + [True] * 49
     assert len(duplicates.near_duplicates(same[:0], 0.99)[0]) == 0
+
+
+def test_the_cosine_of_a_dropped_query_is_that_of_the_nearest_kept_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_tiles(monkeypatch, 8, 5)
+    queries = unit(60, 3, 5)
+    dropped, nearest = duplicates.near_duplicates(queries, 0.7)
+    assert dropped.any()
+    for row in np.flatnonzero(dropped):
+        kept = [other for other in range(row) if not dropped[other]]
+        assert nearest[row] == pytest.approx((queries[kept] @ queries[row]).max(), abs=1e-6)

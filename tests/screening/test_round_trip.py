@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from synalign.screening import round_trip
+from synalign.screening import cosines, round_trip
 
 
 def test_ranks_agree_with_sorting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(round_trip, "_BLOCK", 9)
+    monkeypatch.setattr(cosines, "ROWS", 9)
+    monkeypatch.setattr(cosines, "COLUMNS", 7)
     rng = np.random.default_rng(0)
     queries, documents = (rng.normal(size=(rows, 6)).astype(np.float32) for rows in (40, 25))
     targets = rng.integers(0, 25, 40)

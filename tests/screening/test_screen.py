@@ -21,6 +21,7 @@ INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 TIME = pa.timestamp("us", tz="UTC")
 # Directions in the plane, by angle in degrees; cosine of 10 degrees is .985, of 30 .866.
 DOCUMENTS = {"d0": 0, "d90": 90, "d180": 180}
+TEXT = "The descaler removes lime from the tank within twenty minutes of a long hot cycle."
 QUERIES = {"held out": (45, "test"), "chosen by": (60, "validation"), "shown": (200, "train")}
 
 
@@ -30,8 +31,10 @@ def vectors(angles: list[float]) -> pa.Array:
     return pa.array(list(rows), pa.list_(pa.float32()))
 
 
-def run_with(configuration: Configuration, candidates: list[tuple[str, float, str]]) -> Run:
-    """Candidates as (query, angle, document)."""
+def run_with(
+    configuration: Configuration, candidates: list[tuple[str, float, str]], pairs: tuple[tuple[str, str], ...] = ()
+) -> Run:
+    """Candidates as (query, angle, document), real pairs as (query, document)."""
     ids = [f"c{row}" for row in range(len(candidates))]
     queries = list(QUERIES)
     rows: dict[str, dict[str, Any]] = {
@@ -45,6 +48,19 @@ def run_with(configuration: Configuration, candidates: list[tuple[str, float, st
             "label": pa.array([None] * 3, pa.string()),
         },
         "query_embeddings": {"id": queries, "embedding": vectors([angle for angle, _ in QUERIES.values()])},
+        "pairs": {
+            "pair_id": [f"{query} {document}" for query, document in pairs],
+            "query_id": [query for query, _ in pairs],
+            "query": [query for query, _ in pairs],
+            "document_id": [document for _, document in pairs],
+            "count": [1] * len(pairs),
+            "split": [QUERIES[query][1] for query, _ in pairs],
+        },
+        "documents": {
+            "document_id": list(DOCUMENTS),
+            "title": ["", "A title", ""],
+            "text": [TEXT, "Nothing of it.", "Other words."],
+        },
         "document_embeddings": {"id": list(DOCUMENTS), "embedding": vectors(list(DOCUMENTS.values()))},
         "candidates": {
             "candidate_id": ids,
@@ -67,7 +83,7 @@ def run_with(configuration: Configuration, candidates: list[tuple[str, float, st
 
 @pytest.fixture
 def strict(configuration: Make) -> Configuration:
-    return configuration(screening={"round_trip_depth": 1, "near_duplicate_cosine": 0.999})
+    return configuration(screening={"round_trip_depth": 1, "near_duplicate_cosine": 0.999, "copied_words": 6})
 
 
 def reasons(run: Run) -> dict[str, str | None]:
@@ -90,16 +106,63 @@ def test_each_candidate_has_one_verdict_with_its_reason(strict: Configuration) -
             ("GOOD", 20, "d0"),
             ("nearly good", 5.5, "d0"),
             ("another good", 100, "d90"),
+            ("it REMOVES lime, from the tank within days", 20, "d0"),
+            ("write to jane.roe@example.org", 20, "d0"),
         ],
     )
-    summary = perform(run, "screen", screen)
+    metrics = perform(run, "screen", screen)["metrics"]
     assert list(reasons(run).values()) == [
-        None, "inconsistent", "leak", "leak", "near_real", "exact_duplicate", "near_duplicate", None,
+        None, "inconsistent", "leak", "leak", "near_real", "exact_duplicate", "near_duplicate", None, "copied",
+        "personal_data",
     ]  # fmt: skip
-    counts = Counter(summary["metrics"])
-    assert counts["candidates"] == 8
-    assert counts["accepted"] + sum(counts[name] for name in (
-        "inconsistent", "leak", "near_real", "exact_duplicate", "near_duplicate")) == 8  # fmt: skip
+    assert (metrics["candidates"], metrics["accepted"]) == (10, 2)
+    assert metrics["rejected"] == Counter(reason for reason in reasons(run).values() if reason)
+    assert list(metrics["rejected"]) == [
+        "personal_data", "copied", "inconsistent", "leak", "near_real", "exact_duplicate", "near_duplicate",
+    ]  # fmt: skip
+
+
+def test_the_first_filter_that_applies_gives_the_reason(strict: Configuration) -> None:
+    run = run_with(
+        strict,
+        [
+            ("good", 5, "d0"),
+            (f"{TEXT} a@example.org", 45, "d90"),
+            (TEXT.upper(), 80, "d0"),
+            ("far away and held out", 45.01, "d180"),
+            ("good", 45.02, "d90"),
+        ],
+    )
+    perform(run, "screen", screen)
+    assert list(reasons(run).values()) == [None, "personal_data", "copied", "inconsistent", "leak"]
+
+
+def test_scores_say_what_decided(strict: Configuration) -> None:
+    run = run_with(strict, [("good", 5, "d0"), ("Removes lime from the tank within minutes", 20, "d0")])
+    perform(run, "screen", screen)
+    assert run.read("screening")["score"].to_pylist() == [1.0, 6.0]
+
+
+def test_three_examples_of_each_reason_are_those_of_the_lowest_ids_and_hold_no_personal_data(
+    strict: Configuration,
+) -> None:
+    long = "wrong " * 60
+    run = run_with(
+        strict,
+        [("good", 5, "d0"), ("ask a@example.org", 8, "d0"), *((f"{n} {long}", 80, "d0") for n in range(4))],
+    )
+    examples = perform(run, "screen", screen)["metrics"]["examples"]
+    assert [example["query"] for example in examples["inconsistent"]] == [f"{n} {long}"[:200] for n in range(3)]
+    assert examples["inconsistent"][0] | {"query": ""} == {"query": "", "document_id": "d0", "score": 2.0}
+    assert len(examples["personal_data"]) == 1
+    assert "a@example.org" not in str(examples)
+    assert set(examples) == {"inconsistent", "personal_data"}
+
+
+def test_personal_data_passes_where_the_settings_say_so(configuration: Make) -> None:
+    run = run_with(configuration(screening={"personal_data": False}), [("ask a@example.org", 5, "d0")])
+    perform(run, "screen", screen)
+    assert list(reasons(run).values()) == [None]
 
 
 def test_an_inconsistent_query_does_not_push_out_its_consistent_twin(strict: Configuration) -> None:
@@ -116,6 +179,22 @@ def test_accepted_rows_carry_the_rank_of_their_document(configuration: Make) -> 
 
 def test_nothing_left_is_an_error_that_counts_why(strict: Configuration) -> None:
     run = run_with(strict, [("wrong", 80, "d0"), ("leak", 45, "d0")])
-    with pytest.raises(GenerationError, match=r"none of 2 written queries passed.*inconsistent.*1.*leak.*1"):
+    with pytest.raises(
+        GenerationError, match=r"none of 2 written queries passed.*inconsistent.*1.*leak.*1.*\n.*most of them: they do"
+    ):
         perform(run, "screen", screen)
     assert run.manifest("screen") is None
+
+
+def test_a_text_must_be_near_the_real_texts_of_its_label_not_near_its_name(configuration: Make) -> None:
+    # The label d0 is used for what lies at 200 degrees; held-out texts do not move it.
+    pairs = (("shown", "d0"), ("held out", "d0"), ("chosen by", "d0"))
+    candidates = [("like its texts", 220, "d0"), ("like its name", 5, "d0"), ("no text yet", 95, "d90")]
+    source = {"kind": "labelled", "path": "texts"}
+    run = run_with(configuration(task="classification", source=source), candidates, pairs)
+    perform(run, "screen", screen)
+    assert list(reasons(run).values()) == [None, "inconsistent", None]
+    # As a retrieval of documents, all three of them are in the top 10.
+    other = run_with(configuration(retriever="other"), candidates, pairs)
+    perform(other, "screen", screen)
+    assert list(reasons(other).values()) == [None, None, None]

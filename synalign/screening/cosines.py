@@ -1,0 +1,40 @@
+"""Cosines of many vectors to many others as matrix products, a tile at a time: memory does not grow with either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ROWS, COLUMNS = 1024, 16_384
+
+
+class Tile(NamedTuple):
+    """Part of a matrix of cosines.
+
+    Attributes:
+        rows: Which rows.
+        columns: Which columns.
+        cosines: (rows, columns) float32.
+    """
+
+    rows: slice
+    columns: slice
+    cosines: NDArray[np.float32]
+
+
+def tiles(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> Iterator[Tile]:
+    """All cosines, in tiles of at most 1024 x 16384 (64 MB); none where either side is empty.
+
+    Args:
+        vectors: (m, d) float32, unit rows.
+        others: (n, d) float32, unit rows.
+    """
+    for top in range(0, len(vectors), ROWS):
+        rows = slice(top, min(top + ROWS, len(vectors)))
+        for left in range(0, len(others), COLUMNS):
+            columns = slice(left, min(left + COLUMNS, len(others)))
+            yield Tile(rows, columns, vectors[rows] @ others[columns].T)

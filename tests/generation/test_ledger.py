@@ -1,0 +1,163 @@
+"""The ledger: any mix of answers adds up, each query in the one state that it should be in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synalign.config import Configuration
+from synalign.errors import RunError
+from synalign.generation import outcomes
+from synalign.generation.batches import Batch, Document
+from synalign.generation.client import Answer
+from synalign.generation.generate import Result
+from synalign.generation.ledger import REJECTED, generation_ledger, ledger_figures, ledger_lines, whole_ledger
+from synalign.generation.schemas import DocumentQueries, LatentAttributes, WrittenQueries
+from synalign.generation.writing import Written, asked_for, read_answer
+
+CONFIGURATION = Configuration.model_validate(
+    {
+        "retriever": "r",
+        "schedule": {"start": "2026-01-01"},
+        "source": {"kind": "beir", "path": "x"},
+        "ingest": {"max_query_characters": 12},
+        "generation": {"queries_per_document": 2, "redact": []},
+    }
+)
+FAILED = sorted(
+    {*outcomes.RETRIED, *outcomes.FINAL, outcomes.REFUSED, outcomes.TRUNCATED, outcomes.REJECTED, "over_budget"}
+)
+IN_VAIN = {outcomes.REFUSED: "refused", outcomes.TRUNCATED: "truncated", outcomes.INVALID_OUTPUT: "invalid"}
+
+
+def batch(documents: int) -> Batch:
+    return Batch("b", ("shown",), tuple(Document(f"d{n}", "", "text") for n in range(documents)))
+
+
+def answer(outcome: str, content: Any = None) -> Answer:
+    return Answer("id", outcome, content, "model", 1, 1, 0.0, False, Counter())
+
+
+def result(documents: int, outcome: str, entries: list[tuple[int, list[str]]], reason: str) -> tuple[Result, Written]:
+    """What the step makes of an answer that ended so."""
+    shown = batch(documents)
+    named = answer(reason, LatentAttributes.model_construct(attributes=[]) if reason == outcomes.OK else None)
+    if reason != outcomes.OK:
+        outcome = outcomes.NOT_SENT
+    if outcome != outcomes.OK:
+        return Result(shown, named, answer(outcome)), Written([], 0, Counter(), asked_for(shown, CONFIGURATION))
+    content = WrittenQueries(documents=[DocumentQueries(document=n, queries=texts) for n, texts in entries])
+    return Result(shown, named, answer(outcome, content)), read_answer(shown, "id", content, CONFIGURATION)
+
+
+texts = st.sampled_from(["good", "Good", "  ", "", "far too long for it", "a\ufffdb", "b\x07", "東京"]) | st.text(
+    max_size=20
+)
+entries = st.lists(st.tuples(st.integers(-2, 6), st.lists(texts, max_size=5)), max_size=6)
+results = st.builds(
+    result,
+    st.integers(1, 4),
+    st.sampled_from([outcomes.OK, outcomes.OK, *FAILED]),
+    entries,
+    st.sampled_from([outcomes.OK, outcomes.OK, outcomes.OK, *FAILED]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(results, max_size=8), st.data())
+def test_any_mix_of_answers_adds_up_to_what_was_asked_for(mix: list[tuple[Result, Written]], data: Any) -> None:
+    done, written = [part[0] for part in mix], [part[1] for part in mix]
+    ledger = generation_ledger(done, written, CONFIGURATION)
+    asked = sum(2 * len(one.batch.documents) for one in done)
+    returned = sum(
+        len(entry.queries) for one in done if one.write.content is not None for entry in one.write.content.documents
+    )
+    assert ledger["asked_for"] == asked
+    assert ledger["returned"] == returned
+    assert ledger["accepted"] == sum(len(part.candidates) for part in written)
+    assert asked == ledger["accepted"] + sum(ledger["rejected"].values()) + sum(ledger["not_written"].values())
+    assert ledger["rejected"].get("invalid", 0) == sum(ledger["invalid"].values())
+    in_vain = sum(2 * len(one.batch.documents) for one in done if one.write.outcome in IN_VAIN)
+    in_answers = sum(ledger["rejected"].values()) - in_vain
+    assert returned == ledger["accepted"] + in_answers + sum(ledger["surplus"].values())
+
+    left, rejected = ledger["accepted"], {}
+    for reason in data.draw(st.lists(st.sampled_from(REJECTED), unique=True)):
+        rejected[reason] = data.draw(st.integers(0, left))
+        left -= rejected[reason]
+    whole = whole_ledger({"ledger": ledger}, {"candidates": ledger["accepted"], "accepted": left, "rejected": rejected})
+    assert asked == whole["accepted"] + sum(whole["rejected"].values()) + sum(whole["not_written"].values())
+    assert set(whole["rejected"]) <= set(REJECTED)
+    figures = ledger_figures(whole)
+    assert figures["asked_for"] == figures["accepted"] + figures["rejected"] + figures["not_written"]
+    assert {f"rejected.{reason}" for reason in REJECTED} <= set(figures)
+
+
+@pytest.mark.parametrize("outcome", FAILED)
+def test_each_way_to_fail_has_its_state(outcome: str) -> None:
+    done, written = result(3, outcome, [], outcomes.OK)
+    ledger = generation_ledger([done], [written], CONFIGURATION)
+    if outcome in IN_VAIN:
+        assert (ledger["rejected"], ledger["not_written"]) == ({IN_VAIN[outcome]: 6}, {})
+    else:
+        name = "over_budget" if outcome == "over_budget" else f"request_{outcome}"
+        assert (ledger["rejected"], ledger["not_written"]) == ({}, {name: 6})
+
+
+def test_a_second_request_that_was_not_sent_says_whether_the_money_did_not_reach_for_the_first() -> None:
+    poor, refused = (result(1, outcomes.OK, [], reason) for reason in ("over_budget", outcomes.REFUSED))
+    ledger = generation_ledger([poor[0], refused[0]], [poor[1], refused[1]], CONFIGURATION)
+    assert ledger["not_written"] == {"not_sent": 2, "over_budget": 2}
+
+
+def test_one_answer_with_everything_in_it_by_hand() -> None:
+    # Asked: 2 documents x 2. Document 0: one good, one too long, one too many. Document 1: one empty. 9: nobody's.
+    mixed = result(2, "ok", [(0, ["good", "far too long for it", "more"]), (1, [" "]), (9, ["x", "y"])], "ok")
+    ledger = generation_ledger([mixed[0]], [mixed[1]], CONFIGURATION)
+    assert ledger == {
+        "asked_for": 4,
+        "returned": 6,
+        "accepted": 1,
+        "rejected": {"invalid": 1, "over_length": 1},
+        "not_written": {"not_returned": 1},
+        "surplus": {"too_many": 1, "unknown_document": 2},
+        "invalid": {"empty": 1},
+    }
+    whole = whole_ledger({"ledger": ledger}, {"candidates": 1, "accepted": 0, "rejected": {"leak": 1}})
+    assert ledger_lines(whole) == [
+        " 0  accepted",
+        " 1  rejected: invalid",
+        " 1  rejected: over length",
+        " 1  rejected: leak",
+        " 1  not written: not returned",
+        "--",
+        " 4  asked for",
+        "(1  surplus: too many)",
+        "(2  surplus: unknown document)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("generate", "screen", "message"),
+    [
+        ({"asked_for": 5}, {}, r"does not add up: 5 queries were asked for, but 2 accepted \+ 1 rejected"),
+        ({}, {"candidates": 4}, "generate handed on 3 candidates, screen judged 4"),
+        ({}, {"accepted": 3}, "does not add up: 4 queries"),
+        ({}, {"rejected": {}}, "does not add up"),
+    ],
+)
+def test_manifests_that_contradict_each_other_are_an_error(
+    generate: dict[str, Any], screen: dict[str, Any], message: str
+) -> None:
+    ledger = {"asked_for": 4, "accepted": 3, "rejected": {}, "not_written": {"not_returned": 1}, "surplus": {}}
+    with pytest.raises(RunError, match=message):
+        whole_ledger({"ledger": ledger | generate}, {"candidates": 3, "accepted": 2, "rejected": {"leak": 1}} | screen)
+
+
+def test_a_manifest_of_an_earlier_version_is_named_as_such() -> None:
+    with pytest.raises(RunError, match="no 'ledger'"):
+        whole_ledger({}, {"candidates": 1, "accepted": 1, "rejected": {}})

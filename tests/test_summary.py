@@ -1,0 +1,70 @@
+"""What is shown after a refresh: a ledger that adds up before the reader's eyes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from synalign import flow, tables
+from synalign.config import Configuration
+from synalign.errors import RunError
+from synalign.run import Attempt, Interval, Run
+from synalign.summary import latest, summarise
+
+METRICS: dict[str, dict[str, Any]] = {
+    "ingest": {"log_rows": 100, "document_rows": 20},
+    "sample": {"batches": 3},
+    "generate": {
+        "model": "some-model",
+        "ledger": {
+            "asked_for": 1000,
+            "accepted": 900,
+            "rejected": {"refused": 12, "over_length": 3},
+            "not_written": {"not_returned": 61, "over_budget": 24},
+            "surplus": {"too_many": 7},
+        },
+    },
+    "screen": {"candidates": 900, "accepted": 700, "rejected": {"personal_data": 1, "leak": 99, "near_duplicate": 100}},
+    "align": {
+        "mmd2_before": 2e-2,
+        "mmd2_after": 1e-2,
+        "effective_sample_size": 5.0,
+        "synthetic": 9,
+        "document_effective_sample_size": 3.0,
+        "documents": 4,
+    },
+    "assemble": {"real_train_rows": 6, "synthetic_train_rows": 9},
+    "register": {"location": "/somewhere", "model": "shop", "version": "1", "current": True, "failures": []},
+}
+
+
+def finished(configuration: Configuration, **changed: dict[str, Any]) -> Run:
+    run = Run(configuration, Interval.parse("2026-02-28", "2026-03-01"))
+    for step in flow.STEPS:
+        attempt = Attempt(run, step)
+        attempt.begin()
+        for table in step.writes:
+            attempt.write(table, tables.schema(table).empty_table())
+        attempt.metrics = METRICS.get(step.name, {}) | changed.get(step.name, {})
+        attempt.commit()
+    return run
+
+
+def test_the_ledger_is_shown_as_a_sum_that_adds_up(configuration: Callable[..., Configuration]) -> None:
+    finished(configuration())
+    lines = summarise(latest(configuration()))
+    first = next(row for row, line in enumerate(lines) if line.startswith("  wrote"))
+    last = next(row for row, line in enumerate(lines) if line.endswith("asked for"))
+    parts = [line.removeprefix("  wrote").split(maxsplit=1) for line in lines[first : last - 1]]
+    assert [name for _, name in parts] == [
+        "accepted", "rejected: refused", "rejected: over length", "rejected: personal data", "rejected: leak",
+        "rejected: near duplicate", "not written: not returned", "not written: over budget",
+    ]  # fmt: skip
+    assert sum(int(count) for count, _ in parts) == int(lines[last].split()[0]) == 1000
+    assert "(7  surplus: too many)" in lines[last + 1]
+
+
+def test_a_ledger_that_does_not_add_up_is_an_error(configuration: Callable[..., Configuration]) -> None:
+    run = finished(configuration(), screen={"accepted": 701})
+    with pytest.raises(RunError, match="does not add up: 1000 queries were asked for, but 701 accepted"):
+        summarise(run)
