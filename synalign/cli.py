@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,6 +77,33 @@ def show(file: Annotated[Path, typer.Argument(help="A retriever's YAML file.")] 
 
     for line in summarise(latest(retrievers.load(file))):
         typer.echo(line)
+
+
+@application.command()
+def estimate(
+    file: Annotated[Path, typer.Argument(help="A retriever's YAML file.")] = DEMO,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Say what the next refresh asks of the language model: requests, tokens and money. Sends nothing.
+
+    Prompts are rendered from the batches of the latest interval; where none
+    is sampled, from its queries and documents; where none is ingested, from
+    texts as long as the settings allow. The column "estimate" takes answers
+    to be as long as last time (or as usual), "at most" as long as
+    generation.max_output_tokens lets them be.
+
+    Prices and ceilings are settings under generation.budget: input_price and
+    output_price (money per million tokens), batch_discount, max_money,
+    max_tokens. A ceiling is never passed: a run that reaches it ends with
+    what it has.
+
+    Example: synalign estimate my.yaml --json | jq .money.at_most
+    """
+    from synalign.generation import estimate as estimates
+    from synalign.generation.estimate_table import as_table
+
+    found = estimates.estimate(retrievers.load(file))
+    typer.echo(json.dumps(estimates.as_json(found), indent=2) if as_json else "\n".join(as_table(found)))
 
 
 @application.command()

@@ -1,0 +1,318 @@
+"""What a refresh will ask of the language model, in requests, tokens and money, before anything is sent.
+
+Two figures for each amount. The *estimate* takes answers to be as long as they were in the retriever's latest
+refresh, or as they usually are, and tokens to be as many as that refresh was billed for. *At most* takes every answer
+to be as long as it may be (`generation.max_output_tokens`), and counts tokens by a rule that gives too many in any
+language. What the first answer of a batch says goes into its second request: the estimate takes attributes of the
+latest refresh for that, or usual ones; at most they are as long as the prompt allows. Neither knows of tries that fail
+after the model has written something, which cost extra and which a ceiling counts, nor of answers that the journal
+already has, which cost nothing.
+
+Prompts are rendered from what is there: the batches of the latest interval, or else its queries and documents, or else
+texts as long as the configuration lets them be.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from synalign import manifests
+from synalign.config import Configuration
+from synalign.errors import RunError
+from synalign.generation import outcomes
+from synalign.generation.attributes import REASON, reason_request
+from synalign.generation.batches import Batch, Document, read_batches
+from synalign.generation.budget import cost, tokens_of
+from synalign.generation.combinations import MOST_COMBINED
+from synalign.generation.ledger import NOT_RETURNED
+from synalign.generation.request import Request
+from synalign.generation.schemas import Attribute, LatentAttributes
+from synalign.generation.writing import WRITE, asked_for, write_request
+from synalign.run import Interval, Run, root
+from synalign.vectors import evenly_spaced
+
+RENDERED = 100
+"""Most batches whose prompts are rendered; of more, this many evenly spaced ones stand for all."""
+
+COMPARED = 10
+"""Batches that are rendered with usual attributes, too: what attributes add differs little from batch to batch."""
+
+REASON_TOKENS = 600
+"""A usual answer to the first request: a dozen attributes with a handful of values each."""
+
+QUERY_TOKENS = 16
+"""A usual written query, with its share of the JSON around it."""
+
+Basis = Literal["batches", "texts", "configuration"]
+
+
+class Amount(NamedTuple):
+    """A figure that is not known yet.
+
+    Attributes:
+        estimate: What is to be expected.
+        at_most: What it does not pass, failed tries aside, unless the model disregards the prompt.
+    """
+
+    estimate: float
+    at_most: float
+
+
+class Estimate(NamedTuple):
+    """What a refresh will ask for.
+
+    Attributes:
+        retriever: Name of the retriever.
+        mode: How requests are sent.
+        basis: What prompts were rendered from: `batches` of an interval, its `texts`, or the `configuration` alone.
+        interval: The interval they are from; None without one.
+        rendered: How many batches were rendered.
+        batches: Batches of demonstrations, two requests each.
+        queries: Queries asked for.
+        tokens_in: Tokens sent.
+        tokens_out: Tokens received.
+        answers: Whether answers and tokens are taken to be as they were (`measured`) or usually are (`usual`).
+        money: What it costs; None where no price is configured.
+        currency: Of the money.
+        max_money: The ceiling in money, if there is one.
+        max_tokens: The ceiling in tokens, if there is one.
+    """
+
+    retriever: str
+    mode: str
+    basis: Basis
+    interval: str | None
+    rendered: int
+    batches: int
+    queries: int
+    tokens_in: Amount
+    tokens_out: Amount
+    answers: Literal["measured", "usual"]
+    money: Amount | None
+    currency: str
+    max_money: float | None
+    max_tokens: int | None
+
+    @property
+    def verdict(self) -> Literal["no_ceiling", "fits", "may_stop", "stops"]:
+        """Whether the ceilings hold all of it: even at most, by the estimate, or not."""
+        tokens = Amount(*map(sum, zip(self.tokens_in, self.tokens_out, strict=True)))
+        ceilings = [(tokens, self.max_tokens), (self.money, self.max_money)]
+        limited = [(amount, most) for amount, most in ceilings if amount is not None and most is not None]
+        if not limited:
+            return "no_ceiling"
+        if any(amount.estimate > most for amount, most in limited):
+            return "stops"
+        return "fits" if all(amount.at_most <= most for amount, most in limited) else "may_stop"
+
+
+class _Past(NamedTuple):
+    """What earlier requests came to.
+
+    Attributes:
+        asked: Tokens of the first request of a batch; None where none was measured.
+        reason: Tokens of the answer to it.
+        query: Tokens of the answer to the second, for each query that it is asked for.
+        attributes: First answers.
+    """
+
+    asked: float | None
+    reason: float
+    query: float
+    attributes: list[LatentAttributes]
+
+
+def estimate(configuration: Configuration) -> Estimate:
+    """Estimate the next refresh of a retriever. Reads what earlier ones left; sends and writes nothing."""
+    basis, interval, batches, count = _batches(configuration)
+    generation = configuration.generation
+    past = _past(configuration)
+    reasons = [reason_request(batch, configuration) for batch in batches]
+    writes = [write_request(batch, _LONGEST, configuration) for batch in batches]
+    named = zip(batches[:COMPARED], itertools.cycle(past.attributes), strict=False)
+    usual = [write_request(batch, attributes, configuration) for batch, attributes in named]
+    # All figures are of the rendered batches, and grow with the number of batches.
+    scale = count / len(batches)
+    queries = round(scale * sum(asked_for(batch, configuration) for batch in batches))
+    asked, written = _tokens(reasons), _tokens(writes)
+    expected = asked + written * _tokens(usual) / _tokens(writes[: len(usual)])
+    if past.asked is not None:
+        expected *= past.asked / (asked / len(batches))
+    most = generation.max_output_tokens
+    # At most, the whole first answer stands in the second request, beside what is combined of it for every query.
+    bound = max(expected, asked + written + len(batches) * most)
+    sent = Amount(round(scale * expected), round(scale * bound))
+    received = Amount(round(count * min(past.reason, most) + min(queries * past.query, count * most)), 2 * count * most)
+    money = None
+    if generation.budget.input_price or generation.budget.output_price:
+        spent = zip(sent, received, strict=True)
+        money = Amount(*(cost(int(into), int(out), generation.budget, generation.mode) for into, out in spent))
+    return Estimate(
+        retriever=configuration.retriever,
+        mode=generation.mode,
+        basis=basis,
+        interval=interval,
+        rendered=len(batches),
+        batches=count,
+        queries=queries,
+        tokens_in=sent,
+        tokens_out=received,
+        answers="usual" if past.asked is None else "measured",
+        money=money,
+        currency=generation.budget.currency,
+        max_money=generation.budget.max_money,
+        max_tokens=generation.budget.max_tokens,
+    )
+
+
+def as_json(found: Estimate) -> dict[str, Any]:
+    """An estimate for programs."""
+    content = found._asdict()
+    content |= {name: amount._asdict() for name, amount in content.items() if isinstance(amount, Amount)}
+    return {**content, "requests": 2 * found.batches, "verdict": found.verdict}
+
+
+_USUAL = LatentAttributes(
+    attributes=[
+        Attribute(
+            name=f"attribute {letter}",
+            values_seen=[f"value seen {number} {letter}" for number in range(4)],
+            values_generalised=[f"another value {number} {letter}" for number in range(4)],
+        )
+        for letter in "abcdefghijkl"
+    ]
+)
+# The prompt allows no longer values, and no more of them are combined for a query.
+_LONGEST = LatentAttributes(
+    attributes=[
+        Attribute(name=f"some attribute of all, {number}", values_seen=["s" * 100], values_generalised=["g" * 100])
+        for number in range(MOST_COMBINED)
+    ]
+)
+
+
+def _tokens(requests: Sequence[Request]) -> int:
+    return sum(tokens_of(request.messages) for request in requests)
+
+
+def _batches(configuration: Configuration) -> tuple[Basis, str | None, list[Batch], int]:
+    """Batches to render, what they were made from, and how many there will be."""
+    for run in _runs(configuration):
+        try:
+            batches = read_batches(run)
+            return "batches", run.interval.name, _some(batches), len(batches)
+        except RunError:
+            # Not sampled yet, or with other settings: the texts that would be sampled from may still be good.
+            pass
+        try:
+            batches, count = _from_texts(run)
+            return "texts", run.interval.name, batches, count
+        except RunError:
+            continue
+    return "configuration", None, [_longest(configuration)], configuration.sampling.batches
+
+
+def _runs(configuration: Configuration) -> Iterator[Run]:
+    """The runs of a retriever that have ingested anything, latest interval first."""
+    for path in sorted((root() / configuration.retriever).glob(f"*/ingest/{manifests.NAME}"), reverse=True):
+        manifest = manifests.read(path)
+        if manifest is not None:
+            yield Run(configuration, Interval.parse(manifest["interval"]["start"], manifest["interval"]["end"]))
+
+
+def _from_texts(run: Run) -> tuple[list[Batch], int]:
+    """Batches made of an interval's queries and documents, evenly spaced.
+
+    Raises:
+        RunError: It was ingested with other settings, or nothing can be sampled from it.
+    """
+    configuration = run.configuration
+    queries, documents = run.read("queries", ["query", "split"]), run.read("documents")
+    train = queries.filter(pc.equal(queries["split"], "train"))["query"].to_pylist()
+    members = configuration.sampling.neighbours + 1
+    count = min(configuration.sampling.batches, len(train) // members)
+    if not count or not len(documents):
+        raise RunError("there are too few train queries for a batch, or no documents.")
+    made, size = min(count, RENDERED), min(_targets(configuration), len(documents))
+    shown = [train[row] for row in evenly_spaced(len(train), made * members)]
+    rows = [row % len(documents) for row in evenly_spaced(max(len(documents), made * size), made * size)]
+    chosen = documents.take(pa.array(rows)).select(["document_id", "title", "text"]).to_pylist()
+    return [
+        Batch(
+            f"batch{n}",
+            tuple(shown[n * members : (n + 1) * members]),
+            tuple(Document(**document) for document in chosen[n * size : (n + 1) * size]),
+        )
+        for n in range(made)
+    ], count
+
+
+def _longest(configuration: Configuration) -> Batch:
+    """A batch in which every text is as long as it may be, in Latin letters: other scripts have more bytes."""
+    query = _filler(configuration.ingest.max_query_characters)
+    document = Document("document", _filler(300), _filler(configuration.generation.document_characters))
+    return Batch(
+        "batch",
+        (query,) * (configuration.sampling.neighbours + 1),
+        (document,) * _targets(configuration),
+    )
+
+
+def _targets(configuration: Configuration) -> int:
+    """How many documents a batch is written for; a label is its batch's only one."""
+    return configuration.generation.documents_per_batch if configuration.task == "retrieval" else 1
+
+
+def _filler(characters: int) -> str:
+    return ("words of five letters or so " * (characters // 28 + 1))[:characters]
+
+
+def _some(batches: list[Batch]) -> list[Batch]:
+    return [batches[place] for place in evenly_spaced(len(batches), min(len(batches), RENDERED))]
+
+
+def _past(configuration: Configuration) -> _Past:
+    """What this model's good answers and their prompts were in the latest refresh that has any, or usually are."""
+    for run in _runs(configuration):
+        manifest = run.manifest("generate")
+        if manifest is None or manifest["settings"]["generation"]["model"] != configuration.generation.model:
+            continue
+        requests = pq.read_table(run.table_folder("requests"), columns=["kind", "outcome", "tokens_in", "tokens_out"])
+        good = requests.filter(pc.equal(requests["outcome"], outcomes.OK))
+        reason, write = (good.filter(pc.equal(good["kind"], kind)) for kind in (REASON, WRITE))
+        asked = _asked_in_answers(manifest["metrics"].get("ledger"))
+        if len(reason) and asked:
+            sent, answered = (pc.mean(reason[name]).as_py() for name in ("tokens_in", "tokens_out"))
+            return _Past(sent, answered, pc.sum(write["tokens_out"]).as_py() / asked, _attributes(run) or [_USUAL])
+    return _Past(None, REASON_TOKENS, QUERY_TOKENS, [_USUAL])
+
+
+def _attributes(run: Run) -> list[LatentAttributes]:
+    """The first answers of a run, as far as the table keeps them."""
+    table = pq.read_table(run.table_folder("attributes")).to_pylist()
+    answers: dict[str, dict[str, tuple[list[str], list[str]]]] = {}
+    for row in table:
+        values = answers.setdefault(row["batch_id"], {}).setdefault(row["name"], ([], []))
+        values[row["generalised"]].append(row["value"])
+    return [
+        LatentAttributes(
+            attributes=[
+                Attribute(name=name, values_seen=seen, values_generalised=generalised)
+                for name, (seen, generalised) in values.items()
+            ]
+        )
+        for values in answers.values()
+    ]
+
+
+def _asked_in_answers(ledger: dict[str, Any] | None) -> int:
+    """How many queries the requests that were answered asked for."""
+    if not ledger or "surplus" not in ledger:
+        return 0
+    return int(ledger["returned"] - sum(ledger["surplus"].values()) + ledger["not_written"].get(NOT_RETURNED, 0))

@@ -1,0 +1,56 @@
+"""An estimate as people read it: the figures, whether they fit under the ceiling, and what they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from synalign.generation.estimate import Estimate
+
+
+def as_table(found: Estimate) -> list[str]:
+    """An estimate for people."""
+    rows = [
+        ("", "estimate", "at most"),
+        ("requests", *[f"{2 * found.batches:,}"] * 2),
+        ("queries asked for", *[f"{found.queries:,}"] * 2),
+        ("tokens sent", *(f"{tokens:,.0f}" for tokens in found.tokens_in)),
+        ("tokens received", *(f"{tokens:,.0f}" for tokens in found.tokens_out)),
+    ]
+    if found.money is not None:
+        rows.append((f"money, {found.currency}", *(f"{money:,.2f}" for money in found.money)))
+    lines = [f"{found.retriever}, mode {found.mode}: {found.batches:,} batches of demonstrations", ""]
+    lines += [f"  {name:<20}{expected:>16}{most:>16}" for name, expected, most in rows]
+    if found.money is None:
+        lines.append("  money               not known: generation.budget has no input_price and no output_price")
+    return [*lines, "", *(f"  {line}" for line in (_ceiling(found), *_footnotes(found)))]
+
+
+def _ceiling(found: Estimate) -> str:
+    """Whether it fits under the ceilings, in one sentence."""
+    ceilings = [f"{found.max_tokens:,} tokens"] if found.max_tokens is not None else []
+    ceilings += [f"{found.max_money:,.2f} {found.currency}"] if found.max_money is not None else []
+    named = " and ".join(ceilings)
+    return {
+        "no_ceiling": "Ceiling: none (generation.budget.max_money, generation.budget.max_tokens).",
+        "fits": f"Ceiling: {named}. It fits, even at most.",
+        "may_stop": f"Ceiling: {named}. The estimate fits; if answers are long, the run ends early with what it has.",
+        "stops": f"Ceiling: {named}. IT DOES NOT FIT: the run will reach it and end early with what it has.",
+    }[found.verdict]
+
+
+def _footnotes(found: Estimate) -> Iterator[str]:
+    """What the figures rest on."""
+    some = (
+        f"{found.rendered:,} of its {found.batches:,} batches" if found.rendered < found.batches else "all its batches"
+    )
+    yield {
+        "batches": f"Prompts: rendered for {some}, sampled in the interval {found.interval}.",
+        "texts": f"Prompts: rendered for {some}, made of queries and documents of the interval {found.interval}.",
+        "configuration": "Prompts: no interval is ingested, so all texts are Latin and as long as the settings allow.",
+    }[found.basis]
+    yield {
+        "measured": "Estimate: tokens and answers as this model's were in its latest refresh.",
+        "usual": "Estimate: answers of a usual length, tokens by a rule that gives too many.",
+    }[found.answers]
+    yield "At most: every answer as long as generation.max_output_tokens, tokens by a rule that gives too many."
+    yield "Tries that fail once the model has written cost extra; answers that the journal already has cost nothing."

@@ -1,0 +1,228 @@
+"""The estimate against what a refresh then really asks for, at a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from synalign import cli, tables
+from synalign.config import Configuration
+from synalign.generation.estimate import Amount, Estimate, as_json, estimate
+from synalign.generation.estimate_table import as_table
+from synalign.generation.generate import generate
+from synalign.job import perform
+from synalign.run import Interval, Run
+from synalign.tables import content_id
+
+INTERVAL = Interval.parse("2026-01-01", "2026-01-02")
+QUERIES = [f"how long does the {animal} sleep in {season}" for animal in ("fox", "owl", "elk", "bee", "ant")
+           for season in ("spring", "summer", "autumn", "winter")]  # fmt: skip
+HELD_OUT = "held-out query that no prompt may show " * 7
+PRICES = {"input_price": 1.0, "output_price": 4.0}
+
+
+def settings(*, budget: dict[str, Any] | None = None, **sections: Any) -> Configuration:
+    content = {
+        "retriever": "r",
+        "schedule": {"start": "2026-01-01"},
+        "source": {"kind": "beir", "path": "x"},
+        "sampling": {"batches": 4, "neighbours": 3},
+        "generation": {
+            "documents_per_batch": 3,
+            "queries_per_document": 2,
+            "max_output_tokens": 1000,
+            "budget": budget or {},
+        },
+    }
+    return Configuration.model_validate(content | sections)
+
+
+def rows(table: str, content: list[dict[str, Any]]) -> Any:
+    return pa.Table.from_pylist(content, schema=tables.schema(table))
+
+
+def vectors(ids: list[str], seed: int) -> list[dict[str, Any]]:
+    found = np.random.default_rng(seed).normal(size=(len(ids), 6)).astype(np.float32)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return [{"id": name, "embedding": row.tolist()} for name, row in zip(ids, found, strict=True)]
+
+
+def ingested(configuration: Configuration, commit: Callable[..., Run], *, held_out: bool = True) -> Run:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    queries = [
+        {"query_id": content_id(text), "query": text, "count": 1, "first_seen": now, "last_seen": now,
+         "split": "test" if text == HELD_OUT else "train"}
+        for text in [HELD_OUT] * held_out + QUERIES
+    ]  # fmt: skip
+    documents = [
+        {"document_id": f"d{n}", "title": f"Animal {n}", "text": f"The animal number {n} sleeps in a burrow or a nest."}
+        for n in range(8)
+    ]
+    empty = {table: rows(table, []) for table in ("pairs", "rejected")}
+    return commit(
+        Run(configuration, INTERVAL),
+        queries=rows("queries", queries),
+        documents=rows("documents", documents),
+        **empty,
+    )
+
+
+def sampled(configuration: Configuration, commit: Callable[..., Run]) -> Run:
+    run = ingested(configuration, commit)
+    ids = [content_id(text) for text in QUERIES]
+    commit(
+        run,
+        query_embeddings=rows("query_embeddings", vectors([*ids, content_id(HELD_OUT)], 0)),
+        document_embeddings=rows("document_embeddings", vectors([f"d{n}" for n in range(8)], 1)),
+    )
+    shown = [
+        {"batch_id": f"b{n // 4}", "position": n % 4, "query_id": ids[n], "role": "anchor", "variance": 1.0}
+        for n in range(16)
+    ]
+    return commit(run, demonstrations=rows("demonstrations", shown))
+
+
+def test_with_nothing_ingested_the_settings_bound_every_text() -> None:
+    found = estimate(settings(budget=PRICES))
+    assert (found.basis, found.interval, found.answers) == ("configuration", None, "usual")
+    assert (found.batches, found.queries) == (4, 4 * 3 * 2)
+    assert found.tokens_out.at_most == 4 * 2 * 1000
+    # 4 queries of 300 characters and 3 documents of 1,500 cannot be fewer than a token for every eight characters.
+    assert found.tokens_in.estimate > 4 * (2 * 4 * 300 + 3 * 1500) / 8
+    assert found.tokens_in.at_most > found.tokens_in.estimate
+    assert found.money == Amount(
+        *(
+            pytest.approx((sent * 1.0 + received * 4.0) / 1e6)
+            for sent, received in zip(found.tokens_in, found.tokens_out, strict=True)
+        )
+    )
+
+
+def test_the_batch_api_costs_what_its_discount_leaves() -> None:
+    online = estimate(settings(budget=PRICES))
+    batch = settings(budget=PRICES)
+    batch = batch.model_copy(update={"generation": batch.generation.model_copy(update={"mode": "batch"})})
+    assert estimate(batch).money == Amount(*(pytest.approx(money / 2) for money in online.money or ()))
+
+
+def test_without_prices_no_money_is_said_and_the_settings_are_named() -> None:
+    found = estimate(settings())
+    assert found.money is None
+    assert as_json(found)["money"] is None
+    assert any("not known" in line and "input_price" in line for line in as_table(found))
+
+
+def test_a_label_is_asked_for_as_many_texts_as_all_documents_of_a_batch() -> None:
+    labels = settings(task="classification", source={"kind": "labelled", "path": "x"})
+    found, documents = estimate(labels), estimate(settings())
+    assert found.queries == documents.queries == 4 * 3 * 2
+    assert found.tokens_in.estimate < documents.tokens_in.estimate
+
+
+def test_texts_of_an_interval_stand_in_until_it_is_sampled(commit: Callable[..., Run]) -> None:
+    configuration = settings(sampling={"batches": 100, "neighbours": 3})
+    bound = estimate(configuration)
+    ingested(configuration, commit)
+    found = estimate(configuration)
+    assert (found.basis, found.interval) == ("texts", INTERVAL.name)
+    assert found.batches == len(QUERIES) // 4
+    per_batch = [each.tokens_in.estimate / each.batches for each in (found, bound)]
+    assert per_batch[0] < 0.7 * per_batch[1]
+
+
+def test_held_out_queries_do_not_count(commit: Callable[..., Run]) -> None:
+    with_them, without = settings(retriever="with"), settings(retriever="without")
+    ingested(with_them, commit)
+    ingested(without, commit, held_out=False)
+    assert estimate(with_them)._replace(retriever="without") == estimate(without)
+
+
+def test_other_sampling_settings_fall_back_to_the_texts(commit: Callable[..., Run]) -> None:
+    sampled(settings(), commit)
+    assert estimate(settings()).basis == "batches"
+    assert estimate(settings(sampling={"batches": 3, "neighbours": 3})).basis == "texts"
+    assert estimate(settings(ingest={"split_salt": "other"})).basis == "configuration"
+
+
+def test_of_many_batches_some_are_rendered_and_stand_for_all(
+    commit: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampled(settings(), commit)
+    whole = estimate(settings())
+    monkeypatch.setattr("synalign.generation.estimate.RENDERED", 2)
+    some = estimate(settings())
+    assert (whole.rendered, some.rendered, some.batches) == (4, 2, 4)
+    assert some.tokens_in.estimate == pytest.approx(whole.tokens_in.estimate, rel=0.1)
+    assert any("2 of its 4 batches" in line for line in as_table(some))
+
+
+def test_a_refresh_stays_below_at_most_and_teaches_the_next_estimate(
+    commit: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SYNALIGN_WRITER_URL", raising=False)
+    configuration = settings(budget=PRICES)
+    run = sampled(configuration, commit)
+    before = estimate(configuration)
+    metrics = perform(run, "generate", generate)["metrics"]
+    assert (before.basis, before.batches, before.queries) == ("batches", 4, metrics["ledger"]["asked_for"])
+    assert metrics["tokens_in"] <= before.tokens_in.at_most
+    assert metrics["tokens_out"] <= before.tokens_out.at_most
+    assert before.answers == "usual"
+    after = estimate(configuration)
+    assert after.answers == "measured"
+    assert after.tokens_out.estimate == pytest.approx(metrics["tokens_out"], abs=4)
+    assert after.tokens_out.at_most == before.tokens_out.at_most
+    # The writer's own way to count is known now; attributes are a little longer as JSON than they were as an answer.
+    assert after.tokens_in.estimate == pytest.approx(metrics["tokens_in"], rel=0.15)
+    other = configuration.generation.model_copy(update={"model": "another"})
+    assert estimate(configuration.model_copy(update={"generation": other})).answers == "usual"
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "verdict"),
+    [
+        ({}, "no_ceiling"),
+        ({"max_tokens": 3000}, "fits"),
+        ({"max_tokens": 2999}, "may_stop"),
+        ({"max_tokens": 300}, "may_stop"),
+        ({"max_tokens": 299}, "stops"),
+        ({"max_money": 2.0}, "fits"),
+        ({"max_money": 1.0}, "may_stop"),
+        ({"max_money": 0.9}, "stops"),
+        ({"max_money": 5.0, "max_tokens": 299}, "stops"),
+        ({"max_money": 1.5, "max_tokens": 5000}, "may_stop"),
+    ],
+)
+def test_whether_it_fits_under_the_ceilings(ceilings: dict[str, Any], verdict: str) -> None:
+    found = Estimate(
+        "r", "online", "configuration", None, 1, 1, 1, Amount(100, 1000), Amount(200, 2000), "usual", Amount(1.0, 2.0),
+        "EUR", ceilings.get("max_money"), ceilings.get("max_tokens"),
+    )  # fmt: skip
+    assert found.verdict == verdict
+    line = next(line for line in as_table(found) if "Ceiling" in line)
+    assert ("DOES NOT FIT" in line) == (verdict == "stops")
+    assert ("even at most" in line) == (verdict == "fits")
+
+
+def test_the_command_prints_a_table_or_json(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text(yaml.safe_dump(settings(budget={**PRICES, "max_money": 0.01}).model_dump(mode="json")))
+    shown = CliRunner().invoke(cli.application, ["estimate", str(file)])
+    assert shown.exit_code == 0
+    for expected in ("estimate", "at most", "requests", "money, USD", "DOES NOT FIT", "no interval is ingested"):
+        assert expected in shown.output
+    content = json.loads(CliRunner().invoke(cli.application, ["estimate", str(file), "--json"]).output)
+    assert content["requests"] == 8
+    assert content["money"]["at_most"] > content["money"]["estimate"] > 0.01
+    assert content["verdict"] == "stops"
+    taught = CliRunner().invoke(cli.application, ["estimate", "--help"]).output
+    assert "Sends nothing" in " ".join(taught.split())
