@@ -11,20 +11,29 @@ This module is imported by DAG files, so it imports nothing heavier than pydanti
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 Format = Literal["parquet", "csv", "jsonl"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Task = Literal["retrieval", "classification"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+MOST_TEXTS_PER_LABEL = 64
+"""Texts asked for in one request of `task: classification`; more in one answer would repeat each other."""
 
 RUNTIME_REASONS = {
     "concurrency": "how many requests are in flight; answers are put in order of the requests",
     "attempts": "how often a failed request is repeated; only good answers are kept",
     "timeout_seconds": "how long to wait for an answer",
+    "requests_per_minute": "how fast requests are sent; answers are put in order of the requests",
+    "tokens_per_minute": "the same, by the tokens of requests and answers",
+    "max_failure_rate": "when a failing run is given up; a run that is given up writes nothing",
+    "journal": "where good answers are kept meanwhile; they are the same anywhere",
     "torch_threads": "driver-side threads of the alignment",
     "embedding_cache": "a text's vector depends on nothing but the text, the model and the precision, to the last bit",
 }
@@ -106,6 +115,29 @@ class BeirSource(_Closed):
     )
 
 
+class LabelledColumns(_Closed):
+    """Which column of the labelled texts holds what."""
+
+    text: str = Field("text", description="The text.")
+    label: str = Field("label", description="Its label; a text with several labels takes a row for each.")
+    event_time: str | None = Field(None, description="When it was seen; absent: all are used, whatever the interval.")
+
+
+class LabelledSource(_Closed):
+    """Texts with labels, for `task: classification`: a label is a document, a labelled text a query that finds it."""
+
+    kind: Literal["labelled"] = "labelled"
+    path: str = Field(description="File or folder; relative paths start at $SYNALIGN_HOME.", min_length=1)
+    format: Format = "csv"
+    columns: LabelledColumns = LabelledColumns()
+    window_days: int = Field(
+        28, ge=1, le=3650, description="Days used, up to the end of the interval, where there is an event_time."
+    )
+
+
+Source = LogSource | BeirSource | LabelledSource
+
+
 class Ingest(_Closed):
     """How a log becomes queries, documents and pairs."""
 
@@ -145,6 +177,9 @@ class Sampling(_Closed):
     criterion: Literal["coverage", "variance"] = Field("coverage", description="`variance` is the paper's.")
     noise: float = Field(1e-2, gt=0.0, le=10.0, description="Observation variance of the Gaussian process.")
     length_scale: float | None = Field(None, gt=0.0, le=10.0, description="None: a multiple of the median distance.")
+    label_balance: Literal["proportional", "equal"] = Field(
+        "proportional", description="Classification only: batches per label by traffic, or the same for every label."
+    )
     memory: int = Field(7, ge=0, le=365, description="How many earlier intervals' demonstrations count as shown.")
 
     @model_validator(mode="after")
@@ -154,8 +189,36 @@ class Sampling(_Closed):
         return self
 
 
+class Budget(_Closed):
+    """What the language model costs, and how much of that may be spent in one refresh.
+
+    A ceiling decides what is written: a run that reaches it ends well with what it has. Raising it asks only for the
+    rest.
+    """
+
+    input_price: float = Field(0.0, ge=0.0, description="Money per million tokens sent.")
+    output_price: float = Field(0.0, ge=0.0, description="Money per million tokens received.")
+    batch_discount: float = Field(0.5, ge=0.0, le=1.0, description="Share of both prices that `mode: batch` saves.")
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Of the prices and the ceiling.")
+    max_money: float | None = Field(None, gt=0.0, description="Ceiling in money, never passed. None: no ceiling.")
+    max_tokens: int | None = Field(None, ge=1, description="Ceiling in tokens, both ways. None: no ceiling.")
+
+    @model_validator(mode="after")
+    def _money_needs_prices(self) -> Budget:
+        if self.max_money is not None and not (self.input_price or self.output_price):
+            raise ValueError("max_money needs input_price or output_price, or nothing would ever count")
+        return self
+
+
+PersonalData = Literal["email", "phone", "card", "ip", "digits", "name"]
+
+
 class Generation(_Closed):
     """What is asked of the language model."""
+
+    mode: Literal["online", "batch"] = Field(
+        "online", description="Request by request, or through the provider's batch API: cheaper, done within a day."
+    )
 
     endpoint: str = Field(
         "embedded",
@@ -166,21 +229,46 @@ class Generation(_Closed):
     api_key_variable: str = Field(
         "OPENAI_API_KEY", pattern=r"^[A-Z][A-Z0-9_]*$", description="Environment variable that holds the key."
     )
-    targets: Literal["cold", "demonstrated"] = Field(
-        "cold", description="Documents to write for: near the batch with few events, or those of the batch."
+    prompts: dict[Literal["reason", "write"], str] = Field(
+        {}, description="Template files that replace SynAlign's own; relative paths start at the YAML file's folder."
+    )
+    redact: tuple[PersonalData, ...] = Field(
+        ("email", "phone", "card", "ip", "digits", "name"),
+        description="Personal data replaced before any prompt; `name` only where a recogniser is installed.",
+    )
+    phone_regions: tuple[str, ...] = Field(
+        ("US", "GB", "DE", "IN"), description="ISO 3166 countries whose national phone numbers are recognised."
+    )
+    targets: Literal["cold", "demonstrated", "mixed"] = Field(
+        "cold",
+        description="Documents to write for: near the batch with few events, those of the batch, or half and half.",
     )
     documents_per_batch: int = Field(12, ge=1, le=64, description="Documents written for in one request.")
     queries_per_document: int = Field(4, ge=1, le=32, description="Queries asked for per document.")
     document_characters: int = Field(1200, ge=100, le=100_000, description="How much of a document is shown.")
     temperature: float = Field(0.7, ge=0.0, le=2.0)
     max_output_tokens: int = Field(4096, ge=64, le=1_000_000)
+    budget: Budget = Budget()
 
 
 class Screening(_Closed):
     """Which candidates are kept."""
 
     near_duplicate_cosine: float = Field(0.95, gt=0.0, le=1.0, description="At or above it two queries are the same.")
-    round_trip_depth: int = Field(10, ge=1, le=1000, description="The document must be in the top this many.")
+    round_trip_depth: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description="The document must be in the top this many. Of labels at most one in 25 counts: the top 3 of 77.",
+    )
+    copied_words: int = Field(
+        10,
+        ge=2,
+        le=1000,
+        description="A query that shares this many words in a row with its document is a copy. At 10, 3 in 2,000 real "
+        "CLAP NQ queries would be (names of songs and laws), and 3 % of questions GPT-4 wrote for given passages.",
+    )
+    personal_data: bool = Field(True, description="Whether queries that hold personal data are rejected.")
 
 
 class Alignment(_Closed):
@@ -206,8 +294,18 @@ class Checks(_Closed):
 class Runtime(_Closed):
     """How fast and where the work runs; nothing here changes a result. See `RUNTIME_REASONS`."""
 
-    concurrency: int = Field(8, ge=1, le=1024, description="Model requests in flight.")
+    concurrency: int = Field(32, ge=1, le=1024, description="Most model requests in flight; fewer if that is enough.")
     attempts: int = Field(4, ge=1, le=20, description="Tries per model request.")
+    requests_per_minute: int | None = Field(
+        None, ge=1, description="Most requests a minute. None: as many as the endpoint's headers and refusals allow."
+    )
+    tokens_per_minute: int | None = Field(None, ge=1, description="Most tokens a minute. None: likewise.")
+    max_failure_rate: float = Field(
+        0.5, gt=0.0, le=1.0, description="Share of recent tries that may fail before the run is given up."
+    )
+    journal: str | None = Field(
+        None, description="Folder or `s3://bucket/prefix` of the response journal. None: in the run's folder."
+    )
     timeout_seconds: float = Field(120.0, gt=0.0, le=3600.0, description="Longest wait for one answer.")
     torch_threads: int = Field(1, ge=1, le=256, description="Threads of the alignment.")
     embedding_cache: bool = Field(True, description="Keep vectors beside the runs, and embed only texts not seen yet.")
@@ -219,8 +317,9 @@ class Configuration(_Closed):
     retriever: Name = Field(description="Names the run folder, the DAG and the registered model.")
     description: str = ""
     owner: str = "search"
+    task: Task = Field("retrieval", description="Write queries for documents, or texts for labels.")
     schedule: Schedule
-    source: LogSource | BeirSource = Field(discriminator="kind")
+    source: Source = Field(discriminator="kind")
     ingest: Ingest = Ingest()
     encoder: Encoder = Encoder()
     sampling: Sampling = Sampling()
@@ -230,6 +329,46 @@ class Configuration(_Closed):
     checks: Checks = Checks()
     runtime: Runtime = Runtime()
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")
+
+    @field_validator("source")
+    @classmethod
+    def _source_fits_task(cls, source: Source, known: ValidationInfo) -> Source:
+        task = known.data.get("task")
+        if task is not None and (task == "classification") != (source.kind == "labelled"):
+            raise ValueError(
+                f"kind must be labelled for task classification, log or beir for task retrieval, is {source.kind} "
+                f"for {task}"
+            )
+        return source
+
+    @field_validator("sampling")
+    @classmethod
+    def _balance_needs_labels(cls, sampling: Sampling, known: ValidationInfo) -> Sampling:
+        if sampling.label_balance == "equal" and known.data.get("task") == "retrieval":
+            raise ValueError("label_balance equal is for task classification; queries for documents have no labels")
+        return sampling
+
+    # Texts of the files under `generation.prompts`, read with the YAML file: one wording for the whole of a run.
+    _templates: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """Texts of the retriever's own prompt templates by kind of request; see `synalign.generation.templates`."""
+        return self._templates
+
+    def with_templates(self, texts: Mapping[str, str]) -> Configuration:
+        """The same configuration with the texts of its own prompt templates."""
+        copy = self.model_copy()
+        copy._templates = dict(texts)
+        return copy
+
+    @property
+    def queries_per_target(self) -> int:
+        """Queries asked for per document; for a label, which is a batch's only one, as many as for all documents."""
+        settings = self.generation
+        if self.task == "retrieval":
+            return settings.queries_per_document
+        return min(settings.documents_per_batch * settings.queries_per_document, MOST_TEXTS_PER_LABEL)
 
 
 def home() -> Path:

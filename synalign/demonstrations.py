@@ -6,7 +6,8 @@ The mathematics is in `synalign.sampling`; here are only the tables around it.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +18,18 @@ from synalign.embedding.matrix import matrix
 from synalign.errors import InputError
 from synalign.run import Attempt, Run
 from synalign.sampling import sample_demonstrations
+from synalign.sampling.shares import share_batches
 from synalign.tables import content_id
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from synalign.config import Sampling
     from synalign.sampling import Selection
 
 log = logging.getLogger("synalign")
+
+_NAMES = ("batch_id", "position", "query_id", "role", "variance")
 
 
 def earlier_demonstrations(run: Run) -> dict[str, str]:
@@ -32,8 +37,22 @@ def earlier_demonstrations(run: Run) -> dict[str, str]:
     return {folder.parent.parent.name: digest for folder, digest in run.earlier("demonstrations", _memory(run))}
 
 
+class Group(NamedTuple):
+    """Train queries that batches are sampled among: all of them, or those of one label.
+
+    Attributes:
+        rows: Their rows among all train queries.
+        batches: How many batches they give.
+        neighbours: Queries in a batch beside its anchor.
+    """
+
+    rows: NDArray[np.int64]
+    batches: int
+    neighbours: int
+
+
 def sample(attempt: Attempt) -> None:
-    """Write `demonstrations`.
+    """Write `demonstrations`. For classification every batch is of one label, labels in the order of their names.
 
     Only queries of the split `train` are shown: what a model has seen must not be what it is judged on.
 
@@ -44,37 +63,82 @@ def sample(attempt: Attempt) -> None:
     queries = attempt.run.read("queries")
     queries = queries.filter(pc.equal(queries["split"], "train"))
     ids = queries["query_id"].to_pylist()
-    if len(ids) <= settings.neighbours:
-        raise InputError(
-            f"{len(ids)} distinct train queries are too few for a batch of {settings.neighbours + 1}.",
-            remedy="widen source.window_days, or lower sampling.neighbours",
-        )
-    batches = min(settings.batches, len(ids) // (settings.neighbours + 1))
+    by_label = attempt.configuration.task == "classification"
+    groups = _labels(queries, settings) if by_label else [_everything(len(ids), settings)]
+    batches = sum(group.batches for group in groups)
     if batches < settings.batches:
         log.warning("sample: %d train queries give %d batches, not %d", len(ids), batches, settings.batches)
     shown = _shown(attempt.run)
-    selection = sample_demonstrations(
-        matrix(attempt.run.read("query_embeddings"), ids),
-        batches,
-        settings.neighbours,
-        length_scale=settings.length_scale,
-        noise=settings.noise,
-        criterion=settings.criterion,
-        breadth=settings.breadth,
-        counts=np.asarray(queries["count"]),
-        shown=shown,
-    )
-    attempt.write("demonstrations", _rows(ids, selection))
+    vectors, counts = matrix(attempt.run.read("query_embeddings"), ids), np.asarray(queries["count"])
+    selections = [
+        sample_demonstrations(
+            vectors[group.rows],
+            group.batches,
+            group.neighbours,
+            length_scale=settings.length_scale,
+            noise=settings.noise,
+            criterion=settings.criterion,
+            breadth=settings.breadth,
+            counts=counts[group.rows],
+            shown=shown,
+        )
+        for group in groups
+    ]
+    rows = [
+        row
+        for group, selection in zip(groups, selections, strict=True)
+        for row in _rows([ids[row] for row in group.rows], selection)
+    ]
+    attempt.write("demonstrations", pa.table(dict(zip(_NAMES, map(list, zip(*rows, strict=True)), strict=True))))
     attempt.metrics.update(
         {
             "batches": batches,
             "batches_asked_for": settings.batches,
             "train_queries": len(ids),
             "shown_earlier": 0 if shown is None else len(shown),
-            "first_variance": float(selection.variance[0]),
-            "last_variance": float(selection.variance[-1]),
+            "first_variance": float(selections[0].variance[0]),
+            "last_variance": float(selections[-1].variance[-1]),
         }
     )
+    if by_label:
+        attempt.metrics["labels"] = len(groups)
+
+
+def _everything(count: int, settings: Sampling) -> Group:
+    """All train queries as one group.
+
+    Raises:
+        InputError: They are too few for one batch.
+    """
+    if count <= settings.neighbours:
+        raise InputError(
+            f"{count} distinct train queries are too few for a batch of {settings.neighbours + 1}.",
+            remedy="widen source.window_days, or lower sampling.neighbours",
+        )
+    batches = min(settings.batches, count // (settings.neighbours + 1))
+    return Group(np.arange(count), batches, settings.neighbours)
+
+
+def _labels(queries: pa.Table, settings: Sampling) -> list[Group]:
+    """The train queries of each label that gets a batch; a label with too few for a whole batch gives all it has.
+
+    Raises:
+        InputError: No train query has a label.
+    """
+    labels = queries["label"].to_numpy(zero_copy_only=False)
+    names = sorted({label for label in labels.tolist() if label is not None})
+    if not names:
+        raise InputError("no train query has a label.", remedy="check source.columns.label, or widen the window")
+    members = [np.flatnonzero(labels == name) for name in names]
+    counts = np.asarray(queries["count"])
+    traffic = [int(counts[rows].sum()) for rows in members]
+    size = settings.neighbours + 1
+    shares = share_batches(traffic, list(map(len, members)), settings.batches, size, settings.label_balance)
+    return [
+        Group(rows, int(share), min(settings.neighbours, len(rows) - 1))
+        for rows, share in zip(members, shares, strict=True)
+        if share
+    ]
 
 
 def _memory(run: Run) -> int:
@@ -91,13 +155,10 @@ def _shown(run: Run) -> NDArray[np.float32] | None:
     return np.concatenate(found) if found else None
 
 
-def _rows(ids: list[str], selection: Selection) -> pa.Table:
-    rows = []
+def _rows(ids: list[str], selection: Selection) -> Iterator[tuple[str, int, str, str, float]]:
     for anchor, neighbours, variance in zip(*selection[:3], strict=True):
         members = [ids[anchor], *(ids[row] for row in neighbours)]
         batch_id = content_id(*members)
         for position, query_id in enumerate(members):
             role = "neighbour" if position else "anchor"
-            rows.append((batch_id, position, query_id, role, float(variance)))
-    names = ("batch_id", "position", "query_id", "role", "variance")
-    return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+            yield batch_id, position, query_id, role, float(variance)

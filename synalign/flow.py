@@ -50,14 +50,14 @@ STEPS = (
     Step(
         "sample", "sample", "driver",
         ("queries", "query_embeddings"), ("demonstrations",),
-        ("sampling",),
+        ("sampling", "task"),
         "Picks batches of real queries that cover what has not been shown yet.",
     ),
     Step(
         "generate", "generate", "driver",
         ("demonstrations", "queries", "pairs", "documents", "query_embeddings", "document_embeddings"),
         ("requests", "attributes", "candidates"),
-        ("generation", "ingest", "seed"),
+        ("generation", "ingest", "seed", "task"),
         "Has the language model name each batch's attributes, then write queries that have them.",
     ),
     Step(
@@ -68,10 +68,14 @@ STEPS = (
     ),
     Step(
         "screen", "screen", "driver",
-        ("candidates", "candidate_embeddings", "queries", "query_embeddings", "document_embeddings"),
+        (
+            "candidates", "candidate_embeddings",
+            "queries", "query_embeddings", "pairs", "documents", "document_embeddings",
+        ),
         ("screening",),
-        ("screening",),
-        "Drops duplicates, leaks and queries that do not find their own document.",
+        # What counts as personal data is said once, under `generation`.
+        ("screening", "generation", "task"),
+        "Drops queries with personal data, copies, duplicates, leaks and queries that do not find their document.",
     ),
     Step(
         "align", "align", "driver",

@@ -101,3 +101,55 @@ def test_fewer_queries_than_asked_for_give_fewer_batches_and_too_few_an_error(
     few = commit(Run(configuration(retriever="few"), day(1)), **tables(20, 7))
     with pytest.raises(InputError, match="7 distinct train queries are too few for a batch of 8"):
         perform(few, "sample", sample, {})
+
+
+def labelled(count: int, labels: list[str | None], seed: int = 0) -> dict[str, pa.Table]:
+    """Train texts with labels, given in turn; all seen once."""
+    content = tables(count, count, seed)
+    queries = content["queries"].drop_columns(["label", "count"])
+    given = pa.array([labels[row % len(labels)] for row in range(count)], pa.string())
+    return {**content, "queries": queries.append_column("label", given).append_column("count", pa.array([1] * count))}
+
+
+def batch_labels(run: Run) -> list[set[str]]:
+    """The labels in each batch, in the order of the table."""
+    queries = run.read("queries").to_pylist()
+    label = {row["query_id"]: row["label"] for row in queries}
+    batches: dict[str, set[str]] = {}
+    for row in run.read("demonstrations").to_pylist():
+        batches.setdefault(row["batch_id"], set()).add(label[row["query_id"]])
+    return list(batches.values())
+
+
+SOURCE = {"kind": "labelled", "path": "texts"}
+
+
+@pytest.mark.parametrize(("balance", "expected"), [("proportional", [2, 6]), ("equal", [4, 4])])
+def test_batches_of_texts_are_of_one_label_each(
+    configuration: Make, commit: Callable[..., Run], balance: str, expected: list[int]
+) -> None:
+    settings = configuration(
+        task="classification", source=SOURCE, sampling={"batches": 8, "neighbours": 3, "label_balance": balance}
+    )
+    run = commit(Run(settings, day(1)), **labelled(80, ["a", "b", "b", "b"]))
+    summary = perform(run, "sample", sample, {})
+    assert batch_labels(run) == [{"a"}] * expected[0] + [{"b"}] * expected[1]
+    assert (summary["metrics"]["batches"], summary["metrics"]["labels"]) == (8, 2)
+
+
+def test_a_label_with_few_texts_gives_one_smaller_batch(configuration: Make, commit: Callable[..., Run]) -> None:
+    settings = configuration(task="classification", source=SOURCE, sampling={"batches": 50, "neighbours": 3})
+    run = commit(Run(settings, day(1)), **labelled(42, [*["many"] * 20, "one"]))
+    perform(run, "sample", sample, {})
+    rows = run.read("demonstrations").to_pylist()
+    assert batch_labels(run) == [{"many"}] * 10 + [{"one"}]
+    assert [row["position"] for row in rows[40:]] == [0, 1]
+    alone = commit(Run(settings, day(2)), **labelled(3, ["x", "y", None]))
+    perform(alone, "sample", sample, {})
+    assert batch_labels(alone) == [{"x"}, {"y"}]
+
+
+def test_texts_without_any_label_are_an_error(configuration: Make, commit: Callable[..., Run]) -> None:
+    run = commit(Run(configuration(task="classification", source=SOURCE), day(1)), **labelled(20, [None]))
+    with pytest.raises(InputError, match="no train query has a label"):
+        perform(run, "sample", sample, {})

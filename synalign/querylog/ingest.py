@@ -71,7 +71,7 @@ def _judge_documents(documents: DataFrame) -> DataFrame:
 def _judge_events(events: DataFrame, documents: DataFrame, configuration: Configuration) -> DataFrame:
     """Log rows with normalised `query`, and `broken`, the first rule they break."""
     source = configuration.source
-    keep_unclicked = source.kind == "beir" or source.unclicked == "keep"
+    keep_unclicked = source.kind == "beir" or (source.kind == "log" and source.unclicked == "keep")
     known = documents.select("document_id", F.lit(True).alias("known_document"))
     rules = log_rules(configuration.ingest.max_query_characters, keep_unclicked)
     return (
@@ -89,7 +89,7 @@ def _usable(frame: DataFrame) -> DataFrame:
 def _in_window(configuration: Configuration, interval: Interval) -> Column:
     """Rows of the window, and rows without a time, which belong to no other window either. BEIR has no times."""
     source = configuration.source
-    if source.kind == "beir":
+    if source.kind == "beir" or (source.kind == "labelled" and source.columns.event_time is None):
         return F.lit(True)
     first: datetime = interval.end - timedelta(days=source.window_days)
     time = F.col("event_time")

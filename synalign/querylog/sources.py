@@ -1,4 +1,4 @@
-"""Reading query logs and document tables: Parquet, CSV, JSONL and BEIR folders, as one shape of frame.
+"""Reading query logs and document tables: Parquet, CSV, JSONL, BEIR folders and labelled texts, as one shape of frame.
 
 A log frame has `row` (the input row as JSON), `malformed`, `event_time` (timestamp or null), `raw_query`,
 `document_id`, `clicks` (long or null) and `label`; a document frame has `row`, `malformed`, `document_id`, `title`,
@@ -17,14 +17,14 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from synalign.config import BeirSource, DocumentColumns, Format, LogSource, resolve
+from synalign.config import BeirSource, DocumentColumns, Format, LabelledSource, Source, resolve
 from synalign.errors import InputError
 from synalign.manifests import file_digest
 
 _MALFORMED = "_malformed_line"
 
 
-def files_of(source: LogSource | BeirSource) -> dict[str, str]:
+def files_of(source: Source) -> dict[str, str]:
     """Every file a source reads, path to SHA-256; what decides whether a finished ingest is still good.
 
     Raises:
@@ -35,12 +35,14 @@ def files_of(source: LogSource | BeirSource) -> dict[str, str]:
         paths = [_file(folder / "corpus.jsonl"), _file(folder / "queries.jsonl"), *_qrels(source)]
         unlabelled = folder / "unlabelled_queries.jsonl"
         paths += [unlabelled] if unlabelled.is_file() else []
+    elif source.kind == "labelled":
+        paths = _files(source.path, source.format)
     else:
         paths = _files(source.path, source.format) + _files(source.documents.path, source.documents.format)
     return {str(path): file_digest(path) for path in paths}
 
 
-def read_log(spark: SparkSession, source: LogSource | BeirSource, start: datetime) -> DataFrame:
+def read_log(spark: SparkSession, source: Source, start: datetime) -> DataFrame:
     """The query log. A BEIR folder's judgements become events at `start`, the beginning of the data interval.
 
     Raises:
@@ -48,6 +50,8 @@ def read_log(spark: SparkSession, source: LogSource | BeirSource, start: datetim
     """
     if source.kind == "beir":
         return _beir_log(spark, source, start)
+    if source.kind == "labelled":
+        return _labelled_log(spark, source, start)
     names = source.columns
     wanted = [names.event_time, names.query, names.document_id, *filter(None, (names.clicks, names.label))]
     frame = _read(spark, source.path, source.format, wanted)
@@ -66,12 +70,14 @@ def read_log(spark: SparkSession, source: LogSource | BeirSource, start: datetim
     )
 
 
-def read_documents(spark: SparkSession, source: LogSource | BeirSource) -> DataFrame:
-    """The document collection.
+def read_documents(spark: SparkSession, source: Source) -> DataFrame:
+    """The document collection; for labelled texts, their labels.
 
     Raises:
         InputError: A file is missing or unreadable, or a column is not there.
     """
+    if source.kind == "labelled":
+        return _labels(spark, source)
     if source.kind == "beir":
         path, format_, names = f"{source.path}/corpus.jsonl", "jsonl", DocumentColumns(document_id="_id")
     else:
@@ -112,6 +118,44 @@ def _beir_log(spark: SparkSession, source: BeirSource, start: datetime) -> DataF
         "document_id",
         F.lit(1).cast("long").alias("clicks"),
         F.lit(None).cast("string").alias("label"),
+    )
+
+
+def _labelled_log(spark: SparkSession, source: LabelledSource, start: datetime) -> DataFrame:
+    """Texts as queries, their labels as documents; without times they are events at `start`."""
+    names = source.columns
+    frame = _read(spark, source.path, source.format, [*filter(None, (names.text, names.label, names.event_time))])
+    label = F.trim(F.col(_quoted(names.label)).cast("string"))
+    return frame.select(
+        "row",
+        "malformed",
+        (_time(frame, names.event_time) if names.event_time else F.lit(start).cast("timestamp")).alias("event_time"),
+        F.col(_quoted(names.text)).cast("string").alias("raw_query"),
+        label.alias("document_id"),
+        F.lit(1).cast("long").alias("clicks"),
+        label.alias("label"),
+    )
+
+
+def _labels(spark: SparkSession, source: LabelledSource) -> DataFrame:
+    """Every label once, as a document: the label is its id, the label made readable its text."""
+    name = source.columns.label
+    frame = _read(spark, source.path, source.format, [name]).where(~F.col("malformed"))
+    label = F.trim(F.col(_quoted(name)).cast("string"))
+    # `card_arrival` and `cardArrival` both say "card arrival".
+    apart = F.regexp_replace(F.regexp_replace("label", r"(\p{Ll})(\p{Lu})", "$1 $2"), r"[\s_\-./:]+", " ")
+    readable = F.trim(apart)
+    return (
+        frame.select(label.alias("label"))
+        .where(F.col("label") != "")
+        .distinct()
+        .select(
+            F.to_json(F.struct("label")).alias("row"),
+            F.lit(False).alias("malformed"),
+            F.col("label").alias("document_id"),
+            F.lit("").alias("title"),
+            F.when(readable == "", F.col("label")).otherwise(readable).alias("text"),
+        )
     )
 
 
