@@ -11,12 +11,12 @@ from synalign.config import Configuration
 from synalign.errors import InputError
 from synalign.job import perform
 from synalign.run import Interval, Run
+from synalign.tables import schema
 from synalign.weighting import align, equal_mass
 
 Make = Callable[..., Configuration]
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 TIME = pa.timestamp("us", tz="UTC")
-NOTHING = pa.array([], pa.string())
 
 
 def unit(count: int, seed: int) -> np.ndarray:
@@ -39,18 +39,13 @@ def tables(splits: list[str], candidates: int = 20, rejected: int = 3) -> dict[s
             "split": splits, "label": pa.array([None] * len(splits), pa.string()),
         }),
         "documents": pa.table({"document_id": ["d0"], "title": [""], "text": ["x"]}),
-        "pairs": pa.table({"pair_id": NOTHING, "query_id": NOTHING, "query": NOTHING, "document_id": NOTHING,
-                           "count": pa.array([], pa.int64()), "split": NOTHING}),
-        "rejected": pa.table({"source": NOTHING, "row": NOTHING, "rule": NOTHING, "reason": NOTHING}),
+        "pairs": schema("pairs").empty_table(),
+        "rejected": schema("rejected").empty_table(),
         "query_embeddings": embeddings(queries, unit(len(splits), 0)),
         "document_embeddings": embeddings(["d0"], unit(1, 9)),
-        "demonstrations": pa.table({"batch_id": NOTHING, "position": pa.array([], pa.int64()), "query_id": NOTHING,
-                                    "role": NOTHING, "variance": pa.array([], pa.float64())}),
-        "requests": pa.table({"request_id": NOTHING, "batch_id": NOTHING, "kind": NOTHING, "outcome": NOTHING,
-                              "model": NOTHING, "prompt_version": NOTHING, "tokens_in": pa.array([], pa.int64()),
-                              "tokens_out": pa.array([], pa.int64()), "seconds": pa.array([], pa.float64())}),
-        "attributes": pa.table({"batch_id": NOTHING, "name": NOTHING, "value": NOTHING,
-                                "generalised": pa.array([], pa.bool_()), "request_id": NOTHING}),
+        "demonstrations": schema("demonstrations").empty_table(),
+        "requests": schema("requests").empty_table(),
+        "attributes": schema("attributes").empty_table(),
         "candidates": pa.table({"candidate_id": written, "batch_id": ["b"] * candidates, "query": written,
                                 "document_id": documents, "request_id": ["r"] * candidates}),
         "candidate_embeddings": embeddings(written, unit(candidates, 1)),
