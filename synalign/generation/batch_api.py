@@ -17,8 +17,8 @@ from openai.types import Batch
 from synalign.config import Configuration
 from synalign.errors import GenerationError
 from synalign.generation import outcomes
-from synalign.generation.client import LONGEST_BACKOFF, final_error
-from synalign.generation.endpoint import EMBEDDED, Endpoint
+from synalign.generation.client import LONGEST_BACKOFF, final_error, openai_client
+from synalign.generation.endpoint import Endpoint
 from synalign.generation.outcomes import Failure
 
 log = logging.getLogger("synalign")
@@ -48,15 +48,7 @@ class BatchApi:
         self._runtime = configuration.runtime
         self._endpoint = endpoint
         self._backoff = backoff_seconds
-        # A proxy of the environment has no business with the writer on this machine.
-        local = openai.DefaultAsyncHttpxClient(trust_env=False) if self._settings.endpoint == EMBEDDED else None
-        self._openai = openai.AsyncOpenAI(
-            base_url=endpoint.url,
-            api_key=endpoint.api_key,
-            max_retries=0,
-            timeout=self._runtime.timeout_seconds,
-            http_client=local,
-        )
+        self._openai = openai_client(configuration, endpoint)
 
     async def __aenter__(self) -> BatchApi:
         return self

@@ -110,15 +110,7 @@ class Client:
             self._runtime.tokens_per_minute,
             hold_seconds=_HOLD_SHARE * backoff_seconds,
         )
-        # A proxy of the environment has no business with the writer on this machine.
-        local = openai.DefaultAsyncHttpxClient(trust_env=False) if self._settings.endpoint == EMBEDDED else None
-        self._openai = openai.AsyncOpenAI(
-            base_url=endpoint.url,
-            api_key=endpoint.api_key,
-            max_retries=0,
-            timeout=self._runtime.timeout_seconds,
-            http_client=local,
-        )
+        self._openai = openai_client(configuration, endpoint)
 
     async def __aenter__(self) -> Client:
         return self
@@ -288,6 +280,19 @@ class Client:
 def _asks_too_much(failure: Failure) -> bool:
     """Whether the endpoint asks everybody to wait longer than anybody will: that is a limit of a day or so."""
     return failure.outcome == outcomes.RATE_LIMITED and (failure.retry_after or 0.0) > RATE_LIMIT_PATIENCE
+
+
+def openai_client(configuration: Configuration, endpoint: Endpoint) -> openai.AsyncOpenAI:
+    """The library's client, which tries nothing again by itself."""
+    # A proxy of the environment has no business with the writer on this machine.
+    local = openai.DefaultAsyncHttpxClient(trust_env=False) if configuration.generation.endpoint == EMBEDDED else None
+    return openai.AsyncOpenAI(
+        base_url=endpoint.url,
+        api_key=endpoint.api_key,
+        max_retries=0,
+        timeout=configuration.runtime.timeout_seconds,
+        http_client=local,
+    )
 
 
 def final_error(failure: Failure, settings: Generation) -> GenerationError:
