@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -17,9 +16,8 @@ from openai.types import Batch
 from synalign.config import Configuration
 from synalign.errors import GenerationError
 from synalign.generation import outcomes
-from synalign.generation.client import LONGEST_BACKOFF, final_error, openai_client
+from synalign.generation.client import final_error, openai_client, seconds_to_wait
 from synalign.generation.endpoint import Endpoint
-from synalign.generation.outcomes import Failure
 
 log = logging.getLogger("synalign")
 
@@ -144,7 +142,7 @@ class BatchApi:
                 raise final_error(failure, self._settings)
             if failure.outcome not in outcomes.RETRIED or nth == self._runtime.attempts:
                 break
-            wait = self._wait(failure, nth)
+            wait = seconds_to_wait(failure, nth, self._backoff)
             log.info("generate: cannot %s: %s; trying again in %.1f s", what, failure.detail, wait)
             await asyncio.sleep(wait)
         raise GenerationError(
@@ -152,10 +150,6 @@ class BatchApi:
             cause=failure.detail,
             remedy="run the step again: what was submitted is not submitted twice, and no answer is lost",
         )
-
-    def _wait(self, failure: Failure, nth: int) -> float:
-        doubled = min(LONGEST_BACKOFF, self._backoff * 2.0 ** (nth - 1)) * random.uniform(0.5, 1.0)
-        return doubled if failure.retry_after is None else failure.retry_after
 
 
 class _Unknown(GenerationError):

@@ -185,7 +185,7 @@ class Client:
                 log.info("generate: %s of batch %s: %s", asked.kind, asked.batch_id[:8], failure)
                 limited = failure.outcome == outcomes.RATE_LIMITED
                 tries += not limited
-                wait = self._wait(failure, len(failures))
+                wait = seconds_to_wait(failure, len(failures), self._backoff)
                 patience -= wait if limited else 0.0
                 if failure.outcome not in outcomes.RETRIED or tries >= self._runtime.attempts or patience < 0:
                     return failure.outcome
@@ -271,15 +271,16 @@ class Client:
             if waiting > 1:
                 self._asking[key] = lock, waiting - 1
 
-    def _wait(self, failure: Failure, tries: int) -> float:
-        """Seconds until the next try: as long as the endpoint asks, or doubling, with jitter against stampedes."""
-        doubled = min(LONGEST_BACKOFF, self._backoff * 2.0 ** (tries - 1)) * random.uniform(0.5, 1.0)
-        return doubled if failure.retry_after is None else failure.retry_after
-
 
 def _asks_too_much(failure: Failure) -> bool:
     """Whether the endpoint asks everybody to wait longer than anybody will: that is a limit of a day or so."""
     return failure.outcome == outcomes.RATE_LIMITED and (failure.retry_after or 0.0) > RATE_LIMIT_PATIENCE
+
+
+def seconds_to_wait(failure: Failure, tries: int, first: float) -> float:
+    """Seconds until the next try: as long as the endpoint asks, or doubling, with jitter against stampedes."""
+    doubled = min(LONGEST_BACKOFF, first * 2.0 ** (tries - 1)) * random.uniform(0.5, 1.0)
+    return doubled if failure.retry_after is None else failure.retry_after
 
 
 def openai_client(configuration: Configuration, endpoint: Endpoint) -> openai.AsyncOpenAI:

@@ -250,7 +250,7 @@ def test_failed_lines_are_submitted_again(tmp_path, monkeypatch, online):
 
 def test_an_endpoint_that_fails_now_and_then_is_asked_again(tmp_path, monkeypatch, online):
     """The answer to a call can be lost although the call was done: nothing is submitted twice all the same."""
-    monkeypatch.setattr(batch_api.BatchApi, "_wait", lambda *_: 0.01)
+    monkeypatch.setattr(batch_api, "seconds_to_wait", lambda *_: 0.01)
     with writer(monkeypatch, **{"500": 0.1, "429": 0.1, "drop": 0.1, "truncated-body": 0.1}) as url:
         run = patient(in_batch_mode(tmp_path), attempts=20)
         monkeypatch.setattr(Faults, "chosen", chosen_once_in_a_while())
