@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import Any
 
 from synalign import flow, registry
-from synalign.config import Checks, home
+from synalign.config import Checks
+from synalign.registry.connection import tracking_uri
 from synalign.run import Attempt
 
 log = logging.getLogger("synalign")
@@ -32,8 +32,7 @@ def register(attempt: Attempt) -> None:
     )
     for failure in release.failures:
         log.warning("register: check failed: %s", failure)
-    uri = tracking_uri()
-    registration = registry.register(release, uri, _artifacts(uri))
+    registration = registry.register(release, tracking_uri())
     attempt.metrics.update(registration._asdict())
     attempt.metrics.update({"digest": release.digest, "location": str(release.location), "failures": release.failures})
 
@@ -62,17 +61,3 @@ def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple
     if rows < checks.min_synthetic_rows:
         failures.append(f"{rows} synthetic rows are fewer than {checks.min_synthetic_rows}")
     return tuple(failures)
-
-
-def tracking_uri() -> str:
-    """MLflow's address: `$MLFLOW_TRACKING_URI`, or a SQLite file in `home()`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow' / 'mlflow.db'}"
-
-
-def _artifacts(uri: str) -> str | None:
-    """Where artefacts go when there is no server to decide: beside the database, not in the working directory."""
-    if not uri.startswith("sqlite:"):
-        return None
-    folder = home() / "mlflow" / "artifacts"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder.as_uri()

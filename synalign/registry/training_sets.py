@@ -1,4 +1,4 @@
-"""MLflow: the only module that talks to it.
+"""Training sets in MLflow.
 
 One run per refresh and one version of the registered model `<retriever>-training-set` per distinct training set of an
 interval. Registering is idempotent: everything is found again by a key that is the hash of what is registered, so a
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +20,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from synalign import flow, tables
-from synalign.errors import RegistryError
 from synalign.generation.ledger import ledger_figures, whole_ledger
+from synalign.registry.connection import connected, experiment
 from synalign.tables import content_id
 
 log = logging.getLogger("synalign")
@@ -82,13 +81,12 @@ class Release(NamedTuple):
         return content_id(self.retriever, self.interval, self.digest, *self.failures)
 
 
-def register(release: Release, tracking_uri: str, artifacts: str | None = None) -> Registration:
+def register(release: Release, tracking_uri: str) -> Registration:
     """Record a release: an MLflow run, a model version, and, if all checks passed, the alias `current`.
 
     Args:
         release: What to register.
         tracking_uri: MLflow's tracking and registry server or database.
-        artifacts: Where a new experiment keeps its artefacts; None leaves that to the server.
 
     Returns:
         Where it stands.
@@ -98,29 +96,20 @@ def register(release: Release, tracking_uri: str, artifacts: str | None = None) 
         RunError: The ledger does not add up.
     """
     metrics = _figures(release)
-    client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     model = f"{release.retriever}-training-set"
-    try:
-        run = _run(client, release, artifacts)
+    with connected(tracking_uri, "run the step register again") as client:
+        run = _run(client, release, tracking_uri)
         version = _version(client, release, model, run)
         reused = version.tags.get(_STATUS) == _READY
         if not reused:
             _complete(client, release, model, version, run, metrics)
         current = _move_alias(client, release, model, version)
-    except MlflowException as error:
-        raise RegistryError(
-            f"MLflow at {_without_password(tracking_uri)} refused: {_without_password(error.message.splitlines()[0])}",
-            cause="the server is down, or its database is of another version",
-            remedy="check MLFLOW_TRACKING_URI and the server's log, then run the step register again",
-        ) from error
     return Registration(model, str(version.version), run.info.run_id, current, reused)
 
 
-def _run(client: MlflowClient, release: Release, artifacts: str | None) -> Run:
+def _run(client: MlflowClient, release: Release, tracking_uri: str) -> Run:
     """The release's MLflow run: found by its key, or made."""
-    name = f"refresh/{release.retriever}"
-    experiment = client.get_experiment_by_name(name)
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment(name, artifacts)
+    experiment_id = experiment(client, f"refresh/{release.retriever}", tracking_uri)
     found = client.search_runs([experiment_id], f"tags.`{_KEY}` = '{release.key}'", ViewType.ACTIVE_ONLY, 1)
     if found:
         return found[0]
@@ -280,8 +269,3 @@ def _describe(release: Release) -> str:
         f"effective sample size {metrics['effective_sample_size']:.0f} of {metrics['synthetic']}. {verdict}\n\n"
         f"Queries written by `{release.manifests['generate']['metrics'].get('model', 'unknown')}`."
     )
-
-
-def _without_password(text: str) -> str:
-    """A text without what stands between `//` and `@` in its URLs."""
-    return re.sub(r"//[^/@\s]*@", "//", text)

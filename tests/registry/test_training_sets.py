@@ -1,7 +1,6 @@
 """Registration in a real MLflow on SQLite: complete, idempotent, and picked up again wherever it was killed."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,20 +56,6 @@ def release(tmp_path: Path) -> Release:
     return Release("shop", "20260228T000000Z-20260301T000000Z", {"seed": 0, "a": {"b": [1]}}, manifests(), folder, ())
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """MLflow's schema takes seconds to make: made once, copied for every test."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_experiments()
-    return path.read_bytes()
-
-
-@pytest.fixture
-def uri(tmp_path: Path, empty_database: bytes) -> Iterator[str]:
-    (tmp_path / "mlflow.db").write_bytes(empty_database)
-    yield f"sqlite:///{tmp_path / 'mlflow.db'}"
-
-
 def client_of(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
@@ -78,7 +63,7 @@ def client_of(uri: str) -> MlflowClient:
 def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
     release: Release, uri: str, tmp_path: Path
 ) -> None:
-    done = registry.register(release, uri, (tmp_path / "artifacts").as_uri())
+    done = registry.register(release, uri)
     assert (done.model, done.version, done.current, done.reused) == ("shop-training-set", "1", True, False)
     client = client_of(uri)
     run = client.get_run(done.run_id)
@@ -109,9 +94,9 @@ def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
     assert json.loads(Path(kept).read_text()) == release.manifests["align"]
 
 
-def test_registering_again_gives_the_same_version(release: Release, uri: str, tmp_path: Path) -> None:
-    first = registry.register(release, uri, tmp_path.as_uri())
-    second = registry.register(release, uri, tmp_path.as_uri())
+def test_registering_again_gives_the_same_version(release: Release, uri: str) -> None:
+    first = registry.register(release, uri)
+    second = registry.register(release, uri)
     assert second == first._replace(reused=True)
     assert len(client_of(uri).search_model_versions("name = 'shop-training-set'")) == 1
 
@@ -139,8 +124,8 @@ def test_killed_between_any_two_calls_and_run_again_gives_one_complete_version(
 
             patch.setattr(MlflowClient, name, dies)
             with pytest.raises(Killed):
-                registry.register(release, uri, tmp_path.as_uri())
-        done = registry.register(release, uri, tmp_path.as_uri())
+                registry.register(release, uri)
+        done = registry.register(release, uri)
         client = client_of(uri)
         versions = client.search_model_versions("name = 'shop-training-set'")
         assert [version.run_id for version in versions] == [done.run_id], name
@@ -149,12 +134,12 @@ def test_killed_between_any_two_calls_and_run_again_gives_one_complete_version(
         assert client.get_model_version_by_alias("shop-training-set", "current").run_id == done.run_id, name
 
 
-def test_a_set_that_fails_a_check_is_registered_and_moves_no_alias(release: Release, uri: str, tmp_path: Path) -> None:
-    good = registry.register(release, uri, tmp_path.as_uri())
+def test_a_set_that_fails_a_check_is_registered_and_moves_no_alias(release: Release, uri: str) -> None:
+    good = registry.register(release, uri)
     later = release._replace(
         interval="20260301T000000Z-20260302T000000Z", failures=("effective share 0.01 is below 0.1",)
     )
-    bad = registry.register(later, uri, tmp_path.as_uri())
+    bad = registry.register(later, uri)
     assert (bad.version, bad.current) == ("2", False)
     client = client_of(uri)
     assert client.get_model_version("shop-training-set", "2").tags["checks"] == "failed"
@@ -162,11 +147,9 @@ def test_a_set_that_fails_a_check_is_registered_and_moves_no_alias(release: Rele
     assert client.get_model_version_by_alias("shop-training-set", "current").run_id == good.run_id
 
 
-def test_a_late_backfill_of_an_earlier_interval_does_not_move_the_alias_back(
-    release: Release, uri: str, tmp_path: Path
-) -> None:
-    registry.register(release, uri, tmp_path.as_uri())
-    earlier = registry.register(release._replace(interval="20260101T000000Z-20260102T000000Z"), uri, tmp_path.as_uri())
+def test_a_late_backfill_of_an_earlier_interval_does_not_move_the_alias_back(release: Release, uri: str) -> None:
+    registry.register(release, uri)
+    earlier = registry.register(release._replace(interval="20260101T000000Z-20260102T000000Z"), uri)
     assert (earlier.version, earlier.current) == ("2", False)
 
 
@@ -179,8 +162,8 @@ def test_a_server_that_is_down_is_named_without_its_password(release: Release, m
     assert "canary" not in str(error.value)
 
 
-def test_a_ledger_that_does_not_add_up_is_never_registered(release: Release, uri: str, tmp_path: Path) -> None:
+def test_a_ledger_that_does_not_add_up_is_never_registered(release: Release, uri: str) -> None:
     release.manifests["generate"]["metrics"]["ledger"]["asked_for"] = 13
     with pytest.raises(RunError, match=r"does not add up: 13 queries were asked for"):
-        registry.register(release, uri, tmp_path.as_uri())
+        registry.register(release, uri)
     assert client_of(uri).search_registered_models() == []

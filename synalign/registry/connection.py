@@ -1,0 +1,60 @@
+"""Where MLflow is, and its refusals as our own errors."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from synalign.config import home
+from synalign.errors import RegistryError
+
+
+def tracking_uri() -> str:
+    """MLflow's address: `$MLFLOW_TRACKING_URI`, or a SQLite file in `home()`."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow' / 'mlflow.db'}"
+
+
+def artifact_root(uri: str) -> str | None:
+    """Where artefacts go when there is no server to decide: beside the database, not in the working directory."""
+    if not uri.startswith("sqlite:"):
+        return None
+    folder = home() / "mlflow" / "artifacts"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.as_uri()
+
+
+@contextmanager
+def connected(uri: str, again: str) -> Iterator[MlflowClient]:
+    """A client of MLflow's tracking and registry server or database; what it refuses becomes a `RegistryError`.
+
+    Args:
+        uri: Its address.
+        again: What to do once the cause is mended, such as `run the step register again`.
+
+    Raises:
+        RegistryError: MLflow cannot be reached or refuses.
+    """
+    try:
+        yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+    except MlflowException as error:
+        raise RegistryError(
+            f"MLflow at {_without_password(uri)} refused: {_without_password(error.message.splitlines()[0])}",
+            cause="the server is down, or its database is of another version",
+            remedy=f"check MLFLOW_TRACKING_URI and the server's log, then {again}",
+        ) from error
+
+
+def experiment(client: MlflowClient, name: str, uri: str) -> str:
+    """Id of the MLflow experiment of that name, made where there is none."""
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name, artifact_root(uri)))
+
+
+def _without_password(text: str) -> str:
+    """A text without what stands between `//` and `@` in its URLs."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
