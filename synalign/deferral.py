@@ -20,6 +20,8 @@ from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from synalign.generation.batch_states import ENDED
+
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
 """Seconds between two polls: doubling from the first to the longest."""
@@ -29,8 +31,6 @@ BLIND_SECONDS = 900.0
 
 LONGEST_WAIT = 26 * 3600.0
 """A provider ends every batch within a day; after this long the job looks in any case."""
-
-_ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
 
 
 class BatchTrigger(BaseTrigger):
@@ -99,7 +99,7 @@ class BatchTrigger(BaseTrigger):
             if batch in states:
                 continue
             status = await self._status(client, batch)
-            if status in _ENDED or status == "unknown":
+            if status in ENDED or status == "unknown":
                 states[batch] = str(status)
             in_sight = in_sight and status is not None
         return in_sight

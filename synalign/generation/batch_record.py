@@ -7,12 +7,12 @@ leaves an intention without a batch; whoever goes on asks the provider whether i
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from synalign.errors import RunError
+from synalign.generation.line_file import LineFile
 
 RECORD = "provider-batches.jsonl"
 
@@ -74,22 +74,12 @@ class Record:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = LineFile(path)
         self._submissions: dict[str, Submission] = {}
         self._conclusions: dict[str, int] = {}
         self._failures: dict[tuple[str, str], list[Ended]] = {}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            content = path.read_bytes() if path.exists() else b""
-            whole = content.rfind(b"\n") + 1
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-            # A kill can tear the last line; what it was written for has not been done yet.
-            os.ftruncate(self._file, whole)
-            os.lseek(self._file, whole, os.SEEK_SET)
-        except OSError as error:
-            raise self._unusable(error) from error
-        try:
-            for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
+            for number, line in enumerate(self._file.lines, start=1):
                 self._read(number, line)
         except BaseException:
             self.close()
@@ -97,7 +87,7 @@ class Record:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        self._file.close()
 
     def session(self, fingerprint: str) -> str:
         """The session that a step is in: its fingerprint, and how often it was given up since.
@@ -145,14 +135,9 @@ class Record:
         self._write({"event": "concluded", "fingerprint": fingerprint})
 
     def _write(self, event: dict[str, Any]) -> None:
-        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
-        try:
-            left = memoryview(line)
-            while left:
-                left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
-        except OSError as error:
-            raise self._unusable(error) from error
+        line = json.dumps(event, separators=(",", ":")).encode()
+        self._file.append(line)
+        self._file.sync()
         self._apply(json.loads(line))
 
     def _read(self, number: int, line: bytes) -> None:
@@ -160,7 +145,7 @@ class Record:
             self._apply(json.loads(line))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RunError(
-                f"{self._path}, line {number} is damaged.",
+                f"{self._file.path}, line {number} is damaged.",
                 cause="the file was edited or the disk has an error",
                 remedy="delete the file: batches are found again at the provider by their digest, and answers that "
                 "are in the journal stay",
@@ -190,6 +175,3 @@ class Record:
         for key, end in ended.items():
             if end.outcome != "ok":
                 self._failures.setdefault((key, submission.session), []).append(end)
-
-    def _unusable(self, error: OSError) -> RunError:
-        return RunError(f"{self._path} cannot be used: {error}.", remedy="check the disk and the run's folder")

@@ -16,13 +16,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from synalign import config
 from synalign.errors import RunError
+from synalign.generation.line_file import LineFile
 
 log = logging.getLogger("synalign")
 
@@ -226,18 +226,8 @@ class _Record:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            content = path.read_bytes() if path.exists() else b""
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-            whole = content.rfind(b"\n") + 1
-            # A kill can tear the last line; what it reserved was not sent yet.
-            os.ftruncate(self._file, whole)
-            os.lseek(self._file, whole, os.SEEK_SET)
-        except OSError as error:
-            raise self._unusable(error) from error
-        self.left = self._read(content[:whole])
+        self._file = LineFile(path)
+        self.left = self._read()
         self._process = 1 + max((process for process, _ in self._seen), default=0)
         self._syncing: asyncio.Future[None] | None = None
         self._unsynced = False
@@ -254,25 +244,19 @@ class _Record:
             # One that is under way may have begun before our line was written.
             await asyncio.shield(self._syncing)
         if self._syncing is None or self._syncing.done():
-            self._syncing = asyncio.ensure_future(asyncio.to_thread(os.fsync, self._file))
-        try:
-            await asyncio.shield(self._syncing)
-        except OSError as error:
-            raise self._unusable(error) from error
+            self._syncing = asyncio.ensure_future(asyncio.to_thread(self._file.sync))
+        await asyncio.shield(self._syncing)
 
     def close(self) -> None:
-        os.close(self._file)
+        self._file.close()
 
     def _write(self, line: Reservation) -> None:
         """A request's second line replaces its first."""
-        try:
-            os.write(self._file, json.dumps([self._process, *line]).encode() + b"\n")
-        except OSError as error:
-            raise self._unusable(error) from error
+        self._file.append(json.dumps([self._process, *line]).encode())
 
-    def _read(self, content: bytes) -> list[Reservation]:
+    def _read(self) -> list[Reservation]:
         self._seen: dict[tuple[int, int], Reservation] = {}
-        for number, line in enumerate(content.splitlines(), start=1):
+        for number, line in enumerate(self._file.lines, start=1):
             try:
                 process, *figures = json.loads(line)
                 reservation = Reservation(*figures)
@@ -280,16 +264,13 @@ class _Record:
                     raise ValueError
             except (ValueError, TypeError) as error:
                 raise RunError(
-                    f"{self._path}, line {number} is damaged.",
+                    f"{self._file.path}, line {number} is damaged.",
                     cause="the file was edited or the disk has an error",
                     remedy="put [0, LINE, TOKENS_IN, TOKENS_OUT] there with what the provider billed, or delete the "
                     "file, and what was spent so far is forgotten",
                 ) from error
             self._seen[process, reservation.number] = reservation
         return list(self._seen.values())
-
-    def _unusable(self, error: OSError) -> RunError:
-        return RunError(f"{self._path} cannot be used: {error}.", remedy="check the disk and the run's folder")
 
 
 def _text_tokens(text: str) -> int:

@@ -112,15 +112,27 @@ def of_error(error: Exception) -> Failure:
         detail = f"the connection failed ({type(error.__cause__).__name__})"
         return Failure(CONNECTION, detail, tokens_in=cost, tokens_out=cost)
     if isinstance(error, openai.APIStatusError):
-        codes = {code for code in (error.code, error.type) if isinstance(code, str)}
-        outcome = of_status(error.status_code, codes)
-        message = " ".join(str(error.message).split())[:_MESSAGE_CHARACTERS]
         asked = retry_after(error.response.headers)
-        return Failure(outcome, f"status {error.status_code}: {message}", retry_after=asked)
+        return of_refusal(error.status_code, error.code, error.type, error.message, asked)
     # The JSON decoder's, for a body that is none.
     if isinstance(error, ValueError | RecursionError | openai.APIError):
         return Failure(INVALID_OUTPUT, f"the body is no chat completion ({type(error).__name__})")
     raise error
+
+
+def of_refusal(status: int, code: object, kind: object, message: object, asked: float | None = None) -> Failure:
+    """What a status and the `code`, `type` and `message` of an error's body stand for; each may be anything.
+
+    Args:
+        status: HTTP status other than 200.
+        code: `error.code` of the body.
+        kind: `error.type` of the body.
+        message: `error.message` of the body.
+        asked: Seconds that the endpoint asks to wait.
+    """
+    codes = {word for word in (code, kind) if isinstance(word, str)}
+    words = " ".join(str(message).split())[:_MESSAGE_CHARACTERS]
+    return Failure(of_status(status, codes), f"status {status}: {words}", retry_after=asked)
 
 
 def headers_of(error: Exception) -> Mapping[str, str]:

@@ -25,6 +25,7 @@ from synalign.generation import outcomes, request
 from synalign.generation.attributes import REASON
 from synalign.generation.batch_api import COMPLETIONS, BatchApi
 from synalign.generation.batch_record import Ended, Record, Sent, Submission
+from synalign.generation.batch_states import ENDED
 from synalign.generation.budget import Budget, most_tokens_of
 from synalign.generation.client import Answer, answer_of, final_error
 from synalign.generation.endpoint import EMBEDDED, Endpoint
@@ -41,9 +42,6 @@ log = logging.getLogger("synalign")
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200_000_000
 """What a provider takes in one file."""
-
-ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
-"""States of a batch that it does not leave."""
 
 _ANSWERS: dict[str, type[BaseModel]] = {REASON: LatentAttributes, WRITE: WrittenQueries}
 # How a request ended that a batch gave nothing for. The words are the client's for the same: too late, and no answer.
@@ -289,11 +287,9 @@ def _of_response(status: Any, body: Any, model: type[BaseModel]) -> Reply:
         return outcomes.of_completion(body, model)
     error = body.get("error") if isinstance(body, dict) else None
     error = error if isinstance(error, dict) else {}
-    codes = {code for code in (error.get("code"), error.get("type")) if isinstance(code, str)}
-    detail = " ".join(str(error.get("message", "")).split())[:_MESSAGE_CHARACTERS]
     if type(status) is not int or status == 200:
         raise Failure(outcomes.INVALID_OUTPUT, "the line of the batch is no response")
-    raise Failure(outcomes.of_status(status, codes), f"status {status}: {detail}")
+    raise outcomes.of_refusal(status, error.get("code"), error.get("type"), error.get("message", ""))
 
 
 def _ended(ended: Reply | Failure, sent: Sent) -> Ended:

@@ -1,0 +1,69 @@
+"""A file to which lines are appended by one process at a time, and which a kill at any moment leaves readable."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from synalign.errors import RunError
+
+
+class LineFile:
+    """Whole lines of a file, and the place after them to write more.
+
+    A kill can tear the last line; it is cut off, since what a line announces is done only after it is written.
+
+    Args:
+        path: The file; made, with its folder, if missing.
+
+    Attributes:
+        path: The file.
+        lines: Lines that were there, without their ends.
+
+    Raises:
+        RunError: It cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            content = path.read_bytes()
+            whole = content.rfind(b"\n") + 1
+            os.ftruncate(self._descriptor, whole)
+            os.lseek(self._descriptor, whole, os.SEEK_SET)
+        except OSError as error:
+            raise self._unusable(error) from error
+        self.lines = content[:whole].split(b"\n")[:-1]
+
+    def append(self, line: bytes) -> None:
+        """Add a line, given without its end. It survives a kill; a power cut only after `sync`.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        left = memoryview(line + b"\n")
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def sync(self) -> None:
+        """Make all lines survive a power cut. May be called from another thread.
+
+        Raises:
+            RunError: The disk refuses.
+        """
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def _unusable(self, error: OSError) -> RunError:
+        return RunError(f"{self.path} cannot be used: {error}.", remedy="check the disk and the run's folder")
