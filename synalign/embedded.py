@@ -174,7 +174,7 @@ def _writer(configuration: config.Configuration, variables: dict[str, str]) -> I
     if (settings.mode, settings.endpoint) != ("batch", "embedded") or variables.get("SYNALIGN_WRITER_URL", "").strip():
         yield
         return
-    from synalign.generation.writer_server import embedded_writer
+    from synalign.writer.server import embedded_writer
 
     with embedded_writer() as variables["SYNALIGN_WRITER_URL"]:
         yield
@@ -202,7 +202,7 @@ def _follow(command: list[str], variables: dict[str, str], log: TextIO, say: Cal
 def services(ports: Ports) -> tuple[Service, ...]:
     """The processes of `make up`, in the order they start."""
     home, airflow = config.home(), (sys.executable, "-m", "airflow")
-    writer = (sys.executable, "-m", "synalign.generation.writer_server", "--port", str(ports.writer))
+    writer = (sys.executable, "-m", "synalign.writer.server", "--port", str(ports.writer))
     mlflow = (
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(ports.mlflow)),
         *("--backend-store-uri", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"),

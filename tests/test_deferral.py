@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from synalign.generation.writer_faults import Faults
-from synalign.generation.writer_server import embedded_writer
+from synalign.writer.faults import Faults
+from synalign.writer.server import embedded_writer
 from tests.generation.test_generate import prepared, settings
 
 KEY = "sk-secret-of-the-tests"

@@ -34,7 +34,7 @@ def require_lasting_endpoint(configuration: Configuration) -> None:
             "generation.mode == 'batch' needs a writer that outlives this step; none is running.",
             cause=f"{WRITER_VARIABLE} is not set",
             remedy="`synalign refresh` and `synalign up` start one; or run `python -m "
-            f"synalign.generation.writer_server --port 8100` and export {WRITER_VARIABLE}=http://127.0.0.1:8100/v1",
+            f"synalign.writer.server --port 8100` and export {WRITER_VARIABLE}=http://127.0.0.1:8100/v1",
         )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from synalign.config import Generation
 from synalign.errors import ConfigurationError
-from synalign.generation.writer_server import embedded_writer
+from synalign.writer.server import embedded_writer
 
 EMBEDDED = "embedded"
 WRITER_VARIABLE = "SYNALIGN_WRITER_URL"

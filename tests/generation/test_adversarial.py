@@ -17,10 +17,10 @@ from synalign.generation.batches import Batch, Document
 from synalign.generation.journal import Entry, Journal
 from synalign.generation.prompts import from_data
 from synalign.generation.schemas import Attribute, LatentAttributes, WrittenQueries
-from synalign.generation.writer_language import describe, write_queries
 from synalign.generation.writing import read_answer, write_request
 from synalign.privacy import redact
 from synalign.text import normalise
+from synalign.writer.language import describe, write_queries
 from tests.adversarial import TEXTS
 
 CONFIGURATION = Configuration.model_validate(

@@ -75,7 +75,7 @@ class Kill(NamedTuple):
 def served(**faults: float):
     """The writer as a process of its own, from its command line."""
     switches = [part for kind, share in faults.items() for part in ("--fault", f"{kind}={share}")]
-    command = [sys.executable, "-m", "synalign.generation.writer_server", "--port", "0", "--latency", "0.02:0.02"]
+    command = [sys.executable, "-m", "synalign.writer.server", "--port", "0", "--latency", "0.02:0.02"]
     timing = ["--retry-after", "0.05", "--drip", "0.2", "--seed", str(SEED)]
     with subprocess.Popen([*command, *switches, *timing], stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -25,10 +25,10 @@ from synalign.errors import GenerationError, RunError
 from synalign.generation.batches import read_batches
 from synalign.generation.generate import generate
 from synalign.generation.prompts import from_data
-from synalign.generation.writer_server import MODEL, complete
 from synalign.manifests import file_digest
 from synalign.run import Attempt, Interval, Run
 from synalign.tables import content_id
+from synalign.writer.server import MODEL, complete
 
 BATCHES, MEMBERS, DOCUMENTS = 6, 3, 20
 INTERVAL = Interval.parse("2026-01-01", "2026-01-02")

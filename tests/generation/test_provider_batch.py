@@ -21,11 +21,11 @@ from synalign.generation import batch_api
 from synalign.generation.batch_record import RECORD, Ended, Record, Sent
 from synalign.generation.generate import generate
 from synalign.generation.provider_batch import _Line, _parts
-from synalign.generation.writer_faults import Faults
-from synalign.generation.writer_server import embedded_writer
 from synalign.job import perform
 from synalign.manifests import file_digest
 from synalign.run import Run
+from synalign.writer.faults import Faults
+from synalign.writer.server import embedded_writer
 from tests.generation.test_generate import BATCHES, INTERVAL, prepared, settings
 
 KEY = "sk-secret-of-the-tests"
@@ -307,7 +307,7 @@ def test_an_embedded_writer_that_would_die_with_the_step_is_refused(tmp_path, mo
     monkeypatch.delenv("SYNALIGN_WRITER_URL", raising=False)
     with pytest.raises(ConfigurationError, match="outlives this step") as caught:
         looked(in_batch_mode(tmp_path))
-    assert "writer_server" in caught.value.remedy
+    assert "synalign.writer.server" in caught.value.remedy
 
 
 def test_a_writer_started_anew_gets_only_what_is_missing(tmp_path, monkeypatch, online):

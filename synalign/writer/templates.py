@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from synalign.generation.writer_phrases import Subject
-from synalign.generation.writer_words import (
+from synalign.writer.phrases import Subject
+from synalign.writer.words import (
     AUXILIARIES,
     GENERAL_VERBS,
     LIGHT_VERBS,

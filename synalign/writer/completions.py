@@ -10,9 +10,9 @@ from typing import Any
 
 from synalign.generation.prompts import from_data
 from synalign.generation.schemas import ATTRIBUTES, QUERIES
-from synalign.generation.writer_calls import Call, Rejected, Reply, Route
-from synalign.generation.writer_faults import COMPLETION
-from synalign.generation.writer_language import describe, write_queries
+from synalign.writer.calls import Call, Rejected, Reply, Route
+from synalign.writer.faults import COMPLETION
+from synalign.writer.language import describe, write_queries
 
 MODEL = "synalign-embedded-writer"
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")

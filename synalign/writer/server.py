@@ -1,10 +1,10 @@
 """The embedded writer: a small server on loopback that speaks the chat-completions protocol.
 
-It is no language model. It answers SynAlign's two requests by rules (`writer_language`), so that a laptop or a test can
+It is no language model. It answers SynAlign's two requests by rules (`language`), so that a laptop or a test can
 run the very client that production runs; it names itself in every response, and the same request always gets the same
-bytes. Asked to, it behaves as badly as a real provider can (`writer_faults`).
+bytes. Asked to, it behaves as badly as a real provider can (`faults`).
 
-    python -m synalign.generation.writer_server --port 8100
+    python -m synalign.writer.server --port 8100
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from synalign.errors import ArgumentError
-from synalign.generation import writer_batches, writer_completions
-from synalign.generation.writer_calls import Call, Rejected, Reply, Route
-from synalign.generation.writer_completions import MODEL, complete
-from synalign.generation.writer_faults import NO_FAULTS, Faults, add_arguments, error_answer, from_arguments, spoil
-from synalign.generation.writer_tally import Tally
+from synalign.writer import batches, completions
+from synalign.writer.calls import Call, Rejected, Reply, Route
+from synalign.writer.completions import MODEL, complete
+from synalign.writer.faults import NO_FAULTS, Faults, add_arguments, error_answer, from_arguments, spoil
+from synalign.writer.tally import Tally
 
 __all__ = ["HOST", "MODEL", "complete", "embedded_writer"]
 
@@ -49,8 +49,8 @@ def _faults(call: Call) -> Reply:
 ROUTES: tuple[Route, ...] = (
     Route("GET", re.compile("/health"), _health),
     Route("GET", re.compile("/faults"), _faults),
-    *writer_completions.ROUTES,
-    *writer_batches.ROUTES,
+    *completions.ROUTES,
+    *batches.ROUTES,
 )
 
 

@@ -12,8 +12,8 @@ from synalign.config import Configuration
 from synalign.generation.attributes import reason_request
 from synalign.generation.batches import Batch
 from synalign.generation.request import parameters
-from synalign.generation.writer_faults import NO_FAULTS, Faults
-from synalign.generation.writer_server import embedded_writer
+from synalign.writer.faults import NO_FAULTS, Faults
+from synalign.writer.server import embedded_writer
 
 CONFIGURATION = Configuration.model_validate(
     {"retriever": "r", "schedule": {"start": "2026-01-01"}, "source": {"kind": "beir", "path": "x"}}

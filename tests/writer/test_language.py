@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synalign.generation.schemas import LatentAttributes, WrittenQueries
-from synalign.generation.writer_attributes import form_of
-from synalign.generation.writer_language import describe, write_queries
-from synalign.generation.writer_phrases import subjects
-from synalign.generation.writer_templates import Filling, fill
+from synalign.writer.attributes import form_of
+from synalign.writer.language import describe, write_queries
+from synalign.writer.phrases import subjects
+from synalign.writer.templates import Filling, fill
 
 QUESTIONS = ["what is the origin of santa claus", "how to clean a kettle", "where does the word tea come from?"]
 CAT = (

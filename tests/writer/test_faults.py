@@ -25,8 +25,8 @@ from synalign.errors import ArgumentError
 from synalign.generation.attributes import reason_request
 from synalign.generation.batches import Batch, Document
 from synalign.generation.schemas import LatentAttributes, json_schema
-from synalign.generation.writer_faults import COMPLETION, KINDS, TRANSPORT, Faults, add_arguments, from_arguments
-from synalign.generation.writer_server import embedded_writer
+from synalign.writer.faults import COMPLETION, KINDS, TRANSPORT, Faults, add_arguments, from_arguments
+from synalign.writer.server import embedded_writer
 
 ANY = frozenset(KINDS)
 LIMIT = "rate_limit_exceeded"
@@ -255,7 +255,7 @@ def test_requests_in_flight_are_counted():
 
 
 def test_as_a_process_it_behaves_as_badly_as_it_was_told():
-    command = [sys.executable, "-m", "synalign.generation.writer_server", "--port", "0", "--fault", "quota=1"]
+    command = [sys.executable, "-m", "synalign.writer.server", "--port", "0", "--fault", "quota=1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
         url = process.stdout.readline().split()[-1]
         status, content = post(url, body())
@@ -266,7 +266,7 @@ def test_as_a_process_it_behaves_as_badly_as_it_was_told():
 
 
 def test_as_a_process_it_explains_a_switch_it_does_not_understand():
-    command = [sys.executable, "-m", "synalign.generation.writer_server", "--fault", "earthquake=0.1"]
+    command = [sys.executable, "-m", "synalign.writer.server", "--fault", "earthquake=0.1"]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 2
     assert "--fault == 'earthquake=0.1', its kind must be one of" in ended.stderr and "Traceback" not in ended.stderr

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from synalign.generation.writer_words import AUXILIARIES, GENERAL_VERBS, QUESTION_WORDS, is_function, stem, words
+from synalign.writer.words import AUXILIARIES, GENERAL_VERBS, QUESTION_WORDS, is_function, stem, words
 
 LENGTH, FORM, CASE, END, LEAD = "length", "form", "capitalisation", "punctuation", "leading words"
 _LENGTHS = (

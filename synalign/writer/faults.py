@@ -37,7 +37,7 @@ COMPLETION = TRANSPORT | {"drip", "truncated-body", "wrong-json", "wrong-schema"
 _HELP = """\
 A dry run against a bad day of a provider:
 
-  python -m synalign.generation.writer_server --port 8100 \\
+  python -m synalign.writer.server --port 8100 \\
       --latency 0.8:0.4 --fault 500=0.02 --fault 429-retry-after=0.05 --seed 1
 
 with `generation: {endpoint: "http://127.0.0.1:8100/v1"}` in the retriever's YAML file and any text in $OPENAI_API_KEY;

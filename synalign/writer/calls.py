@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from synalign.generation.writer_faults import Faults
-from synalign.generation.writer_tally import Tally
+from synalign.writer.faults import Faults
+from synalign.writer.tally import Tally
 
 
 class Call(NamedTuple):
@@ -68,7 +68,7 @@ class Route(NamedTuple):
         method: GET, POST, ...
         path: The whole path, without the part after the question mark, and without a slash at its end.
         answer: What it does.
-        faults: The kinds of faults that can befall it, of `writer_faults.KINDS`.
+        faults: The kinds of faults that can befall it, of `faults.KINDS`.
         paid: Whether a good answer of it costs its client money.
     """
 

@@ -21,8 +21,8 @@ from synalign.config import Configuration
 from synalign.generation.attributes import reason_request
 from synalign.generation.batches import Batch, Document
 from synalign.generation.schemas import LatentAttributes, WrittenQueries, json_schema
-from synalign.generation.writer_server import MODEL, embedded_writer
 from synalign.generation.writing import write_request
+from synalign.writer.server import MODEL, embedded_writer
 
 BATCH = Batch(
     "b",
@@ -183,7 +183,7 @@ def test_it_keeps_up_with_hundreds_of_requests_a_second(url):
 
 
 def test_as_a_process_it_prints_its_url_and_ends_cleanly_on_sigterm():
-    command = [sys.executable, "-m", "synalign.generation.writer_server", "--port", "0"]
+    command = [sys.executable, "-m", "synalign.writer.server", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
         line = process.stdout.readline()
         url = line.split()[-1]

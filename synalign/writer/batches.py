@@ -15,9 +15,9 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from synalign.generation.writer_calls import Call, Rejected, Reply, Route
-from synalign.generation.writer_completions import complete
-from synalign.generation.writer_faults import TRANSPORT, error_answer, spoil
+from synalign.writer.calls import Call, Rejected, Reply, Route
+from synalign.writer.completions import complete
+from synalign.writer.faults import TRANSPORT, error_answer, spoil
 
 ENDPOINT = "/v1/chat/completions"
 MOST_REQUESTS = 50_000
