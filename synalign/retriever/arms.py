@@ -1,0 +1,120 @@
+"""The arms: what each retriever is trained on. An arm is nothing but a weight for every written query.
+
+- `control`: real pairs only.
+- `unweighted`: all that was written and not dropped for what it is (personal data, copies, repeats, leaks), the ones
+  that do not find their document included, all equal. What screening by round trip is worth. Those were dropped before
+  they could be found out as leaks or repeats; the arm is never chosen, so that nothing comes of it.
+- `filtered`: the accepted ones, all equal. What weights are worth.
+- `equal_mass`: the accepted ones, the same total for every document. Whether a gain is alignment's, or only comes from
+  levelling documents.
+- `aligned`: the accepted ones, aligned to real queries.
+- `random_subset`: as many accepted ones as the aligned weights are worth, drawn at random for each seed anew, all
+  equal. Whether alignment chooses well, or any choice that narrow would do as well.
+
+Every arm but the first has the same synthetic mass, `mass` times that of the real pairs, and sees all real pairs. The
+*treatment* is the arm whose weights the training set has; it is one of these and not trained twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+import numpy as np
+
+from synalign.config import Scheme
+from synalign.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CONTROL, TREATMENT = "control", "treatment"
+
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+"""The arms whose weights a training set can have."""
+
+ARMS = (CONTROL, "unweighted", *SCHEMES, "random_subset")
+
+
+CONTRASTS = (
+    ("filtered", "unweighted"),
+    ("aligned", "filtered"),
+    ("aligned", "equal_mass"),
+    ("aligned", "random_subset"),
+)
+"""Arms that are compared with each other, beside every arm with the control."""
+
+
+class Pool(NamedTuple):
+    """The written queries that have a part in some arm.
+
+    Attributes:
+        accepted: (m,) bool, what screening accepted; the others were dropped for the round trip only.
+        weights: (n,) float64 by scheme, one per accepted query in the pool's order, >= 0, sum 1.
+    """
+
+    accepted: NDArray[np.bool_]
+    weights: dict[Scheme, NDArray[np.float64]]
+
+
+def arms(pool: Pool, mass: float, seed: int) -> dict[str, NDArray[np.float64]]:
+    """The weights of every arm.
+
+    Args:
+        pool: m written queries.
+        mass: What the weights of an arm sum to: `alignment.mass` times the number of real pairs.
+        seed: Of the random subset.
+
+    Returns:
+        By arm, in the order of `ARMS`, (m,) float64; 0: has no part in it.
+
+    Raises:
+        ArgumentError: A scheme is missing, does not fit the pool, or has weights that do not sum to 1.
+
+    Examples:
+        >>> pool = Pool(np.array([True, False, True]), dict.fromkeys(SCHEMES, np.array([0.75, 0.25])))
+        >>> {name: weights.round(2).tolist() for name, weights in arms(pool, mass=6.0, seed=1).items()}["unweighted"]
+        [2.0, 2.0, 2.0]
+    """
+    _check(pool)
+    accepted = np.flatnonzero(pool.accepted)
+    found = {CONTROL: np.zeros(len(pool.accepted)), "unweighted": np.full(len(pool.accepted), 1.0)}
+    for scheme in SCHEMES:
+        found[scheme] = _placed(accepted, pool.weights[scheme], len(pool.accepted))
+    size = round(effective_sample_size(pool.weights["aligned"]))
+    drawn = np.random.default_rng(seed).choice(accepted, size=size, replace=False)
+    found["random_subset"] = _placed(drawn, np.ones(size), len(pool.accepted))
+    return {name: _scaled(weights, mass) for name, weights in found.items()}
+
+
+def effective_sample_size(weights: NDArray[np.float64]) -> float:
+    """How many equal weights would be worth as much: (sum w)^2 / sum w^2 (Kish, "Survey Sampling", 1965).
+
+    >>> effective_sample_size(np.array([0.5, 0.5, 0.0]))
+    2.0
+    """
+    return float(weights.sum() ** 2 / np.square(weights).sum())
+
+
+def _placed(rows: NDArray[np.int64], weights: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    placed = np.zeros(count)
+    placed[rows] = weights
+    return placed
+
+
+def _scaled(weights: NDArray[np.float64], mass: float) -> NDArray[np.float64]:
+    total = float(weights.sum())
+    return weights * (mass / total) if total else weights
+
+
+def _check(pool: Pool) -> None:
+    count = int(pool.accepted.sum())
+    for scheme in SCHEMES:
+        if scheme not in pool.weights:
+            raise ArgumentError("weights", sorted(pool.weights), f"must have the scheme {scheme!r}")
+        weights = pool.weights[scheme]
+        if weights.shape != (count,):
+            raise ArgumentError(
+                f"weights[{scheme!r}].shape", weights.shape, f"must be ({count},), one per accepted query"
+            )
+        if not (np.isfinite(weights).all() and (weights >= 0.0).all() and abs(weights.sum() - 1.0) < 1e-6):
+            raise ArgumentError(f"weights[{scheme!r}]", weights, "must be >= 0 and sum to 1")

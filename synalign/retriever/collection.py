@@ -1,0 +1,96 @@
+"""What a retriever is trained and judged on: texts, their vectors, and pairs of them by place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synalign.errors import ArgumentError
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """What there is to ask and to rank.
+
+    What a kind of retriever prepares once, such as token numbers, is kept with the collection, so that arms and seeds
+    share it: make one collection and train everything on it.
+
+    Attributes:
+        queries: (q,) texts, real and synthetic together.
+        documents: (c,) texts, the title on a line of its own.
+        query_vectors: (q, d) float32 unit rows of the base encoder; (q, 0) where no `adapter` is trained.
+        document_vectors: (c, d) likewise.
+        prepared: What has been prepared so far, by kind and encoder; filled by `synalign.retriever.train`.
+
+    Raises:
+        ArgumentError: As many vectors as texts are not there, or the two widths differ.
+    """
+
+    queries: list[str]
+    documents: list[str]
+    query_vectors: NDArray[np.float32]
+    document_vectors: NDArray[np.float32]
+    prepared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        sizes = {"query_vectors": len(self.queries), "document_vectors": len(self.documents)}
+        for name, size in sizes.items():
+            shape = getattr(self, name).shape
+            if len(shape) != 2 or shape[0] != size:
+                raise ArgumentError(f"{name}.shape", shape, f"must be ({size}, d), one row per text")
+        if self.query_vectors.shape[1] != self.document_vectors.shape[1]:
+            raise ArgumentError(
+                "query_vectors.shape",
+                self.query_vectors.shape,
+                f"must have the documents' {self.document_vectors.shape[1]} columns",
+                remedy="embed both with the same encoder",
+            )
+
+
+class Pairs(NamedTuple):
+    """Training or judged pairs, as places in a collection. Several pairs of one query are several relevant documents.
+
+    Attributes:
+        query: (p,) int64.
+        document: (p,) int64.
+        weight: (p,) float64, >= 0. Judged pairs are not weighed.
+    """
+
+    query: NDArray[np.int64]
+    document: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    def relevant(self) -> dict[int, set[int]]:
+        """The documents of each query, by the query's place, ascending.
+
+        >>> Pairs(np.array([4, 1, 4]), np.array([0, 2, 3]), np.ones(3)).relevant()
+        {1: {2}, 4: {0, 3}}
+        """
+        found: dict[int, set[int]] = {}
+        for query, document in sorted(zip(self.query.tolist(), self.document.tolist(), strict=True)):
+            found.setdefault(query, set()).add(document)
+        return found
+
+
+def check_pairs(name: str, pairs: Pairs, collection: Collection) -> None:
+    """Refuse pairs that are not places of the collection, or whose weights are no weights.
+
+    Raises:
+        ArgumentError: Lengths differ, a place is out of range, a weight is negative or not finite.
+    """
+    rows = len(pairs.query)
+    for part, size in (("query", len(collection.queries)), ("document", len(collection.documents))):
+        places = getattr(pairs, part)
+        if places.shape != (rows,) or not np.issubdtype(places.dtype, np.integer):
+            raise ArgumentError(f"{name}.{part}", places.shape, f"must be ({rows},) whole numbers")
+        wrong = np.flatnonzero((places < 0) | (places >= size))
+        if wrong.size:
+            raise ArgumentError(f"{name}.{part}[{wrong[0]}]", int(places[wrong[0]]), f"must be in 0..{size - 1}")
+    if pairs.weight.shape != (rows,):
+        raise ArgumentError(f"{name}.weight.shape", pairs.weight.shape, f"must be ({rows},)")
+    wrong = np.flatnonzero(~(np.isfinite(pairs.weight) & (pairs.weight >= 0.0)))
+    if wrong.size:
+        raise ArgumentError(f"{name}.weight[{wrong[0]}]", float(pairs.weight[wrong[0]]), "must be finite and >= 0")

@@ -1,0 +1,191 @@
+"""What a trial is made of, read from a run's tables.
+
+Retrievers rank all documents of the run, up to `DOCUMENTS`. Beyond that, those that a pair or a judged query needs are
+ranked together with others, evenly spaced: scores are then higher than they would be among all, in every arm alike, and
+the manifest says among how many they were found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synalign.embedding.matrix import matrix
+from synalign.errors import InputError
+from synalign.retriever.arms import SCHEMES, Pool
+from synalign.retriever.collection import Collection, Pairs
+from synalign.retriever.segments import cold_documents, traffic_segments
+from synalign.text import document_text
+from synalign.vectors import evenly_spaced
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from synalign.run import Run
+
+DOCUMENTS = 100_000
+"""Most documents that are ranked, if pairs and judged queries need no more."""
+
+REAL_PAIRS = 200_000
+"""Most real train pairs, evenly spaced: more than the batches of a training draw."""
+
+JUDGED = {"validation": 5_000, "test": 20_000}
+"""Most judged queries by split, evenly spaced: they fix a mean nDCG@10 to about 0.005 and 0.003."""
+
+ROUND_TRIP = "inconsistent"
+"""Why screening drops a query that does not find its document."""
+
+
+class Judged(NamedTuple):
+    """Queries that retrievers are judged on.
+
+    Attributes:
+        ids: (q,) query ids.
+        places: (q,) int64, their places in the collection.
+        relevant: (q,) the places of each one's relevant documents.
+        segments: (q,) `head`, `torso` or `tail`.
+        cold: (q,) bool, whether no real train pair has any of its documents.
+    """
+
+    ids: list[str]
+    places: NDArray[np.int64]
+    relevant: list[set[int]]
+    segments: NDArray[np.str_]
+    cold: NDArray[np.bool_]
+
+    @property
+    def pairs(self) -> Pairs:
+        """Query and document of every relevance, of weight 1."""
+        query = np.repeat(self.places, [len(documents) for documents in self.relevant])
+        document = [place for documents in self.relevant for place in sorted(documents)]
+        return Pairs(query, np.array(document, dtype=np.int64), np.ones(len(query)))
+
+
+class Material(NamedTuple):
+    """What a trial is made of.
+
+    Attributes:
+        collection: Texts and vectors.
+        real: Real train pairs, of weight 1.
+        written: (m,) written pairs in the pool's order; their weights are the arms' to give.
+        pool: Which of them were accepted, and the weights of every scheme.
+        judged: Real queries by split, `validation` and `test`; either may be empty.
+    """
+
+    collection: Collection
+    real: Pairs
+    written: Pairs
+    pool: Pool
+    judged: dict[str, Judged]
+
+
+def read(run: Run) -> Material:
+    """All that retrievers are trained and judged on.
+
+    Raises:
+        InputError: There is no real pair in the split `train`.
+    """
+    pairs = run.read("pairs", ["query_id", "query", "document_id", "split"])
+    real = _split(pairs, "train")
+    if not real.num_rows:
+        raise InputError("no real pair is in the split train.", remedy="widen source.window_days")
+    real = real.take(evenly_spaced(real.num_rows, REAL_PAIRS))
+    asked = {split: _some_queries(_split(pairs, split), most) for split, most in JUDGED.items()}
+    written, pool = _written(run)
+    used = pa.concat_tables([real, *asked.values()])
+    needed = {*used["document_id"].to_pylist(), *written["document_id"].to_pylist()}
+    documents, texts = _documents(run, needed)
+    queries = dict(zip(used["query_id"].to_pylist(), used["query"].to_pylist(), strict=True))
+    collection = _collection(run, queries, written, documents, texts)
+    query, document = _places(queries), _places(documents)
+    real_pairs = _pairs(_at(query, real["query_id"]), _at(document, real["document_id"]))
+    new = np.arange(len(queries), len(collection.queries), dtype=np.int64)
+    judged = {split: _judged(run, rows, query, document, real_pairs) for split, rows in asked.items()}
+    return Material(collection, real_pairs, _pairs(new, _at(document, written["document_id"])), pool, judged)
+
+
+def _split(pairs: pa.Table, split: str) -> pa.Table:
+    return pairs.filter(pc.equal(pairs["split"], split))
+
+
+def _some_queries(pairs: pa.Table, most: int) -> pa.Table:
+    """All pairs of at most so many queries, evenly spaced by id."""
+    ids = sorted(set(pairs["query_id"].to_pylist()))
+    chosen = pa.array([ids[place] for place in evenly_spaced(len(ids), most)], pa.string())
+    return pairs.filter(pc.is_in(pairs["query_id"], chosen))
+
+
+def _written(run: Run) -> tuple[pa.Table, Pool]:
+    """The candidates that have a part in some arm, and what the arms are made of."""
+    screening = run.read("screening", ["candidate_id", "status", "reason"]).to_pylist()
+    accepted = {row["candidate_id"] for row in screening if row["status"] == "accepted"}
+    kept = accepted | {row["candidate_id"] for row in screening if row["reason"] == ROUND_TRIP}
+    candidates = run.read("candidates", ["candidate_id", "query", "document_id"])
+    candidates = candidates.filter(pc.is_in(candidates["candidate_id"], pa.array(sorted(kept), pa.string())))
+    ids = candidates["candidate_id"].to_pylist()
+    weights: dict[str, dict[str, float]] = {scheme: {} for scheme in SCHEMES}
+    for row in run.read("weights").to_pylist():
+        weights[row["scheme"]][row["candidate_id"]] = row["weight"]
+    by_scheme = {scheme: np.array([weights[scheme][id] for id in ids if id in accepted]) for scheme in SCHEMES}
+    return candidates, Pool(np.array([id in accepted for id in ids], dtype=bool), by_scheme)
+
+
+def _documents(run: Run, needed: set[str]) -> tuple[list[str], list[str]]:
+    """Ids and texts of the documents that are ranked."""
+    documents = run.read("documents")
+    ids = documents["document_id"].to_pylist()
+    if len(ids) > DOCUMENTS:
+        others = [identifier for identifier in ids if identifier not in needed]
+        more = evenly_spaced(len(others), max(1, DOCUMENTS - len(needed)))
+        ranked = needed | {others[place] for place in more}
+        documents = documents.filter(pa.array([identifier in ranked for identifier in ids], pa.bool_()))
+    columns = (documents[name].to_pylist() for name in ("document_id", "title", "text"))
+    rows = list(zip(*columns, strict=True))
+    return [identifier for identifier, _, _ in rows], [document_text(title, text) for _, title, text in rows]
+
+
+def _collection(
+    run: Run, queries: dict[str, str], written: pa.Table, documents: list[str], texts: list[str]
+) -> Collection:
+    """Real queries, then written ones, with documents and all their vectors."""
+    vectors = [
+        matrix(run.read("query_embeddings"), list(queries)),
+        matrix(run.read("candidate_embeddings"), written["candidate_id"].to_pylist()),
+    ]
+    return Collection(
+        [*queries.values(), *written["query"].to_pylist()],
+        texts,
+        np.concatenate(vectors),
+        matrix(run.read("document_embeddings"), documents),
+    )
+
+
+def _judged(run: Run, rows: pa.Table, query: dict[str, int], document: dict[str, int], real: Pairs) -> Judged:
+    relevant: dict[str, set[int]] = {}
+    for identifier, found in zip(rows["query_id"].to_pylist(), rows["document_id"].to_pylist(), strict=True):
+        relevant.setdefault(identifier, set()).add(document[found])
+    queries = run.read("queries", ["query_id", "count"])
+    segment = dict(zip(queries["query_id"].to_pylist(), traffic_segments(queries["count"]).tolist(), strict=True))
+    return Judged(
+        list(relevant),
+        np.array([query[identifier] for identifier in relevant], dtype=np.int64),
+        list(relevant.values()),
+        np.array([segment[identifier] for identifier in relevant], dtype=np.str_),
+        cold_documents(list(relevant.values()), set(real.document.tolist())),
+    )
+
+
+def _pairs(query: NDArray[np.int64], document: NDArray[np.int64]) -> Pairs:
+    return Pairs(query, document, np.ones(len(query)))
+
+
+def _places(ids: Iterable[str]) -> dict[str, int]:
+    return {identifier: place for place, identifier in enumerate(ids)}
+
+
+def _at(places: dict[str, int], ids: pa.ChunkedArray) -> NDArray[np.int64]:
+    return np.array([places[identifier] for identifier in ids.to_pylist()], dtype=np.int64)

@@ -1,0 +1,85 @@
+"""The evaluation as a page of Markdown: choice, gate, arms and segments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from synalign.retriever.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAMES = {"ndcg_at_10": "nDCG@10", "mrr_at_10": "MRR@10", "recall_at_10": "recall@10", "recall_at_100": "recall@100"}
+
+_SEGMENTS = ("head", "torso", "tail", "known_document", "cold_document")
+
+
+def report(evaluation: Mapping[str, Any]) -> str:
+    """What a person reads of an evaluation.
+
+    Args:
+        evaluation: Metrics of the step *evaluate*.
+
+    Returns:
+        Markdown.
+    """
+    gate = evaluation["gate"]
+    parts = [
+        "# Evaluation",
+        f"Weights of the training set: **{evaluation['scheme']}**, {evaluation['reason']}.",
+        f"Gate **{gate['status']}**: {gate['reason']}.",
+    ]
+    if "test" in evaluation:
+        parts.append(
+            f"`{evaluation['retriever']}` retrievers, {evaluation['seeds']} trainings per arm, "
+            f"{evaluation['real_pairs']} real pairs, ranking {evaluation['documents_ranked']} documents. "
+            "Intervals are for 95 %, over queries and trainings; p by paired randomisation, not corrected for the "
+            "number of arms."
+        )
+        parts += ["## Arms on test queries", _arms(evaluation["test"], evaluation["scheme"])]
+        parts += ["## Arm against arm", _contrasts(evaluation["test"])]
+        parts += ["## Treatment against control by segment", _segments(evaluation["segments"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _arms(test: Mapping[str, Mapping[str, float]], treatment: str) -> str:
+    rows = [["arm", *_NAMES.values(), "nDCG@10 minus control", "p"]]
+    for arm in ARMS:
+        compared = test.get(f"{arm}_minus_{CONTROL}")
+        name = f"{arm} ({TREATMENT})" if arm == treatment else arm
+        figures = [f"{test[arm][measure]:.4f}" for measure in _NAMES]
+        rows.append([name, *figures, *([difference(compared), f"{compared['p_value']:.4f}"] if compared else ["", ""])])
+    return _table(rows)
+
+
+def _contrasts(test: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [["nDCG@10 of", "minus that of", "difference", "p"]]
+    for arm, other in CONTRASTS:
+        compared = test[f"{arm}_minus_{other}"]
+        rows.append([arm, other, difference(compared), f"{compared['p_value']:.4f}"])
+    return _table(rows)
+
+
+def _segments(segments: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [["segment", "queries", "control", "treatment", "difference", "p"]]
+    for name, figures in ((name, segments[name]) for name in _SEGMENTS if name in segments):
+        both = [f"{figures[arm]:.4f}" for arm in (CONTROL, TREATMENT)]
+        queries = f"{figures['queries']:.0f}"
+        rows.append([name.replace("_", " "), queries, *both, difference(figures), f"{figures['p_value']:.4f}"])
+    return _table(rows)
+
+
+def difference(figures: Mapping[str, float]) -> str:
+    """A difference with its interval, where there are queries enough for one.
+
+    >>> difference({"difference": 0.02, "lower": -0.01, "upper": 0.05})
+    '+0.0200 [-0.0100, +0.0500]'
+    """
+    if "lower" not in figures:
+        return f"{figures['difference']:+.4f} (too few queries for an interval)"
+    return f"{figures['difference']:+.4f} [{figures['lower']:+.4f}, {figures['upper']:+.4f}]"
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *body = ("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join([head, "|" + " --- |" * len(rows[0]), *body])

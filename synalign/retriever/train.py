@@ -1,0 +1,203 @@
+"""Training of one arm: batches by weight, checkpoints judged on real validation queries, the best one kept.
+
+One loop for every kind of retriever. An arm is nothing but weights of pairs: what differs between two arms is what
+their weights did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from synalign.errors import ArgumentError
+from synalign.retriever.adapter import PreparedAdapter
+from synalign.retriever.collection import Collection, Pairs, check_pairs
+from synalign.retriever.full import PreparedFull
+from synalign.retriever.learner import Learner, Prepared
+from synalign.retriever.loss import WeightedMultipleNegativesRankingLoss
+from synalign.retriever.measures import measure
+from synalign.retriever.ranking import rank
+from synalign.retriever.recipe import Recipe
+from synalign.retriever.sampler import WeightedBatchSampler
+from synalign.retriever.static import PreparedStatic
+
+__all__ = ["Recipe", "Trained", "prepare", "train"]
+
+# What a checkpoint is kept for.
+_MEASURE, _DEPTH = "ndcg_at_10", 10
+
+
+class Trained:
+    """A trained retriever, at the checkpoint that was kept.
+
+    Attributes:
+        step: Of the checkpoint; 0 is the retriever before training.
+        validation: Mean nDCG@10 of the validation queries, by checkpoint; empty where there are none.
+    """
+
+    def __init__(self, learner: Learner, collection: Collection, recipe: Recipe) -> None:
+        self.step = 0
+        self.validation: dict[int, float] = {}
+        self._learner, self._collection, self._recipe = learner, collection, recipe
+        self._vectors: NDArray[np.float32] | None = None
+
+    def rank(self, queries: NDArray[np.int64], depth: int) -> NDArray[np.int64]:
+        """The best documents of some queries, among all documents of the collection, exactly.
+
+        Args:
+            queries: (q,) places of queries.
+            depth: How many documents to find.
+
+        Returns:
+            (q, min(depth, c)) places of documents, best first; of equal ones, the earlier one first.
+        """
+        if not len(queries):
+            return np.empty((0, min(depth, len(self._collection.documents))), dtype=np.int64)
+        with _as_if_alone(self._recipe.threads, self._recipe.seed):
+            if self._vectors is None:
+                self._vectors = self._document_vectors()
+            vectors = self._learner.vectors("queries", torch.tensor(queries, dtype=torch.int64))
+        return rank(vectors, self._vectors, depth)
+
+    def at(self, step: int) -> None:
+        """Say that the parameters are now those of a checkpoint."""
+        self.step, self._vectors = step, None
+
+    def _document_vectors(self) -> NDArray[np.float32]:
+        """Vectors of all documents; before training they are those of every arm and seed."""
+        every = torch.arange(len(self._collection.documents))
+        if self.step:
+            return self._learner.vectors("documents", every)
+        key = ("documents before training", *_key(self._recipe))
+        if key not in self._collection.prepared:
+            self._collection.prepared[key] = self._learner.vectors("documents", every)
+        vectors: NDArray[np.float32] = self._collection.prepared[key]
+        return vectors
+
+
+def train(collection: Collection, pairs: Pairs, validation: Pairs, recipe: Recipe) -> Trained:
+    """Train one retriever on weighted pairs.
+
+    The same arguments give the same rankings, bit for bit, in any process on one kind of machine; torch's random state
+    and number of threads are left as they were.
+
+    Args:
+        collection: What there is to ask and to rank.
+        pairs: To train on; drawn by weight, so only ratios of weights matter.
+        validation: Real pairs that choose the checkpoint: before training, half way or at the end, by mean nDCG@10 over
+            queries, the earliest of equals. Empty: the end is kept.
+        recipe: How.
+
+    Returns:
+        The retriever, ready to rank.
+
+    Raises:
+        ArgumentError: Pairs, weights or the recipe are unusable, or the loss left the finite numbers.
+        SetupError: The encoder is missing or does not suit the kind.
+    """
+    recipe.check()
+    check_pairs("pairs", pairs, collection)
+    check_pairs("validation", validation, collection)
+    judged = validation.relevant()
+    queries = np.fromiter(judged, np.int64, len(judged))
+    with _as_if_alone(recipe.threads, recipe.seed):
+        learner = prepare(collection, recipe).learner()
+        trained = Trained(learner, collection, recipe)
+        best, kept = 0, _parameters(learner)
+        for step in _training(learner, pairs, recipe):
+            trained.at(step)
+            if judged:
+                found = measure(trained.rank(queries, _DEPTH), list(judged.values()))
+                trained.validation[step] = float(found[_MEASURE].mean())
+            if not judged or trained.validation[step] > trained.validation[best]:
+                best, kept = step, _parameters(learner)
+        if best != recipe.steps:
+            learner.load_state_dict(kept)
+            trained.at(best)
+    return trained
+
+
+def prepare(collection: Collection, recipe: Recipe) -> Prepared:
+    """What arms and seeds share: made once, kept with the collection.
+
+    Raises:
+        ArgumentError: An adapter has no vectors to work on.
+        SetupError: The encoder is missing or does not suit the kind.
+    """
+    key = _key(recipe)
+    if key not in collection.prepared:
+        if recipe.retriever == "adapter":
+            collection.prepared[key] = PreparedAdapter(collection)
+        elif recipe.retriever == "static":
+            collection.prepared[key] = PreparedStatic(collection, recipe.encoder)
+        else:
+            collection.prepared[key] = PreparedFull(collection, recipe.encoder)
+    prepared: Prepared = collection.prepared[key]
+    return prepared
+
+
+def _key(recipe: Recipe) -> tuple[str, str]:
+    return recipe.retriever, "" if recipe.retriever == "adapter" else recipe.encoder.model_dump_json()
+
+
+def _training(learner: Learner, pairs: Pairs, recipe: Recipe) -> Iterator[int]:
+    """Train, and stop at every checkpoint to give its step."""
+    batches = WeightedBatchSampler(
+        pairs.weight, pairs.document, recipe.batch_size, batches=recipe.steps, seed=recipe.seed
+    )
+    # What the draw could not give a row, because its document was in every batch already, its loss gets as a weight.
+    loss = WeightedMultipleNegativesRankingLoss(None, mean_weight=1.0)
+    weights = torch.from_numpy(batches.residual).float()
+    queries, documents = torch.from_numpy(pairs.query), torch.from_numpy(pairs.document)
+    also_relevant = {query: found for query, found in pairs.relevant().items() if len(found) > 1}
+    optimiser = learner.optimiser(recipe.rate)
+    yield 0
+    for step, batch in enumerate(batches, start=1):
+        rows = torch.tensor(batch)
+        learner.train()
+        optimiser.zero_grad()
+        vectors = [learner.queries(queries[rows]), learner.documents(documents[rows])]
+        value = loss.compute_loss_from_embeddings(
+            vectors, weights[rows], _false_negatives(queries[rows], documents[rows], also_relevant)
+        )
+        if not torch.isfinite(value):
+            raise ArgumentError(
+                "learning_rate", recipe.rate, f"made the loss {value.item()} at step {step}", remedy="lower it tenfold"
+            )
+        value.backward()
+        optimiser.step()
+        if step in recipe.checkpoints:
+            yield step
+
+
+def _false_negatives(queries: Tensor, documents: Tensor, relevant: dict[int, set[int]]) -> Tensor | None:
+    """Which other documents of the batch are relevant to a query too, (b, b) bool; None: none is."""
+    rows = [row for row, query in enumerate(queries.tolist()) if query in relevant]
+    if not rows:
+        return None
+    hidden = torch.zeros(len(queries), len(documents), dtype=torch.bool)
+    for row in rows:
+        hidden[row] = torch.isin(documents, torch.tensor(sorted(relevant[int(queries[row])])))
+    return hidden.fill_diagonal_(False)
+
+
+def _parameters(learner: Learner) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in learner.state_dict().items()}
+
+
+@contextmanager
+def _as_if_alone(threads: int, seed: int) -> Iterator[None]:
+    """Torch with its own random state and number of threads, both given back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(before)

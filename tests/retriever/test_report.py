@@ -1,0 +1,85 @@
+"""What a person sees of an evaluation: a page and a chart, with the figures of the manifest and no others."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from typing import Any
+
+import pytest
+
+from synalign.retriever.arms import ARMS, CONTRASTS
+from synalign.retriever.chart import chart
+from synalign.retriever.report import report
+
+
+def evaluation(queries: int = 450) -> dict[str, Any]:
+    ends = {"lower": -0.0211, "upper": 0.0533} if queries >= 20 else {}
+    compared = {"difference": 0.0123, "p_value": 0.0417, "queries": queries, "seeds": 3, **ends}
+    test: dict[str, Any] = {}
+    for place, arm in enumerate(ARMS):
+        mean = 0.301 + place / 100
+        test[arm] = {"ndcg_at_10": mean, "mrr_at_10": 0.2, "recall_at_10": 0.4, "recall_at_100": 0.8}
+        if queries >= 20:
+            test[arm] |= {"ndcg_at_10_lower": mean - 0.02, "ndcg_at_10_upper": mean + 0.02}
+    test |= {f"{arm}_minus_control": compared for arm in ARMS[1:]}
+    test |= {f"{arm}_minus_{other}": compared for arm, other in CONTRASTS}
+    test |= {"treatment": test["equal_mass"], "treatment_minus_control": compared}
+    return {
+        "scheme": "equal_mass", "validated": True, "reason": "best of three on 225 validation queries",
+        "gate": {"status": "passed", "reason": "not shown to lose more than 0.5 %"},
+        "retriever": "static", "seeds": 3, "real_pairs": 100, "documents_ranked": 240, "test": test,
+        "segments": {"cold_document": {"control": 0.1, "treatment": 0.2, **compared},
+                     "head": {"control": 0.5, "treatment": 0.6, **compared},
+                     "tail": {"control": 0.31, "treatment": 0.33, **compared}},
+    }  # fmt: skip
+
+
+def test_the_page_has_choice_gate_every_arm_and_every_segment() -> None:
+    page = report(evaluation())
+    assert "**equal_mass**, best of three on 225 validation queries" in page
+    assert "Gate **passed**: not shown to lose more than 0.5 %" in page
+    assert (
+        "| equal_mass (treatment) | 0.3310 | 0.2000 | 0.4000 | 0.8000 | +0.0123 [-0.0211, +0.0533] | 0.0417 |" in page
+    )
+    assert "| control | 0.3010 | 0.2000 | 0.4000 | 0.8000 |  |  |" in page
+    assert "| tail | 450 | 0.3100 | 0.3300 | +0.0123 [-0.0211, +0.0533] | 0.0417 |" in page
+    assert "| aligned | random_subset | +0.0123 [-0.0211, +0.0533] | 0.0417 |" in page
+    assert page.index("| head |") < page.index("| tail |") < page.index("| cold document |")
+    assert [row for row in ARMS if f"| {row} " not in page] == []
+    for table in re.findall(r"(?:\|.*\n)+", page):
+        assert len({row.count("|") for row in table.splitlines()}) == 1
+
+
+def test_without_test_queries_the_page_is_choice_and_gate() -> None:
+    content = {key: value for key, value in evaluation().items() if key in ("scheme", "validated", "reason", "gate")}
+    assert report(content).count("\n") == 5
+
+
+def test_too_few_queries_for_an_interval_are_said_to_be_too_few() -> None:
+    assert "(too few queries for an interval)" in report(evaluation(19))
+    assert "too few for intervals" in chart(evaluation(19)["test"], "equal_mass")
+
+
+def bars(image: str) -> dict[str, float]:
+    """Heights of the bars in points, by colour and place."""
+    found = {}
+    for path in ElementTree.fromstring(image).iter("{http://www.w3.org/2000/svg}path"):
+        style, shape = path.get("style", ""), path.get("d", "")
+        if "clip-path" in path.attrib and style.startswith("fill: #") and shape.rstrip().endswith("z"):
+            numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", shape)]
+            found[f"{style[6:13]} at {numbers[0]:.0f}"] = max(numbers[1::2]) - min(numbers[1::2])
+    return found
+
+
+def test_bars_are_as_high_as_the_arms_are_good() -> None:
+    found = bars(chart(evaluation()["test"], "equal_mass"))
+    heights = list(found.values())
+    assert len(heights) == len(ARMS)
+    for place, height in enumerate(heights):
+        assert height / heights[0] == pytest.approx((0.301 + place / 100) / 0.301, rel=1e-3)
+    colours = [key.split()[0] for key in found]
+    assert len(set(colours)) == 3
+    assert [colours.count(colour) for colour in (colours[0], colours[3], colours[1])] == [1, 1, 4]
+
+
+def test_the_same_figures_give_the_same_image() -> None:
+    assert chart(evaluation()["test"], "aligned") == chart(evaluation()["test"], "aligned")

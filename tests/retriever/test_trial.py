@@ -1,0 +1,128 @@
+"""That arms differ in their weights and in nothing else, seen by a trainer that only takes notes."""
+
+import logging
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from synalign.retriever import figures, trial
+from synalign.retriever.arms import ARMS, Pool
+from synalign.retriever.collection import Collection, Pairs
+from synalign.retriever.material import Judged, Material
+from synalign.retriever.measures import MEASURES
+from synalign.retriever.recipe import Recipe
+
+DOCUMENTS = 30
+RECIPE = Recipe("adapter", steps=3)
+
+
+class Notes(NamedTuple):
+    pairs: Pairs
+    validation: Pairs
+    recipe: Recipe
+
+
+class Ranker:
+    """Puts document (query + shift) mod 30 first, and the others after it."""
+
+    def __init__(self, shift: int) -> None:
+        self.step, self.shift = 1 + shift, shift
+
+    def rank(self, queries: np.ndarray, depth: int) -> np.ndarray:
+        return (queries[:, None] + self.shift + np.arange(min(depth, DOCUMENTS))) % DOCUMENTS
+
+
+def judged(places: list[int], segments: list[str]) -> Judged:
+    """Queries whose relevant document has their own number; those below 4 are known."""
+    ids, relevant = [f"q{place}" for place in places], [{place} for place in places]
+    cold = np.array([place >= 4 for place in places], dtype=bool)
+    return Judged(ids, np.array(places, dtype=np.int64), relevant, np.array(segments, dtype=np.str_), cold)
+
+
+@pytest.fixture
+def material() -> Material:
+    vectors = np.zeros((30, 0), dtype=np.float32)
+    real = Pairs(np.arange(4), np.arange(4), np.ones(4))
+    written = Pairs(np.arange(20, 25), np.array([5, 6, 7, 7, 8]), np.ones(5))
+    weights = {"filtered": np.full(4, 0.25), "equal_mass": np.array([0.5, 0.125, 0.125, 0.25]),
+               "aligned": np.array([0.5, 0.5, 0.0, 0.0])}  # fmt: skip
+    pool = Pool(np.array([True, True, False, True, True]), weights)  # type: ignore[arg-type]
+    texts = [str(place) for place in range(30)]
+    return Material(
+        Collection(texts, texts, vectors, vectors), real, written, pool,
+        {"validation": judged([10, 11], ["head", "tail"]), "test": judged([2, 12, 13], ["head", "tail", "tail"])},
+    )  # fmt: skip
+
+
+def done(material: Material, shift: Any = lambda notes: 0) -> tuple[trial.Trial, list[Notes]]:
+    notes: list[Notes] = []
+
+    def train(collection: Collection, pairs: Pairs, validation: Pairs, recipe: Recipe) -> Any:
+        notes.append(Notes(pairs, validation, recipe))
+        return Ranker(shift(notes[-1]))
+
+    return trial.run(material, RECIPE, 2.0, range(7, 9), train), notes
+
+
+def test_every_arm_has_all_real_pairs_the_same_mass_and_the_same_recipe(material: Material) -> None:
+    _, notes = done(material)
+    assert len(notes) == len(ARMS) * 2
+    for place, note in enumerate(notes):
+        arm = ARMS[place % len(ARMS)]
+        assert note.recipe == RECIPE._replace(seed=7 + place // len(ARMS))
+        assert note.validation.query.tolist() == note.validation.document.tolist() == [10, 11]
+        assert note.pairs.query[:4].tolist() == [0, 1, 2, 3]
+        assert note.pairs.weight[:4].tolist() == [1.0] * 4
+        assert note.pairs.weight[4:].sum() == pytest.approx(0.0 if arm == "control" else 8.0)
+    rows = {arm: dict(zip(note.pairs.query[4:].tolist(), note.pairs.weight[4:].tolist(), strict=True))
+            for arm, note in zip(ARMS, notes, strict=False)}  # fmt: skip
+    assert rows["unweighted"] == pytest.approx({20: 1.6, 21: 1.6, 22: 1.6, 23: 1.6, 24: 1.6})
+    assert rows["filtered"] == pytest.approx({20: 2.0, 21: 2.0, 23: 2.0, 24: 2.0})
+    assert rows["equal_mass"] == pytest.approx({20: 4.0, 21: 1.0, 23: 1.0, 24: 2.0})
+    assert rows["aligned"] == pytest.approx({20: 4.0, 21: 4.0})
+    assert sorted(rows["random_subset"].values()) == pytest.approx([4.0, 4.0])
+    assert notes[4].pairs.document[4:].tolist() == [5, 6]
+
+
+def test_scores_are_by_arm_and_seed_and_their_figures_by_hand(material: Material) -> None:
+    """A shift of one puts a query's document last of 30: found, but not in ten."""
+
+    def shift(note: Notes) -> int:
+        return int(len(note.pairs.query) == 4 and note.recipe.seed == 8)
+
+    found, _ = done(material, shift)
+    assert found.scores("test")["control"].tolist() == [[1.0] * 3, [0.0] * 3]
+    assert found.scores("test", "recall_at_100")["control"].tolist() == [[1.0] * 3] * 2
+    assert found.scores("validation")["aligned"].tolist() == [[1.0] * 2] * 2
+    scores = figures.resampled(found, 3)
+    assert scores is not None
+    test = figures.on_test(found, scores, "aligned")
+    assert [test["control"][name] for name in MEASURES] == [0.5, 0.5, 0.5, 1.0]
+    assert test["treatment"] == test["aligned"]
+    assert test["treatment_minus_control"]["difference"] == 0.5
+    assert test["aligned_minus_filtered"]["difference"] == 0.0
+    # Three queries are too few for an interval, whatever came out.
+    assert not any("lower" in key for content in test.values() for key in content)
+    segments = figures.by_segment(found, material.judged["test"], "aligned")
+    assert {name: content["queries"] for name, content in segments.items()} == {
+        "head": 1, "tail": 2, "cold_document": 2, "known_document": 1,
+    }  # fmt: skip
+    assert segments["tail"]["control"] == segments["tail"]["difference"] == 0.5
+    assert figures.on_validation(found)["control"]["step"] == 1.5
+    assert figures.resampled(found, 0) is None
+
+
+def test_progress_is_said_before_every_training(material: Material, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "synalign"):
+        done(material)
+    assert len(caplog.messages) == 12
+    assert caplog.messages[0] == "evaluate: arm 1 of 6 (control), seed 1 of 2"
+    assert caplog.messages[9].startswith("evaluate: arm 4 of 6 (equal_mass), seed 2 of 2, about 0 s left")
+
+
+def test_without_queries_of_a_split_there_are_no_scores_of_it(material: Material) -> None:
+    nobody = material._replace(judged={**material.judged, "validation": judged([], [])})
+    found, notes = done(nobody)
+    assert found.scores("validation")["aligned"].shape == (2, 0)
+    assert len(notes[0].validation.query) == 0
