@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, 
 Format = Literal["parquet", "csv", "jsonl"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Task = Literal["retrieval", "classification"]
+Scheme = Literal["filtered", "equal_mass", "aligned"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 MOST_TEXTS_PER_LABEL = 64
@@ -34,7 +35,7 @@ RUNTIME_REASONS = {
     "tokens_per_minute": "the same, by the tokens of requests and answers",
     "max_failure_rate": "when a failing run is given up; a run that is given up writes nothing",
     "journal": "where good answers are kept meanwhile; they are the same anywhere",
-    "torch_threads": "driver-side threads of the alignment",
+    "torch_threads": "driver-side threads of alignment and evaluation",
     "embedding_cache": "a text's vector depends on nothing but the text, the model and the precision, to the last bit",
 }
 
@@ -274,11 +275,47 @@ class Screening(_Closed):
 class Alignment(_Closed):
     """The convex problem that gives the weights."""
 
-    scheme: Literal["filtered", "equal_mass", "aligned"] = Field("aligned", description="Weights of the training set.")
+    scheme: Scheme = Field("aligned", description="Weights of the training set where no validation query can choose.")
     ridge: float = Field(3e-4, ge=0.0, le=1e3)
     coverage: float = Field(1e-2, ge=0.0, le=1e3)
     tolerance: float = Field(1e-6, gt=0.0, le=1e-1, description="Duality gap to stop at, relative to the objective.")
     mass: float = Field(2.0, gt=0.0, le=100.0, description="Total weight of synthetic rows over that of real rows.")
+
+
+class Gate(_Closed):
+    """How much worse than real pairs alone a retriever may be, before its training set is kept from `current`."""
+
+    max_loss: float = Field(0.005, ge=0.0, lt=1.0, description="Of nDCG@10 on test queries, relative to the control.")
+    confidence: float = Field(0.95, gt=0.5, lt=1.0, description="Of the interval that decides.")
+    evidence: Literal["of_harm", "of_safety"] = Field(
+        "of_harm",
+        description="`of_harm` fails a set shown to lose more than max_loss; `of_safety` fails every set not shown to "
+        "lose less, which takes thousands of test queries.",
+    )
+
+
+class Evaluation(_Closed):
+    """Training retrievers on real pairs and on the training set, to choose its weights and to expose harm."""
+
+    retriever: Literal["none", "adapter", "static", "full"] = Field(
+        "adapter",
+        description="What is trained: a linear map on the queries' vectors (seconds), averaged token vectors (a weak "
+        "retriever, on which effects show), the whole encoder (minutes to hours), or nothing.",
+    )
+    seeds: int = Field(3, ge=1, le=20, description="Trainings per arm.")
+    steps: int = Field(100, ge=1, le=1_000_000, description="Batches per training, the same in every arm.")
+    batch_size: int = Field(96, ge=2, le=4096)
+    learning_rate: float | None = Field(None, gt=0.0, lt=1.0, description="None: what suits the kind of retriever.")
+    gate: Gate | None = Field(Gate(), description="None: no training set is held back for what it does to a retriever.")
+
+
+class Experiment(_Closed):
+    """Where the logs of an online A/B test are; the test itself is a plan of its own (`synalign experiment start`)."""
+
+    exposures: str = Field(min_length=1, description="Folder of Parquet files: unit_id, arm, exposed_at, plan_digest.")
+    outcomes: str = Field(min_length=1, description="Folder of Parquet files: unit_id, metric columns, at.")
+    cron: str = Field("0 6 * * *", description="When the day before is read out.")
+    approval_hours: float = Field(24.0, gt=0.0, le=720.0, description="How long a person has to approve `ship`.")
 
 
 class Checks(_Closed):
@@ -307,7 +344,7 @@ class Runtime(_Closed):
         None, description="Folder or `s3://bucket/prefix` of the response journal. None: in the run's folder."
     )
     timeout_seconds: float = Field(120.0, gt=0.0, le=3600.0, description="Longest wait for one answer.")
-    torch_threads: int = Field(1, ge=1, le=256, description="Threads of the alignment.")
+    torch_threads: int = Field(1, ge=1, le=256, description="Threads of alignment and evaluation.")
     embedding_cache: bool = Field(True, description="Keep vectors beside the runs, and embed only texts not seen yet.")
 
 
@@ -326,7 +363,9 @@ class Configuration(_Closed):
     generation: Generation = Generation()
     screening: Screening = Screening()
     alignment: Alignment = Alignment()
+    evaluation: Evaluation = Evaluation()
     checks: Checks = Checks()
+    experiment: Experiment | None = Field(None, description="None: no DAG reads experiments.")
     runtime: Runtime = Runtime()
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")
 

@@ -85,8 +85,18 @@ STEPS = (
         "Weighs the accepted queries so that together they are distributed like the real ones.",
     ),
     Step(
+        "evaluate", "evaluate", "driver",
+        (
+            "candidates", "candidate_embeddings", "screening", "weights",
+            "queries", "query_embeddings", "pairs", "documents", "document_embeddings",
+        ),
+        ("evaluation", "choice"),
+        ("evaluation", "alignment", "encoder", "seed"),
+        "Trains retrievers on real pairs and on each weighting, and chooses the weights on validation queries.",
+    ),
+    Step(
         "assemble", "assemble", "spark",
-        ("pairs", "documents", "candidates", "weights"),
+        ("pairs", "documents", "candidates", "weights", "choice"),
         ("training_set",),
         ("alignment",),
         "Puts real and weighted synthetic pairs into one training set.",

@@ -55,15 +55,11 @@ def main(
         always: Never reuse it: what it does can be undone from outside, and doing it again is harmless.
         waits: It may end unfinished, with `waiting` in its summary; `--wait` runs it until it is finished.
     """
-    logging.basicConfig(level=logging.WARNING, format=f"{MARK}%(levelname)s %(message)s", stream=sys.stderr)
-    log.setLevel(logging.INFO)
-    # Airflow and people end jobs with SIGTERM; unwinding lets the attempt clean up. SIGKILL is survived too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     arguments = _parser(default_step, waits).parse_args()
-    try:
+
+    def finish() -> dict[str, Any]:
         configuration = retrievers.load(arguments.config)
-        interval = Interval.parse(arguments.start, arguments.end)
-        run = Run(configuration, interval)
+        run = Run(configuration, Interval.parse(arguments.start, arguments.end))
 
         def look() -> dict[str, Any]:
             return perform(run, arguments.step, work, outside(run) if outside else {}, always=always)
@@ -74,6 +70,23 @@ def main(
             time.sleep(pause)
             pause = min(LONGEST_PAUSE, 2.0 * pause)
             summary = look()
+        return summary
+
+    conclude(finish)
+
+
+def conclude(work: Callable[[], dict[str, Any]]) -> None:
+    """Do the work of a job, print its summary as the last line, and set the exit code.
+
+    Args:
+        work: Gives the summary; an error of ours ends the job with its message and its exit code.
+    """
+    logging.basicConfig(level=logging.WARNING, format=f"{MARK}%(levelname)s %(message)s", stream=sys.stderr)
+    log.setLevel(logging.INFO)
+    # Airflow and people end jobs with SIGTERM; unwinding lets the attempt clean up. SIGKILL is survived too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        summary = work()
     except SynAlignError as error:
         for line in f"{type(error).__name__}: {error}".splitlines():
             print(f"{MARK}{line}", file=sys.stderr)

@@ -40,11 +40,23 @@ def register(attempt: Attempt) -> None:
 def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple[str, ...]:
     """Which checks a training set fails, each as a sentence with figure and bound.
 
+    What alignment found is checked where its weights are the training set's: other weights owe it nothing.
+
     Args:
         checks: The bounds.
-        manifests: Manifests by step; `align` and `assemble` are read.
+        manifests: Manifests by step; `align`, `evaluate` and `assemble` are read.
     """
-    figures, assembled = manifests["align"]["metrics"], manifests["assemble"]["metrics"]
+    evaluated, assembled = manifests["evaluate"]["metrics"], manifests["assemble"]["metrics"]
+    failures = _failed_alignment(checks, manifests["align"]["metrics"]) if evaluated["scheme"] == "aligned" else []
+    rows = assembled.get("synthetic_train_rows", 0)
+    if rows < checks.min_synthetic_rows:
+        failures.append(f"{rows} synthetic rows are fewer than {checks.min_synthetic_rows}")
+    if evaluated["gate"]["status"] == "failed":
+        failures.append(f"gate: {evaluated['gate']['reason']}")
+    return tuple(failures)
+
+
+def _failed_alignment(checks: Checks, figures: dict[str, Any]) -> list[str]:
     failures = []
     if not figures["converged"]:
         failures.append(f"the weights did not converge: gap {figures['gap']:.1e}")
@@ -57,7 +69,4 @@ def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple
         failures.append(
             f"squared MMD {after:.2e} is above {checks.max_mmd_ratio} x {before:.2e}, that of equal weights"
         )
-    rows = assembled.get("synthetic_train_rows", 0)
-    if rows < checks.min_synthetic_rows:
-        failures.append(f"{rows} synthetic rows are fewer than {checks.min_synthetic_rows}")
-    return tuple(failures)
+    return failures

@@ -9,6 +9,7 @@ from synalign import flow, manifests
 from synalign.config import Configuration
 from synalign.errors import RunError
 from synalign.generation.ledger import ledger_lines, whole_ledger
+from synalign.retriever.report import difference
 from synalign.run import Interval, Run, root
 
 
@@ -50,6 +51,7 @@ def summarise(run: Run, since: datetime | None = None) -> list[str]:
     rows = {table: content["rows"] for manifest in manifests.values() for table, content in manifest["tables"].items()}
     register = manifests["register"]["metrics"]
     ledger = whole_ledger(manifests["generate"]["metrics"], screen)
+    others = "" if manifests["evaluate"]["metrics"]["scheme"] == "aligned" else "; aligned weights, not chosen"
     lines = [
         f"{run.configuration.retriever}, {run.interval.name}",
         f"  in    {ingest['log_rows']} log rows, {ingest['document_rows']} documents; {rows['rejected']} rejected",
@@ -58,9 +60,10 @@ def summarise(run: Run, since: datetime | None = None) -> list[str]:
         f"of demonstrations; written by {manifests['generate']['metrics'].get('model')}",
         *_labelled("wrote", ledger_lines(ledger)),
         f"  out   {rows['training_set']} rows: {_rows(manifests['assemble']['metrics'])}",
-        f"  MMD²  {_mmd(align)}",
+        f"  MMD²  {_mmd(align)}{others}",
         f"  ESS   {align['effective_sample_size']:.0f} of {align['synthetic']} "
-        f"(documents: {align['document_effective_sample_size']:.0f} of {align['documents']})",
+        f"(documents: {align['document_effective_sample_size']:.0f} of {align['documents']}){others}",
+        *_labelled("arms", evaluation_lines(manifests["evaluate"]["metrics"])),
         f"  set   {register['location']}",
         f"  MLflow {register['model']} version {register['version']}"
         + (", alias current" if register["current"] else ", alias current not moved")
@@ -70,6 +73,18 @@ def summarise(run: Run, since: datetime | None = None) -> list[str]:
         reused = [name for name, manifest in manifests.items() if datetime.fromisoformat(manifest["started"]) < since]
         lines.append(f"  reused {', '.join(reused) if reused else 'no step'}")
     return lines
+
+
+def evaluation_lines(metrics: dict[str, Any]) -> list[str]:
+    """What trained retrievers said: the choice, the treatment against the control, and the gate."""
+    lines = [f"weights {metrics['scheme']}: {metrics['reason']}"]
+    if "test" in metrics:
+        test = metrics["test"]
+        lines.append(
+            f"test nDCG@10 {test['control']['ndcg_at_10']:.4f} with real pairs, {test['treatment']['ndcg_at_10']:.4f} "
+            f"with the set: {difference(test['treatment_minus_control'])}"
+        )
+    return [*lines, f"gate {metrics['gate']['status']}: {metrics['gate']['reason']}"]
 
 
 def _labelled(label: str, lines: list[str]) -> list[str]:

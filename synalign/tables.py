@@ -84,6 +84,23 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     "screening": _schema(("candidate_id", _TEXT), ("status", _TEXT), nullable=(("reason", _TEXT), ("score", _REAL))),
     "weights": _schema(("candidate_id", _TEXT), ("scheme", _TEXT), ("weight", _REAL)),
+    # One row per arm, seed and judged query; `step` is the checkpoint that was best on validation queries, 0 the
+    # retriever before training.
+    "evaluation": _schema(
+        ("arm", _TEXT),
+        ("seed", _INTEGER),
+        ("step", _INTEGER),
+        ("query_id", _TEXT),
+        ("split", _TEXT),
+        ("segment", _TEXT),
+        ("cold_document", pa.bool_()),
+        ("ndcg_at_10", _REAL),
+        ("mrr_at_10", _REAL),
+        ("recall_at_10", _REAL),
+        ("recall_at_100", _REAL),
+    ),
+    # One row: which weights the training set has, whether validation queries chose them, and why in words.
+    "choice": _schema(("scheme", _TEXT), ("validated", pa.bool_()), ("reason", _TEXT)),
     "training_set": _schema(
         ("pair_id", _TEXT),
         ("query", _TEXT),

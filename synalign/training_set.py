@@ -1,8 +1,9 @@
 """The step *assemble*: real pairs and weighted synthetic pairs as one training set.
 
-The weight rule. A real row has weight 1. Synthetic rows share, in proportion to the chosen scheme's weights, a total
-of `mass` times the number of real rows of the split `train`, so their mean weight is mass x real / synthetic. Real
-rows of the other splits are carried along for judging and, being no training rows, do not count in that total.
+The weight rule. A real row has weight 1. Synthetic rows share, in proportion to the weights of the scheme that was
+chosen, a total of `mass` times the number of real rows of the split `train`, so their mean weight is mass x real /
+synthetic. Real rows of the other splits are carried along for judging and, being no training rows, do not count in
+that total.
 """
 
 from __future__ import annotations
@@ -56,24 +57,30 @@ def _real(pairs: DataFrame) -> DataFrame:
 
 
 def _synthetic(spark: SparkSession, attempt: Attempt, real_train: int) -> DataFrame:
-    settings = attempt.configuration.alignment
-    weights = _read(spark, attempt.run, "weights").where(F.col("scheme") == settings.scheme)
+    mass = float(attempt.configuration.alignment.mass)
+    weights = _read(spark, attempt.run, "weights").where(F.col("scheme") == _scheme(attempt.run))
     candidates = _read(spark, attempt.run, "candidates")
     return weights.join(candidates, "candidate_id").select(
         content_id("query", "document_id").alias("pair_id"),
         "query",
         "document_id",
         F.lit("synthetic").alias("source"),
-        (F.col("weight") * F.lit(float(settings.mass) * real_train)).alias("weight"),
+        (F.col("weight") * F.lit(mass * real_train)).alias("weight"),
         F.lit("train").alias("split"),
         "batch_id",
     )
 
 
+def _scheme(run: Run) -> str:
+    """The scheme that was chosen."""
+    (row,) = run.read("choice").to_pylist()
+    return str(row["scheme"])
+
+
 def _totals(spark: SparkSession, attempt: Attempt) -> dict[str, Any]:
     """Rows and total weight by source and split, read back from what was written."""
     rows = spark.read.parquet(str(attempt.output("training_set"))).groupBy("source", "split")
-    totals: dict[str, Any] = {"scheme": attempt.configuration.alignment.scheme}
+    totals: dict[str, Any] = {"scheme": _scheme(attempt.run)}
     for row in rows.agg(F.count("*").alias("rows"), F.sum("weight").alias("weight")).collect():
         totals[f"{row['source']}_{row['split']}_rows"] = row["rows"]
         totals[f"{row['source']}_{row['split']}_weight"] = row["weight"]

@@ -9,7 +9,12 @@ from synalign.release import failed_checks
 def manifests(**changes: Any) -> dict[str, dict[str, Any]]:
     figures = {"converged": True, "gap": 1e-9, "effective_sample_size": 50.0, "synthetic": 100, "mmd2_before": 0.02,
                "mmd2_after": 0.01, "mmd2_held_out_before": 0.02, "mmd2_held_out_after": 0.01, **changes}  # fmt: skip
-    return {"align": {"metrics": figures}, "assemble": {"metrics": {"synthetic_train_rows": figures.get("rows", 100)}}}
+    gate = {"status": figures.get("gate", "passed"), "reason": "it loses 3 %"}
+    return {
+        "align": {"metrics": figures},
+        "evaluate": {"metrics": {"scheme": figures.get("scheme", "aligned"), "gate": gate}},
+        "assemble": {"metrics": {"synthetic_train_rows": figures.get("rows", 100)}},
+    }
 
 
 @pytest.mark.parametrize(
@@ -20,6 +25,9 @@ def manifests(**changes: Any) -> dict[str, dict[str, Any]]:
         ({"effective_sample_size": 5.0}, "effective share 0.050 is below 0.1"),
         ({"mmd2_held_out_after": 0.021}, "squared MMD 2.10e-02 is above 1.0 x 2.00e-02"),
         ({"rows": 0}, "0 synthetic rows are fewer than 1"),
+        ({"gate": "failed"}, "gate: it loses 3 %"),
+        ({"gate": "not evaluated"}, None),
+        ({"scheme": "filtered", "converged": False, "effective_sample_size": 5.0, "mmd2_held_out_after": 9.0}, None),
     ],
 )
 def test_each_check_fails_with_its_figure_and_bound(changes: dict[str, Any], expected: str | None) -> None:

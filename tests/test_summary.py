@@ -33,6 +33,17 @@ METRICS: dict[str, dict[str, Any]] = {
         "document_effective_sample_size": 3.0,
         "documents": 4,
     },
+    "evaluate": {
+        "scheme": "aligned",
+        "validated": True,
+        "reason": "best of three",
+        "gate": {"status": "passed", "reason": "no harm shown"},
+        "test": {
+            "control": {"ndcg_at_10": 0.5},
+            "treatment": {"ndcg_at_10": 0.6},
+            "treatment_minus_control": {"difference": 0.1, "lower": 0.05, "upper": 0.15, "queries": 40},
+        },
+    },
     "assemble": {"real_train_rows": 6, "synthetic_train_rows": 9},
     "register": {"location": "/somewhere", "model": "shop", "version": "1", "current": True, "failures": []},
 }
@@ -62,6 +73,20 @@ def test_the_ledger_is_shown_as_a_sum_that_adds_up(configuration: Callable[..., 
     ]  # fmt: skip
     assert sum(int(count) for count, _ in parts) == int(lines[last].split()[0]) == 1000
     assert "(7  surplus: too many)" in lines[last + 1]
+
+
+def test_what_retrievers_said_is_shown(configuration: Callable[..., Configuration]) -> None:
+    lines = summarise(finished(configuration()))
+    first = next(row for row, line in enumerate(lines) if line.startswith("  arms"))
+    assert lines[first].endswith("weights aligned: best of three")
+    assert "0.5000 with real pairs, 0.6000 with the set: +0.1000 [+0.0500, +0.1500]" in lines[first + 1]
+    assert lines[first + 2].endswith("gate passed: no harm shown")
+
+
+def test_figures_of_weights_that_were_not_chosen_say_so(configuration: Callable[..., Configuration]) -> None:
+    chosen = METRICS["evaluate"] | {"scheme": "filtered"}
+    lines = summarise(finished(configuration(), evaluate=chosen))
+    assert sum(line.endswith("; aligned weights, not chosen") for line in lines) == 2
 
 
 def test_a_ledger_that_does_not_add_up_is_an_error(configuration: Callable[..., Configuration]) -> None:

@@ -16,10 +16,10 @@ from synalign.training_set import assemble
 Make = Callable[..., Configuration]
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 pytestmark = pytest.mark.usefixtures("spark")
-WEIGHTS = {"filtered": [0.5, 0.5], "equal_mass": [0.5, 0.5], "aligned": [0.25, 0.75]}
+WEIGHTS = {"filtered": [0.5, 0.5], "equal_mass": [0.1, 0.9], "aligned": [0.25, 0.75]}
 
 
-def finished(run: Run, splits: list[str]) -> Run:
+def finished(run: Run, splits: list[str], scheme: str = "aligned") -> Run:
     """A run whose steps before *assemble* stand there with the few rows that matter."""
     count = len(splits)
     rows = {
@@ -34,6 +34,7 @@ def finished(run: Run, splits: list[str]) -> Run:
                                 "document_id": ["d1", "d2"], "request_id": ["r", "r"]}),
         "weights": pa.table({"candidate_id": ["c1", "c2"] * 3, "scheme": [name for name in WEIGHTS for _ in range(2)],
                              "weight": [weight for pair in WEIGHTS.values() for weight in pair]}),
+        "choice": pa.table({"scheme": [scheme], "validated": [True], "reason": ["validation queries liked it"]}),
     }  # fmt: skip
     for step in flow.STEPS[:-2]:
         attempt = Attempt(run, step)
@@ -48,9 +49,11 @@ def finished(run: Run, splits: list[str]) -> Run:
 def test_synthetic_rows_share_mass_times_the_real_train_total(
     configuration: Make, scheme: str, mass: float, expected: tuple[float, float]
 ) -> None:
-    settings = configuration(alignment={"scheme": scheme, "mass": mass})
-    run = finished(Run(settings, INTERVAL), ["train", "train", "train", "test", "validation"])
+    # The configured scheme is another one: what was chosen holds.
+    settings = configuration(alignment={"scheme": "equal_mass", "mass": mass})
+    run = finished(Run(settings, INTERVAL), ["train", "train", "train", "test", "validation"], scheme)
     metrics = perform(run, "assemble", assemble)["metrics"]
+    assert metrics["scheme"] == scheme
     rows = {row["query"]: row for row in run.read("training_set").to_pylist()}
     assert len(rows) == 7
     assert (rows["new one"]["weight"], rows["new two"]["weight"]) == expected

@@ -22,6 +22,8 @@ from mlflow.exceptions import MlflowException
 from synalign import flow, tables
 from synalign.generation.ledger import ledger_figures, whole_ledger
 from synalign.registry.connection import connected, experiment
+from synalign.retriever.chart import chart
+from synalign.retriever.report import report
 from synalign.tables import content_id
 
 log = logging.getLogger("synalign")
@@ -76,9 +78,17 @@ class Release(NamedTuple):
         return str(self.manifests["assemble"]["tables"]["training_set"]["digest"])
 
     @property
+    def evaluation(self) -> dict[str, Any]:
+        """Figures of the step *evaluate*."""
+        figures: dict[str, Any] = self.manifests["evaluate"]["metrics"]
+        return figures
+
+    @property
     def key(self) -> str:
-        """What makes it this release and no other: retriever, interval, bytes of the training set, and its checks."""
-        return content_id(self.retriever, self.interval, self.digest, *self.failures)
+        """What makes it this release: retriever, interval, bytes of the training set, its evaluation and its checks."""
+        gate = self.evaluation["gate"]
+        evaluated = (self.evaluation["reason"], gate["status"], gate["reason"])
+        return content_id(self.retriever, self.interval, self.digest, *evaluated, *self.failures)
 
 
 def register(release: Release, tracking_uri: str) -> Registration:
@@ -163,6 +173,10 @@ def _complete(
         "location": str(release.location),
         "checks": status,
         "failures": "; ".join(release.failures)[:4000] or "none",
+        "scheme": release.evaluation["scheme"],
+        "weights_validated": str(release.evaluation["validated"]).lower(),
+        "gate": release.evaluation["gate"]["status"],
+        "gate_reason": release.evaluation["gate"]["reason"][:4000],
         "writer": str(release.manifests["generate"]["metrics"].get("model", "unknown")),
         _STATUS: _READY,
     }
@@ -200,11 +214,14 @@ def _log_artifacts(client: MlflowClient, release: Release, run_id: str) -> None:
             path = Path(folder) / f"{step}.json"
             path.write_text(json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False), encoding="utf-8")
         client.log_artifacts(run_id, folder, "manifests")
+    client.log_text(run_id, report(release.evaluation), "evaluation/report.md")
+    if "test" in release.evaluation:
+        client.log_text(run_id, chart(release.evaluation["test"], release.evaluation["scheme"]), "evaluation/arms.svg")
     client.log_text(run_id, yaml.safe_dump(release.configuration, sort_keys=False), "configuration.yaml")
 
 
 def _inputs() -> tuple[str, ...]:
-    return ("pairs", "queries", "documents", "candidates", "weights", "training_set")
+    return ("pairs", "queries", "documents", "candidates", "weights", "evaluation", "training_set")
 
 
 def _dataset(release: Release, table: str) -> DatasetInput:
@@ -256,7 +273,8 @@ def _mmd(release: Release) -> str:
     metrics = release.manifests["align"]["metrics"]
     if "mmd2_held_out_before" not in metrics:
         return "not measured: no held-out query"
-    return f"{metrics['mmd2_held_out_before']:.3e} -> {metrics['mmd2_held_out_after']:.3e}"
+    others = "" if release.evaluation["scheme"] == "aligned" else " with the aligned weights, which were not chosen"
+    return f"{metrics['mmd2_held_out_before']:.3e} -> {metrics['mmd2_held_out_after']:.3e}{others}"
 
 
 def _describe(release: Release) -> str:
@@ -266,6 +284,8 @@ def _describe(release: Release) -> str:
     verdict = "All checks passed." if not release.failures else "Checks failed: " + "; ".join(release.failures)
     return (
         f"**{release.retriever}**, {release.interval}: {rows} rows. Squared MMD to held-out queries {_mmd(release)}; "
-        f"effective sample size {metrics['effective_sample_size']:.0f} of {metrics['synthetic']}. {verdict}\n\n"
+        f"effective sample size {metrics['effective_sample_size']:.0f} of {metrics['synthetic']}. "
+        f"Weights {release.evaluation['scheme']}: {release.evaluation['reason']}. "
+        f"Gate {release.evaluation['gate']['status']}: {release.evaluation['gate']['reason']}. {verdict}\n\n"
         f"Queries written by `{release.manifests['generate']['metrics'].get('model', 'unknown')}`."
     )

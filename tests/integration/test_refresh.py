@@ -22,7 +22,7 @@ def read(calm: Any, table: str) -> pa.Table:
 
 
 def test_the_summary_says_what_a_person_wants_to_know(calm: Any) -> None:
-    figures = ("log rows", "rejected", "candidates", "MMD²", "held-out queries", "ESS")
+    figures = ("log rows", "rejected", "candidates", "MMD²", "held-out queries", "ESS", "weights ", "gate ")
     places = (str(calm.folder), "MLflow small-training-set version 1", "make up")
     for expected in (*figures, *places, "synalign-embedded-writer", "reused no step"):
         assert expected in calm.output, expected
@@ -81,6 +81,28 @@ def test_the_weights_are_those_of_the_aligner_on_what_stands_in_the_tables(calm:
     np.testing.assert_allclose([row["weight"] for row in weights], found.weights, atol=1e-6)
 
 
+def test_the_training_set_has_the_weights_that_validation_queries_chose(calm: Any) -> None:
+    (choice,) = read(calm, "choice").to_pylist()
+    assert choice["validated"]
+    evaluation = read(calm, "evaluation")
+    means = {}
+    for scheme in ("filtered", "equal_mass", "aligned"):
+        judged = pc.and_(pc.equal(evaluation["arm"], scheme), pc.equal(evaluation["split"], "validation"))
+        means[scheme] = pc.mean(evaluation.filter(judged)["ndcg_at_10"]).as_py()
+    assert means[choice["scheme"]] == max(means.values())
+    train = sum(row["source"] == "real" and row["split"] == "train" for row in read(calm, "training_set").to_pylist())
+    document = {row["candidate_id"]: row for row in read(calm, "candidates").to_pylist()}
+    expected = {
+        tables.content_id(document[row["candidate_id"]]["query"], document[row["candidate_id"]]["document_id"]): (
+            2.0 * train * row["weight"]
+        )
+        for row in read(calm, "weights").to_pylist()
+        if row["scheme"] == choice["scheme"]
+    }
+    found = {row["pair_id"]: row["weight"] for row in read(calm, "training_set").to_pylist() if row["batch_id"]}
+    assert found == pytest.approx(expected)
+
+
 def test_airflow_holds_the_asset_and_mlflow_the_version(calm: Any) -> None:
     with sqlite3.connect(calm.home / "airflow" / "airflow.db") as database:
         (extra,) = [json.loads(row[0]) for row in database.execute("select extra from asset_event")]
@@ -91,6 +113,14 @@ def test_airflow_holds_the_asset_and_mlflow_the_version(calm: Any) -> None:
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     version = client.get_model_version_by_alias("small-training-set", "current")
     assert version.tags["digest"] == calm.manifest("assemble")["tables"]["training_set"]["digest"]
+    evaluated = calm.manifest("evaluate")["metrics"]
+    assert (version.tags["scheme"], version.tags["weights_validated"]) == (evaluated["scheme"], "true")
+    assert (version.tags["gate"], version.tags["gate_reason"]) == tuple(
+        evaluated["gate"][key] for key in ("status", "reason")
+    )
+    assert {entry.path for entry in client.list_artifacts(version.run_id, "evaluation")} == {
+        "evaluation/arms.svg", "evaluation/report.md",
+    }  # fmt: skip
     kept = client.download_artifacts(version.run_id, "training_set", str(calm.home))
     copied = {path.name: path.read_bytes() for path in Path(kept).glob("*.parquet")}
     assert copied == {path.name: path.read_bytes() for path in (calm.folder / "assemble" / "training_set").iterdir()}
@@ -102,6 +132,6 @@ def test_a_second_refresh_reuses_every_step_and_says_so(calm: Any) -> None:
         again = calm.again()
     for step in flow.STEPS[:-1]:
         assert f"{step.name}: reused" in again.output
-    assert "reused ingest, embed, sample, generate, embed_candidates, screen, align, assemble" in again.output
+    assert "reused ingest, embed, sample, generate, embed_candidates, screen, align, evaluate, assemble" in again.output
     assert "version 1" in again.output
     assert again.digests() == before

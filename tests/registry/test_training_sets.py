@@ -11,8 +11,20 @@ from mlflow import MlflowClient
 from synalign import flow, registry
 from synalign.errors import RegistryError, RunError
 from synalign.registry import Release
+from synalign.retriever.arms import ARMS, CONTRASTS
 from synalign.tables import schema
 
+MEANS = {"ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 0.5}
+COMPARED = {"difference": 0.0, "lower": -0.01, "upper": 0.01, "p_value": 1.0, "queries": 30, "seeds": 3}
+EVALUATION: dict[str, Any] = {
+    "retriever": "adapter", "seeds": 3, "documents_ranked": 9, "real_pairs": 4,
+    "scheme": "equal_mass", "validated": True, "reason": "best of three on 7 validation queries",
+    "gate": {"status": "passed", "reason": "not shown to lose more than 0.5 %"},
+    "test": {name: MEANS for name in (*ARMS, "treatment")}
+    | {f"{name}_minus_control": COMPARED for name in (*ARMS[1:], "treatment")}
+    | {f"{arm}_minus_{other}": COMPARED for arm, other in CONTRASTS},
+    "segments": {"head": {"control": 0.5, "treatment": 0.5, **COMPARED}},
+}  # fmt: skip
 DIGEST = "0123456789abcdef" * 4
 
 
@@ -36,6 +48,7 @@ def manifests(digest: str = DIGEST) -> dict[str, dict[str, Any]]:
             "effective_sample_size": 5.0,
             "synthetic": 9,
         },
+        "evaluate": EVALUATION,
     }
     return {
         step.name: {
@@ -71,6 +84,7 @@ def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
     assert run.data.params == {"seed": "0", "a.b": "[1]"}
     assert run.data.metrics["align.mmd2_held_out_after"] == 0.01
     assert run.data.metrics["generate.outcomes.ok"] == 4
+    assert run.data.metrics["evaluate.test.treatment_minus_control.lower"] == -0.01
     assert run.data.metrics["assemble.training_set_rows"] == 3
     ledger = {
         key.removeprefix("ledger."): value for key, value in run.data.metrics.items() if key.startswith("ledger.")
@@ -79,17 +93,22 @@ def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
     assert (ledger["not_written.not_returned"], ledger["surplus.too_many"]) == (2, 5)
     assert ledger["asked_for"] == ledger["accepted"] + ledger["rejected"] + ledger["not_written"] == 12
     inputs = {entry.dataset.name: entry for entry in run.inputs.dataset_inputs}
-    assert set(inputs) == {"pairs", "queries", "documents", "candidates", "weights", "training_set"}
+    assert set(inputs) == {"pairs", "queries", "documents", "candidates", "weights", "evaluation", "training_set"}
     assert {tag.key: tag.value for tag in inputs["pairs"].tags}["sha256"] == DIGEST
     assert DIGEST.startswith(inputs["pairs"].dataset.digest)
     version = client.get_model_version("shop-training-set", "1")
     assert version.source == f"{run.info.artifact_uri}/training_set"
     for key, value in {"digest": DIGEST, "interval": release.interval, "rows": "3", "checks": "passed",
-                       "mmd2_held_out": "2.000e-02 -> 1.000e-02", "synalign.status": "ready",
-                       "writer": "synalign-embedded-writer"}.items():  # fmt: skip
+                       "mmd2_held_out": "2.000e-02 -> 1.000e-02 with the aligned weights, which were not chosen",
+                       "synalign.status": "ready",
+                       "writer": "synalign-embedded-writer", "scheme": "equal_mass", "weights_validated": "true",
+                       "gate": "passed", "gate_reason": "not shown to lose more than 0.5 %"}.items():  # fmt: skip
         assert version.tags[key] == value
     artifacts = {entry.path for entry in client.list_artifacts(done.run_id)}
-    assert artifacts == {"configuration.yaml", "manifests", "training_set"}
+    assert artifacts == {"configuration.yaml", "evaluation", "manifests", "training_set"}
+    shown = Path(client.download_artifacts(done.run_id, "evaluation", str(tmp_path)))
+    assert "equal_mass (treatment)" in (shown / "report.md").read_text()
+    assert (shown / "arms.svg").read_text().startswith("<?xml")
     kept = client.download_artifacts(done.run_id, "manifests/align.json", str(tmp_path))
     assert json.loads(Path(kept).read_text()) == release.manifests["align"]
 
@@ -145,6 +164,30 @@ def test_a_set_that_fails_a_check_is_registered_and_moves_no_alias(release: Rele
     assert client.get_model_version("shop-training-set", "2").tags["checks"] == "failed"
     assert "0.01 is below" in client.get_model_version("shop-training-set", "2").tags["failures"]
     assert client.get_model_version_by_alias("shop-training-set", "current").run_id == good.run_id
+
+
+def test_a_gate_that_failed_is_a_tag_with_its_reason_and_moves_no_alias(release: Release, uri: str) -> None:
+    reason = "shown to lose more than 0.5 %"
+    release.manifests["evaluate"]["metrics"] = {
+        "scheme": "aligned", "validated": False, "reason": "not validated",
+        "gate": {"status": "failed", "reason": reason},
+    }  # fmt: skip
+    done = registry.register(release._replace(failures=(f"gate: {reason}",)), uri)
+    assert not done.current
+    tags = client_of(uri).get_model_version("shop-training-set", done.version).tags
+    assert (tags["gate"], tags["gate_reason"]) == ("failed", reason)
+    assert (tags["checks"], tags["weights_validated"]) == ("failed", "false")
+    assert {entry.path for entry in client_of(uri).list_artifacts(done.run_id, "evaluation")} == {
+        "evaluation/report.md"
+    }
+
+
+def test_the_same_set_with_another_evaluation_is_another_version(release: Release, uri: str) -> None:
+    registry.register(release, uri)
+    gate = {"status": "passed", "reason": "looked at with other test queries"}
+    release.manifests["evaluate"]["metrics"] = {**EVALUATION, "gate": gate}
+    done = registry.register(release, uri)
+    assert (done.version, done.reused, done.current) == ("2", False, True)
 
 
 def test_a_late_backfill_of_an_earlier_interval_does_not_move_the_alias_back(release: Release, uri: str) -> None:
