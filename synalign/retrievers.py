@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from synalign import settings_file
 from synalign.config import Configuration
 from synalign.errors import ConfigurationError
 from synalign.generation import templates
+
+UNION_TAGS = ("log", "beir", "labelled")
+"""What pydantic puts into the location of a mistake in `source`; the user never wrote that."""
 
 
 def retriever_files(default: Path) -> list[Path]:
@@ -73,16 +75,7 @@ def load(path: str | Path) -> Configuration:
             the message names file, key, value and rule.
     """
     path = Path(path)
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path}: cannot be read: {error}.", remedy="check the path and its encoding"
-        ) from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: is not valid YAML: {error}.", remedy="mend the line named above") from error
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path}: must be a mapping of settings, is {type(content).__name__}.")
+    content = settings_file.read(path)
     try:
         configuration = Configuration.model_validate(content)
         return configuration.with_templates(templates.read_all(configuration, path.parent))
@@ -91,32 +84,6 @@ def load(path: str | Path) -> Configuration:
         raise ConfigurationError(mistakes, remedy=error.remedy) from error
     except ValidationError as error:
         raise ConfigurationError(
-            "\n".join(_explain(path, item) for item in error.errors()),
+            "\n".join(settings_file.explain(path, item, unseen=UNION_TAGS) for item in error.errors()),
             remedy="mend the keys named above; README.md shows a whole file",
         ) from error
-
-
-def _explain(path: Path, item: Any) -> str:
-    """One pydantic error as `file: key == value, rule`."""
-    # A tagged union puts its tag ("log", ...) into the location; the user never wrote that.
-    key = ".".join(str(part) for part in item["loc"] if part not in ("log", "beir", "labelled")) or "(whole file)"
-    if item["type"] == "missing":
-        return f"{path}: {key} is missing, it is required."
-    if item["type"] == "extra_forbidden":
-        return f"{path}: {key} == {item['input']!r}, is not a known setting."
-    rule = item["msg"].removeprefix("Value error, ")
-    value = repr(item["input"])
-    return f"{path}: {key} == {value if len(value) <= 200 else value[:200] + '...'}, {rule}."
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe loader, which also refuses a key given twice (PyYAML keeps the last in silence)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.YAMLError(f"key {key!r} is given twice, line {key_node.start_mark.line + 1}")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
