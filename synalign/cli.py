@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from synalign import config, retrievers
+from synalign import cli_experiment, config, retrievers
 from synalign.errors import ConfigurationError, SynAlignError
 
 application = typer.Typer(
@@ -20,6 +20,8 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     help="Refresh a retriever's training set.",
 )
+application.add_typer(cli_experiment.experiment, name="experiment")
+application.command()(cli_experiment.lineage)
 DEMO = Path(__file__).resolve().parent.parent / "dags" / "retrievers" / "demo.yaml"
 # The day after the last of the made log.
 DEMO_DATE = datetime(2026, 3, 1, tzinfo=UTC)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from synalign import config, demo, flow
+from synalign.experiment import ExperimentPlan
 from synalign.run import Attempt, Interval, Run
 
 # Before anything starts a thread or a JVM: two test processes share two cores, and nothing leaves the machine.
@@ -38,7 +39,7 @@ INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that no process is left with one of them at the end."""
-    longest = ["test_kills.py", "test_servers.py", "test_refresh.py"]
+    longest = ["test_kills.py", "test_servers.py", "test_experiment.py", "test_refresh.py"]
     items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
 
 
@@ -59,6 +60,7 @@ source:
   window_days: 3650
   documents: {path: data/demo/documents.parquet}
 sampling: {batches: %d}
+evaluation: {seeds: 2, steps: 20}
 """
 
 
@@ -120,3 +122,33 @@ def commit() -> Callable[..., Run]:
         return run
 
     return put
+
+
+@pytest.fixture(scope="session")
+def plan() -> Callable[..., ExperimentPlan]:
+    """Makes a checked plan of an experiment of 30 days; keyword arguments replace whole fields."""
+
+    def make(**fields: Any) -> ExperimentPlan:
+        content = {
+            "id": "first",
+            "retriever": "shop",
+            "hypothesis": "Fresher queries bring more clicks.",
+            "owner": "search",
+            "salt": "shop-first",
+            "start": "2026-03-01",
+            "stop": "2026-03-30",
+            "arms": [
+                {"name": "control", "model_uri": "s3://models/shop/41"},
+                {
+                    "name": "treatment",
+                    "model_uri": "s3://models/shop/42",
+                    "training_set": {"model": "shop-training-set", "version": "7", "digest": "ab" * 32},
+                },
+            ],
+            "primary": {"name": "clicks", "numerator": "clicks"},
+            "minimum_detectable_effect": 0.05,
+            "baseline": {"mean": 0.4, "variance": 0.24, "units_per_day": 100_000},
+        }
+        return ExperimentPlan.model_validate({**content, **fields})
+
+    return make

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from synalign import flow, tables
+from synalign.experiment import TrainingSet, draft
 from synalign.generation.ledger import ledger_figures, whole_ledger
 from synalign.registry.connection import connected, experiment
 from synalign.retriever.chart import chart
@@ -163,7 +165,9 @@ def _complete(
         client.log_batch(run_id, params=params[start : start + 100])
     client.log_batch(run_id, metrics=[Metric(key, value, at, 0) for key, value in metrics.items()])
     client.log_inputs(run_id, datasets=[_dataset(release, table) for table in _inputs()])
-    _log_artifacts(client, release, run_id)
+    _log_artifacts(
+        client, release, run_id, TrainingSet(model=model, version=str(version.version), digest=release.digest)
+    )
     status = "failed" if release.failures else "passed"
     tags = {
         "digest": release.digest,
@@ -207,7 +211,7 @@ def _move_alias(client: MlflowClient, release: Release, model: str, version: Mod
     return True
 
 
-def _log_artifacts(client: MlflowClient, release: Release, run_id: str) -> None:
+def _log_artifacts(client: MlflowClient, release: Release, run_id: str, trained: TrainingSet) -> None:
     client.log_artifacts(run_id, str(release.location), "training_set")
     with tempfile.TemporaryDirectory() as folder:
         for step, manifest in release.manifests.items():
@@ -218,6 +222,10 @@ def _log_artifacts(client: MlflowClient, release: Release, run_id: str) -> None:
     if "test" in release.evaluation:
         client.log_text(run_id, chart(release.evaluation["test"], release.evaluation["scheme"]), "evaluation/arms.svg")
     client.log_text(run_id, yaml.safe_dump(release.configuration, sort_keys=False), "configuration.yaml")
+    # The control stays open: what serves is known only when the test starts.
+    first = datetime.strptime(release.interval[-16:-8], "%Y%m%d").date()
+    plan = draft(release.retriever, trained, first, owner=release.configuration.get("owner"))
+    client.log_text(run_id, plan, "experiment/plan.yaml")
 
 
 def _inputs() -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
                        "gate": "passed", "gate_reason": "not shown to lose more than 0.5 %"}.items():  # fmt: skip
         assert version.tags[key] == value
     artifacts = {entry.path for entry in client.list_artifacts(done.run_id)}
-    assert artifacts == {"configuration.yaml", "evaluation", "manifests", "training_set"}
+    assert artifacts == {"configuration.yaml", "evaluation", "experiment", "manifests", "training_set"}
     shown = Path(client.download_artifacts(done.run_id, "evaluation", str(tmp_path)))
     assert "equal_mass (treatment)" in (shown / "report.md").read_text()
     assert (shown / "arms.svg").read_text().startswith("<?xml")

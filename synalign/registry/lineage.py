@@ -1,0 +1,168 @@
+"""What served at a moment, what it was trained on, and under which experiment: read from the record alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from typing import Any, NamedTuple
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from synalign.errors import ArgumentError, RegistryError
+from synalign.registry import record
+from synalign.registry.connection import connected
+from synalign.registry.experiments import stored_plan
+from synalign.registry.record import Event, Served
+
+_NO_SET = "what it was trained on is not recorded: it is older than SynAlign"
+
+
+class Lineage(NamedTuple):
+    """What served a retriever's users at a moment.
+
+    Attributes:
+        retriever: The retriever.
+        at: The moment (UTC).
+        champion: What served.
+        share: Share of all units that it served, in [0, 1].
+        event: What made it serve: a promotion, a roll-back, or the first event of the record.
+        challenger: What served the rest; None: nothing.
+        experiment: Id of the experiment that ran then; None: none ran.
+        plan_digest: Digest of its plan; None: none ran.
+        intervals: Data interval of each training set that this MLflow has, by digest.
+    """
+
+    retriever: str
+    at: datetime
+    champion: Served
+    share: float
+    event: Event
+    challenger: Served | None
+    experiment: str | None
+    plan_digest: str | None
+    intervals: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "retriever": self.retriever,
+            "at": self.at.isoformat(),
+            "champion": {**self._served(self.champion), "share": self.share},
+            "since": self.event.as_json(),
+            "challenger": {**self._served(self.challenger), "share": 1.0 - self.share} if self.challenger else None,
+            "experiment": {"id": self.experiment, "plan_digest": self.plan_digest} if self.experiment else None,
+        }
+
+    def lines(self) -> list[str]:
+        """What a person reads."""
+        event = self.event
+        told = [
+            f"{self.retriever} at {self.at:%Y-%m-%d %H:%M:%S} UTC",
+            f"  served      {_retriever(self.champion)}"
+            + ("" if self.share == 1.0 else f", {self.share:.2%} of units"),
+            f"  trained on  {self._trained_on(self.champion)}",
+            f"  since       {event.at:%Y-%m-%d %H:%M:%S} UTC, "
+            f"{event.kind.replace('_', ' ')} by {event.by}: {event.reason}",
+            f"  under       experiment {event.experiment}, plan {event.plan_digest}",
+        ]
+        if self.challenger is not None:
+            told += [
+                f"  tried       {_retriever(self.challenger)}, {1.0 - self.share:.2%} of units, "
+                f"experiment {self.experiment}, plan {self.plan_digest}",
+                f"  trained on  {self._trained_on(self.challenger)}",
+            ]
+        return [*told, f"  record      event {event.number}, digest {event.digest}"]
+
+    def _trained_on(self, served: Served) -> str:
+        if served.training_set is None:
+            return _NO_SET
+        trained = served.training_set
+        interval = self.intervals.get(trained["digest"], "not in this MLflow")
+        return f"{trained['model']} version {trained['version']} ({interval}), SHA-256 {trained['digest']}"
+
+    def _served(self, served: Served) -> dict[str, Any]:
+        trained = served.training_set
+        found = {**trained, "interval": self.intervals.get(trained["digest"])} if trained else None
+        return {**served._asdict(), "training_set": found}
+
+
+def lineage(retriever: str, at: datetime | date, uri: str) -> Lineage:
+    """What served at a moment, what it was trained on, and under which experiment.
+
+    Args:
+        retriever: The retriever.
+        at: The moment, with time zone; a date means the end of that day (UTC).
+        uri: MLflow's address.
+
+    Raises:
+        RegistryError: Nothing was recorded before, the record was tampered with, or MLflow cannot be reached.
+        ArgumentError: `at` is a time without time zone.
+    """
+    moment = _moment(at)
+    with connected(uri, "ask again") as client:
+        chain = record.events(client, retriever)
+        past = [event for event in chain if event.at <= moment]
+        if not past:
+            first = f"the first event is of {chain[0].at.isoformat()}" if chain else "there is none"
+            raise RegistryError(
+                f"the record of {retriever} has nothing before {moment.isoformat()}: {first}.",
+                cause="it served before its first experiment, or the name is misspelt",
+                remedy="what served before the first experiment is the control of that one",
+            )
+        last = max(past, key=lambda event: event.number)
+        since = _made_it_serve(past)
+        running = _running(past)
+        intervals = _intervals(client, [served for served in (last.champion, last.challenger) if served])
+    treated = 0.0
+    if last.challenger is not None and running is not None:
+        plan = stored_plan(retriever, running.plan_digest, uri)
+        treated = plan.traffic_share(moment.date()) * plan.treatment_share
+    if running is None or not treated:
+        return Lineage(retriever, moment, last.champion, 1.0, since, None, None, None, intervals)
+    return Lineage(
+        retriever, moment, last.champion, 1.0 - treated, since, last.challenger, running.experiment,
+        running.plan_digest, intervals,
+    )  # fmt: skip
+
+
+def _retriever(served: Served) -> str:
+    return f"{served.model_uri} (version {served.version})"
+
+
+def _moment(at: datetime | date) -> datetime:
+    if not isinstance(at, datetime):
+        return datetime.combine(at, time.max, UTC)
+    if at.tzinfo is None:
+        raise ArgumentError("at", at, "must have a time zone")
+    return at.astimezone(UTC)
+
+
+def _made_it_serve(past: list[Event]) -> Event:
+    """The event that brought the champion; a later experiment's start only registers it under a new version."""
+    return next(event for event in reversed(past) if event.kind in ("promoted", "rolled_back") or event.number == 1)
+
+
+def _running(past: list[Event]) -> Event | None:
+    """The start of the experiment that ran after these events."""
+    started = None
+    for event in past:
+        if event.kind == "started":
+            started = event
+        elif event.challenger is None:
+            started = None
+    return started
+
+
+def _intervals(client: MlflowClient, served: list[Served]) -> dict[str, str]:
+    """Data intervals of training sets, by digest, of those that this MLflow has."""
+    found = {}
+    for trained in (one.training_set for one in served if one.training_set):
+        try:
+            tags = client.get_model_version(trained["model"], trained["version"]).tags
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            continue
+        if tags.get("digest") == trained["digest"]:
+            found[trained["digest"]] = tags.get("interval", "no interval")
+    return found

@@ -1,0 +1,355 @@
+"""Retrievers in MLflow: the registered model `<retriever>`, what serves (`champion`) and what is tried (`challenger`).
+
+The record (`synalign.registry.record`) is the truth and is written first; the two aliases follow it. A call that was
+killed anywhere is completed by the same call again, and one that was complete changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from synalign.errors import RegistryError
+from synalign.experiment.plan import Arm, ExperimentPlan, TrainingSet
+from synalign.registry import record
+from synalign.registry.connection import connected
+from synalign.registry.experiments import arm_folder, experiment_run
+from synalign.registry.record import Event, Served
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
+class Registered(NamedTuple):
+    """The arms of an experiment in MLflow.
+
+    Attributes:
+        model: Name of the registered model.
+        control: Version of the control.
+        treatment: Version of the treatment.
+        run_id: The experiment's MLflow run.
+        event: The record's event `started`.
+    """
+
+    model: str
+    control: str
+    treatment: str
+    run_id: str
+    event: Event
+
+
+def register_arms(plan: ExperimentPlan, uri: str, *, by: str | None = None, at: datetime | None = None) -> Registered:
+    """Register both arms of a plan and let `champion` and `challenger` name them.
+
+    Args:
+        plan: The experiment.
+        uri: MLflow's address.
+        by: Who starts it; default: the plan's owner.
+        at: When; default: now.
+
+    Returns:
+        Where they stand.
+
+    Raises:
+        RegistryError: MLflow cannot be reached or refuses, another experiment runs, the champion is not the plan's
+            control, an alias was moved by hand, or a training set has another digest than the plan says.
+    """
+    run_id = experiment_run(plan, uri)
+    with _writing(plan.retriever, uri) as (client, chain):
+        known = next((event for event in chain if event.kind == "started" and event.plan_digest == plan.digest), None)
+        if known is None:
+            _may_start(client, plan, chain)
+        control, treatment = (_version(client, plan, arm, run_id) for arm in plan.arms)
+        if known is None:
+            known = record.append(client, plan.retriever, uri, chain, record.happening(
+                "started", plan, plan.owner if by is None else by, at or datetime.now(UTC), plan.hypothesis,
+                Served.of(plan.arm("control"), control), Served.of(plan.arm("treatment"), treatment),
+            ), before=_version_of(_alias(client, plan.retriever, CHAMPION)))  # fmt: skip
+    return Registered(plan.retriever, control, treatment, run_id, known)
+
+
+def promote(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) -> Event:
+    """Let the treatment serve: `champion` moves to it, and the experiment is over.
+
+    A plan is promoted once: the same call again, even after a roll-back, gives the event that was written.
+
+    Args:
+        plan: The experiment.
+        by: Who decided.
+        at: When it was decided, with time zone.
+        reason: Why, such as the read-out's sentence.
+        uri: MLflow's address.
+
+    Raises:
+        RegistryError: The experiment does not run, what serves was decided anew since, an alias was moved by hand,
+            or MLflow refuses.
+        ArgumentError: `by` or `reason` is empty, or `at` has no time zone.
+    """
+    with _writing(plan.retriever, uri) as (client, chain):
+        treatment = _started(plan, chain).challenger
+        assert treatment is not None
+        new = record.happening("promoted", plan, by, at, reason, treatment, None)
+        if record.written(chain, new.key) is None:
+            _must_run(plan, chain)
+        return record.append(client, plan.retriever, uri, chain, new)
+
+
+def reject(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) -> Event:
+    """Note that a verdict `ship` was not followed; nothing changes, the experiment goes on.
+
+    Arguments and errors as in `promote`; it need not run any more. By the same person at the same time: once.
+    """
+    with _writing(plan.retriever, uri) as (client, chain):
+        _started(plan, chain)
+        now = chain[-1]
+        new = record.happening("rejected", plan, by, at, reason, now.champion, now.challenger)
+        return record.append(client, plan.retriever, uri, chain, new)
+
+
+def end(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) -> Event:
+    """Note that an experiment has ended without a promotion: the champion goes on, the challenger goes.
+
+    Arguments and errors as in `promote`. Ended or promoted before: gives the event that was written.
+    """
+    with _writing(plan.retriever, uri) as (client, chain):
+        _started(plan, chain)
+        over = [event for event in chain if event.plan_digest == plan.digest and event.kind in ("promoted", "ended")]
+        if over:
+            return over[0]
+        now = chain[-1]
+        others = now.challenger if _running(chain) != plan.digest else None
+        new = record.happening("ended", plan, by, at, reason, now.champion, others)
+        return record.append(client, plan.retriever, uri, chain, new)
+
+
+def roll_back(retriever: str, by: str, at: datetime, reason: str, uri: str) -> Event:
+    """Let serve again what served before the last promotion that still holds; a running experiment loses its control.
+
+    Args:
+        retriever: Whose champion.
+        by: Who decided.
+        at: When, with time zone.
+        reason: Why.
+        uri: MLflow's address.
+
+    Raises:
+        RegistryError: There is nothing to go back to, or as in `promote`.
+        ArgumentError: As in `promote`.
+    """
+    with _writing(retriever, uri) as (client, chain):
+        known = [event for event in chain if event.kind == "rolled_back" and (event.at, event.by) == (_utc(at), by)]
+        if known:
+            return known[0]
+        held = _promotions(chain)
+        if not held:
+            raise RegistryError(
+                f"{retriever} has no champion to go back to: the record has no promotion that still holds.",
+                remedy=f"`synalign lineage {retriever}` shows what serves",
+            )
+        before, undone = held[-1]
+        new = record.rolled(
+            "rolled_back", undone.experiment, undone.plan_digest, [retriever, _utc(at).isoformat(), by],
+            by, at, reason, before, None,
+        )  # fmt: skip
+        return record.append(client, retriever, uri, chain, new)
+
+
+def champion(retriever: str, uri: str) -> Served | None:
+    """What serves now: by the record, or, before the first experiment, by the alias `champion`; None: neither."""
+    with connected(uri, "do the same again") as client:
+        chain = record.events(client, retriever)
+        if chain:
+            return chain[-1].champion
+        version = _alias(client, retriever, CHAMPION)
+        return None if version is None else Served(str(version.version), _source(version), None)
+
+
+def newest_training_set(retriever: str, uri: str) -> TrainingSet | None:
+    """The training set that the alias `current` names, or the newest that there is; None: none is registered."""
+    with connected(uri, "do the same again") as client:
+        model = f"{retriever}-training-set"
+        version = _alias(client, model, "current")
+        if version is None:
+            found = [one for one in client.search_model_versions(f"name = '{model}'") if one.tags.get("digest")]
+            version = max(found, key=lambda one: int(one.version), default=None)
+        if version is None:
+            return None
+        return TrainingSet(model=model, version=str(version.version), digest=version.tags["digest"])
+
+
+@contextmanager
+def _writing(retriever: str, uri: str) -> Iterator[tuple[MlflowClient, list[Event]]]:
+    """The record, open for writing; whatever was written, the aliases follow it at the end."""
+    with connected(uri, "do the same again") as client, record.opened(client, retriever) as chain:
+        if chain:
+            _must_follow(client, retriever, chain)
+        yield client, chain
+        if chain:
+            _follow(client, retriever, chain[-1])
+
+
+def _may_start(client: MlflowClient, plan: ExperimentPlan, chain: list[Event]) -> None:
+    running = _running(chain)
+    if running is not None:
+        raise RegistryError(
+            f"{plan.retriever} has the experiment {chain[-1].experiment!r} running, plan {running[:12]}.",
+            remedy="end it first: `synalign experiment end`",
+        )
+    control = plan.arm("control")
+    version = None if chain else _alias(client, plan.retriever, CHAMPION)
+    serving = chain[-1].champion.model_uri if chain else _source(version)
+    if serving and serving != control.model_uri:
+        raise RegistryError(
+            f"the control of plan {plan.id!r} is {control.model_uri}, but {serving} serves (alias {CHAMPION}).",
+            remedy="compare with what serves: name that as the control",
+        )
+    for arm in plan.arms:
+        _training_set_is(client, arm)
+
+
+def _training_set_is(client: MlflowClient, arm: Arm) -> None:
+    """A training set that is registered here must have the plan's digest; one from elsewhere cannot be checked."""
+    if arm.training_set is None:
+        return
+    try:
+        there = client.get_model_version(arm.training_set.model, arm.training_set.version).tags.get("digest")
+    except MlflowException as error:
+        if error.error_code not in _NOT_THERE:
+            raise
+        return
+    if there != arm.training_set.digest:
+        raise RegistryError(
+            f"arms.{arm.name}.training_set.digest == {arm.training_set.digest[:12]}..., but "
+            f"{arm.training_set.model} version {arm.training_set.version} has {there}.",
+            remedy="take version and digest from the registered training set",
+        )
+
+
+def _version(client: MlflowClient, plan: ExperimentPlan, arm: Arm, run_id: str) -> str:
+    """The version of an arm: found by the experiment's run, or made, tags and all, in one call."""
+    try:
+        client.create_registered_model(plan.retriever, description=f"What serves as the retriever {plan.retriever}.")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    tags = {"experiment": plan.id, "arm": arm.name, "plan_digest": plan.digest, "model_uri": arm.model_uri}
+    if arm.training_set is not None:
+        tags |= {f"training_set.{key}": value for key, value in arm.training_set.model_dump().items()}
+    for version in client.search_model_versions(f"name = '{plan.retriever}' and run_id = '{run_id}'"):
+        if version.tags.get("arm") == arm.name:
+            return str(version.version)
+    description = f"The {arm.name} of the experiment {plan.id}: {plan.hypothesis}"
+    # A version is ready at once: it only points somewhere.
+    try:
+        made = client.create_model_version(
+            plan.retriever, arm.model_uri, run_id, tags, description=description, await_creation_for=0
+        )
+    except MlflowException as error:
+        if error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        # A server takes no path of its own disk, and no https, as a source: the run has a file that says where it is.
+        source = f"{client.get_run(run_id).info.artifact_uri}/{arm_folder(arm)}"
+        made = client.create_model_version(
+            plan.retriever, source, run_id, tags, description=description, await_creation_for=0
+        )
+    return str(made.version)
+
+
+def _started(plan: ExperimentPlan, chain: list[Event]) -> Event:
+    for event in chain:
+        if event.kind == "started" and event.plan_digest == plan.digest:
+            return event
+    raise RegistryError(
+        f"experiment {plan.id!r} of {plan.retriever} was never started as plan {plan.digest[:12]}.",
+        remedy="start it: `synalign experiment start`",
+    )
+
+
+def _running(chain: list[Event]) -> str | None:
+    """Digest of the plan that runs."""
+    digest = None
+    for event in chain:
+        if event.kind == "started":
+            digest = event.plan_digest
+        elif event.challenger is None:
+            digest = None
+    return digest
+
+
+def _promotions(chain: list[Event]) -> list[tuple[Served, Event]]:
+    """Promotions that were not rolled back, oldest first, each with what served before it.
+
+    An experiment's start registers what serves under a new version; going back gives the newest of them.
+    """
+    held: list[tuple[Served, Event]] = []
+    serving: Served | None = None
+    for event in chain:
+        if event.kind == "promoted" and serving is not None:
+            held.append((serving, event))
+        elif event.kind == "rolled_back":
+            held.pop()
+        serving = event.champion
+    return held
+
+
+def _must_run(plan: ExperimentPlan, chain: list[Event]) -> None:
+    if _running(chain) != plan.digest:
+        last = chain[-1]
+        raise RegistryError(
+            f"experiment {plan.id!r} of {plan.retriever} does not run: {last.kind} on {last.at.isoformat()} "
+            f"by {last.by}.",
+            remedy="a retriever is promoted out of a running experiment; start a new one",
+        )
+
+
+def _must_follow(client: MlflowClient, retriever: str, chain: list[Event]) -> None:
+    """Refuse where the champion was moved by hand; where a killed call left it behind, it is moved later."""
+    stands = _version_of(_alias(client, retriever, CHAMPION))
+    last = chain[-1]
+    if stands not in (last.champion.version, last.champion_before):
+        raise RegistryError(
+            f"the alias {CHAMPION} of {retriever} is at version {stands}, the record says {last.champion.version}.",
+            cause="it was moved by hand, which leaves no record",
+            remedy=f"move it back to version {last.champion.version} in MLflow; `synalign experiment promote` and "
+            "`roll-back` move it and say so in the record",
+        )
+
+
+def _follow(client: MlflowClient, retriever: str, last: Event) -> None:
+    """Move the aliases to where the record says they are."""
+    for alias, served in ((CHAMPION, last.champion), (CHALLENGER, last.challenger)):
+        stands = _alias(client, retriever, alias)
+        if served is None:
+            if stands is not None:
+                client.delete_registered_model_alias(retriever, alias)
+        elif stands is None or str(stands.version) != served.version:
+            client.set_registered_model_alias(retriever, alias, served.version)
+
+
+def _alias(client: MlflowClient, model: str, alias: str) -> ModelVersion | None:
+    try:
+        return client.get_model_version_by_alias(model, alias)
+    except MlflowException as error:
+        # A registry without the alias answers differently from version to version; both mean "not there".
+        if error.error_code not in _NOT_THERE:
+            raise
+        return None
+
+
+def _source(version: ModelVersion | None) -> str:
+    """Where a version's retriever is: the tag, as a source may be another address of the same."""
+    return "" if version is None else str(version.tags.get("model_uri", version.source))
+
+
+def _version_of(version: ModelVersion | None) -> str | None:
+    return None if version is None else str(version.version)
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC) if at.tzinfo is not None else at
