@@ -1,0 +1,98 @@
+"""What a day's read-out says, as plain data; read by light tasks, so it imports nothing heavier than pydantic."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from synalign.errors import RunError
+
+Verdict = Literal["ship", "stop for harm", "no difference", "keep going", "void"]
+Role = Literal["primary", "guardrail", "secondary"]
+
+# Sums come in another order from one Spark job to the next, which moves the last of a double's sixteen digits.
+Number = Annotated[float, AfterValidator(lambda number: float(f"{number:.10g}"))]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Bounds(_Closed):
+    """An interval."""
+
+    lower: Number
+    upper: Number
+
+
+class Effect(_Closed):
+    """What the treatment does to one metric.
+
+    `interval` and `relative_interval` are valid at every daily look (`synalign.experiment.sequential`), and over all
+    metrics together: they decide. `fixed_interval`, `p_value` and `adjusted_p_value` are those of a test that is read
+    once; they are shown for comparison with other tools and decide nothing.
+    """
+
+    name: str
+    role: Role
+    better: Literal["higher", "lower"]
+    margin: Number | None = Field(None, description="Of a guardrail: the worst relative loss that is tolerated.")
+    alpha: Number = Field(description="Error rate of `interval`, its share of the plan's.")
+    covariate: bool = Field(description="Whether what units did before the experiment was taken out (CUPED).")
+    control: Number | None = Field(description="Mean per unit, or ratio of means. None: it cannot be computed.")
+    treatment: Number | None
+    difference: Number | None = Field(description="Treatment minus control.")
+    interval: Bounds | None = Field(description="Of the difference. None: too few units, or nothing varies.")
+    relative: Number | None = Field(description="Difference over control. None: not both means are positive.")
+    relative_interval: Bounds | None
+    fixed_interval: Bounds | None = Field(description="Of the difference, at 1 - the plan's alpha.")
+    p_value: Number | None
+    adjusted_p_value: Number | None = Field(description="For all metrics, by the plan's correction.")
+    passed: bool | None = Field(
+        description="Shown to be better, or, a guardrail, no worse than its margin. False: shown to be worse, or worse "
+        "than its margin. None: neither."
+    )
+
+
+class Readout(_Closed):
+    """What an experiment shows on one day, from all data up to its end."""
+
+    experiment: str
+    retriever: str
+    plan_digest: str
+    day: date = Field(description="The last day (UTC) that is counted.")
+    look: int = Field(ge=1, description="Its number: 1 on the first day of the experiment.")
+    units: dict[str, int] = Field(description="Units by arm; those seen in both arms are in neither.")
+    planned_units: int = Field(description="Of the smaller arm.")
+    valid: bool
+    void_reasons: tuple[str, ...]
+    effects: tuple[Effect, ...] = Field(description="Primary, guardrails, secondary. None where the result is void.")
+    verdict: Verdict
+    sentence: str
+
+    def effect(self, name: str) -> Effect | None:
+        """The effect on a metric; None: there is none, as in a void read-out."""
+        return next((effect for effect in self.effects if effect.name == name), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, as `readout.json` has it."""
+        return self.model_dump(mode="json")
+
+
+def read(path: Path) -> Readout:
+    """A read-out that was written before.
+
+    Args:
+        path: Its `readout.json`.
+
+    Raises:
+        RunError: There is none, or it is damaged.
+    """
+    try:
+        return Readout.model_validate(json.loads(path.read_bytes()))
+    except (OSError, ValueError, ValidationError) as error:
+        raise RunError(f"{path} cannot be read: {error}.", remedy="read the day out again") from error

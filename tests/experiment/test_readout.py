@@ -1,0 +1,152 @@
+"""A read-out from files to verdict, what is written of it, and what a light task can read back."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synalign.errors import ArgumentError, RunError
+from synalign.experiment import ExperimentPlan, made
+from synalign.experiment.findings import Readout
+from synalign.experiment.logs import Log
+from synalign.experiment.readout import judge, read, read_out, write
+from tests.experiment.test_effects import sums
+from tests.experiment.test_validity import log
+
+Make = Callable[..., ExperimentPlan]
+METRICS: dict[str, Any] = {
+    "primary": {"name": "ctr", "numerator": "clicks", "denominator": "searches"},
+    "guardrails": [
+        {"name": "latency", "numerator": "latency_ms", "denominator": "searches", "better": "lower", "margin": 0.05}
+    ],
+    "secondary": [{"name": "orders", "numerator": "orders"}],
+    "covariate": {"days": 3},
+    "minimum_detectable_effect": 0.25,
+    "baseline": {"mean": 0.35, "variance": 0.2, "units_per_day": 2_000},
+}
+
+
+def logged(plan: ExperimentPlan, clicks: float = 0.4, **faults: Any) -> Log:
+    """Sums of an experiment whose treatment has so many clicks per unit."""
+    arms = {"control": sums(5_000, clicks=(0.4, 0.24)), "treatment": sums(5_000, clicks=(clicks, 0.24))}
+    return log(sums=arms, **faults)
+
+
+def day(number: int) -> date:
+    return date(2026, 3, 1) + timedelta(days=number - 1)
+
+
+def test_three_made_experiments_get_the_verdicts_of_their_truths(plan: Make, spark: Any, tmp_path: Path) -> None:
+    made_plan = plan(**METRICS)
+    worlds = {
+        "better": made.World(units=6_000, uplift=0.25, seed=1),
+        "same": made.World(units=6_000, seed=2),
+        "broken": made.World(units=6_000, lost=0.2, seed=3),
+    }
+    found = {}
+    for name, world in worlds.items():
+        logs = made.make(made_plan, tmp_path / name, world, until=day(3))
+        found[name] = read_out(spark, made_plan, logs.exposures, logs.outcomes, day(3))
+    assert [found[name].verdict for name in worlds] == ["ship", "no difference", "void"]
+    better, broken = found["better"].effect("ctr"), found["broken"]
+    assert better is not None
+    assert better.covariate
+    assert better.relative_interval is not None
+    assert better.relative_interval.lower < 0.25 < better.relative_interval.upper
+    assert (broken.valid, broken.effects) == (False, ())
+    assert "sample ratio mismatch" in broken.sentence
+    again = read_out(spark, made_plan, tmp_path / "better" / "exposures", tmp_path / "better" / "outcomes", day(3))
+    assert again == found["better"]
+
+
+@pytest.mark.parametrize("day", [date(2026, 2, 28), date(2026, 3, 31)])
+def test_a_day_outside_the_experiment_is_refused(plan: Make, tmp_path: Path, day: date) -> None:
+    with pytest.raises(ArgumentError, match="must be from 2026-03-01 to 2026-03-30"):
+        read_out(None, plan(), tmp_path, tmp_path, day)  # type: ignore[arg-type]
+
+
+def test_a_void_result_has_no_effect_in_words_or_numbers(plan: Make) -> None:
+    readout = judge(plan(), logged(plan(), clicks=0.8, two_arms=3), day(2))
+    assert (readout.verdict, readout.valid, readout.effects) == ("void", False, ())
+    assert readout.sentence == "Void: 3 units in both arms. No effect is reported until that is mended."
+
+
+def test_what_is_written_is_read_back_and_is_the_same_bytes_again(plan: Make, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        place = write(judge(plan(), logged(plan(), 0.4 + 0.02 * number), day(number)), tmp_path)
+    assert place == tmp_path / "readouts" / "2026-03-03"
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    assert set(before) == {"readout.json", "chart.svg"}
+    readout = read(place / "readout.json")
+    assert readout == judge(plan(), logged(plan(), 0.46), day(3))
+    assert write(readout, tmp_path) == place
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+    assert sorted(path.name for path in (tmp_path / "readouts").iterdir()) == ["2026-03-01", "2026-03-02", "2026-03-03"]
+
+
+def test_a_write_that_was_killed_leaves_nothing_behind(plan: Make, tmp_path: Path) -> None:
+    left = tmp_path / "readouts" / ".2026-03-01.dead"
+    left.mkdir(parents=True)
+    (left / "readout.json").write_text("{")
+    write(judge(plan(), logged(plan()), day(1)), tmp_path)
+    assert [path.name for path in (tmp_path / "readouts").iterdir()] == ["2026-03-01"]
+
+
+def points(place: Path) -> int:
+    """Days that the chart draws: an interval is a line of its own."""
+    picture = ET.parse(place / "chart.svg").getroot()
+    (lines, *_) = [each for each in picture.iter() if str(each.get("id", "")).startswith("LineCollection")]
+    return sum(1 for each in lines.iter() if each.tag.endswith("path") and each.get("clip-path"))
+
+
+def test_the_chart_grows_by_a_day_and_forgets_other_plans(plan: Make, tmp_path: Path) -> None:
+    write(judge(plan(id="other"), logged(plan()), day(1)), tmp_path)
+    for number in (2, 3, 5):
+        place = write(judge(plan(), logged(plan()), day(number)), tmp_path)
+    assert points(place) == 3
+    # An earlier day does not know the later ones.
+    assert points(write(judge(plan(), logged(plan()), day(3)), tmp_path)) == 2
+
+
+def test_a_chart_of_void_days_only_can_be_drawn(plan: Make, tmp_path: Path) -> None:
+    place = write(judge(plan(), log(two_arms=1), day(1)), tmp_path)
+    assert "no valid day yet" in (place / "chart.svg").read_text()
+
+
+def test_a_metric_may_be_called_as_mathematics_or_markup(plan: Make, tmp_path: Path) -> None:
+    # Names are checked by the plan; ids too. What is drawn is text all the same.
+    hostile = judge(plan(), logged(plan()), day(1)).model_copy(update={"experiment": "$x_{$</svg><script>"})
+    place = write(hostile, tmp_path)
+    assert "<script>" not in (place / "chart.svg").read_text()
+
+
+def test_numbers_are_kept_to_ten_digits(plan: Make) -> None:
+    (effect,) = judge(plan(), logged(plan(), 0.4 + 1e-13), day(1)).effects
+    assert effect.treatment == 0.4
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"experiment": 1}', "\udcff"])
+def test_a_damaged_readout_is_told(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "readout.json"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(RunError, match="cannot be read"):
+        read(path)
+    with pytest.raises(RunError, match="cannot be read"):
+        read(tmp_path / "none.json")
+
+
+def test_findings_are_read_without_anything_heavy() -> None:
+    heavy = {"numpy", "pyspark", "tea_tasting", "mlflow", "matplotlib"}
+    code = f"import sys, synalign.experiment.findings; print({heavy} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+def test_a_readout_is_closed(plan: Make) -> None:
+    content = judge(plan(), logged(plan()), day(1)).as_json()
+    with pytest.raises(ValueError, match="extra"):
+        Readout.model_validate({**content, "extra": 1})
