@@ -3,6 +3,8 @@
 #   make test                              lint, types and every test
 #   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
 #   make bench-generation                  the request engine against rate limits, beside a naive client
+#   make bench-effectiveness DATA=PATH     what every weighting does to a retriever, on real queries
+#   make experiment-demo                   three online A/B tests whose truth is known, read out by the real DAG
 #   make figures DATA=PATH                 the README's pictures, from public data sets
 #   make up / make down                    Airflow, MLflow and the embedded writer on loopback
 #   make clean                             forget runs and servers' state (.synalign); .venv stays
@@ -11,7 +13,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 
-.PHONY: refresh test bench-core bench-generation figures up down clean java
+.PHONY: refresh test bench-core bench-generation bench-effectiveness experiment-demo figures up down clean java
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
@@ -27,6 +29,12 @@ bench-core: .venv/bench
 
 bench-generation: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.generation
+
+bench-effectiveness: .venv/bench
+	@.venv/bin/python -m tests.benchmarks.effectiveness --data '$(DATA)'
+
+experiment-demo: .venv/installed
+	@.venv/bin/python -m synalign.experiment.demo
 
 figures: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.figures --data '$(DATA)'

@@ -52,10 +52,10 @@ class Pool(NamedTuple):
 def pool(name: str, folder: Path) -> Pool:
     """Write, deduplicate, embed and screen the pool of `cosqa` or `clapnq`; split its real queries by hash."""
     documents = [json.loads(line) for line in (folder / "corpus.jsonl").read_text().splitlines()]
-    written = dict.fromkeys(_functions(folder) if name == "cosqa" else _passages(documents))
+    written = dict.fromkeys(functions(folder) if name == "cosqa" else passages(documents))
     seen: dict[str, str] = {}
     taken: Counter[str] = Counter()
-    for document, query in sorted(written, key=lambda pair: (_hash(pair[0]), _hash("".join(pair)))):
+    for document, query in sorted(written, key=lambda pair: (text_hash(pair[0]), text_hash("".join(pair)))):
         if query.lower().strip() not in seen and taken[document] < PER_DOCUMENT:
             seen[query.lower().strip()] = document
             taken[document] += 1
@@ -66,7 +66,7 @@ def pool(name: str, folder: Path) -> Pool:
     places = {document["_id"]: place for place, document in enumerate(documents)}
     survived = _round_trip(vectors, embed(texts), np.array([places[document] for _, document in kept]))
     real = beir_queries(folder)
-    held_out = np.array([int(_hash(query), 16) % 2 == 1 for query in real])
+    held_out = np.array([int(text_hash(query), 16) % 2 == 1 for query in real])
     real_vectors = embed(real)
     return Pool(
         vectors[survived],
@@ -76,7 +76,7 @@ def pool(name: str, folder: Path) -> Pool:
     )
 
 
-def _hash(text: str) -> str:
+def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -89,7 +89,7 @@ def _round_trip(
     return np.asarray((scores > mine[:, None]).sum(1) < DEPTH)
 
 
-def _functions(folder: Path) -> Iterator[tuple[str, str]]:
+def functions(folder: Path) -> Iterator[tuple[str, str]]:
     """From the first sentence of a docstring and the function's name, in six styles."""
     corpus = {row["_id"]: row["text"] for row in map(json.loads, (folder / "corpus.jsonl").read_text().splitlines())}
     for row in map(json.loads, (folder / "docstrings.jsonl").read_text().splitlines()):
@@ -110,14 +110,14 @@ def _functions(folder: Path) -> Iterator[tuple[str, str]]:
             yield row["_id"], query
 
 
-def _passages(documents: list[dict[str, str]]) -> Iterator[tuple[str, str]]:
+def passages(documents: list[dict[str, str]]) -> Iterator[tuple[str, str]]:
     """From title and sentences, in six styles."""
     for document in documents:
         title = document["title"]
         sentences = [part for part in re.split(r"(?<=[.!?]) ", document["text"]) if 5 <= len(part.split()) <= 30][:3]
         for place, sentence in enumerate(sentences):
             words = sentence.rstrip(" .").split()
-            question = _QUESTION[int(_hash(sentence), 16) % len(_QUESTION)]
+            question = _QUESTION[int(text_hash(sentence), 16) % len(_QUESTION)]
             yield document["_id"], f"{title} {_keywords(sentence)}"
             yield document["_id"], f"{question} {title.lower()} {_keywords(sentence, 3)}"
             if place == 0:

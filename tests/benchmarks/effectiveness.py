@@ -1,0 +1,188 @@
+"""`make bench-effectiveness DATA=PATH`: what each weighting does to a retriever, on real queries.
+
+Every arm is trained with the same recipe and seeds. Real pairs come 1 to 2 synthetic ones by weight. Validation queries
+pick checkpoints and choose among the schemes; test queries are only reported. Trainings that are done are kept in a
+file under the benchmarks' home, one line each: a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synalign.retriever.arms import arms
+from synalign.retriever.collection import Pairs
+from synalign.retriever.measures import measure
+from synalign.retriever.recipe import Kind, Recipe
+from synalign.retriever.train import Trained, prepare, train
+from tests.benchmarks import effectiveness_pools as pools
+from tests.benchmarks.datasets import kept_folder
+from tests.benchmarks.effectiveness_pools import COLLECTIONS, POOLS, World, Written
+from tests.benchmarks.effectiveness_report import print_report
+
+LABELLED = (100, 300)
+SEEDS = 3
+MASS = 2.0
+REAL_ONLY = "real only"
+"""Stands for the pool where there is none."""
+
+RECIPES: dict[Kind, tuple[int, int]] = {"adapter": (100, 96), "static": (200, 96)}
+"""Steps and batch size; learning rates are the product's."""
+
+_SIZES = (
+    pools.CLEAN, pools.JUNK_CLEAN, pools.JUNK_EACH, pools.COPIES, pools.IN_DOMAIN, pools.OFF_DOMAIN,
+    pools.MOST_VALIDATION, MASS,
+)  # fmt: skip
+
+
+class Job(NamedTuple):
+    """Trainings that share a pool, of every kind of retriever.
+
+    Attributes:
+        name: Of the collection.
+        labelled: Real train pairs.
+        pool: One of `POOLS`, or `REAL_ONLY` for the arms without synthetic pairs.
+    """
+
+    name: str
+    labelled: int
+    pool: str
+
+
+def main() -> None:
+    """Read the command line, train what is missing, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of public data sets")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--report", action="store_true", help="only print what is there")
+    parser.add_argument("--output", type=Path, default=kept_folder() / "effectiveness.jsonl")
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if not arguments.report:
+        _train_all(arguments.data, arguments.output, arguments.processes)
+    print_report(list(kept(arguments.output).values()))
+
+
+def jobs() -> list[Job]:
+    """All of them."""
+    return [Job(name, labelled, pool) for labelled in LABELLED for pool in (REAL_ONLY, *POOLS) for name in COLLECTIONS]
+
+
+def kept(output: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """The trainings that are done and were made with these sizes and recipes, by what they are."""
+    if not output.exists():
+        return {}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for line in output.read_text().splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue  # torn by a kill
+        if row["made_with"] == _made_with(row["retriever"]):
+            rows[row["name"], row["labelled"], row["pool"], row["retriever"], row["arm"], row["seed"]] = row
+    return rows
+
+
+def _made_with(retriever: Kind) -> str:
+    """Tells results of other sizes or recipes apart."""
+    return hashlib.sha256(json.dumps([_SIZES, RECIPES[retriever]]).encode()).hexdigest()[:12]
+
+
+def _train_all(data: Path, output: Path, processes: int) -> None:
+    started, done = time.monotonic(), 0
+    todo = [job for job in jobs() if len([key for key in kept(output) if key[:3] == job]) < _size(job)]
+    total = sum(_size(job) for job in todo)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as executor:
+        futures = {executor.submit(_train, job, data, output): job for job in todo}
+        for future in as_completed(futures):
+            job, rows = futures[future], future.result()
+            done += _size(job)
+            spent = time.monotonic() - started
+            print(
+                f"{done} of {total} trainings, {' | '.join(map(str, job))}: {rows} new in {spent / 60:.0f} min, "
+                f"about {spent / done * (total - done) / 60:.0f} min left",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+
+
+def _size(job: Job) -> int:
+    """Trainings of a job: control with every seed and the retriever before training, or five arms with every seed."""
+    return len(RECIPES) * (SEEDS + 1 if job.pool == REAL_ONLY else 5 * SEEDS)
+
+
+def _train(job: Job, data: Path, output: Path) -> int:
+    """Train and judge what is missing of a job; how many that was."""
+    finished = {key[3:] for key in kept(output) if key[:3] == job}
+    world, count = World(data, job.name, job.labelled), 0
+    written = None if job.pool == REAL_ONLY else world.written(job.pool)
+    for retriever, seed, arm, pairs in _trainings(world, written):
+        if (retriever, arm, seed) in finished:
+            continue
+        row = {**job._asdict(), "retriever": retriever, "made_with": _made_with(retriever), "arm": arm, "seed": seed}
+        row |= _judged(world, pairs, _recipe(retriever, seed))
+        if written is not None:
+            row["removed"] = written.removed
+        with open(output, "ab") as file:
+            file.write((json.dumps(row) + "\n").encode())
+        count += 1
+    return count
+
+
+def _recipe(retriever: Kind, seed: int) -> Recipe:
+    steps, batch_size = RECIPES[retriever]
+    return Recipe(retriever, steps, batch_size, seed=seed)
+
+
+def _trainings(world: World, written: Written | None) -> Iterator[tuple[Kind, int, str, Pairs | None]]:
+    """Retriever, seed, arm and what it trains on; None: nothing."""
+    real = world.real("train")
+    for retriever in RECIPES:
+        if written is None:
+            yield retriever, 0, "untrained", None
+        for seed in range(SEEDS):
+            if written is None:
+                yield retriever, seed, "control", real
+                continue
+            for arm, weights in arms(written.pool, MASS * len(real.query), seed).items():
+                if arm != "control":
+                    yield retriever, seed, arm, _joined(real, written.pairs, weights)
+
+
+def _joined(real: Pairs, written: Pairs, weights: NDArray[np.float64]) -> Pairs:
+    rows = weights > 0.0
+    return Pairs(
+        np.concatenate([real.query, written.query[rows]]),
+        np.concatenate([real.document, written.document[rows]]),
+        np.concatenate([real.weight, weights[rows]]),
+    )
+
+
+def _judged(world: World, pairs: Pairs | None, recipe: Recipe) -> dict[str, Any]:
+    """Train, and ask the test queries."""
+    test = world.real("test")
+    if pairs is None:
+        trained = Trained(prepare(world.collection, recipe).learner(), world.collection, recipe)
+    else:
+        trained = train(world.collection, pairs, world.real("validation"), recipe)
+    found = measure(trained.rank(test.query, 10), [{document} for document in test.document.tolist()])
+    return {
+        "step": trained.step,
+        "validation": trained.validation.get(trained.step),
+        "test": found["ndcg_at_10"].round(6).tolist(),
+    }
+
+
+if __name__ == "__main__":
+    main()
