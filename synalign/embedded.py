@@ -18,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -218,8 +218,12 @@ def services(ports: Ports) -> tuple[Service, ...]:
     )
 
 
-def up(say: Callable[[str], None]) -> None:
+def up(say: Callable[[str], None], *, only: Collection[str] = ()) -> None:
     """Start every service, and wait until those with a page answer.
+
+    Args:
+        say: Called with every line meant for people.
+        only: Names of the services to start; none given: all. Without `mlflow`, jobs use its database file.
 
     Raises:
         SetupError: One is running already, or one did not come up.
@@ -228,25 +232,27 @@ def up(say: Callable[[str], None]) -> None:
     running = [service.name for service in services(ports) if _pid(service) is not None]
     if running:
         raise SetupError(f"already running: {', '.join(running)}.", remedy="`make down` ends them")
-    variables = environment(ports, servers=True)
+    wanted = [service for service in services(ports) if not only or service.name in only]
+    variables = environment(ports, servers="mlflow" in [service.name for service in wanted])
     logs = config.home() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with open(logs / "migrate.log", "w", encoding="utf-8") as log:
         subprocess.run(
             [sys.executable, "-m", "airflow", "db", "migrate"], env=variables, stdout=log, stderr=log, check=True
         )
-    for service in services(ports):
+    for service in wanted:
         with open(logs / f"{service.name}.log", "w", encoding="utf-8") as log:
             # A session of its own: Ctrl-C in the terminal is not for it, and `down` can end all it started.
             process = subprocess.Popen(service.command, env=variables, stdout=log, stderr=log, start_new_session=True)
         _pid_file(service).parent.mkdir(parents=True, exist_ok=True)
         _pid_file(service).write_text(f"{process.pid} {_started(process.pid)}")
         say(f"{service.name}: started, log {logs / service.name}.log")
-    for service in services(ports):
+    for service in wanted:
         _wait(service, logs / f"{service.name}.log")
     passwords = json.loads((config.home() / "airflow" / "passwords.json").read_text())
     say(f"Airflow  http://127.0.0.1:{ports.airflow}  user admin, password {passwords['admin']}")
-    say(f"MLflow   http://127.0.0.1:{ports.mlflow}")
+    if not only or "mlflow" in only:
+        say(f"MLflow   http://127.0.0.1:{ports.mlflow}")
 
 
 def down(say: Callable[[str], None]) -> None:

@@ -110,7 +110,8 @@ def test_a_refresh_triggered_through_the_rest_api_succeeds(servers: Servers) -> 
     assert (version["version"], tags["digest"]) == ("1", registered["digest"])
     assert tags["writer"] == "synalign-embedded-writer"
     listing = f"{servers.mlflow}/api/2.0/mlflow/artifacts/list?run_id={version['run_id']}"
-    assert {entry["path"] for entry in call(listing)["files"]} == {"configuration.yaml", "manifests", "training_set"}
+    artifacts = {entry["path"] for entry in call(listing)["files"]}
+    assert artifacts == {"configuration.yaml", "evaluation", "experiment", "manifests", "training_set"}
 
 
 def test_a_second_up_is_refused_while_the_first_runs(servers: Servers) -> None:

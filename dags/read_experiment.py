@@ -1,0 +1,153 @@
+"""One DAG per retriever with an `experiment:` section: `read_experiment__<retriever>` reads its A/B test out, daily.
+
+Nothing happens on days without a running experiment. On the others Spark adds up exposures and outcomes, the verdict
+is recorded, and where it is `ship` a person is asked; only their yes moves the alias `champion`, and a no, or no
+answer, is recorded too. Approvals are answered in Airflow's page "Required Actions" or through its REST API
+(`hitlDetails`). `airflow dags test` waits for the same answer, but without end: the scheduler is what keeps time.
+
+Only light modules are imported here: this file is parsed all day long.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.python import ShortCircuitOperator
+from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TriggerRule, get_parsing_context
+
+from synalign.config import Configuration, Experiment
+from synalign.experiment import approval, store
+from synalign.retrievers import retriever_files, valid
+
+JOBS = Path(__file__).resolve().parent.parent / "jobs"
+# Set by the deployment; where Airflow and the jobs share one environment it is this very Python.
+PYTHON = os.environ.get("SYNALIGN_PYTHON", sys.executable)
+
+# The last whole day (UTC) before the end of the data interval, whatever the hour of the schedule; a run triggered by
+# hand may have no interval.
+END = "(data_interval_end | default(dag_run.run_after, true)).in_timezone('UTC')"
+DAY = f"{{{{ ({END}.start_of('day') - macros.timedelta(days=1)).strftime('%Y-%m-%d') }}}}"
+EXPERIMENT = "{{ ti.xcom_pull(task_ids='experiment') }}"
+ANSWER = "(ti.xcom_pull(task_ids='approve', key='answer') or {})"
+
+
+class RecordedApproval(ApprovalOperator):
+    """An approval whose answer can be read whatever it is: after a refusal Airflow keeps no return value."""
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        """Keep who answered (empty: nobody, in time) and when, then do what follows from it."""
+        if "error" not in event:
+            by, at = (event.get("responded_by_user") or {}).get("name", ""), event["responded_at"]
+            context["ti"].xcom_push(key="answer", value={"by": by, "at": at.isoformat()})
+        return super().execute_complete(context, event)
+
+
+def experiment_dag(path: Path, configuration: Configuration, experiment: Experiment) -> DAG:
+    """The daily read-out of one retriever's experiments.
+
+    Args:
+        path: The retriever's YAML file; the jobs read it again.
+        configuration: What stands in it.
+        experiment: Its section on experiments.
+    """
+    retriever = configuration.retriever
+    with DAG(
+        dag_id=f"read_experiment__{retriever}",
+        description=f"Reads out the A/B tests of {retriever}.",
+        doc_md=__doc__,
+        schedule=CronDataIntervalTimetable(experiment.cron, timezone="UTC"),
+        start_date=datetime.combine(configuration.schedule.start, datetime.min.time(), UTC),
+        # A read-out counts everything since the start: a missed day is in the next one.
+        catchup=False,
+        # The next day is read out while a person still thinks about this one.
+        max_active_runs=16,
+        default_args={"owner": configuration.owner, "retries": 1, "retry_delay": timedelta(minutes=1)},
+        tags=["synalign", "experiment", retriever],
+    ) as dag:
+        running = ShortCircuitOperator(
+            task_id="experiment",
+            python_callable=_running,
+            op_kwargs={"retriever": retriever, "day": DAY},
+            doc_md="Finds the experiment that ran on the day; without one the other tasks are skipped.",
+        )
+        verdict = ShortCircuitOperator(
+            task_id="verdict",
+            python_callable=approval.question,
+            op_kwargs={"retriever": retriever, "experiment": EXPERIMENT, "day": DAY},
+            doc_md="Says the verdict; the other tasks are skipped unless it is `ship`.",
+        )
+        # A refusal skips the task right after `approve`; two tasks further on each kind of answer has its own.
+        approved = EmptyOperator(task_id="approved", doc_md="Skipped where the answer is no, or there is none.")
+        running >> _read_out(path, retriever) >> verdict >> _approve(experiment) >> approved
+        approved >> [_decide(path, "promote"), _decide(path, "reject", trigger_rule=TriggerRule.ALL_SKIPPED)]
+    return dag
+
+
+def _running(retriever: str, day: str) -> str | None:
+    """Id of the experiment that ran on a day."""
+    found = store.running(retriever, date.fromisoformat(day))
+    return found.id if found else None
+
+
+def _read_out(path: Path, retriever: str) -> BaseOperator:
+    return SparkSubmitOperator(
+        task_id="read_out",
+        application=str(JOBS / "read_experiment.py"),
+        application_args=["--config", str(path), "--experiment", EXPERIMENT, "--day", DAY],
+        name=f"synalign read_experiment {retriever}",
+        env_vars={"PYSPARK_PYTHON": PYTHON, "PYSPARK_DRIVER_PYTHON": PYTHON},
+        doc_md="Adds up exposures and outcomes, checks them, and writes the day's read-out.",
+    )
+
+
+def _approve(experiment: Experiment) -> BaseOperator:
+    return RecordedApproval(
+        task_id="approve",
+        subject="{{ ti.xcom_pull(task_ids='verdict')['subject'] }}",
+        body="{{ ti.xcom_pull(task_ids='verdict')['body'] }}",
+        defaults=RecordedApproval.REJECT,
+        response_timeout=timedelta(hours=experiment.approval_hours),
+        # An answer within seconds can be lost (the scheduler takes the task for failed): it is asked for again.
+        retries=3,
+        doc_md="Asks a person; no answer in time is a no.",
+    )
+
+
+def _decide(path: Path, decision: str, **arguments: Any) -> BaseOperator:
+    """What a yes or a no leads to. What a person or a plan wrote reaches the shell as variables, never as its code."""
+    command = shlex.join([PYTHON, str(JOBS / "decide_experiment.py"), decision, "--config", str(path)])
+    options = '--experiment "$EXPERIMENT" --day "$DAY" --readout "$READOUT" --by "$BY" --at "$AT"'
+    return BashOperator(
+        task_id=decision,
+        bash_command=f"exec {command} {options}",
+        env={
+            "EXPERIMENT": EXPERIMENT,
+            "DAY": DAY,
+            "READOUT": "{{ ti.xcom_pull(task_ids='verdict')['readout'] }}",
+            "BY": f"{{{{ {ANSWER}.get('by', '') }}}}",
+            "AT": f"{{{{ {ANSWER}.get('at', '') }}}}",
+        },
+        append_env=True,
+        output_processor=json.loads,
+        doc_md={
+            "promote": "Moves the alias `champion` and records who said so, when, and why.",
+            "reject": "Records that a person said no, or nobody answered.",
+        }[decision],
+        **arguments,
+    )
+
+
+wanted = get_parsing_context().dag_id
+for file, found in valid(retriever_files(Path(__file__).resolve().parent / "retrievers")):
+    if found.experiment is not None and wanted in (None, f"read_experiment__{found.retriever}"):
+        globals()[f"read_experiment__{found.retriever}"] = experiment_dag(file, found, found.experiment)
