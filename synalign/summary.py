@@ -8,8 +8,8 @@ from typing import Any
 from synalign import flow, manifests
 from synalign.config import Configuration
 from synalign.errors import RunError
+from synalign.evaluation.report import difference
 from synalign.generation.ledger import ledger_lines, whole_ledger
-from synalign.retriever.report import difference
 from synalign.run import Interval, Run, root
 
 

@@ -21,11 +21,11 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from synalign import flow, tables
+from synalign.evaluation.chart import chart
+from synalign.evaluation.report import report
 from synalign.experiment import TrainingSet, draft
 from synalign.generation.ledger import ledger_figures, whole_ledger
 from synalign.registry.connection import connected, experiment
-from synalign.retriever.chart import chart
-from synalign.retriever.report import report
 from synalign.tables import content_id
 
 log = logging.getLogger("synalign")

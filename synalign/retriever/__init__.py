@@ -1,1 +1,5 @@
-"""Retrievers trained on real and synthetic pairs: a weighted recipe, and what each weighting does to a retriever."""
+"""Retrievers trained on weighted pairs: a loss and a sampler for anyone's trainer, and a loop that compares weights.
+
+`loss`, `sampler` and `dataset` are for sentence-transformers' trainer. `train` is the loop, on a `collection`, by a
+`recipe`, for a `learner` of three sizes: `adapter`, `static`, `full`.
+"""

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from synalign.retriever.arms import arms
+from synalign.evaluation.arms import arms
 from synalign.retriever.collection import Pairs
 from synalign.retriever.measures import measure
 from synalign.retriever.recipe import Kind, Recipe

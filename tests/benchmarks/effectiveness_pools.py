@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from synalign.alignment import align
 from synalign.config import Alignment, Scheme, Screening
-from synalign.retriever.arms import Pool
+from synalign.evaluation.arms import Pool
 from synalign.retriever.collection import Collection, Pairs
 from synalign.screening.duplicates import exact_duplicates, near_duplicates, nearest_cosine
 from synalign.screening.round_trip import round_trip_ranks

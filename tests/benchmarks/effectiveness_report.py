@@ -10,9 +10,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from synalign.retriever.arms import SCHEMES
-from synalign.retriever.choice import choose
-from synalign.retriever.comparison import Comparison, Resampled
+from synalign.evaluation.arms import SCHEMES
+from synalign.evaluation.choice import choose
+from synalign.evaluation.comparison import Comparison, Resampled
 
 POINTS = 100.0
 """nDCG@10 is told in points."""

@@ -10,8 +10,8 @@ from mlflow import MlflowClient
 
 from synalign import flow, registry
 from synalign.errors import RegistryError, RunError
+from synalign.evaluation.arms import ARMS, CONTRASTS
 from synalign.registry import Release
-from synalign.retriever.arms import ARMS, CONTRASTS
 from synalign.tables import schema
 
 MEANS = {"ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 0.5}

@@ -10,10 +10,10 @@ import pytest
 
 from synalign.config import Configuration
 from synalign.errors import InputError
-from synalign.evaluation import evaluate
+from synalign.evaluation import material
+from synalign.evaluation.arms import ARMS
+from synalign.evaluation.evaluate import evaluate
 from synalign.job import perform
-from synalign.retriever import material
-from synalign.retriever.arms import ARMS
 from synalign.run import Interval, Run
 from synalign.tables import schema
 

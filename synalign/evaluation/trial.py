@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from synalign.retriever.arms import ARMS, arms
+from synalign.evaluation.arms import ARMS, arms
 from synalign.retriever.collection import Pairs
 from synalign.retriever.measures import DEPTH, MEASURES, measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from synalign.evaluation.material import Judged, Material
     from synalign.retriever.collection import Collection
-    from synalign.retriever.material import Judged, Material
     from synalign.retriever.recipe import Recipe
     from synalign.retriever.train import Trained
 

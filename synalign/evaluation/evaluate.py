@@ -1,7 +1,4 @@
-"""The step *evaluate*: which weighting makes the better retriever, and whether any of them does harm.
-
-Arms, training, statistics, choice and gate are in `synalign.retriever`; here is only the step around them.
-"""
+"""The step *evaluate* itself: train, choose, judge, and write what came of it."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from synalign.retriever import choice, figures, gate, material, trial
-from synalign.retriever.arms import ARMS, arms, effective_sample_size
+from synalign.evaluation import choice, figures, gate, material, trial
+from synalign.evaluation.arms import ARMS, arms, effective_sample_size
 from synalign.retriever.measures import MEASURES
 from synalign.retriever.recipe import Recipe
 from synalign.retriever.train import train
@@ -21,11 +18,11 @@ from synalign.tables import schema
 
 if TYPE_CHECKING:
     from synalign.config import Configuration
-    from synalign.retriever.choice import Choice
-    from synalign.retriever.gate import Verdict
-    from synalign.retriever.material import Judged, Material
+    from synalign.evaluation.choice import Choice
+    from synalign.evaluation.gate import Verdict
+    from synalign.evaluation.material import Judged, Material
+    from synalign.evaluation.trial import Outcome, Trial
     from synalign.retriever.recipe import Kind
-    from synalign.retriever.trial import Outcome, Trial
 
 log = logging.getLogger("synalign")
 

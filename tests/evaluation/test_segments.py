@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from synalign.retriever.segments import cold_documents, traffic_segments
+from synalign.evaluation.segments import cold_documents, traffic_segments
 
 
 @pytest.mark.parametrize(

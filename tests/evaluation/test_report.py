@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from synalign.retriever.arms import ARMS, CONTRASTS
-from synalign.retriever.chart import chart
-from synalign.retriever.report import report
+from synalign.evaluation.arms import ARMS, CONTRASTS
+from synalign.evaluation.chart import chart
+from synalign.evaluation.report import report
 
 
 def evaluation(queries: int = 450) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synalign.errors import ArgumentError
-from synalign.retriever.arms import ARMS, SCHEMES, Pool, arms, effective_sample_size
+from synalign.evaluation.arms import ARMS, SCHEMES, Pool, arms, effective_sample_size
 from synalign.weighting import equal_mass
 
 ACCEPTED = np.array([True, False, True, True, True])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from synalign.retriever.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
+from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

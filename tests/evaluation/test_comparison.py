@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from synalign.errors import ArgumentError
-from synalign.retriever.comparison import Resampled, p_value
+from synalign.evaluation.comparison import Resampled, p_value
 
 
 def normal(shape: tuple[int, ...], seed: int, mean: float = 0.0) -> np.ndarray:
@@ -26,7 +26,7 @@ def test_queries_without_a_difference_have_no_say() -> None:
 
 
 def test_the_p_value_is_uniform_where_nothing_differs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synalign.retriever.comparison.FLIPS", 999)
+    monkeypatch.setattr("synalign.evaluation.comparison.FLIPS", 999)
     found = [p_value(normal((30,), seed), seed) for seed in range(100)]
     assert stats.kstest(found, "uniform").pvalue > 1e-3
 
@@ -85,7 +85,7 @@ def test_a_control_that_finds_nothing_has_no_relative_difference() -> None:
 def test_it_is_the_same_however_much_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     arms = {"control": normal((2, 70), 0), "arm": normal((2, 70), 1)}
     whole = Resampled(arms)
-    monkeypatch.setattr("synalign.retriever.comparison.ENTRIES", 70 * 400)
+    monkeypatch.setattr("synalign.evaluation.comparison.ENTRIES", 70 * 400)
     blocks = Resampled(arms)
     # Other draws, the same distribution.
     assert blocks.mean("arm").lower == pytest.approx(whole.mean("arm").lower, abs=0.05)

@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 
 from synalign.embedding.matrix import matrix
 from synalign.errors import InputError
-from synalign.retriever.arms import SCHEMES, Pool
+from synalign.evaluation.arms import SCHEMES, Pool
+from synalign.evaluation.segments import cold_documents, traffic_segments
 from synalign.retriever.collection import Collection, Pairs
-from synalign.retriever.segments import cold_documents, traffic_segments
 from synalign.text import document_text
 from synalign.vectors import evenly_spaced
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from synalign.config import Gate
-from synalign.retriever.comparison import Resampled
-from synalign.retriever.gate import judge
+from synalign.evaluation.comparison import Resampled
+from synalign.evaluation.gate import judge
 
 
 def scores(loss: float, queries: int = 400, noise: float = 0.1) -> Resampled:

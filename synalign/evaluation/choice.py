@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from synalign.retriever.arms import SCHEMES
+from synalign.evaluation.arms import SCHEMES
 
 if TYPE_CHECKING:
     from synalign.config import Scheme

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from synalign.retriever.arms import ARMS, CONTROL, TREATMENT
-from synalign.retriever.comparison import LEAST_QUERIES
+from synalign.evaluation.arms import ARMS, CONTROL, TREATMENT
+from synalign.evaluation.comparison import LEAST_QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ def chart(test: Mapping[str, Mapping[str, float]], treatment: str) -> str:
     """One bar per arm; the control grey, the treatment dark, a line at the control's height.
 
     Args:
-        test: Figures of the arms on test queries, as `synalign.retriever.figures.on_test` gives them.
+        test: Figures of the arms on test queries, as `synalign.evaluation.figures.on_test` gives them.
         treatment: The arm whose weights the training set has.
 
     Returns:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synalign.retriever.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
-from synalign.retriever.comparison import LEAST_QUERIES, Comparison, Resampled
+from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
+from synalign.evaluation.comparison import LEAST_QUERIES, Comparison, Resampled
+from synalign.evaluation.segments import SEGMENTS
 from synalign.retriever.measures import MEASURES
-from synalign.retriever.segments import SEGMENTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from synalign.retriever.material import Judged
-    from synalign.retriever.trial import Trial
+    from synalign.evaluation.material import Judged
+    from synalign.evaluation.trial import Trial
 
 NDCG = MEASURES[0]
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from synalign.retriever import figures, trial
-from synalign.retriever.arms import ARMS, Pool
+from synalign.evaluation import figures, trial
+from synalign.evaluation.arms import ARMS, Pool
+from synalign.evaluation.material import Judged, Material
 from synalign.retriever.collection import Collection, Pairs
-from synalign.retriever.material import Judged, Material
 from synalign.retriever.measures import MEASURES
 from synalign.retriever.recipe import Recipe
 

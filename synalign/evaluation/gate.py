@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from synalign.retriever.arms import CONTROL
-from synalign.retriever.comparison import LEAST_QUERIES
+from synalign.evaluation.arms import CONTROL
+from synalign.evaluation.comparison import LEAST_QUERIES
 
 if TYPE_CHECKING:
     from synalign.config import Gate
-    from synalign.retriever.comparison import Resampled
+    from synalign.evaluation.comparison import Resampled
 
 ROUNDING = 1e-12
 """Differences below this are rounding of zero: where neither arm learned anything, both are the same retriever."""

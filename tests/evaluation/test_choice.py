@@ -1,6 +1,6 @@
 import pytest
 
-from synalign.retriever.choice import choose, configured
+from synalign.evaluation.choice import choose, configured
 
 
 @pytest.mark.parametrize(
