@@ -21,16 +21,19 @@ DEPTH = 100
 """How deep a ranking has to be for all of them."""
 
 
-def measure(ranking: NDArray[np.int64], relevant: Sequence[AbstractSet[int]]) -> dict[str, NDArray[np.float64]]:
+def measure(
+    ranking: NDArray[np.int64], relevant: Sequence[AbstractSet[int]], names: Sequence[str] = MEASURES
+) -> dict[str, NDArray[np.float64]]:
     """Judge rankings.
 
     Args:
         ranking: (q, depth) places of documents, best first, none twice in a row. A ranking that is not as deep as a
             measure looks is judged as it is: what it does not hold was not found.
         relevant: (q,) the relevant documents of each query, at least one.
+        names: Which of `MEASURES`.
 
     Returns:
-        By the names of `MEASURES`, (q,) float64 in [0, 1].
+        By name, (q,) float64 in [0, 1].
 
     Raises:
         ArgumentError: As many sets as rows are not there, or one is empty.
@@ -45,10 +48,10 @@ def measure(ranking: NDArray[np.int64], relevant: Sequence[AbstractSet[int]]) ->
     for row, documents in enumerate(relevant):
         if not documents:
             raise ArgumentError(f"relevant[{row}]", set(), "must hold a document", remedy="judge only judged queries")
-    values = {name: np.zeros(len(ranking)) for name in MEASURES}
+    values = {name: np.zeros(len(ranking)) for name in names}
     if not ranking.size:
         return values
-    names = {str(asked): name for name, asked in _MEASURES.items()}
+    asked = {str(_MEASURES[name]): name for name in names}
     qrels = {str(row): {str(place): 1 for place in documents} for row, documents in enumerate(relevant)}
     # trec_eval sorts by score: the place in the ranking is the score, so that ties are ours to break.
     scores = range(ranking.shape[1], 0, -1)
@@ -56,6 +59,6 @@ def measure(ranking: NDArray[np.int64], relevant: Sequence[AbstractSet[int]]) ->
         str(row): {str(place): float(score) for place, score in zip(places, scores, strict=True)}
         for row, places in enumerate(ranking.tolist())
     }
-    for found in ir_measures.iter_calc(list(_MEASURES.values()), qrels, run):
-        values[names[str(found.measure)]][int(found.query_id)] = found.value
+    for found in ir_measures.iter_calc([_MEASURES[name] for name in names], qrels, run):
+        values[asked[str(found.measure)]][int(found.query_id)] = found.value
     return values

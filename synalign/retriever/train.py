@@ -112,7 +112,7 @@ def train(collection: Collection, pairs: Pairs, validation: Pairs, recipe: Recip
         for step in _training(learner, pairs, recipe):
             trained.at(step)
             if judged:
-                found = measure(trained.rank(queries, _DEPTH), list(judged.values()))
+                found = measure(trained.rank(queries, _DEPTH), list(judged.values()), [_MEASURE])
                 trained.validation[step] = float(found[_MEASURE].mean())
             if not judged or trained.validation[step] > trained.validation[best]:
                 best, kept = step, _parameters(learner)

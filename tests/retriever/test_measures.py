@@ -37,6 +37,13 @@ def test_the_eleventh_place_counts_for_no_measure_at_ten() -> None:
     assert [found[name][0] for name in MEASURES] == [0, 0, 0, 1]
 
 
+def test_one_measure_alone_is_what_it_is_among_all() -> None:
+    ranking, relevant = np.array([[3, 1, 2], [9, 8, 7]]), [{2}, {9, 1}]
+    alone = measure(ranking, relevant, ["ndcg_at_10"])
+    assert list(alone) == ["ndcg_at_10"]
+    assert alone["ndcg_at_10"].tolist() == measure(ranking, relevant)["ndcg_at_10"].tolist()
+
+
 def test_a_short_ranking_is_judged_as_it_is() -> None:
     found = measure(np.array([[4, 2]]), [{2, 7}])
     assert found["recall_at_100"][0] == 0.5
