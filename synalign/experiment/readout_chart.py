@@ -75,8 +75,9 @@ def _draw(panel: Axes, name: str, readouts: Sequence[Readout]) -> None:
             worst = -effect.margin if effect.better == "higher" else effect.margin
             panel.axhline(scale * worst, color=_MARGIN, linestyle="--", linewidth=0.8)
             panel.annotate(
-                "margin", (0.0, scale * worst), xycoords=("axes fraction", "data"), color=_MARGIN, fontsize=7
-            )
+                "margin", (0.0, scale * worst), (3, 3), ("axes fraction", "data"), "offset points",
+                color=_MARGIN, fontsize=7,
+            )  # fmt: skip
     panel.set(title=name, ylabel="change, %" if relative else "difference")
 
 
