@@ -21,14 +21,6 @@ source: {kind: beir, path: somewhere}
 """
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """MLflow's schema takes seconds to make: made once, copied for every test."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}", f"sqlite:///{path}").search_experiments()
-    return path.read_bytes()
-
-
 @pytest.fixture(autouse=True)
 def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: bytes) -> str:
     (tmp_path / "mlflow.db").write_bytes(empty_database)

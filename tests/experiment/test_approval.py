@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
 from synalign.errors import RunError
 from synalign.experiment import approval, jobs, lifecycle, store
@@ -160,14 +159,6 @@ def test_an_answer_to_another_read_out_than_the_one_there_is_refused(plan: Exper
     path.write_text(path.read_text().replace("4138", "4139"))
     with pytest.raises(RunError, match=f"the read-out of {DAY} was made anew"):
         approval.must_still_hold(plan, DAY, digest)
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """MLflow's schema takes seconds to make: made once, copied for every test."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_experiments()
-    return path.read_bytes()
 
 
 @pytest.fixture
