@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from synalign.config import home
@@ -53,6 +54,39 @@ def experiment(client: MlflowClient, name: str, uri: str) -> str:
     """Id of the MLflow experiment of that name, made where there is none."""
     found = client.get_experiment_by_name(name)
     return str(found.experiment_id if found else client.create_experiment(name, artifact_root(uri)))
+
+
+def registered_model(client: MlflowClient, name: str, description: str) -> None:
+    """Make a registered model, unless it is there."""
+    try:
+        client.create_registered_model(name, description=description)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def alias_of(client: MlflowClient, model: str, alias: str) -> ModelVersion | None:
+    """The version that an alias of a registered model names; None where there is no such alias."""
+    with _unless_missing():
+        return client.get_model_version_by_alias(model, alias)
+    return None
+
+
+def version_of(client: MlflowClient, model: str, version: str) -> ModelVersion | None:
+    """A version of a registered model; None where it is not there."""
+    with _unless_missing():
+        return client.get_model_version(model, version)
+    return None
+
+
+@contextmanager
+def _unless_missing() -> Iterator[None]:
+    """Pass over an answer that something is not there; it differs from version to version of the registry."""
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
 
 
 def _without_password(text: str) -> str:

@@ -6,11 +6,10 @@ from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from synalign.errors import ArgumentError, RegistryError
 from synalign.registry import record
-from synalign.registry.connection import connected
+from synalign.registry.connection import connected, version_of
 from synalign.registry.experiments import stored_plan
 from synalign.registry.record import Event, Served
 
@@ -111,7 +110,7 @@ def lineage(retriever: str, at: datetime | date, uri: str) -> Lineage:
             )
         last = max(past, key=lambda event: event.number)
         since = _made_it_serve(past)
-        running = _running(past)
+        running = record.running(past)
         intervals = _intervals(client, [served for served in (last.champion, last.challenger) if served])
     treated = 0.0
     if last.challenger is not None and running is not None:
@@ -142,27 +141,11 @@ def _made_it_serve(past: list[Event]) -> Event:
     return next(event for event in reversed(past) if event.kind in ("promoted", "rolled_back") or event.number == 1)
 
 
-def _running(past: list[Event]) -> Event | None:
-    """The start of the experiment that ran after these events."""
-    started = None
-    for event in past:
-        if event.kind == "started":
-            started = event
-        elif event.challenger is None:
-            started = None
-    return started
-
-
 def _intervals(client: MlflowClient, served: list[Served]) -> dict[str, str]:
     """Data intervals of training sets, by digest, of those that this MLflow has."""
     found = {}
     for trained in (one.training_set for one in served if one.training_set):
-        try:
-            tags = client.get_model_version(trained["model"], trained["version"]).tags
-        except MlflowException as error:
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise
-            continue
-        if tags.get("digest") == trained["digest"]:
-            found[trained["digest"]] = tags.get("interval", "no interval")
+        version = version_of(client, trained["model"], trained["version"])
+        if version is not None and version.tags.get("digest") == trained["digest"]:
+            found[trained["digest"]] = version.tags.get("interval", "no interval")
     return found

@@ -228,6 +228,17 @@ def written(chain: Sequence[Event], key: str) -> Event | None:
     return next((event for event in chain if event.key == key), None)
 
 
+def running(past: Sequence[Event]) -> Event | None:
+    """The start of the experiment that ran after these events; None: none did."""
+    started = None
+    for event in past:
+        if event.kind == "started":
+            started = event
+        elif event.challenger is None:
+            started = None
+    return started
+
+
 def _write(client: MlflowClient, retriever: str, uri: str, event: Event) -> None:
     content = event.content
     if len(content) > _LONGEST_EVENT:

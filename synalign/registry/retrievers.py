@@ -18,12 +18,11 @@ from mlflow.exceptions import MlflowException
 from synalign.errors import RegistryError
 from synalign.experiment.plan import Arm, ExperimentPlan, TrainingSet
 from synalign.registry import record
-from synalign.registry.connection import connected
+from synalign.registry.connection import alias_of, connected, registered_model, version_of
 from synalign.registry.experiments import arm_folder, experiment_run
 from synalign.registry.record import Event, Served
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class Registered(NamedTuple):
@@ -70,7 +69,7 @@ def register_arms(plan: ExperimentPlan, uri: str, *, by: str | None = None, at: 
             known = record.append(client, plan.retriever, uri, chain, record.happening(
                 "started", plan, plan.owner if by is None else by, at or datetime.now(UTC), plan.hypothesis,
                 Served.of(plan.arm("control"), control), Served.of(plan.arm("treatment"), treatment),
-            ), before=_version_of(_alias(client, plan.retriever, CHAMPION)))  # fmt: skip
+            ), before=_version_of(alias_of(client, plan.retriever, CHAMPION)))  # fmt: skip
     return Registered(plan.retriever, control, treatment, run_id, known)
 
 
@@ -166,7 +165,7 @@ def champion(retriever: str, uri: str) -> Served | None:
         chain = record.events(client, retriever)
         if chain:
             return chain[-1].champion
-        version = _alias(client, retriever, CHAMPION)
+        version = alias_of(client, retriever, CHAMPION)
         return None if version is None else Served(str(version.version), _source(version), None)
 
 
@@ -174,7 +173,7 @@ def newest_training_set(retriever: str, uri: str) -> TrainingSet | None:
     """The training set that the alias `current` names, or the newest that there is; None: none is registered."""
     with connected(uri, "do the same again") as client:
         model = f"{retriever}-training-set"
-        version = _alias(client, model, "current")
+        version = alias_of(client, model, "current")
         if version is None:
             found = [one for one in client.search_model_versions(f"name = '{model}'") if one.tags.get("digest")]
             version = max(found, key=lambda one: int(one.version), default=None)
@@ -202,7 +201,7 @@ def _may_start(client: MlflowClient, plan: ExperimentPlan, chain: list[Event]) -
             remedy="end it first: `synalign experiment end`",
         )
     control = plan.arm("control")
-    version = None if chain else _alias(client, plan.retriever, CHAMPION)
+    version = None if chain else alias_of(client, plan.retriever, CHAMPION)
     serving = chain[-1].champion.model_uri if chain else _source(version)
     if serving and serving != control.model_uri:
         raise RegistryError(
@@ -217,12 +216,10 @@ def _training_set_is(client: MlflowClient, arm: Arm) -> None:
     """A training set that is registered here must have the plan's digest; one from elsewhere cannot be checked."""
     if arm.training_set is None:
         return
-    try:
-        there = client.get_model_version(arm.training_set.model, arm.training_set.version).tags.get("digest")
-    except MlflowException as error:
-        if error.error_code not in _NOT_THERE:
-            raise
+    version = version_of(client, arm.training_set.model, arm.training_set.version)
+    if version is None:
         return
+    there = version.tags.get("digest")
     if there != arm.training_set.digest:
         raise RegistryError(
             f"arms.{arm.name}.training_set.digest == {arm.training_set.digest[:12]}..., but "
@@ -233,11 +230,7 @@ def _training_set_is(client: MlflowClient, arm: Arm) -> None:
 
 def _version(client: MlflowClient, plan: ExperimentPlan, arm: Arm, run_id: str) -> str:
     """The version of an arm: found by the experiment's run, or made, tags and all, in one call."""
-    try:
-        client.create_registered_model(plan.retriever, description=f"What serves as the retriever {plan.retriever}.")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    registered_model(client, plan.retriever, f"What serves as the retriever {plan.retriever}.")
     tags = {"experiment": plan.id, "arm": arm.name, "plan_digest": plan.digest, "model_uri": arm.model_uri}
     if arm.training_set is not None:
         tags |= {f"training_set.{key}": value for key, value in arm.training_set.model_dump().items()}
@@ -273,13 +266,8 @@ def _started(plan: ExperimentPlan, chain: list[Event]) -> Event:
 
 def _running(chain: list[Event]) -> str | None:
     """Digest of the plan that runs."""
-    digest = None
-    for event in chain:
-        if event.kind == "started":
-            digest = event.plan_digest
-        elif event.challenger is None:
-            digest = None
-    return digest
+    started = record.running(chain)
+    return started.plan_digest if started else None
 
 
 def _promotions(chain: list[Event]) -> list[tuple[Served, Event]]:
@@ -310,7 +298,7 @@ def _must_run(plan: ExperimentPlan, chain: list[Event]) -> None:
 
 def _must_follow(client: MlflowClient, retriever: str, chain: list[Event]) -> None:
     """Refuse where the champion was moved by hand; where a killed call left it behind, it is moved later."""
-    stands = _version_of(_alias(client, retriever, CHAMPION))
+    stands = _version_of(alias_of(client, retriever, CHAMPION))
     last = chain[-1]
     if stands not in (last.champion.version, last.champion_before):
         raise RegistryError(
@@ -324,22 +312,12 @@ def _must_follow(client: MlflowClient, retriever: str, chain: list[Event]) -> No
 def _follow(client: MlflowClient, retriever: str, last: Event) -> None:
     """Move the aliases to where the record says they are."""
     for alias, served in ((CHAMPION, last.champion), (CHALLENGER, last.challenger)):
-        stands = _alias(client, retriever, alias)
+        stands = alias_of(client, retriever, alias)
         if served is None:
             if stands is not None:
                 client.delete_registered_model_alias(retriever, alias)
         elif stands is None or str(stands.version) != served.version:
             client.set_registered_model_alias(retriever, alias, served.version)
-
-
-def _alias(client: MlflowClient, model: str, alias: str) -> ModelVersion | None:
-    try:
-        return client.get_model_version_by_alias(model, alias)
-    except MlflowException as error:
-        # A registry without the alias answers differently from version to version; both mean "not there".
-        if error.error_code not in _NOT_THERE:
-            raise
-        return None
 
 
 def _source(version: ModelVersion | None) -> str:

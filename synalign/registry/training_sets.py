@@ -18,14 +18,13 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from synalign import flow, tables
 from synalign.evaluation.chart import chart
 from synalign.evaluation.report import report
 from synalign.experiment import TrainingSet, draft
 from synalign.generation.ledger import ledger_figures, whole_ledger
-from synalign.registry.connection import connected, experiment
+from synalign.registry.connection import alias_of, connected, experiment, registered_model
 from synalign.tables import content_id
 
 log = logging.getLogger("synalign")
@@ -137,13 +136,7 @@ def _run(client: MlflowClient, release: Release, tracking_uri: str) -> Run:
 
 def _version(client: MlflowClient, release: Release, model: str, run: Run) -> ModelVersion:
     """The release's model version: found by its run, or made."""
-    try:
-        client.create_registered_model(
-            model, description=f"Weighted training sets of the retriever {release.retriever}."
-        )
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    registered_model(client, model, f"Weighted training sets of the retriever {release.retriever}.")
     found = client.search_model_versions(f"name = '{model}' and run_id = '{run.info.run_id}'")
     if found:
         return min(found, key=lambda version: int(version.version))
@@ -196,13 +189,7 @@ def _move_alias(client: MlflowClient, release: Release, model: str, version: Mod
     """Point `current` at a version whose checks passed, unless it already serves a later interval."""
     if release.failures:
         return False
-    try:
-        serving = client.get_model_version_by_alias(model, ALIAS)
-    except MlflowException as error:
-        # A registry without the alias answers differently from version to version; both mean "not there".
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        serving = None
+    serving = alias_of(client, model, ALIAS)
     if serving is not None and serving.tags.get("interval", "") > release.interval:
         log.info("register: %s stays at version %s, of a later interval", ALIAS, serving.version)
         return False
