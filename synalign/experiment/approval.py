@@ -37,7 +37,7 @@ class Seen(NamedTuple):
 
 def readout_file(plan: ExperimentPlan, day: date) -> Path:
     """Where the read-out of a day lies."""
-    return store.folder(plan) / "readouts" / day.isoformat() / "readout.json"
+    return findings.file(store.folder(plan), day)
 
 
 def seen(plan: ExperimentPlan, day: date) -> Seen:
@@ -117,7 +117,7 @@ def must_still_hold(plan: ExperimentPlan, day: date, digest: str) -> Readout:
         raise RunError(
             f"the read-out of {day} was made anew after the question: it says {readout.verdict}.", remedy=again
         )
-    for later in sorted(readout_file(plan, day).parent.parent.glob("*/readout.json")):
+    for later in findings.files(store.folder(plan)):
         found = findings.read(later)
         if found.day > day and found.verdict in AGAINST:
             raise RunError(

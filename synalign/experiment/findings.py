@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from synalign.errors import RunError
 
+JSON = "readout.json"
+
 Verdict = Literal["ship", "stop for harm", "no difference", "keep going", "void"]
 Role = Literal["primary", "guardrail", "secondary"]
 
@@ -81,6 +83,16 @@ class Readout(_Closed):
     def as_json(self) -> dict[str, Any]:
         """Plain data, as `readout.json` has it."""
         return self.model_dump(mode="json")
+
+
+def file(folder: Path, day: date) -> Path:
+    """Where the read-out of a day lies, in an experiment's folder."""
+    return folder / "readouts" / day.isoformat() / JSON
+
+
+def files(folder: Path) -> list[Path]:
+    """The read-outs of all days, in order. What a killed attempt left is hidden, and is none."""
+    return sorted((folder / "readouts").glob(f"[0-9]*/{JSON}"))
 
 
 def read(path: Path) -> Readout:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from synalign.errors import ArgumentError
 from synalign.experiment import logs, readout_chart
 from synalign.experiment.effects import effects
-from synalign.experiment.findings import Bounds, Effect, Readout, Verdict, read
+from synalign.experiment.findings import JSON, Bounds, Effect, Readout, Verdict, file, files, read
 from synalign.experiment.validity import void_reasons
 from synalign.experiment.verdict import decide, sentence, void_sentence
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHART", "JSON", "Bounds", "Effect", "Readout", "Verdict", "judge", "read", "read_out", "write"]
 
-JSON, CHART = "readout.json", "chart.svg"
+CHART = "chart.svg"
 
 
 def read_out(spark: SparkSession, plan: ExperimentPlan, exposures: Path, outcomes: Path, day: date) -> Readout:
@@ -93,7 +93,7 @@ def write(readout: Readout, folder: Path) -> Path:
     Raises:
         RunError: An earlier read-out is damaged.
     """
-    place = folder / "readouts" / readout.day.isoformat()
+    place = file(folder, readout.day).parent
     place.parent.mkdir(parents=True, exist_ok=True)
     for left in place.parent.glob(f".{place.name}.*"):
         shutil.rmtree(left)
@@ -101,7 +101,7 @@ def write(readout: Readout, folder: Path) -> Path:
     draft.mkdir()
     content = json.dumps(readout.as_json(), indent=2, sort_keys=True, ensure_ascii=False)
     (draft / JSON).write_text(f"{content}\n", encoding="utf-8")
-    (draft / CHART).write_bytes(readout_chart.chart([*_earlier(readout, place.parent), readout]))
+    (draft / CHART).write_bytes(readout_chart.chart([*_earlier(readout, folder), readout]))
     if place.exists():
         os.rename(place, draft.with_name(f".{place.name}.old-{uuid.uuid4().hex[:8]}"))
     os.rename(draft, place)
@@ -112,6 +112,5 @@ def write(readout: Readout, folder: Path) -> Path:
 
 def _earlier(readout: Readout, folder: Path) -> Sequence[Readout]:
     """Read-outs of the same plan on earlier days, in order."""
-    names = sorted(path.parent.name for path in folder.glob(f"[0-9]*/{JSON}"))
-    found = [read(folder / name / JSON) for name in names if name < readout.day.isoformat()]
+    found = [read(path) for path in files(folder) if path < file(folder, readout.day)]
     return [each for each in found if each.plan_digest == readout.plan_digest]

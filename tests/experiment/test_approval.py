@@ -153,6 +153,13 @@ def test_a_later_verdict_against_it_takes_a_ship_back(plan: ExperimentPlan, othe
             approval.must_still_hold(plan, DAY, digest)
 
 
+def test_what_a_killed_read_out_of_a_later_day_left_does_not_hinder_the_answer(plan: ExperimentPlan) -> None:
+    left = put(plan, "ship").parent.parent / ".2026-03-20.dead" / "readout.json"
+    left.parent.mkdir()
+    left.write_text("{")
+    assert approval.must_still_hold(plan, DAY, approval.seen(plan, DAY).digest).verdict == "ship"
+
+
 def test_an_answer_to_another_read_out_than_the_one_there_is_refused(plan: ExperimentPlan) -> None:
     path = put(plan, "ship")
     digest = approval.seen(plan, DAY).digest
