@@ -9,16 +9,18 @@
 #   make up / make down                    Airflow, MLflow and the embedded writer on loopback
 #   make clean                             forget runs and servers' state (.synalign); .venv stays
 
+# Debian's chromium, or any Chrome: tests open the report in it.
+export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 
-.PHONY: refresh test bench-core bench-generation bench-effectiveness experiment-demo figures up down clean java
+.PHONY: refresh test bench-core bench-generation bench-effectiveness experiment-demo figures up down clean java chromium
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
 
-test: .venv/installed
+test: .venv/installed | chromium
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -50,6 +52,9 @@ clean: down
 
 java:
 	@$(PYTHON) -m synalign.java
+
+chromium:
+	@test -x '$(CHROMIUM)' || { echo "Tests open pages in Chromium: apt-get install chromium, or set CHROMIUM=..."; exit 1; }
 
 # Java is looked for before anything is downloaded, so that a machine without it is told at once.
 .venv/installed: setup.cfg pyproject.toml docker/constraints.txt | java
