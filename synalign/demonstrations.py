@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from synalign.embedding.matrix import matrix
 from synalign.errors import InputError
+from synalign.progress import phases, progress
 from synalign.run import Attempt, Run
 from synalign.sampling import sample_demonstrations
 from synalign.sampling.shares import share_batches
@@ -68,22 +69,27 @@ def sample(attempt: Attempt) -> None:
     batches = sum(group.batches for group in groups)
     if batches < settings.batches:
         log.warning("sample: %d train queries give %d batches, not %d", len(ids), batches, settings.batches)
-    shown = _shown(attempt.run)
+    shown = shown_earlier(attempt.run)
     vectors, counts = matrix(attempt.run.read("query_embeddings"), ids), np.asarray(queries["count"])
-    selections = [
-        sample_demonstrations(
-            vectors[group.rows],
-            group.batches,
-            group.neighbours,
-            length_scale=settings.length_scale,
-            noise=settings.noise,
-            criterion=settings.criterion,
-            breadth=settings.breadth,
-            counts=counts[group.rows],
-            shown=shown,
-        )
-        for group in groups
-    ]
+    # What takes long is one large group, or many small ones: each has its own count.
+    with phases("sample") as report, progress("sample", len(groups), "labels") as advance:
+        selections = []
+        for group in groups:
+            selection = sample_demonstrations(
+                vectors[group.rows],
+                group.batches,
+                group.neighbours,
+                length_scale=settings.length_scale,
+                noise=settings.noise,
+                criterion=settings.criterion,
+                breadth=settings.breadth,
+                counts=counts[group.rows],
+                shown=shown,
+                report=None if by_label else report,
+            )
+            selections.append(selection)
+            if by_label:
+                advance()
     rows = [
         row
         for group, selection in zip(groups, selections, strict=True)
@@ -145,7 +151,7 @@ def _memory(run: Run) -> int:
     return run.configuration.sampling.memory
 
 
-def _shown(run: Run) -> NDArray[np.float32] | None:
+def shown_earlier(run: Run) -> NDArray[np.float32] | None:
     """Embeddings of what earlier intervals showed, oldest first; None when there is nothing."""
     found = []
     for folder, _ in run.earlier("demonstrations", _memory(run)):

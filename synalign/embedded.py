@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import secrets
 import signal
 import subprocess
@@ -18,14 +17,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
-from synalign import config, retrievers
-from synalign.errors import ConfigurationError, SetupError, SynAlignError
-from synalign.job import MARK
+from synalign import config
+from synalign.errors import ConfigurationError, SetupError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 180
@@ -135,68 +132,6 @@ def _secret(path: Path) -> str:
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(32))
     return path.read_text()
-
-
-def refresh(file: Path, logical_date: datetime, say: Callable[[str], None]) -> None:
-    """Run one refresh through `airflow dags test`, with the real DAG, Spark, writer and MLflow.
-
-    Args:
-        file: The retriever's YAML file.
-        logical_date: The run covers the last whole data interval before it.
-        say: Called with every line meant for people.
-
-    Raises:
-        ConfigurationError: The file is wrong.
-        SynAlignError: The refresh failed; what it finished stays, and the next call goes on from there.
-    """
-    configuration = retrievers.load(file)
-    dag_id = f"refresh__{configuration.retriever}"
-    variables = environment(Ports.from_environment(), servers=False, folder=file.parent)
-    logs = config.home() / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    log = logs / f"refresh-{datetime.now():%Y%m%dT%H%M%S}.log"
-    say(f"{dag_id}, through Airflow; everything it prints goes to {log}")
-    airflow = [sys.executable, "-m", "airflow"]
-    with open(log, "a", encoding="utf-8") as output, _writer(configuration, variables):
-        subprocess.run([*airflow, "db", "migrate"], env=variables, stdout=output, stderr=output, check=True)
-        code = _follow([*airflow, "dags", "test", dag_id, logical_date.isoformat()], variables, output, say)
-    if code:
-        raise SynAlignError(
-            f"the refresh failed; the whole log is {log}.",
-            remedy="mend what the lines above name and run the same command again: finished steps are kept",
-        )
-
-
-@contextlib.contextmanager
-def _writer(configuration: config.Configuration, variables: dict[str, str]) -> Iterator[None]:
-    """In `mode: batch` the embedded writer must outlive the step that submits to it: it runs as long as the refresh."""
-    settings = configuration.generation
-    if (settings.mode, settings.endpoint) != ("batch", "embedded") or variables.get("SYNALIGN_WRITER_URL", "").strip():
-        yield
-        return
-    from synalign.writer.server import embedded_writer
-
-    with embedded_writer() as variables["SYNALIGN_WRITER_URL"]:
-        yield
-
-
-def _follow(command: list[str], variables: dict[str, str], log: TextIO, say: Callable[[str], None]) -> int:
-    """Run a command, keep all it prints in a log, and pass on the lines marked for people."""
-    process = subprocess.Popen(
-        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            print(line, end="", file=log, flush=True)
-            if MARK in line:
-                # Airflow's log adds which of its hooks passed the line on.
-                say(re.sub(r"\s+\[airflow\.[^\]]*\].*$", "", line.split(MARK, 1)[1]).rstrip())
-    except KeyboardInterrupt:
-        say("interrupted; finished steps are kept, the same command goes on from there")
-        process.wait(_STOP_SECONDS)
-        raise
-    return process.wait()
 
 
 def services(ports: Ports) -> tuple[Service, ...]:

@@ -6,7 +6,10 @@ and ends with its `exit_code`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+_MOST_LISTED = 8
 
 
 class SynAlignError(Exception):
@@ -94,3 +97,14 @@ class SetupError(SynAlignError):
     """Something this machine lacks: Java, the encoder's weights, a package."""
 
     exit_code = 8
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a remedy that says what there is; a long list is cut.
+
+    Examples:
+        >>> listed(["1", "2"]), listed([str(number) for number in range(10)])
+        ('1, 2', '0, 1, 2, 3, 4, 5, 6, 7 and 2 more')
+    """
+    rest = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")

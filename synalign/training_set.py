@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from synalign.errors import InputError
 from synalign.run import Attempt
 from synalign.spark import content_id, document_text, session, write_table
+from synalign.spark_progress import tasks
 
 if TYPE_CHECKING:
     from synalign.run import Run
@@ -36,7 +37,8 @@ def assemble(attempt: Attempt) -> None:
             raise InputError("no real pair is in the split train.", remedy="widen source.window_days")
         rows = _real(pairs).unionByName(_synthetic(spark, attempt, real_train)).join(documents, "document_id")
         most = attempt.run.rows("pairs") + attempt.run.rows("candidates")
-        write_table(rows, attempt.output("training_set"), "training_set", rows=most)
+        with tasks(spark, "assemble", "writing training_set"):
+            write_table(rows, attempt.output("training_set"), "training_set", rows=most)
         attempt.metrics.update(_totals(spark, attempt))
 
 

@@ -20,6 +20,7 @@ from synalign.alignment import align as solve
 from synalign.alignment.curvature import SINGLE_BYTES
 from synalign.embedding.matrix import matrix
 from synalign.errors import InputError
+from synalign.progress import phases
 from synalign.run import Attempt
 from synalign.vectors import evenly_spaced, median_distance
 
@@ -62,15 +63,17 @@ def align(attempt: Attempt) -> None:
         raise InputError("there is no train query to align to.", remedy="widen source.window_days")
     held_out = _real(attempt, [test[place] for place in evenly_spaced(len(test), HELD_OUT_ROWS)])
     small = 4 * len(ids) ** 2 <= SINGLE_BYTES
-    alignment = solve(
-        vectors,
-        _real(attempt, train) if small and len(train) <= REAL_ROWS else _summed(attempt, vectors, train),
-        documents=documents,
-        ridge=settings.ridge,
-        coverage=settings.coverage,
-        tolerance=settings.tolerance if small else max(settings.tolerance, LARGE_TOLERANCE),
-        held_out=held_out if len(held_out) else None,
-    )
+    with phases("align") as report:
+        alignment = solve(
+            vectors,
+            _real(attempt, train) if small and len(train) <= REAL_ROWS else _summed(attempt, vectors, train),
+            documents=documents,
+            ridge=settings.ridge,
+            coverage=settings.coverage,
+            tolerance=settings.tolerance if small else max(settings.tolerance, LARGE_TOLERANCE),
+            held_out=held_out if len(held_out) else None,
+            report=report,
+        )
     schemes = {
         "filtered": np.full(len(ids), 1.0 / len(ids)),
         "equal_mass": equal_mass(documents),
@@ -78,7 +81,15 @@ def align(attempt: Attempt) -> None:
     }
     attempt.write("weights", _rows(ids, schemes))
     attempt.metrics.update(_metrics(alignment, len(ids), len(train), len(held_out), len(set(documents))))
-    log.info("align: %s", {key: value for key, value in attempt.metrics.items() if key.startswith("mmd2")})
+    log.info("align: %s", _gain(alignment))
+
+
+def _gain(alignment: Alignment) -> str:
+    """What weighting gained, in a line."""
+    found = alignment.held_out
+    if found is None:
+        return f"MMD² {alignment.mmd2_uniform:.3e} -> {alignment.mmd2:.3e} on train queries; none is held out"
+    return f"MMD² {found.mmd2_uniform:.3e} -> {found.mmd2:.3e} on held-out queries, p = {found.p_value:.3g}"
 
 
 def equal_mass(documents: NDArray[np.str_]) -> NDArray[np.float64]:
@@ -114,13 +125,15 @@ def _summed(attempt: Attempt, candidates: NDArray[np.float32], train: list[str])
 
     from synalign.kernel_means import spark_real_side
     from synalign.spark import session
+    from synalign.spark_progress import tasks
 
     some = _real(attempt, [train[place] for place in evenly_spaced(len(train), REAL_ROWS)])
     width = median_distance(some.astype(np.float64))
     with session(f"synalign align {attempt.configuration.retriever}") as spark:
         queries = spark.read.parquet(str(attempt.run.table_folder("queries"))).where(F.col("split") == "train")
         vectors = spark.read.parquet(str(attempt.run.table_folder("query_embeddings")))
-        return spark_real_side(candidates, vectors.join(queries, vectors["id"] == queries["query_id"]), width)
+        with tasks(spark, "align", "summing real kernels"):
+            return spark_real_side(candidates, vectors.join(queries, vectors["id"] == queries["query_id"]), width)
 
 
 def _rows(ids: list[str], schemes: dict[str, NDArray[np.float64]]) -> pa.Table:

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from synalign.alignment.kernels import PANEL_ROWS, gaussian_mixture, kernel_matrix, kernel_product
+from synalign.alignment.kernels import PANEL_ROWS, gaussian_mixture, kernel_matrix, kernel_product, upper_panels
 from synalign.alignment.simplex import Quadratic
+from synalign.tally import Report, Tally
 from synalign.vectors import evenly_spaced
 
 DOUBLE_BYTES = 2 * 2**30
@@ -85,16 +86,20 @@ class Curvature(NamedTuple):
     certificate: str
 
 
-def curvature(rows: Tensor, bandwidths: Sequence[float], penalties: Penalties) -> Curvature:
+def curvature(
+    rows: Tensor, bandwidths: Sequence[float], penalties: Penalties, report: Report | None = None
+) -> Curvature:
     """A in the form that its size allows.
 
     Args:
         rows: (m, d) float64.
         bandwidths: Widths of the kernel.
         penalties: Both penalties of the m rows.
+        report: Called as kernels are computed.
     """
+    tally = Tally(report, "panels of candidates' kernels", upper_panels(len(rows)))
     if 8 * len(rows) ** 2 <= DOUBLE_BYTES:
-        matrix = kernel_matrix(rows, bandwidths)
+        matrix = kernel_matrix(rows, bandwidths, tally)
         penalties.add_to(matrix)
         whole = dense(matrix)
         return Curvature(whole, whole, False, "float64")
@@ -104,7 +109,7 @@ def curvature(rows: Tensor, bandwidths: Sequence[float], penalties: Penalties) -
         return kernel_product(exact_rows, vector, bandwidths) + penalties.product(vector)
 
     small = 4 * len(rows) ** 2 <= SINGLE_BYTES
-    model = _single(rows, bandwidths, penalties) if small else _low_rank(rows, bandwidths, penalties)
+    model = _single(rows, bandwidths, penalties, tally) if small else _low_rank(rows, bandwidths, penalties)
     return Curvature(Quadratic(exact), model, True, "float64" if exact_rows is rows else "float32")
 
 
@@ -117,9 +122,9 @@ def dense(matrix: Tensor) -> Quadratic:
     return Quadratic(matrix.mv, block)
 
 
-def _single(rows: Tensor, bandwidths: Sequence[float], penalties: Penalties) -> Quadratic:
+def _single(rows: Tensor, bandwidths: Sequence[float], penalties: Penalties, tally: Tally) -> Quadratic:
     """K in float32, the penalties in float64. Memory: 4 m^2 bytes. Gradient steps only: a factor would take longer."""
-    matrix = kernel_matrix(rows.float(), bandwidths)
+    matrix = kernel_matrix(rows.float(), bandwidths, tally)
     return Quadratic(lambda vector: matrix.mv(vector.float()).double() + penalties.product(vector))
 
 

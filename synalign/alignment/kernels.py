@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from synalign.tally import NOBODY, Tally
 from synalign.vectors import median_distance
 
 __all__ = [
@@ -81,16 +82,17 @@ def _plan(bandwidths: tuple[float, ...]) -> list[tuple[float, int | None]]:
     return plan
 
 
-def kernel_matrix(rows: Tensor, bandwidths: Sequence[float]) -> Tensor:
+def kernel_matrix(rows: Tensor, bandwidths: Sequence[float], tally: Tally = NOBODY) -> Tensor:
     """(m, m) kernel matrix of (m, d) rows, of their dtype: exactly symmetric, with a diagonal of exactly one.
 
-    Memory: 8 m^2 bytes in float64, 4 m^2 in float32, and panels.
+    Memory: 8 m^2 bytes in float64, 4 m^2 in float32, and panels. The tally counts `upper_panels`.
     """
     matrix = rows.new_empty((len(rows), len(rows)))
     for part, other in _upper_panels(len(rows)):
         panel = gaussian_mixture(rows[part], rows[other], bandwidths)
         matrix[part, other] = panel
         matrix[other, part] = panel.T
+        tally.add()
     # Rounding of a distance of zero, and of panels on the diagonal, must not make duplicates differ from themselves.
     return matrix.fill_diagonal_(1.0)
 
@@ -112,7 +114,9 @@ def kernel_product(rows: Tensor, vector: Tensor, bandwidths: Sequence[float]) ->
     return product
 
 
-def kernel_mean(rows: Tensor, targets: Tensor, masses: Tensor, bandwidths: Sequence[float]) -> Tensor:
+def kernel_mean(
+    rows: Tensor, targets: Tensor, masses: Tensor, bandwidths: Sequence[float], tally: Tally = NOBODY
+) -> Tensor:
     """Sum_j p_j k(x_i, y_j) for (a, d) rows and (b, d) targets. Memory: panels.
 
     Args:
@@ -120,6 +124,7 @@ def kernel_mean(rows: Tensor, targets: Tensor, masses: Tensor, bandwidths: Seque
         targets: (b, d) float64.
         masses: (b,) masses p, or (b, k) for k of them at once.
         bandwidths: Widths of the kernel.
+        tally: Counts `panels`.
 
     Returns:
         (a,) or (a, k) float64.
@@ -128,16 +133,39 @@ def kernel_mean(rows: Tensor, targets: Tensor, masses: Tensor, bandwidths: Seque
     for part in _parts(len(rows)):
         for other in _parts(len(targets)):
             means[part] += gaussian_mixture(rows[part], targets[other], bandwidths) @ masses[other]
+            tally.add()
     return means
 
 
-def kernel_energy(rows: Tensor, masses: Tensor, bandwidths: Sequence[float]) -> float:
-    """p'Kp for (a, d) rows and (a,) masses p. Memory: panels; time: half of a^2 kernel entries."""
+def kernel_energy(rows: Tensor, masses: Tensor, bandwidths: Sequence[float], tally: Tally = NOBODY) -> float:
+    """p'Kp for (a, d) rows and (a,) masses p. Memory: panels; time: half of a^2 kernel entries.
+
+    The tally counts `upper_panels`.
+    """
     total = 0.0
     for part, other in _upper_panels(len(rows)):
         inner = masses[part] @ (gaussian_mixture(rows[part], rows[other], bandwidths) @ masses[other])
         total += inner.item() * (1.0 if part == other else 2.0)
+        tally.add()
     return total
+
+
+def panels(rows: int, columns: int) -> int:
+    """How many panels a (rows, columns) matrix has.
+
+    >>> panels(513, 512)
+    2
+    """
+    return len(_parts(rows)) * len(_parts(columns))
+
+
+def upper_panels(rows: int) -> int:
+    """How many panels a square matrix has on and above its diagonal.
+
+    >>> upper_panels(1025)
+    6
+    """
+    return len(_parts(rows)) * (len(_parts(rows)) + 1) // 2
 
 
 def _parts(rows: int) -> list[slice]:

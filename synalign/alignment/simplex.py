@@ -16,6 +16,7 @@ from torch import Tensor
 
 from synalign.alignment.gradient import Accelerated, Product
 from synalign.alignment.newton import Block, newton_target
+from synalign.tally import NOBODY, Tally
 
 ITERATION_LIMIT = 20_000
 """A last resort: the gap stops the solver. Where this does, the gap returned is larger and says so."""
@@ -117,7 +118,13 @@ def start_at(product: Product, linear: Tensor, constant: float, weights: Tensor)
 
 
 def minimise_on_simplex(
-    quadratic: Quadratic, start: Point, *, tolerance: float, limit: int | None = None, ceiling: float | None = None
+    quadratic: Quadratic,
+    start: Point,
+    *,
+    tolerance: float,
+    limit: int | None = None,
+    ceiling: float | None = None,
+    tally: Tally = NOBODY,
 ) -> Solution:
     """Minimise a convex quadratic on the simplex until the duality gap is small enough.
 
@@ -130,6 +137,7 @@ def minimise_on_simplex(
         limit: Most iterations; None: `ITERATION_LIMIT`. Reaching it raises nothing: the solution is the best point
             seen, its gap is the truth and `converged` is false.
         ceiling: Only a point at or below this value ends the solver; None: the start's own.
+        tally: Counts iterations.
 
     Returns:
         The solution. Memory: some ten vectors of length m beside A, and a factor where Newton steps are taken.
@@ -154,13 +162,14 @@ def minimise_on_simplex(
         for _ in range(min(budget, limit - done)):
             steps.advance()
             done += 1
+            tally.add()
             point = start.moved(steps.weights, steps.half_gradient)
             solution = Solution.of(point, tolerance=tolerance, iterations=done)
             if solution.converged and point.objective <= ceiling:
                 return solution
             if point.objective < best.point.objective:
                 best = solution
-        finer = _newton(quadratic, best._replace(iterations=done), tolerance=tolerance, limit=limit)
+        finer = _newton(quadratic, best._replace(iterations=done), tolerance=tolerance, limit=limit, tally=tally)
         if finer.converged:
             return finer
         budget = budget if finer.gap < 0.5 * best.gap else 2 * budget
@@ -170,7 +179,7 @@ def minimise_on_simplex(
     return best._replace(iterations=limit)
 
 
-def _newton(quadratic: Quadratic, best: Solution, *, tolerance: float, limit: int) -> Solution:
+def _newton(quadratic: Quadratic, best: Solution, *, tolerance: float, limit: int, tally: Tally) -> Solution:
     """Newton steps, quick ones while each halves the gap, then careful ones; none ever raises the objective."""
     careful = False
     while quadratic.block is not None and best.iterations < limit:
@@ -181,6 +190,7 @@ def _newton(quadratic: Quadratic, best: Solution, *, tolerance: float, limit: in
         # The product with the step, not with the weights: rounding shrinks as the steps do.
         half_gradient = point.half_gradient + quadratic.product(weights - point.weights)
         reached = point.towards(weights, half_gradient)
+        tally.add()
         found = Solution.of(reached, tolerance=tolerance, iterations=best.iterations + 1)
         helped = found.gap < 0.5 * best.gap
         fell = best.point.objective - reached.objective > WORTH_A_WALK * best.gap
@@ -192,7 +202,14 @@ def _newton(quadratic: Quadratic, best: Solution, *, tolerance: float, limit: in
 
 
 def minimise_with_model(
-    exact: Product, linear: Tensor, model: Quadratic, start: Point, *, tolerance: float, passes: int
+    exact: Product,
+    linear: Tensor,
+    model: Quadratic,
+    start: Point,
+    *,
+    tolerance: float,
+    passes: int,
+    tally: Tally = NOBODY,
 ) -> Solution:
     """Minimise where products with A itself are dear, by passes on a cheap model of it.
 
@@ -206,6 +223,7 @@ def minimise_with_model(
         start: Where to start, exact.
         tolerance: Stops when the exact gap <= tolerance x optimum.
         passes: Most exact products.
+        tally: Counts iterations of all passes.
 
     Returns:
         The solution; its gap and objective are exact, its iterations those of all passes.
@@ -214,7 +232,7 @@ def minimise_with_model(
     for _ in range(passes):
         if best.converged:
             break
-        inner = minimise_on_simplex(model, best.point, tolerance=0.5 * tolerance, limit=MODEL_STEPS)
+        inner = minimise_on_simplex(model, best.point, tolerance=0.5 * tolerance, limit=MODEL_STEPS, tally=tally)
         reached = best.point.towards(inner.point.weights, exact(inner.point.weights) - linear)
         done = best.iterations + inner.iterations
         found = Solution.of(reached, tolerance=tolerance, iterations=done)

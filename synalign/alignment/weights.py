@@ -36,9 +36,10 @@ from synalign.alignment.diagnostics import (
     document_effective_sample_size,
     effective_sample_size,
 )
-from synalign.alignment.kernels import kernel_energy, kernel_mean
+from synalign.alignment.kernels import kernel_energy, kernel_mean, panels, upper_panels
 from synalign.alignment.real_side import RealSide
 from synalign.alignment.simplex import Point, Solution, minimise_on_simplex, minimise_with_model, start_at
+from synalign.tally import Report, Tally
 from synalign.vectors import Floats, Indices, counts_of, real_number, unit_rows
 
 PASSES = 8
@@ -105,6 +106,7 @@ def align(
     held_out: ArrayLike | None = None,
     initial: ArrayLike | None = None,
     device: str | torch.device = "cpu",
+    report: Report | None = None,
 ) -> Alignment:
     """Weight synthetic rows so that they are distributed like the real ones, and certify the weights.
 
@@ -135,6 +137,8 @@ def align(
         initial: (m,) weights to start from, such as yesterday's, >= 0, not all zero; normalised here. None: equal.
             They change the time, not the meaning.
         device: Where torch works: `cpu`, `cuda`, ...
+        report: Called now and then with what is counted (`panels of real kernels`, `panels of candidates' kernels`,
+            `steps of the solver`), how many are done and of how many. None: nobody listens.
 
     Returns:
         The alignment. Where the solver's iteration limit came first, `converged` is false and `gap` is the truth.
@@ -160,14 +164,15 @@ def align(
     place = usable_device(device)
     later = None if held_out is None else torch.from_numpy(unit_rows("held_out", held_out, width=rows.shape[1]))
     candidates = Candidates.of(rows, numbers, ridge=ridge, coverage=coverage, device=place)
-    target = _target(candidates, rows, real, bandwidths, real_counts)
-    bent = curvature(candidates.rows, target.bandwidths, candidates.penalties)
+    target = _target(candidates, rows, real, bandwidths, real_counts, report)
+    bent = curvature(candidates.rows, target.bandwidths, candidates.penalties, report)
     constant = target.energy + candidates.coverage_constant
     uniform = start_at(bent.exact.product, target.linear, constant, candidates.uniform)
     begin = uniform
     if first is not None:
         begin = start_at(bent.exact.product, target.linear, constant, candidates.gather(first))
-    solution = _solve(bent, target.linear, constant, uniform, begin, tolerance=tolerance)
+    steps = Tally(report, "steps of the solver", None)
+    solution = _solve(bent, target.linear, constant, uniform, begin, tolerance=tolerance, tally=steps)
     found = _describe(candidates, target, numbers, uniform, solution, None if later is None else later.to(place))
     return found._replace(certificate=bent.certificate, seconds=time.perf_counter() - started)
 
@@ -186,6 +191,7 @@ def _target(
     real: ArrayLike | RealSide,
     bandwidths: float | Sequence[float] | None,
     real_counts: ArrayLike | None,
+    report: Report | None,
 ) -> _Target:
     """Summarise real rows, or take a summary that the caller has."""
     place = candidates.rows.device
@@ -197,22 +203,24 @@ def _target(
     counts = counts_of("real_counts", real_counts, len(targets))
     widths = widths_of(bandwidths, targets)
     points, masses = torch.from_numpy(targets).to(place), torch.from_numpy(counts / counts.sum()).to(place)
-    mean = kernel_mean(candidates.rows, points, masses, widths)
-    return _Target(mean, kernel_energy(points, masses, widths), widths)
+    work = panels(len(candidates.rows), len(points)) + upper_panels(len(points))
+    tally = Tally(report, "panels of real kernels", work)
+    mean = kernel_mean(candidates.rows, points, masses, widths, tally)
+    return _Target(mean, kernel_energy(points, masses, widths, tally), widths)
 
 
 def _solve(
-    bent: Curvature, linear: Tensor, constant: float, uniform: Point, begin: Point, *, tolerance: float
+    bent: Curvature, linear: Tensor, constant: float, uniform: Point, begin: Point, *, tolerance: float, tally: Tally
 ) -> Solution:
     """Minimise, never ending above equal weights, and certify afresh with the exact kernels."""
     start = min(begin, uniform, key=lambda point: point.objective)
     if bent.modelled:
         solution = minimise_with_model(
-            bent.exact.product, linear, bent.model, start, tolerance=tolerance, passes=PASSES
+            bent.exact.product, linear, bent.model, start, tolerance=tolerance, passes=PASSES, tally=tally
         )
     else:
         ceiling = uniform.objective
-        solution = minimise_on_simplex(bent.exact, start, tolerance=tolerance, ceiling=ceiling)
+        solution = minimise_on_simplex(bent.exact, start, tolerance=tolerance, ceiling=ceiling, tally=tally)
     if not solution.iterations:
         return solution
     # Rounding adds up in a gradient that is carried along: the certificate takes none of it on trust.

@@ -44,3 +44,12 @@ def equal_length_batches(
             batch = rows[start : start + size]
             missing = max(0, -(-least // length) - len(batch))
             yield np.concatenate([batch, np.repeat(batch[-1:], missing)])
+
+
+def distinct(rows: NDArray[np.int64]) -> int:
+    """How many texts a batch has, each counted once.
+
+    >>> distinct(np.array([7, 9, 9, 9]))
+    2
+    """
+    return len(np.unique(rows))

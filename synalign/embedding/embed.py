@@ -20,6 +20,7 @@ from synalign.config import Encoder
 from synalign.embedding import cache, encoder
 from synalign.run import Attempt
 from synalign.spark import content_id, document_text, session, write_table
+from synalign.spark_progress import Tally, tallied, tasks
 
 log = logging.getLogger("synalign")
 
@@ -40,6 +41,18 @@ class Store(NamedTuple):
 
     folder: Path
     made_by: dict[str, str]
+
+
+class Shown(NamedTuple):
+    """How progress is shown.
+
+    Attributes:
+        step: The step's name.
+        folder: Where tasks say how far they are; shared with them, and removed at the end.
+    """
+
+    step: str
+    folder: Path
 
 
 def _sources() -> dict[str, _Source]:
@@ -72,11 +85,13 @@ def embed(attempt: Attempt) -> None:
         for target in attempt.step.writes:
             source = _sources()[target]
             frame = _read(spark, attempt.run.table_folder(source.table), source)
-            vectors, figures = embedded(frame, settings, store)
+            vectors, figures = embedded(frame, settings, store, Shown(attempt.step.name, attempt.folder / ".progress"))
             rows = attempt.run.rows(source.table)
-            write_table(vectors, attempt.output(target), target, rows=rows, metadata=made_by)
+            with tasks(spark, attempt.step.name, f"writing {target}"):
+                write_table(vectors, attempt.output(target), target, rows=rows, metadata=made_by)
             attempt.metrics.update({f"{target}_{name}": value for name, value in figures.items()})
-            log.info("%s: %s", target, ", ".join(f"{value} {name}" for name, value in figures.items()))
+            told = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items())
+            log.info("%s: %s", target, told)
     shutil.rmtree(attempt.folder / ".vectors", ignore_errors=True)
 
 
@@ -85,13 +100,14 @@ def _read(spark: SparkSession, folder: Path, source: _Source) -> DataFrame:
     return spark.read.parquet(str(folder)).select(F.col(source.id).alias("id"), text.alias("text"))
 
 
-def embedded(frame: DataFrame, settings: Encoder, store: Store) -> tuple[DataFrame, dict[str, int]]:
+def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) -> tuple[DataFrame, dict[str, int]]:
     """Ids with their vectors, through the cache.
 
     Args:
         frame: Columns `id` and `text`, ids unique.
         settings: The encoder, its precision resolved.
         store: Where vectors are looked up and new ones go.
+        shown: How progress is shown.
 
     Returns:
         Columns `id` and `embedding`; and how many distinct texts there are, came from the cache, and were embedded.
@@ -110,7 +126,8 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store) -> tuple[DataFra
         # Sorted, so that a model whose vectors do depend on their batch gives the same ones on any number of machines.
         new = texts.where(F.col("known").isNull()).select("text_id", "text")
         ordered = new.repartition(tasks, "text_id").sortWithinPartitions("text_id")
-        ordered.mapInArrow(_embedder(settings, store), "rows long").collect()
+        with tallied(shown.folder, shown.step, unseen, "texts"):
+            ordered.mapInArrow(_embedder(settings, store, shown.folder), "rows long").collect()
     vectors = (
         texts.select("text_id", "ids")
         .join(cache.read(spark, store.folder), "text_id")
@@ -121,12 +138,15 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store) -> tuple[DataFra
     return vectors.select(F.explode("ids").alias("id"), "embedding"), figures
 
 
-def _embedder(settings: Encoder, store: Store) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _embedder(
+    settings: Encoder, store: Store, progress: Path
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """What runs in the workers. It closes over plain settings; the model is cached by the encoder's own module."""
 
     def embed_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        tally = Tally(progress)
         for batch in batches:
-            vectors = encoder.encode(batch.column("text").to_pylist(), settings)
+            vectors = encoder.encode(batch.column("text").to_pylist(), settings, tally.add)
             flat = pa.array(vectors.ravel(), pa.float32())
             offsets = pa.array(range(0, vectors.size + 1, vectors.shape[1] or 1), pa.int32())
             columns = [batch.column("text_id"), pa.ListArray.from_arrays(offsets, flat)]

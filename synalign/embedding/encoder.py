@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from synalign.config import Encoder
-from synalign.embedding.batches import equal_length_batches
+from synalign.embedding.batches import distinct, equal_length_batches
 from synalign.embedding.lean import Lean, obstacle
 from synalign.errors import SetupError
 from synalign.manifests import canonical, file_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 EMBEDDED_MODEL = "all-MiniLM-L6-v2"
@@ -180,12 +182,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def encode(texts: list[str], settings: Encoder) -> NDArray[np.float32]:
+def encode(texts: list[str], settings: Encoder, advance: Callable[[int], None] | None = None) -> NDArray[np.float32]:
     """Embed texts. The model is loaded once per process, and runs on one thread.
 
     Args:
         texts: n texts, any order.
         settings: Which model, where texts are cut, and in which precision (see `plan`).
+        advance: Called with how many more are done, batch by batch; None: nobody listens.
 
     Returns:
         (n, d) float32, unit rows. A row depends on its text alone, to the last bit, not on the others.
@@ -197,13 +200,13 @@ def encode(texts: list[str], settings: Encoder) -> NDArray[np.float32]:
         return np.empty((0, 0), dtype=np.float32)
     planned = plan(settings)
     if not planned.obstacle:
-        return _lean(settings.model, planned.precision, settings.max_tokens).encode(texts)
-    vectors = _encode_whole(_whole(settings.model, settings.max_tokens), texts)
+        return _lean(settings.model, planned.precision, settings.max_tokens).encode(texts, advance)
+    vectors = _encode_whole(_whole(settings.model, settings.max_tokens), texts, advance)
     # A text of which nothing is left after tokenizing still has a vector; only an all-zero one cannot be scaled.
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
 
 
-def _encode_whole(model: Any, texts: list[str]) -> NDArray[np.float32]:
+def _encode_whole(model: Any, texts: list[str], advance: Callable[[int], None] | None = None) -> NDArray[np.float32]:
     """Any model, through its own `encode`: (n, d) float32, rows as the model scales them."""
     vectors: NDArray[np.float32] | None = None
     for rows in equal_length_batches(_token_counts(model, texts)):
@@ -213,6 +216,8 @@ def _encode_whole(model: Any, texts: list[str]) -> NDArray[np.float32]:
         if vectors is None:
             vectors = np.empty((len(texts), found.shape[1]), dtype=np.float32)
         vectors[rows] = found
+        if advance is not None:
+            advance(distinct(rows))
     assert vectors is not None  # there is a text, so there is a batch
     return vectors
 

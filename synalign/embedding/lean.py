@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from synalign.embedding.batches import equal_length_batches
+from synalign.embedding.batches import distinct, equal_length_batches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import torch
@@ -151,8 +152,8 @@ class Lean:
                 )
             )
 
-    def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """Embed n texts: (n, d) float32, unit rows, in their order."""
+    def encode(self, texts: list[str], advance: Callable[[int], None] | None = None) -> NDArray[np.float32]:
+        """Embed n texts: (n, d) float32, unit rows, in their order; `advance` hears how many more are done."""
         import torch
         from torch.nn.functional import normalize
 
@@ -163,6 +164,8 @@ class Lean:
                 hidden = self._hidden(torch.tensor([tokens[row] for row in rows]))
                 pooled = hidden.float().mean(dim=1) if self._mean else hidden[:, 0].float()
                 vectors[rows] = normalize(pooled, dim=1).numpy()
+                if advance is not None:
+                    advance(distinct(rows))
         return vectors
 
     def _hidden(self, tokens: torch.Tensor) -> torch.Tensor:

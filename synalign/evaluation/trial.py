@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from synalign.evaluation.arms import ARMS, arms
+from synalign.progress import progress
 from synalign.retriever.collection import Pairs
 from synalign.retriever.measures import DEPTH, MEASURES, measure
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from synalign.retriever.train import Trained
 
     Train = Callable[[Collection, Pairs, Pairs, Recipe], Trained]
-
-log = logging.getLogger("synalign")
 
 
 class Outcome(NamedTuple):
@@ -70,18 +67,16 @@ def run(material: Material, recipe: Recipe, mass: float, seeds: range, train: Tr
         seeds: Of batches, and of the random subset.
         train: `synalign.retriever.train.train`.
     """
-    outcomes, started = [], time.monotonic()
-    total = len(ARMS) * len(seeds)
-    for done, (arm, seed, pairs) in enumerate(_trainings(material, mass, seeds)):
-        spent = time.monotonic() - started
-        left = f", about {spent / done * (total - done):.0f} s left" if done else ""
-        log.info(
-            "evaluate: arm %d of %d (%s), seed %d of %d%s",
-            ARMS.index(arm) + 1, len(ARMS), arm, seeds.index(seed) + 1, len(seeds), left,
-        )  # fmt: skip
-        trained = train(material.collection, pairs, material.judged["validation"].pairs, recipe._replace(seed=seed))
-        scores = {split: _judge(trained, judged) for split, judged in material.judged.items()}
-        outcomes.append(Outcome(arm, seed, trained.step, scores))
+    outcomes: list[Outcome] = []
+    with progress("evaluate", len(ARMS) * len(seeds), "trainings") as advance:
+        for arm, seed, pairs in _trainings(material, mass, seeds):
+            advance.note = f"now {arm}, seed {seeds.index(seed) + 1} of {len(seeds)}"
+            advance(1 if outcomes else 0)
+            trained = train(material.collection, pairs, material.judged["validation"].pairs, recipe._replace(seed=seed))
+            scores = {split: _judge(trained, judged) for split, judged in material.judged.items()}
+            outcomes.append(Outcome(arm, seed, trained.step, scores))
+        advance.note = ""
+        advance()
     return Trial(outcomes)
 
 

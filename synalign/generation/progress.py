@@ -1,10 +1,8 @@
-"""A plain line in the log every few seconds, so that nobody wonders whether a long step still lives."""
+"""How far the requests of the step are, with what they have cost."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,69 +10,62 @@ from contextlib import asynccontextmanager
 from synalign.generation import outcomes
 from synalign.generation.budget import Budget
 from synalign.generation.client import Answer
+from synalign.progress import Advance
 
-log = logging.getLogger("synalign")
-
-EVERY_SECONDS = 5.0
+LOOK_SECONDS = 0.5
+"""Requests may hang for minutes: that nothing moves is shown, too."""
 
 
 class Progress:
     """Counts requests as they end.
 
     Args:
-        total: How many there will be.
+        advance: Shows them.
+        budget: What they cost is counted there.
     """
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self, advance: Advance, budget: Budget) -> None:
+        self._advance, self._budget = advance, budget
         self._done: Counter[str] = Counter()
-        self._started = time.monotonic()
 
     def add(self, answer: Answer) -> None:
         """Count a request that has ended."""
-        if answer.outcome == outcomes.OVER_BUDGET:
-            self._done["skipped"] += 1
-            self._done["over_budget"] += 1
-            return
-        self._done["reused" if answer.reused else "asked"] += 1
-        self._done["failed"] += answer.content is None
+        over_budget = answer.outcome == outcomes.OVER_BUDGET
+        self._done["over_budget"] += over_budget
+        self._done["reused"] += answer.reused
+        self._done["failed"] += answer.content is None and not over_budget
+        self._advance.note = self._note()
+        self._advance(free=answer.reused or over_budget)
 
     def skip(self) -> None:
         """Count a request that will not be sent."""
-        self._done["skipped"] += 1
-
-    def line(self, budget: Budget | None = None) -> str:
-        """How far it is: done of total, how fast, what it has cost, and the time left at the pace so far."""
-        asked, reused = self._done["asked"], self._done["reused"]
-        left = self.total - asked - reused - self._done["skipped"]
-        text = f"generate: {self.total - left}/{self.total} requests done, {reused} of them from the journal"
-        if self._done["failed"]:
-            text += f", {self._done['failed']} failed"
-        if self._done["over_budget"]:
-            text += f", {self._done['over_budget']} not sent for want of budget"
-        rate = asked / max(time.monotonic() - self._started, 1e-3)
-        if asked:
-            text += f", {rate:.1f} requests/s"
-        if budget is not None and budget.tokens:
-            text += f", {_spent(budget)}"
-        if asked and left:
-            text += f", about {left / rate:.0f} s left"
-        return text
+        self._advance(free=True)
 
     @asynccontextmanager
-    async def shown(self, budget: Budget | None = None) -> AsyncIterator[None]:
-        """Log a line every `EVERY_SECONDS` meanwhile, and one at the end."""
-        task = asyncio.create_task(self._show(budget))
+    async def shown(self) -> AsyncIterator[None]:
+        """Show how far it is meanwhile, whether requests end or not."""
+        task = asyncio.create_task(self._show())
         try:
             yield
         finally:
             task.cancel()
-            log.info("%s", self.line(budget))
 
-    async def _show(self, budget: Budget | None) -> None:
+    async def _show(self) -> None:
         while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            log.info("%s", self.line(budget))
+            await asyncio.sleep(LOOK_SECONDS)
+            self._advance(0)
+
+    def _note(self) -> str:
+        parts = []
+        if self._done["reused"]:
+            parts.append(f"{self._done['reused']:,} of them from the journal")
+        if self._done["failed"]:
+            parts.append(f"{self._done['failed']:,} failed")
+        if self._done["over_budget"]:
+            parts.append(f"{self._done['over_budget']:,} not sent for want of budget")
+        if self._budget.tokens:
+            parts.append(_spent(self._budget))
+        return ", ".join(parts)
 
 
 def _spent(budget: Budget) -> str:

@@ -15,6 +15,7 @@ from synalign.querylog.rules import document_rules, first_broken, log_rules, nor
 from synalign.querylog.splits import split_column
 from synalign.run import Attempt, Interval, Run
 from synalign.spark import content_id, session, write_table
+from synalign.spark_progress import tasks
 
 
 def source_files(run: Run) -> dict[str, str]:
@@ -54,12 +55,15 @@ def _ingest(spark: SparkSession, attempt: Attempt) -> None:
         "pairs": _pairs(usable, configuration),
         "rejected": _rejected(inside, "log").unionByName(_rejected(documents, "documents")),
     }
-    attempt.metrics.update(_count(events, documents))
+    with tasks(spark, "ingest", "reading"):
+        attempt.metrics.update(_count(events, documents))
     _require_rows(attempt)
     # No table has more rows than came in, so none needs a pass of its own to be counted.
     rows = {"documents": attempt.metrics["document_rows"], "rejected": _rejections(attempt.metrics)}
     for table, frame in frames.items():
-        write_table(frame, attempt.output(table), table, rows=rows.get(table, attempt.metrics["log_rows_usable"]))
+        most = rows.get(table, attempt.metrics["log_rows_usable"])
+        with tasks(spark, "ingest", f"writing {table}"):
+            write_table(frame, attempt.output(table), table, rows=most)
 
 
 def _judge_documents(documents: DataFrame) -> DataFrame:

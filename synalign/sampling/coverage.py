@@ -22,6 +22,7 @@ from synalign.sampling.neighbours import distinct_rows, nearest_rows
 from synalign.sampling.posterior import Observed, gaussian_kernel
 from synalign.sampling.rows import Rows, Singles, panels
 from synalign.sampling.threads import each
+from synalign.tally import Report, Tally
 from synalign.vectors import Floats, Indices, Points
 
 TIE = 1e-13
@@ -63,6 +64,7 @@ def pick_by_coverage(
     noise: float,
     weights: Floats,
     shown: Observed,
+    report: Report | None = None,
 ) -> tuple[Indices, Indices]:
     """Pick batches by the gain of their fixed block; members by the same gain among the nearest rows.
 
@@ -75,6 +77,7 @@ def pick_by_coverage(
         noise: Variance of the noise of every row picked.
         weights: (n,) float64 >= 0, the c(x).
         shown: What was observed before.
+        report: Called as work is done.
 
     Returns:
         (T,) anchors and (T, k) members, int64; no row occurs twice.
@@ -82,7 +85,8 @@ def pick_by_coverage(
     bound = bounded(weights, batches * (neighbours + 1))
     reduction = Reduction(rows.exact(bound.landmarks), bound.masses, length_scale)
     reduction.show(shown.points, shown.noise)
-    gains = BlockGains(rows, bound, reduction, neighbours, min(max(breadth, neighbours), len(weights) - 1), noise)
+    reach = min(max(breadth, neighbours), len(weights) - 1)
+    gains = BlockGains(rows, bound, reduction, neighbours, reach, noise, report)
     total = float(bound.masses.sum())
     largest = LazyLargest(
         len(bound.candidates),
@@ -95,6 +99,7 @@ def pick_by_coverage(
     )
     anchors, members = np.empty(batches, np.int64), np.empty((batches, neighbours), np.int64)
     free = np.ones(len(weights), dtype=bool)
+    tally = Tally(report, "batches", batches)
     for batch in range(batches):
         place, _ = largest.best()
         anchors[batch] = anchor = bound.candidates[place]
@@ -105,6 +110,7 @@ def pick_by_coverage(
         members[batch] = _pick_members(reduction, values[:-1], pool, neighbours)
         free[members[batch]] = False
         largest.close(np.flatnonzero(~free[bound.candidates]))
+        tally.add()
     return anchors, members
 
 
@@ -160,6 +166,7 @@ class BlockGains:
         neighbours: k; a block is the candidate and its k nearest rows.
         reach: Nearest rows to find of every candidate, >= k.
         noise: Variance of the noise of every row picked.
+        report: Called as work is done.
 
     Attributes:
         nearest: (n_c, reach) int64.
@@ -170,17 +177,24 @@ class BlockGains:
     """
 
     def __init__(
-        self, rows: Rows, bound: Bounded, reduction: Reduction, neighbours: int, reach: int, noise: float
+        self,
+        rows: Rows,
+        bound: Bounded,
+        reduction: Reduction,
+        neighbours: int,
+        reach: int,
+        noise: float,
+        report: Report | None = None,
     ) -> None:
         self._rows, self._reduction, self._noise = rows, reduction, noise
         count, landmarks = len(bound.candidates), len(bound.landmarks)
         self._values: Singles = np.empty((count, landmarks), dtype=np.float32)
         whole = count == landmarks == len(rows.single)
-        self.nearest = nearest_rows(rows, bound.candidates, reach, keep=self._values if whole else None)
+        self.nearest = nearest_rows(rows, bound.candidates, reach, keep=self._values if whole else None, report=report)
         self._blocks = np.column_stack([bound.candidates, self.nearest[:, :neighbours]])
-        self._fill(bound.landmarks, whole)
+        self._fill(bound.landmarks, whole, Tally(report, "landmarks", landmarks))
 
-    def _fill(self, landmarks: Indices, whole: bool) -> None:
+    def _fill(self, landmarks: Indices, whole: bool, tally: Tally) -> None:
         """max_{b in B_a} q(x, b) for all candidates and landmarks, a panel of landmarks at a time.
 
         The kernel falls with distance, so the largest exponent of a block is found first and one exponential taken.
@@ -206,6 +220,7 @@ class BlockGains:
                 best = _largest_of_blocks(alone, places[some])
                 np.exp(best, out=best)
                 np.divide(best, np.float32(1.0 + self._noise), out=self._values[some, part])
+            tally.add(part.stop - part.start)
 
         each(fill, panels(len(landmarks), PANEL_COLUMNS))
 

@@ -18,6 +18,7 @@ from synalign.sampling.posterior import Observed, Posterior
 from synalign.sampling.rows import Rows
 from synalign.sampling.threads import own_threads
 from synalign.sampling.variance import Picks, pick_by_variance
+from synalign.tally import Report
 from synalign.vectors import (
     MEDIAN_ROWS,
     Embeddings,
@@ -80,6 +81,7 @@ def sample_demonstrations(
     counts: ArrayLike | None = None,
     shown: ArrayLike | None = None,
     shown_noise: ArrayLike | None = None,
+    report: Report | None = None,
 ) -> Selection:
     """Pick batches of real queries to show, each an anchor with rows near it, so that together they cover the log.
 
@@ -117,6 +119,8 @@ def sample_demonstrations(
         shown_noise: (s,) observation variance of each row of `shown`, > 0. None: `noise` for all. With noise that
             grows with age, such as `noise * 2 ** (days / 30)`, old rows tell less and less, and what they covered is
             shown again some day; q(x, b) is divided by 1 + the row's own noise.
+        report: Called now and then, from any thread, with what is counted (`rows compared`, `landmarks`, `batches`),
+            how many are done and of how many. None: nobody listens.
 
     Returns:
         The selection.
@@ -153,7 +157,14 @@ def sample_demonstrations(
         with own_threads():
             if criterion == "variance":
                 picks = pick_by_variance(
-                    rows, batches, neighbours, length_scale=scale, noise=noise, shown=earlier, watched=watched
+                    rows,
+                    batches,
+                    neighbours,
+                    length_scale=scale,
+                    noise=noise,
+                    shown=earlier,
+                    watched=watched,
+                    report=report,
                 )
             else:
                 anchors, members = pick_by_coverage(
@@ -165,6 +176,7 @@ def sample_demonstrations(
                     noise=noise,
                     weights=np.sqrt(traffic),
                     shown=earlier,
+                    report=report,
                 )
                 picks = _with_posterior(rows, anchors, members, earlier, watched, scale, noise)
     except np.linalg.LinAlgError as error:

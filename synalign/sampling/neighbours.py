@@ -6,6 +6,7 @@ import numpy as np
 
 from synalign.sampling.rows import Rows, Singles, paired_distances, panels
 from synalign.sampling.threads import each
+from synalign.tally import Report, Tally
 from synalign.vectors import Indices
 
 TILE_ROWS = 1_024
@@ -24,7 +25,9 @@ GROUPS = 64
 """Groups of columns of a tile whose maxima bound the k-th largest entry from below; more where k asks for it."""
 
 
-def nearest_rows(rows: Rows, which: Indices, count: int, *, keep: Singles | None = None) -> Indices:
+def nearest_rows(
+    rows: Rows, which: Indices, count: int, *, keep: Singles | None = None, report: Report | None = None
+) -> Indices:
     """The `count` nearest other rows of each of `which`, nearest first.
 
     A single-precision matrix product screens: whatever may be among the nearest, given a bound on its rounding that
@@ -36,6 +39,7 @@ def nearest_rows(rows: Rows, which: Indices, count: int, *, keep: Singles | None
         which: (r,) int64, the rows whose neighbours are asked for.
         count: Neighbours per row, 0 <= count <= n - 1. The row itself is never its own neighbour; its duplicates are.
         keep: (n, n) float32 to be filled with `Rows.likeness`, where `which` is every row; None: not kept.
+        report: Called as rows are ranked.
 
     Returns:
         (r, count) int64. Time: 2 r n d operations in single precision.
@@ -45,7 +49,14 @@ def nearest_rows(rows: Rows, which: Indices, count: int, *, keep: Singles | None
     if keep is not None:
         each(lambda part: rows.likeness(part, slice(None), keep[part]), panels(len(which), TILE_ROWS))
     parts = panels(len(first), TILE_ROWS)
-    ranked = np.concatenate(each(lambda part: _ranked(rows, which[first[part]], count + 1, keep), parts))
+    tally = Tally(report, "rows compared", len(first))
+
+    def ranked_part(part: slice) -> Indices:
+        found = _ranked(rows, which[first[part]], count + 1, keep)
+        tally.add(part.stop - part.start)
+        return found
+
+    ranked = np.concatenate(each(ranked_part, parts))
     return _without_self(ranked[group], which)
 
 

@@ -18,6 +18,7 @@ from synalign.sampling.neighbours import nearest_rows
 from synalign.sampling.posterior import Observed, Posterior
 from synalign.sampling.rows import Rows
 from synalign.sampling.whitened import Whitened
+from synalign.tally import Report, Tally
 from synalign.vectors import Floats, Indices
 
 TIE = 1e-10
@@ -48,6 +49,7 @@ def pick_by_variance(
     noise: float,
     shown: Observed,
     watched: Indices,
+    report: Report | None = None,
 ) -> Picks:
     """Pick anchors by largest posterior variance, each with its nearest rows.
 
@@ -59,6 +61,7 @@ def pick_by_variance(
         noise: Variance of the noise of every row picked.
         shown: What was observed before.
         watched: Indices of the rows whose mean variance is reported.
+        report: Called as batches are picked.
 
     Raises:
         ArgumentError: Every row was observed before the last round.
@@ -84,6 +87,7 @@ def pick_by_variance(
     anchors, members = np.empty(batches, np.int64), np.empty((batches, neighbours), np.int64)
     variance, ends = np.empty(batches), np.empty(batches, np.int64)
     free = np.ones(total, dtype=bool)
+    tally = Tally(report, "batches", batches)
     for batch in range(batches):
         if not free.any():
             raise ArgumentError(
@@ -97,4 +101,5 @@ def pick_by_variance(
         variance[batch] = posterior.observe(rows.exact(fresh), np.full(len(fresh), noise))[0]
         free[fresh], ends[batch] = False, posterior.observed
         largest.close(fresh)
+        tally.add()
     return Picks(anchors, members, variance, posterior.mean_variance(rows, watched, ends))

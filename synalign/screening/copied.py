@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from synalign.tally import Report, Tally
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -55,7 +57,10 @@ class _Part(NamedTuple):
 
 
 def copied_spans(
-    queries: Sequence[str], documents: Sequence[Sequence[str]], targets: NDArray[np.int64]
+    queries: Sequence[str],
+    documents: Sequence[Sequence[str]],
+    targets: NDArray[np.int64],
+    report: Report | None = None,
 ) -> NDArray[np.float64]:
     """The longest run of words that each query shares with its document.
 
@@ -65,6 +70,7 @@ def copied_spans(
         queries: m queries.
         documents: Parts of each document, such as title and text; no run goes from one part into another.
         targets: (m,) index of each query's document.
+        report: Called as documents are read.
 
     Returns:
         (m,) float64, in words; fractions come from scripts without spaces.
@@ -73,11 +79,13 @@ def copied_spans(
     of_document: defaultdict[int, list[int]] = defaultdict(list)
     for row, target in enumerate(targets.tolist()):
         of_document[target].append(row)
+    tally = Tally(report, "documents looked through for copies", len(of_document))
     for target, rows in of_document.items():
         parts = [_part(text) for text in documents[target]]
         for row in rows:
             automaton = _Automaton(_words(queries[row]))
             spans[row] = max((automaton.heaviest(part) for part in parts), default=0.0)
+        tally.add()
     return spans
 
 

@@ -38,3 +38,8 @@ def tiles(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> Iterator
         for left in range(0, len(others), COLUMNS):
             columns = slice(left, min(left + COLUMNS, len(others)))
             yield Tile(rows, columns, vectors[rows] @ others[columns].T)
+
+
+def tile_count(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> int:
+    """How many tiles `tiles` gives."""
+    return -(-len(vectors) // ROWS) * -(-len(others) // COLUMNS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from synalign.screening.cosines import ROWS, tiles
+from synalign.tally import NOBODY, Report, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +33,15 @@ def exact_duplicates(queries: Sequence[str]) -> NDArray[np.bool_]:
     return repeated
 
 
-def nearest_cosine(queries: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+def nearest_cosine(
+    queries: NDArray[np.float32], others: NDArray[np.float32], tally: Tally = NOBODY
+) -> NDArray[np.float32]:
     """The cosine of each query to the nearest of some others, from matrix products a tile at a time.
 
     Args:
         queries: (m, d) float32, unit rows.
         others: (n, d) float32, unit rows.
+        tally: Counts tiles.
 
     Returns:
         (m,) float32; -1 where there are no others.
@@ -45,10 +49,13 @@ def nearest_cosine(queries: NDArray[np.float32], others: NDArray[np.float32]) ->
     best = np.full(len(queries), -1.0, dtype=np.float32)
     for rows, _, cosines in tiles(queries, others):
         np.maximum(best[rows], cosines.max(axis=1), out=best[rows])
+        tally.add()
     return best
 
 
-def near_duplicates(queries: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+def near_duplicates(
+    queries: NDArray[np.float32], threshold: float, report: Report | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Which queries are near an earlier one that is kept, taken greedily in order.
 
     A block of 1024 queries at a time: matrix products compare it with the kept queries of earlier blocks, which nothing
@@ -58,6 +65,7 @@ def near_duplicates(queries: NDArray[np.float32], threshold: float) -> tuple[NDA
     Args:
         queries: (m, d) float32, unit rows.
         threshold: Cosine from which two queries are the same.
+        report: Called as queries are compared.
 
     Returns:
         (m,) bool, True where dropped, and (m,) float32, the cosine to the nearest earlier kept query (-1 where that is
@@ -67,6 +75,7 @@ def near_duplicates(queries: NDArray[np.float32], threshold: float) -> tuple[NDA
     cosines = np.full(len(queries), -1.0, dtype=np.float32)
     kept = np.empty_like(queries)
     count = 0
+    tally = Tally(report, "queries compared with each other", len(queries))
     for start in range(0, len(queries), ROWS):
         block = queries[start : start + ROWS]
         rows = slice(start, start + len(block))
@@ -76,6 +85,7 @@ def near_duplicates(queries: NDArray[np.float32], threshold: float) -> tuple[NDA
         added = block[~dropped[rows]]
         kept[count : count + len(added)] = added
         count += len(added)
+        tally.add(len(block))
     return dropped, cosines
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synalign.screening.cosines import tiles
+from synalign.screening.cosines import tile_count, tiles
+from synalign.tally import Report, Tally
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +22,10 @@ ROUNDING = 1e-6
 
 
 def round_trip_ranks(
-    queries: NDArray[np.float32], documents: NDArray[np.float32], targets: NDArray[np.int64]
+    queries: NDArray[np.float32],
+    documents: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    report: Report | None = None,
 ) -> NDArray[np.int64]:
     """The rank of each query's own document among all documents, by cosine.
 
@@ -31,13 +35,16 @@ def round_trip_ranks(
         queries: (m, d) float32, unit rows.
         documents: (D, d) float32, unit rows.
         targets: (m,) row of each query's document.
+        report: Called as tiles of cosines are done.
 
     Returns:
         (m,) int64, 1 for the nearest; documents equally near, but for rounding, do not push a target back.
     """
     ranks = np.ones(len(queries), dtype=np.int64)
+    tally = Tally(report, "tiles of cosines to documents", tile_count(queries, documents))
     for rows, columns, cosines in tiles(queries, documents):
         if columns.start == 0:
             own = np.einsum("rd,rd->r", queries[rows], documents[targets[rows]])
         ranks[rows] += np.count_nonzero(cosines > own[:, None] + ROUNDING, axis=1)
+        tally.add()
     return ranks

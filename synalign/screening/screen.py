@@ -25,12 +25,15 @@ import pyarrow.compute as pc
 from synalign.embedding.matrix import matrix
 from synalign.errors import GenerationError
 from synalign.privacy import redact
+from synalign.progress import phases
 from synalign.run import Attempt, Run
 from synalign.screening.copied import copied_spans
+from synalign.screening.cosines import tile_count
 from synalign.screening.duplicates import exact_duplicates, near_duplicates, nearest_cosine
 from synalign.screening.labels import label_depth, label_places
 from synalign.screening.personal import personal_data
 from synalign.screening.round_trip import round_trip_ranks
+from synalign.tally import Report, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +110,8 @@ def screen(attempt: Attempt) -> None:
         GenerationError: No candidate is left.
     """
     pool = _pool(attempt.run)
-    verdicts = _judge(attempt.run, pool)
+    with phases("screen") as report:
+        verdicts = _judge(attempt.run, pool, report)
     left = len(verdicts.open)
     attempt.metrics.update({"candidates": len(pool.ids), "accepted": left, "rejected": verdicts.rejected})
     attempt.metrics["examples"] = _examples(pool, verdicts, attempt.configuration)
@@ -128,7 +132,7 @@ def _pool(run: Run) -> Pool:
     return Pool(ids, queries, documents, matrix(run.read("candidate_embeddings"), ids))
 
 
-def _judge(run: Run, pool: Pool) -> Verdicts:
+def _judge(run: Run, pool: Pool, report: Report) -> Verdicts:
     settings, generation = run.configuration.screening, run.configuration.generation
     verdicts = Verdicts(len(pool.ids))
     if settings.personal_data:
@@ -136,36 +140,38 @@ def _judge(run: Run, pool: Pool) -> Verdicts:
         held, kinds = personal_data(pool.texts(rows), generation.redact, generation.phone_regions)
         verdicts.reject(rows, held, "personal_data", kinds)
     rows = verdicts.open
-    spans = _spans(run, pool, rows)
+    spans = _spans(run, pool, rows, report)
     verdicts.reject(rows, spans >= settings.copied_words, "copied", spans)
     rows = verdicts.open
     ranks = np.zeros(len(pool.ids))
-    ranks[rows], depth = _ranks(run, pool, rows)
+    ranks[rows], depth = _ranks(run, pool, rows, report)
     verdicts.reject(rows, ranks[rows] > depth, "inconsistent", ranks[rows])
     for reason, others in _real(run).items():
         rows = verdicts.open
-        cosines = nearest_cosine(pool.vectors[rows], others)
+        tally = Tally(report, f"tiles of cosines for the reason {reason}", tile_count(pool.vectors[rows], others))
+        cosines = nearest_cosine(pool.vectors[rows], others, tally)
         verdicts.reject(rows, cosines >= settings.near_duplicate_cosine, reason, cosines)
     rows = verdicts.open
     verdicts.reject(rows, exact_duplicates(pool.texts(rows)), "exact_duplicate", np.ones(len(rows)))
     rows = verdicts.open
-    dropped, cosines = near_duplicates(pool.vectors[rows], settings.near_duplicate_cosine)
+    dropped, cosines = near_duplicates(pool.vectors[rows], settings.near_duplicate_cosine, report)
     verdicts.reject(rows, dropped, "near_duplicate", cosines)
     verdicts.scores[verdicts.open] = ranks[verdicts.open]
     return verdicts
 
 
-def _spans(run: Run, pool: Pool, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def _spans(run: Run, pool: Pool, rows: NDArray[np.int64], report: Report) -> NDArray[np.float64]:
     """The longest run of words that each query shares with its document."""
     documents = run.read("documents")
     wanted = pa.array(sorted({pool.documents[row] for row in rows}), pa.string())
     documents = documents.filter(pc.is_in(documents["document_id"], wanted))
     place = _places(documents["document_id"].to_pylist())
     parts = list(zip(documents["title"].to_pylist(), documents["text"].to_pylist(), strict=True))
-    return copied_spans(pool.texts(rows), parts, np.array([place[pool.documents[row]] for row in rows], dtype=np.int64))
+    targets = np.array([place[pool.documents[row]] for row in rows], dtype=np.int64)
+    return copied_spans(pool.texts(rows), parts, targets, report)
 
 
-def _ranks(run: Run, pool: Pool, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+def _ranks(run: Run, pool: Pool, rows: NDArray[np.int64], report: Report) -> tuple[NDArray[np.int64], int]:
     """The rank of each query's document among all, for the query, and how far down it may be."""
     depth = run.configuration.screening.round_trip_depth
     embeddings = run.read("document_embeddings")
@@ -175,7 +181,7 @@ def _ranks(run: Run, pool: Pool, rows: NDArray[np.int64]) -> tuple[NDArray[np.in
     if run.configuration.task == "classification":
         documents, depth = _labels(run, place, documents), label_depth(depth, len(documents))
     targets = np.array([place[pool.documents[row]] for row in rows], dtype=np.int64)
-    return round_trip_ranks(pool.vectors[rows], documents, targets), depth
+    return round_trip_ranks(pool.vectors[rows], documents, targets, report), depth
 
 
 def _labels(run: Run, place: dict[str, int], names: NDArray[np.float32]) -> NDArray[np.float32]:

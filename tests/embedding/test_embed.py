@@ -14,7 +14,7 @@ import pytest
 from synalign import tables
 from synalign.config import Configuration, Encoder
 from synalign.embedding import cache, encoder
-from synalign.embedding.embed import Store, embed, embedded
+from synalign.embedding.embed import Shown, Store, embed, embedded
 from synalign.embedding.matrix import matrix
 from synalign.job import perform
 from synalign.run import Interval, Run
@@ -135,6 +135,6 @@ def test_of_two_cached_vectors_of_a_text_the_file_that_sorts_first_has_its_way(t
         content = {"text_id": [tables.content_id("kettle")], "embedding": pa.array([vector], pa.list_(pa.float32()))}
         cache.add(store.folder, pa.table(content), {})
     first = pq.read_table(cache.sound_files(store.folder)[0])["embedding"].to_pylist()
-    vectors, figures = embedded(texts, settings, store)
+    vectors, figures = embedded(texts, settings, store, Shown("embed", tmp_path / "progress"))
     assert [list(row["embedding"]) for row in vectors.collect()] == first
     assert figures == {"distinct_texts": 1, "from_cache": 1, "embedded": 0}

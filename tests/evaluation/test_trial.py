@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from synalign import progress
 from synalign.evaluation import figures, trial
 from synalign.evaluation.arms import ARMS, Pool
 from synalign.evaluation.material import Judged, Material
@@ -113,12 +114,16 @@ def test_scores_are_by_arm_and_seed_and_their_figures_by_hand(material: Material
     assert figures.resampled(found, 0) is None
 
 
-def test_progress_is_said_before_every_training(material: Material, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_is_said_before_every_training(
+    material: Material, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     with caplog.at_level(logging.INFO, "synalign"):
         done(material)
-    assert len(caplog.messages) == 12
-    assert caplog.messages[0] == "evaluate: arm 1 of 6 (control), seed 1 of 2"
-    assert caplog.messages[9].startswith("evaluate: arm 4 of 6 (equal_mass), seed 2 of 2, about 0 s left")
+    assert caplog.messages[0] == "evaluate: 0 of 12 trainings, now control, seed 1 of 2"
+    assert caplog.messages[9].startswith("evaluate: 9 of 12 trainings, now equal_mass, seed 2 of 2, ")
+    assert caplog.messages[12].startswith("evaluate: 12 of 12 trainings, ")
 
 
 def test_without_queries_of_a_split_there_are_no_scores_of_it(material: Material) -> None:

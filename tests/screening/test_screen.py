@@ -72,7 +72,7 @@ def run_with(
         "candidate_embeddings": {"id": ids, "embedding": vectors([angle for _, angle, _ in candidates])},
     }
     run = Run(configuration, INTERVAL)
-    for step in flow.STEPS[: flow.STEPS.index(flow.step("screen"))]:
+    for step in flow.before("screen"):
         attempt = Attempt(run, step)
         attempt.begin()
         for table in step.writes:
