@@ -23,6 +23,7 @@ class Step(NamedTuple):
         settings: Keys of the configuration that define what it writes; with the digests of what it reads they make
             its fingerprint.
         purpose: One sentence for people.
+        after: Steps it waits for though it reads no table of theirs.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Step(NamedTuple):
     writes: tuple[str, ...]
     settings: tuple[str, ...]
     purpose: str
+    after: tuple[str, ...] = ()
 
 
 STEPS = (
@@ -107,6 +109,17 @@ STEPS = (
         ("retriever", "checks"),
         "Records the run and the version in MLflow.",
     ),
+    Step(
+        "report", "report", "driver",
+        (
+            "queries", "documents", "pairs", "rejected", "query_embeddings", "demonstrations",
+            "requests", "attributes", "candidates", "candidate_embeddings", "screening", "weights",
+            "evaluation", "choice", "training_set",
+        ),
+        (), (),
+        "Shows the run to people: one HTML file, beside the run and in MLflow.",
+        after=("register",),
+    ),
 )  # fmt: skip
 
 _BY_NAME = {step.name: step for step in STEPS}
@@ -124,6 +137,15 @@ def step(name: str) -> Step:
     return _BY_NAME[name]
 
 
+def before(name: str) -> tuple[Step, ...]:
+    """The steps before one, in order.
+
+    Raises:
+        RunError: There is no step of that name.
+    """
+    return STEPS[: STEPS.index(step(name))]
+
+
 def writer(table: str) -> Step:
     """The step that writes a table.
 
@@ -136,5 +158,5 @@ def writer(table: str) -> Step:
 
 
 def upstream(name: str) -> set[str]:
-    """Names of the steps that a step reads from, directly."""
-    return {writer(table).name for table in step(name).reads}
+    """Names of the steps that a step reads from or waits for, directly."""
+    return {writer(table).name for table in step(name).reads} | set(step(name).after)

@@ -2,10 +2,12 @@
 
     <root>/<retriever>/<interval>/<step>/<table>/part-00000.parquet
     <root>/<retriever>/<interval>/<step>/manifest.json
+    <root>/<retriever>/<interval>/configuration.json
 
 A step writes beside its place (a hidden folder) and moves in as its last act: a folder with a manifest is a finished
 step, anything else is rubbish that the next attempt clears. While it works it holds a lock on the interval, which the
-operating system frees however the process ends. No other module knows these paths.
+operating system frees however the process ends. Every attempt that begins also leaves the configuration it works with,
+so that a run can be looked at where its YAML file is not. No other module knows these paths.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ import pyarrow.parquet as pq
 from synalign import flow, manifests, tables
 from synalign.config import Configuration, home, resolve
 from synalign.errors import BusyError, RunError
+
+CONFIGURATION = "configuration.json"
+_NAME = "%Y%m%dT%H%M%SZ"
 
 
 class Interval(NamedTuple):
@@ -58,10 +63,29 @@ class Interval(NamedTuple):
             )
         return cls(first, last)
 
+    @classmethod
+    def named(cls, name: str) -> Interval:
+        """The interval whose run's folder has that name.
+
+        Raises:
+            RunError: No interval has it.
+
+        Examples:
+            >>> Interval.named("20260228T000000Z-20260301T000000Z").start.date().isoformat()
+            '2026-02-28'
+        """
+        try:
+            start, end = (datetime.strptime(part, _NAME).replace(tzinfo=UTC) for part in name.split("-"))
+        except ValueError as error:
+            raise RunError(
+                f"run folder == {name!r}, must be named after its interval, like 20260228T000000Z-20260301T000000Z."
+            ) from error
+        return cls(start, end)
+
     @property
     def name(self) -> str:
         """Name of the run's folder; sorts by time."""
-        return f"{self.start:%Y%m%dT%H%M%SZ}-{self.end:%Y%m%dT%H%M%SZ}"
+        return f"{self.start:{_NAME}}-{self.end:{_NAME}}"
 
 
 def _utc(moment: datetime) -> datetime:
@@ -86,6 +110,46 @@ class Run:
         self.configuration = configuration
         self.interval = interval
         self.folder = (base or root()) / configuration.retriever / interval.name
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """The run in a folder, with the configuration that was last worked with there; no YAML file is needed.
+
+        Raises:
+            RunError: It is no run's folder, or one whose configuration cannot be read.
+        """
+        folder = folder.resolve()
+        path = folder / CONFIGURATION
+        try:
+            kept = json.loads(path.read_bytes())
+            configuration = Configuration.model_validate(kept["configuration"]).with_templates(kept["templates"])
+        except FileNotFoundError as error:
+            raise RunError(
+                f"{path} is not there.",
+                cause="the folder is no run's, or no step of the run has begun since SynAlign keeps configurations",
+                remedy="name a folder like <home>/runs/<retriever>/<interval>, or run `synalign refresh` once more",
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{path} cannot be read: {error}.",
+                cause="it was edited, or written by another version of SynAlign",
+                remedy="run `synalign refresh` once more: it is written anew, and finished steps are kept",
+            ) from error
+        run = cls(configuration, Interval.named(folder.name), folder.parent.parent)
+        # A folder that was copied elsewhere may lie under another name than its retriever's.
+        run.folder = folder
+        return run
+
+    def keep_configuration(self) -> None:
+        """Leave the configuration, and its own prompt templates, beside the steps; a reader sees all of it or none."""
+        content = {
+            "configuration": self.configuration.model_dump(mode="json"),
+            "templates": dict(self.configuration.templates),
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f".{CONFIGURATION}.{uuid.uuid4().hex[:8]}"
+        path.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+        os.replace(path, self.folder / CONFIGURATION)
 
     @property
     def journal(self) -> str | Path:
@@ -234,9 +298,12 @@ class Attempt:
         return manifest if same and manifests.intact(self.run.step_folder(self.step.name), manifest) else None
 
     def begin(self) -> None:
-        """Clear what killed attempts left and make the folder to write in."""
+        """Clear what killed attempts left, keep the configuration and make the folder to write in."""
         for left in self.run.folder.glob(f".{self.step.name}.*"):
             shutil.rmtree(left)
+        for file in self.run.folder.glob(f".{CONFIGURATION}.*"):
+            file.unlink()
+        self.run.keep_configuration()
         self.folder.mkdir(parents=True)
 
     def output(self, table: str) -> Path:

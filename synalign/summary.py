@@ -1,43 +1,34 @@
-"""What a person wants to know after a refresh, from the manifests of its steps."""
+"""What a person wants to know after a refresh, from the manifests of its steps: labelled lines for any terminal."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from synalign import flow, manifests
-from synalign.config import Configuration
+from synalign import flow
 from synalign.errors import RunError
 from synalign.evaluation.report import difference
 from synalign.generation.ledger import ledger_lines, whole_ledger
-from synalign.run import Interval, Run, root
+from synalign.run import Run
 
 
-def latest(configuration: Configuration) -> Run:
-    """The run of a retriever that was registered last.
+class Entry(NamedTuple):
+    """A label with what belongs to it.
 
-    Raises:
-        RunError: There is none.
+    Attributes:
+        label: A word.
+        lines: At least one line of text.
     """
-    last = flow.STEPS[-1].name
-    found = [
-        manifest
-        for path in (root() / configuration.retriever).glob(f"*/{last}/{manifests.NAME}")
-        if (manifest := manifests.read(path)) is not None
-    ]
-    if not found:
-        raise RunError(
-            f"{configuration.retriever} has no finished run in {root()}.", remedy="run `synalign refresh` first"
-        )
-    interval = max(found, key=lambda manifest: str(manifest["started"]))["interval"]
-    return Run(configuration, Interval.parse(interval["start"], interval["end"]))
+
+    label: str
+    lines: list[str]
 
 
 def summarise(run: Run, since: datetime | None = None) -> list[str]:
     """The lines that `make refresh` ends with.
 
     Args:
-        run: A run whose last step has finished.
+        run: A run that was registered.
         since: When the refresh began: steps that began earlier were reused. None: nothing is said about it.
 
     Returns:
@@ -46,33 +37,53 @@ def summarise(run: Run, since: datetime | None = None) -> list[str]:
     Raises:
         RunError: A step has not finished, or the ledger does not add up.
     """
-    manifests = {step.name: run.require(step.name) for step in flow.STEPS}
-    ingest, screen, align = (manifests[name]["metrics"] for name in ("ingest", "screen", "align"))
-    rows = {table: content["rows"] for manifest in manifests.values() for table, content in manifest["tables"].items()}
-    register = manifests["register"]["metrics"]
-    ledger = whole_ledger(manifests["generate"]["metrics"], screen)
-    others = "" if manifests["evaluate"]["metrics"]["scheme"] == "aligned" else "; aligned weights, not chosen"
-    lines = [
-        f"{run.configuration.retriever}, {run.interval.name}",
-        f"  in    {ingest['log_rows']} log rows, {ingest['document_rows']} documents; {rows['rejected']} rejected",
-        f"        {rows['queries']} distinct queries, {rows['pairs']} pairs",
-        f"  asked {rows['requests']} requests for {manifests['sample']['metrics']['batches']} batches "
-        f"of demonstrations; written by {manifests['generate']['metrics'].get('model')}",
-        *_labelled("wrote", ledger_lines(ledger)),
-        f"  out   {rows['training_set']} rows: {_rows(manifests['assemble']['metrics'])}",
-        f"  MMD²  {_mmd(align)}{others}",
-        f"  ESS   {align['effective_sample_size']:.0f} of {align['synthetic']} "
-        f"(documents: {align['document_effective_sample_size']:.0f} of {align['documents']}){others}",
-        *_labelled("arms", evaluation_lines(manifests["evaluate"]["metrics"])),
-        f"  set   {register['location']}",
-        f"  MLflow {register['model']} version {register['version']}"
-        + (", alias current" if register["current"] else ", alias current not moved")
-        + "".join(f"\n        check failed: {failure}" for failure in register["failures"]),
+    lines = [f"{run.configuration.retriever}, {run.interval.name}"]
+    for label, texts in entries(run, since):
+        width = max(5, len(label))
+        lines += [f"  {label if place == 0 else '':<{width}} {text}" for place, text in enumerate(texts)]
+    return lines
+
+
+def entries(run: Run, since: datetime | None = None) -> list[Entry]:
+    """The same, label by label."""
+    manifests = {step.name: run.require(step.name) for step in flow.before("report")}
+    found = [
+        Entry("in", _input(manifests)),
+        Entry("asked", _asked(manifests)),
+        Entry("wrote", ledger_lines(_ledger(manifests))),
+        Entry("out", [_out(manifests)]),
+        *_alignment(manifests),
+        Entry("arms", evaluation_lines(manifests["evaluate"]["metrics"])),
+        *_places(manifests["register"]["metrics"]),
     ]
+    reported = run.manifest("report")
+    if reported is not None:
+        found.append(Entry("report", [str(reported["metrics"]["url"])]))
     if since is not None:
         reused = [name for name, manifest in manifests.items() if datetime.fromisoformat(manifest["started"]) < since]
-        lines.append(f"  reused {', '.join(reused) if reused else 'no step'}")
-    return lines
+        found.append(Entry("reused", [", ".join(reused) if reused else "no step"]))
+    return found
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """What there is of a run, finished or not, for programs.
+
+    Returns:
+        `retriever`, `interval`, `folder`, `finished`, and by step its `state` (`done`, `stale`, `missing`), `seconds`,
+        `rows` by table and `metrics`; `ledger` is null until every written query was screened.
+    """
+    steps = {step.name: _step(run, step.name) for step in flow.STEPS}
+    ledger = None
+    if all(steps[name]["state"] == "done" for name in ("generate", "screen")):
+        ledger = whole_ledger(steps["generate"]["metrics"], steps["screen"]["metrics"])
+    return {
+        "retriever": run.configuration.retriever,
+        "interval": {"name": run.interval.name, **{key: at.isoformat() for key, at in run.interval._asdict().items()}},
+        "folder": str(run.folder),
+        "finished": all(steps[step.name]["state"] == "done" for step in flow.before("report")),
+        "ledger": ledger,
+        "steps": steps,
+    }
 
 
 def evaluation_lines(metrics: dict[str, Any]) -> list[str]:
@@ -87,16 +98,61 @@ def evaluation_lines(metrics: dict[str, Any]) -> list[str]:
     return [*lines, f"gate {metrics['gate']['status']}: {metrics['gate']['reason']}"]
 
 
-def _labelled(label: str, lines: list[str]) -> list[str]:
-    """Lines with a label before the first."""
-    return [f"  {name:<5} {line}" for name, line in zip([label, *[""] * len(lines)], lines, strict=False)]
+_Manifests = dict[str, dict[str, Any]]
 
 
-def _rows(metrics: dict[str, Any]) -> str:
+def _input(manifests: _Manifests) -> list[str]:
+    ingest, rows = manifests["ingest"]["metrics"], _tables(manifests)
+    return [
+        f"{ingest['log_rows']} log rows, {ingest['document_rows']} documents; {rows['rejected']} rejected",
+        f"{rows['queries']} distinct queries, {rows['pairs']} pairs",
+    ]
+
+
+def _asked(manifests: _Manifests) -> list[str]:
+    generated = manifests["generate"]["metrics"]
+    return [
+        f"{_tables(manifests)['requests']} requests for {manifests['sample']['metrics']['batches']} batches "
+        f"of demonstrations; written by {generated.get('model')}"
+    ]
+
+
+def _ledger(manifests: _Manifests) -> dict[str, Any]:
+    return whole_ledger(manifests["generate"]["metrics"], manifests["screen"]["metrics"])
+
+
+def _out(manifests: _Manifests) -> str:
+    metrics = manifests["assemble"]["metrics"]
     found = {
         key.removesuffix("_rows").replace("_", " "): count for key, count in metrics.items() if key.endswith("_rows")
     }
-    return ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
+    parts = ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
+    return f"{_tables(manifests)['training_set']} rows: {parts}"
+
+
+def _alignment(manifests: _Manifests) -> list[Entry]:
+    align = manifests["align"]["metrics"]
+    others = "" if manifests["evaluate"]["metrics"]["scheme"] == "aligned" else "; aligned weights, not chosen"
+    size = (
+        f"{align['effective_sample_size']:.0f} of {align['synthetic']} "
+        f"(documents: {align['document_effective_sample_size']:.0f} of {align['documents']})"
+    )
+    return [Entry("MMD²", [f"{_mmd(align)}{others}"]), Entry("ESS", [f"{size}{others}"])]
+
+
+def _places(register: dict[str, Any]) -> list[Entry]:
+    """Where the set lies, and what it is called in MLflow."""
+    alias = "alias current" if register["current"] else "alias current not moved"
+    failures = [f"check failed: {failure}" for failure in register["failures"]]
+    found = [f"{register['model']} version {register['version']}, {alias}", *failures]
+    if register.get("url"):
+        found.append(str(register["url"]))
+    return [Entry("set", [str(register["location"])]), Entry("MLflow", found)]
+
+
+def _tables(manifests: _Manifests) -> dict[str, int]:
+    """Rows of every table."""
+    return {table: content["rows"] for manifest in manifests.values() for table, content in manifest["tables"].items()}
 
 
 def _mmd(metrics: dict[str, Any]) -> str:
@@ -107,3 +163,16 @@ def _mmd(metrics: dict[str, Any]) -> str:
         f"{before:.3e} -> {after:.3e} on {metrics['real_held_out']} held-out queries "
         f"({before / max(after, 1e-300):.1f}x closer, p = {metrics['mmd2_held_out_p_value']:.3g})"
     )
+
+
+def _step(run: Run, name: str) -> dict[str, Any]:
+    manifest = run.manifest(name)
+    if manifest is None:
+        return {"state": "missing", "seconds": None, "rows": {}, "metrics": {}}
+    try:
+        run.require(name)
+        state = "done"
+    except RunError:
+        state = "stale"
+    rows = {table: content["rows"] for table, content in manifest["tables"].items()}
+    return {"state": state, "seconds": manifest["seconds"], "rows": rows, "metrics": manifest["metrics"]}

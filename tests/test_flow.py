@@ -16,7 +16,7 @@ def test_every_table_is_written_once_by_an_earlier_step_than_those_that_read_it(
 def test_every_setting_that_defines_data_is_in_some_step_and_no_runtime_setting_is() -> None:
     used = {key for step in flow.STEPS for key in step.settings}
     # Experiments are read out by a DAG of their own; no training set depends on them.
-    others = {"description", "owner", "schedule", "runtime", "experiment"}
+    others = {"description", "owner", "schedule", "runtime", "experiment", "alerts"}
     defining = set(config.Configuration.model_fields) - others
     assert used == defining
 
@@ -31,3 +31,17 @@ def test_an_unknown_step_or_table_is_named() -> None:
 def test_upstream_follows_the_tables() -> None:
     assert flow.upstream("embed_candidates") == {"generate"}
     assert flow.upstream("ingest") == set()
+
+
+def test_before_gives_the_steps_that_must_be_done_first_in_order() -> None:
+    assert flow.before("ingest") == ()
+    assert [step.name for step in flow.before("sample")] == ["ingest", "embed"]
+    assert flow.before("report")[-1].name == "register"
+    with pytest.raises(RunError, match="step == 'embeds'"):
+        flow.before("embeds")
+
+
+def test_a_step_may_wait_for_one_that_writes_no_table() -> None:
+    assert "register" in flow.upstream("report")
+    for step in flow.STEPS:
+        assert set(step.after) <= {earlier.name for earlier in flow.before(step.name)}

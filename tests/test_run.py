@@ -1,6 +1,7 @@
 import hashlib
 import json
 import multiprocessing
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_a_failed_step_leaves_the_finished_one_and_no_rubbish(configuration: Mak
     with pytest.raises(KeyboardInterrupt):
         perform(run, "ingest", fails, {"log": "b"})
     assert run.digest("documents") == digest
-    assert [path.name for path in run.folder.iterdir() if path.name != ".lock"] == ["ingest"]
+    assert {path.name for path in run.folder.iterdir()} == {".lock", "configuration.json", "ingest"}
 
 
 def test_rubbish_of_a_killed_attempt_is_cleared_by_the_next(configuration: Make) -> None:
@@ -231,3 +232,43 @@ def test_the_run_folder_is_where_the_design_says(configuration: Make, home: Path
     run = Run(configuration(), INTERVAL)
     perform(run, "ingest", ingest)
     assert (home / "runs/shop/20260228T000000Z-20260301T000000Z/ingest/queries/part-00000.parquet").is_file()
+
+
+def test_a_run_is_opened_from_its_folder_alone(configuration: Make, tmp_path: Path) -> None:
+    made = configuration(generation={"prompts": {"write": "own.txt"}}).with_templates({"write": "the text"})
+    run = Run(made, INTERVAL)
+    perform(run, "ingest", ingest)
+    opened = Run.open(run.folder)
+    assert opened.configuration == made and dict(opened.configuration.templates) == {"write": "the text"}
+    assert (opened.interval, opened.folder) == (INTERVAL, run.folder)
+    assert opened.require("ingest") == run.require("ingest")
+    elsewhere = tmp_path / "copied" / INTERVAL.name
+    shutil.copytree(run.folder, elsewhere)
+    assert Run.open(elsewhere).read("queries").num_rows == 1
+
+
+def test_the_configuration_that_is_kept_is_the_last_one_worked_with(configuration: Make) -> None:
+    perform(Run(configuration(), INTERVAL), "ingest", ingest)
+    other = Run(configuration(ingest={"max_query_characters": 99}), INTERVAL)
+    perform(other, "ingest", ingest)
+    assert Run.open(other.folder).configuration.ingest.max_query_characters == 99
+    assert not list(other.folder.glob(".configuration*"))
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"configuration": {"retriever": "x"}, "templates": {}}'])
+def test_a_configuration_that_cannot_be_read_is_named(configuration: Make, content: str) -> None:
+    run = Run(configuration(), INTERVAL)
+    perform(run, "ingest", ingest)
+    (run.folder / "configuration.json").write_text(content)
+    with pytest.raises(RunError, match=r"configuration\.json cannot be read"):
+        Run.open(run.folder)
+
+
+def test_a_folder_that_is_no_runs_is_an_error(configuration: Make, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"configuration\.json is not there"):
+        Run.open(tmp_path)
+    run = Run(configuration(), INTERVAL)
+    run.keep_configuration()
+    renamed = run.folder.rename(run.folder.with_name("yesterday"))
+    with pytest.raises(RunError, match="'yesterday', must be named after its interval"):
+        Run.open(renamed)

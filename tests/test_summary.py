@@ -9,7 +9,7 @@ from synalign import flow, tables
 from synalign.config import Configuration
 from synalign.errors import RunError
 from synalign.run import Attempt, Interval, Run
-from synalign.summary import latest, summarise
+from synalign.summary import as_json, summarise
 
 METRICS: dict[str, dict[str, Any]] = {
     "ingest": {"log_rows": 100, "document_rows": 20},
@@ -46,6 +46,7 @@ METRICS: dict[str, dict[str, Any]] = {
     },
     "assemble": {"real_train_rows": 6, "synthetic_train_rows": 9},
     "register": {"location": "/somewhere", "model": "shop", "version": "1", "current": True, "failures": []},
+    "report": {"url": "file:///somewhere/report.html"},
 }
 
 
@@ -62,8 +63,7 @@ def finished(configuration: Configuration, **changed: dict[str, Any]) -> Run:
 
 
 def test_the_ledger_is_shown_as_a_sum_that_adds_up(configuration: Callable[..., Configuration]) -> None:
-    finished(configuration())
-    lines = summarise(latest(configuration()))
+    lines = summarise(finished(configuration()))
     first = next(row for row, line in enumerate(lines) if line.startswith("  wrote"))
     last = next(row for row, line in enumerate(lines) if line.endswith("asked for"))
     parts = [line.removeprefix("  wrote").split(maxsplit=1) for line in lines[first : last - 1]]
@@ -93,3 +93,23 @@ def test_a_ledger_that_does_not_add_up_is_an_error(configuration: Callable[..., 
     run = finished(configuration(), screen={"accepted": 701})
     with pytest.raises(RunError, match="does not add up: 1000 queries were asked for, but 701 accepted"):
         summarise(run)
+
+
+def test_it_says_where_the_report_is(configuration: Callable[..., Configuration]) -> None:
+    assert "  report file:///somewhere/report.html" in summarise(finished(configuration()))
+
+
+def test_a_run_as_data_has_every_step_and_its_state(configuration: Callable[..., Configuration]) -> None:
+    run = finished(configuration())
+    whole = as_json(run)
+    assert whole["finished"]
+    assert whole["ledger"]["asked_for"] == 1000
+    assert {name: step["state"] for name, step in whole["steps"].items()} == {step.name: "done" for step in flow.STEPS}
+    stale = as_json(Run(configuration(alignment={"ridge": 0.5}), run.interval))
+    assert not stale["finished"]
+    assert [name for name, step in stale["steps"].items() if step["state"] == "stale"] == [
+        "align", "evaluate", "assemble", "register", "report"
+    ]  # fmt: skip
+    begun = as_json(Run(configuration(), Interval.parse("2026-03-01", "2026-03-02")))
+    assert begun["ledger"] is None
+    assert {step["state"] for step in begun["steps"].values()} == {"missing"}

@@ -36,7 +36,7 @@ def finished(run: Run, splits: list[str], scheme: str = "aligned") -> Run:
                              "weight": [weight for pair in WEIGHTS.values() for weight in pair]}),
         "choice": pa.table({"scheme": [scheme], "validated": [True], "reason": ["validation queries liked it"]}),
     }  # fmt: skip
-    for step in flow.STEPS[:-2]:
+    for step in flow.before("assemble"):
         attempt = Attempt(run, step)
         attempt.begin()
         for table in step.writes:

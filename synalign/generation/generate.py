@@ -25,6 +25,7 @@ from synalign.generation.batches import Batch, read_batches, train_queries
 from synalign.generation.budget import RECORD, cost
 from synalign.generation.client import Client
 from synalign.generation.endpoint import Endpoint, endpoint
+from synalign.generation.examples import dropped_examples
 from synalign.generation.journal import Journal
 from synalign.generation.ledger import generation_ledger
 from synalign.generation.progress import Progress
@@ -41,6 +42,7 @@ from synalign.generation.writing import (
     write_request,
 )
 from synalign.job import Waiting
+from synalign.progress import progress
 from synalign.run import Attempt
 from synalign.tables import schema
 
@@ -99,30 +101,33 @@ async def _ask_all(
     """Results in the order of the batches. A final error lets requests in flight end, so that they are kept."""
     results: list[Result | None] = [None] * len(batches)
     waiting = iter(enumerate(batches))
-    progress = Progress(2 * len(batches))
 
-    async def work(client: Client) -> None:
+    async def work(client: Client, counted: Progress) -> None:
         for place, batch in waiting:
-            results[place] = await _ask(batch, client, configuration, progress)
+            results[place] = await _ask(batch, client, configuration, counted)
 
-    async with Client(configuration, where, journal, record=record) as client, progress.shown(client.budget):
-        # Twice as many batches at work as requests in flight: while one waits to try again, another takes its slot.
-        workers = [work(client) for _ in range(min(len(batches), 2 * configuration.runtime.concurrency))]
-        ended = await asyncio.gather(*workers, return_exceptions=True)
+    with progress("generate", 2 * len(batches), "requests") as advance:
+        async with Client(configuration, where, journal, record=record) as client:
+            counted = Progress(advance, client.budget)
+            # Twice as many batches at work as requests in flight: while one waits to try again, another takes its slot.
+            workers = [work(client, counted) for _ in range(min(len(batches), 2 * configuration.runtime.concurrency))]
+            async with counted.shown():
+                ended = await asyncio.gather(*workers, return_exceptions=True)
+    log.info("%s", advance.line())
     for error in ended:
         if error is not None:
             raise error
     return [result for result in results if result is not None]
 
 
-async def _ask(batch: Batch, client: Client, configuration: Configuration, progress: Progress) -> Result:
+async def _ask(batch: Batch, client: Client, configuration: Configuration, counted: Progress) -> Result:
     reason = await client.ask(reason_request(batch, configuration))
-    progress.add(reason)
+    counted.add(reason)
     if not isinstance(reason.content, LatentAttributes):
-        progress.skip()
+        counted.skip()
         return Result(batch, reason, not_sent(batch, configuration))
     write = await client.ask(write_request(batch, reason.content, configuration))
-    progress.add(write)
+    counted.add(write)
     return Result(batch, reason, write)
 
 
@@ -175,6 +180,7 @@ def _metrics(results: list[Result], written: list[Written], configuration: Confi
         "failed_tries": dict(sorted(sum((answer.failures for answer in answers), Counter()).items())),
         "write_requests_answered": sum(result.write.content is not None for result in results),
         "ledger": generation_ledger(results, written, configuration),
+        "examples": dropped_examples(written, configuration),
     }
 
 

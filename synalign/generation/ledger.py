@@ -52,7 +52,8 @@ _IN_VAIN = {
     outcomes.TRUNCATED: "truncated",
     outcomes.INVALID_OUTPUT: "invalid",
 }
-_OF_A_QUERY = {OVER_LENGTH: "over_length", EMPTY: "invalid", CONTROL_CHARACTERS: "invalid"}
+OF_A_QUERY = {OVER_LENGTH: "over_length", EMPTY: "invalid", CONTROL_CHARACTERS: "invalid"}
+"""What the ledger calls the reasons why a query of an answer is no candidate; surplus keeps its names."""
 
 
 def generation_ledger(
@@ -81,7 +82,7 @@ def generation_ledger(
             if reason in SURPLUS:
                 surplus[reason] += count
             else:
-                _reject(reason, _OF_A_QUERY.get(reason, reason), count, rejected, invalid)
+                _reject(reason, OF_A_QUERY.get(reason, reason), count, rejected, invalid)
         outcome = result.write.outcome
         if outcome in _IN_VAIN:
             _reject(outcome, _IN_VAIN[outcome], part.missing, rejected, invalid)

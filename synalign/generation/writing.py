@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from synalign.config import Configuration, PersonalData
@@ -32,6 +33,20 @@ class Candidate(NamedTuple):
     request_id: str
 
 
+class Dropped(NamedTuple):
+    """A query of an answer that is no candidate.
+
+    Attributes:
+        reason: Why.
+        query: Its text.
+        document_id: The document it was written for; empty where nobody named that one.
+    """
+
+    reason: str
+    query: str
+    document_id: str
+
+
 class Written(NamedTuple):
     """What one answer gave; `returned` is the number of candidates and of all that was rejected.
 
@@ -40,12 +55,14 @@ class Written(NamedTuple):
         returned: Queries in the answer.
         rejected: Reason to count.
         missing: How many queries were asked for and not returned.
+        dropped: The queries behind `rejected`, in the order of the answer.
     """
 
     candidates: list[Candidate]
     returned: int
     rejected: Counter[str]
     missing: int
+    dropped: Sequence[Dropped] = ()
 
 
 def asked_for(batch: Batch, configuration: Configuration) -> int:
@@ -95,7 +112,7 @@ def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configura
     quota = dict.fromkeys(range(len(batch.documents)), configuration.queries_per_target)
     longest = configuration.ingest.max_query_characters
     candidates: list[Candidate] = []
-    rejected: Counter[str] = Counter()
+    dropped: list[Dropped] = []
     occurrences: Counter[tuple[str, str]] = Counter()
     for entry in answer.documents:
         for text in entry.queries:
@@ -104,7 +121,8 @@ def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configura
             if reason not in (UNKNOWN_DOCUMENT, TOO_MANY):
                 quota[entry.document] -= 1
             if reason:
-                rejected[reason] += 1
+                named = batch.documents[entry.document].document_id if reason != UNKNOWN_DOCUMENT else ""
+                dropped.append(Dropped(reason, query, named))
                 continue
             document_id = batch.documents[entry.document].document_id
             occurrences[document_id, query] += 1
@@ -112,7 +130,8 @@ def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configura
             candidate_id = content_id(request_id, document_id, query, nth)
             candidates.append(Candidate(candidate_id, batch.batch_id, query, document_id, request_id))
     returned = sum(len(entry.queries) for entry in answer.documents)
-    return Written(candidates, returned, rejected, sum(quota.values()))
+    rejected = Counter(query.reason for query in dropped)
+    return Written(candidates, returned, rejected, sum(quota.values()), dropped)
 
 
 def _documents(batch: Batch, configuration: Configuration) -> list[dict[str, Any]]:

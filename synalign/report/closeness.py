@@ -1,0 +1,100 @@
+"""How close written queries are to real ones that the weights never saw, under each scheme."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from numpy.typing import NDArray
+
+from synalign.alignment.diagnostics import compare_held_out
+from synalign.alignment.kernels import kernel_energy
+from synalign.embedding.matrix import matrix
+from synalign.report.material import Material
+from synalign.vectors import evenly_spaced, median_distance
+from synalign.weighting import HELD_OUT_ROWS, REAL_ROWS
+
+MOST_ROWS = 5_000
+"""Most written queries for which the report measures what the run did not: 25 million kernel entries, some seconds."""
+
+
+class Closeness(NamedTuple):
+    """Squared MMD to held-out real queries.
+
+    Attributes:
+        before: Of equally weighted written queries.
+        after: Of weighted ones.
+        p_value: One-sided, see `synalign.alignment.diagnostics.sign_flip_p_value`.
+        queries: How many real queries were held out.
+    """
+
+    before: float
+    after: float
+    p_value: float
+    queries: int
+
+
+def of_aligned(material: Material) -> Closeness | None:
+    """That of the aligned weights, as the run measured it; None where no query was held out."""
+    found = material.metrics("align")
+    if "mmd2_held_out_before" not in found:
+        return None
+    before, after, p_value = (found[f"mmd2_held_out_{name}"] for name in ("before", "after", "p_value"))
+    return Closeness(before, after, p_value, found["real_held_out"])
+
+
+def of_chosen(material: Material) -> Closeness | None:
+    """That of the weights that the training set has; None where it was not, and here cannot be, measured.
+
+    Before weights are chosen it is that of the aligned ones.
+    """
+    scheme = material.metrics("evaluate").get("scheme", "aligned")
+    aligned = of_aligned(material)
+    if scheme == "aligned" or aligned is None:
+        return aligned
+    if scheme == "filtered":
+        return aligned._replace(after=aligned.before, p_value=1.0)
+    if material.metrics("align")["synthetic"] > MOST_ROWS:
+        return None
+    return measured(material, scheme)
+
+
+def measured(material: Material, scheme: str) -> Closeness:
+    """That of any scheme, measured from the run's embeddings as the step *align* measures it.
+
+    Memory: 8 bytes times written queries squared.
+    """
+    rows = matrix(material.table("candidate_embeddings"), _ids(material)).astype(np.float64)
+    synthetic = torch.from_numpy(rows)
+    train, test = _real(material, "train", REAL_ROWS), _real(material, "test", HELD_OUT_ROWS)
+    width = (median_distance(train),)
+    equal = np.full(len(rows), 1.0 / len(rows))
+    masses = torch.from_numpy(np.stack([equal, weights(material, scheme)], axis=1))
+    energies = (kernel_energy(synthetic, masses[:, 0], width), kernel_energy(synthetic, masses[:, 1], width))
+    found = compare_held_out(synthetic, masses, torch.from_numpy(test), energies=energies, bandwidths=width)
+    return Closeness(found.mmd2_uniform, found.mmd2, found.p_value, len(test))
+
+
+def weights(material: Material, scheme: str) -> NDArray[np.float64]:
+    """(m,) weights of a scheme, sum 1, in the order of the table."""
+    return np.asarray(_of_scheme(material, scheme)["weight"], dtype=np.float64)
+
+
+def _ids(material: Material) -> list[str]:
+    ids: list[str] = _of_scheme(material, "aligned")["candidate_id"].to_pylist()
+    return ids
+
+
+def _of_scheme(material: Material, scheme: str) -> pa.Table:
+    table = material.table("weights")
+    return table.filter(pc.equal(table["scheme"], scheme))
+
+
+def _real(material: Material, split: str, most: int) -> NDArray[np.float64]:
+    queries = material.table("queries")
+    ids = queries.filter(pc.equal(queries["split"], split))["query_id"].to_pylist()
+    some = [ids[place] for place in evenly_spaced(len(ids), most)]
+    return matrix(material.table("query_embeddings"), some).astype(np.float64)

@@ -1,0 +1,103 @@
+"""What the run cost: seconds of every step, tokens and money of the model."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pyarrow.compute as pc
+
+from synalign.generation.budget import cost
+from synalign.report.material import STEPS, Material
+from synalign.report.section import Section
+
+
+class StepCost(NamedTuple):
+    """What one step took.
+
+    Attributes:
+        name: The step.
+        seconds: Wall-clock time of the attempt that finished it.
+        part: Share of all steps' time, in [0, 1].
+        rows: Rows it wrote.
+        tokens: Tokens, both ways.
+        money: Money.
+    """
+
+    name: str
+    seconds: float
+    part: float
+    rows: int
+    tokens: int
+    money: float
+
+
+class KindCost(NamedTuple):
+    """Requests of one kind: how many ended how, and their tokens."""
+
+    kind: str
+    requests: int
+    good: int
+    tokens_in: int
+    tokens_out: int
+    money: float
+    median_seconds: float
+
+
+def section(material: Material) -> Section | None:
+    """What the run cost; nothing to show before the first step has finished."""
+    if not material.manifests:
+        return None
+    steps = _steps(material)
+    generated = material.metrics("generate")
+    budget = material.configuration.generation.budget
+    accepted = material.metrics("screen").get("accepted", 0)
+    money = generated.get("money", 0.0)
+    return Section(
+        "costs", "Money, tokens, seconds", "costs.html",
+        {
+            "steps": steps,
+            "seconds": sum(step.seconds for step in steps),
+            "tokens": sum(step.tokens for step in steps),
+            "money": sum(step.money for step in steps),
+            "kinds": _kinds(material),
+            "generated": generated,
+            "budget": budget,
+            "priced": bool(budget.input_price or budget.output_price),
+            "accepted": accepted,
+            "each": money / accepted if accepted else None,
+        },
+    )  # fmt: skip
+
+
+def _steps(material: Material) -> list[StepCost]:
+    total = sum(manifest["seconds"] for manifest in material.manifests.values())
+    generated = material.metrics("generate")
+    found = []
+    for step in STEPS:
+        if step.name not in material.manifests:
+            continue
+        manifest: dict[str, Any] = material.manifests[step.name]
+        asked = generated if step.name == "generate" else {}
+        rows = sum(table["rows"] for table in manifest["tables"].values())
+        seconds = manifest["seconds"]
+        part = seconds / total if total else 0.0
+        found.append(StepCost(step.name, seconds, part, rows, asked.get("tokens", 0), asked.get("money", 0.0)))
+    return found
+
+
+def _kinds(material: Material) -> list[KindCost]:
+    if not material.has("requests"):
+        return []
+    requests = material.table("requests")
+    settings = material.configuration.generation
+    found = []
+    for kind in ("reason", "write"):
+        rows = requests.filter(pc.equal(requests["kind"], kind))
+        if not rows.num_rows:
+            continue
+        tokens_in, tokens_out = (int(pc.sum(rows[name]).as_py()) for name in ("tokens_in", "tokens_out"))
+        good = int(pc.sum(pc.equal(rows["outcome"], "ok")).as_py())
+        median = float(pc.quantile(rows["seconds"], 0.5)[0].as_py())
+        money = cost(tokens_in, tokens_out, settings.budget, settings.mode)
+        found.append(KindCost(kind, rows.num_rows, good, tokens_in, tokens_out, money, median))
+    return found

@@ -1,0 +1,108 @@
+"""Why rows and queries were left out: each reason in a sentence, and a few that it left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow.compute as pc
+
+from synalign.generation.ledger import REJECTED
+from synalign.generation.outcomes import INVALID_OUTPUT, REFUSED, TRUNCATED
+from synalign.generation.writing import WRITE
+from synalign.report.formats import count, counted, figure, words
+from synalign.report.material import Material
+from synalign.report.sums import Example
+
+WHY = {
+    "invalid": "the answer is not what its schema asks for",
+    "refused": "the model declined to answer",
+    "truncated": "the answer ended before it was whole (generation.max_output_tokens)",
+    "over_length": "longer than ingest.max_query_characters",
+    "personal_data": "holds what looks like somebody's data; shown redacted",
+    "copied": "shares a long run of words with its document",
+    "inconsistent": "does not find the document it was written for",
+    "leak": "too near a held-out query, which must only judge",
+    "near_real": "too near a real train query, which the set has already",
+    "exact_duplicate": "word for word another written query",
+    "near_duplicate": "nearly another written query",
+    "not_returned": "fewer came than were asked for",
+    "not_sent": "the request was not sent, because the one before it failed",
+    "over_budget": "the ceiling of generation.budget was reached",
+    "too_many": "more came than were asked for; left out of the sum",
+    "unknown_document": "written for a document nobody named; left out of the sum",
+}
+"""By the ledger's names; requests that failed are `request_` and how they ended."""
+
+_SCORES = {
+    "inconsistent": "its document came in place {}",
+    "copied": "{} words in a row",
+    "leak": "cosine {}",
+    "near_real": "cosine {}",
+    "near_duplicate": "cosine {}",
+    "personal_data": "",
+    "exact_duplicate": "",
+}
+
+
+# How the requests behind a reason ended, where the ledger calls it otherwise.
+_ENDED = {"refused": REFUSED, "truncated": TRUNCATED, "invalid": INVALID_OUTPUT}
+
+
+def in_order(rejected: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Reasons to reject, in the order of the tests; those that did not occur are left out."""
+    names = (*REJECTED, *sorted(set(rejected) - set(REJECTED)))
+    return [(name, rejected[name]) for name in names if rejected.get(name)]
+
+
+def of_ledger(material: Material, reason: str, most: int) -> tuple[str, list[Example]]:
+    """A reason of the ledger in words, and a few queries that ended so."""
+    ended = _ENDED.get(reason, reason.removeprefix("request_"))
+    why = WHY.get(reason, f"the request ended as: {words(ended)}")
+    examples = [
+        *_screened(material.metrics("screen").get("examples", {}).get(reason, ()), reason),
+        *_generated(material.metrics("generate").get("examples", {}).get(reason, ())),
+    ]
+    return why, (examples or _requests(material, ended, most))[:most]
+
+
+def _screened(found: Any, reason: str) -> list[Example]:
+    pattern = _SCORES.get(reason, "")
+    return [
+        Example(example["query"], _joined(pattern.format(_score(reason, example["score"])), example["document_id"]))
+        for example in found
+    ]
+
+
+def _generated(found: Any) -> list[Example]:
+    return [Example(example["query"], example.get("document_id", "")) for example in found]
+
+
+def _requests(material: Material, ended: str, most: int) -> list[Example]:
+    """Requests that ended so: where no query came, they are what there is to look at."""
+    rows = material.table("requests")
+    rows = rows.filter(pc.and_(pc.equal(rows["kind"], WRITE), pc.equal(rows["outcome"], ended))).slice(0, most)
+    return [
+        Example(
+            f"request {row['request_id']}", f"of batch {row['batch_id']}, {counted(row['tokens_out'], 'token')} back"
+        )
+        for row in rows.to_pylist()
+    ]
+
+
+def _joined(score: str, document: str) -> str:
+    return ", ".join(part for part in (score, f"for {document}" if document else "") if part)
+
+
+def _score(reason: str, value: float) -> str:
+    return count(value) if reason in ("inconsistent", "copied") else figure(value, 3)
+
+
+def of_rule(material: Material, source: str, rule: str, most: int) -> tuple[str, list[Example]]:
+    """A rule of the query log in words, and a few rows that broke it."""
+    if not material.has("rejected"):
+        return "", []
+    rows = material.table("rejected")
+    rows = rows.filter(pc.and_(pc.equal(rows["source"], source), pc.equal(rows["rule"], rule))).slice(0, most)
+    texts, why = rows["row"].to_pylist(), rows["reason"].to_pylist()
+    return next(iter(why), ""), [Example(text) for text in texts]

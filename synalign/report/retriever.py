@@ -1,0 +1,178 @@
+"""The retriever: what training on the set does to one, against real pairs alone, and for which queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup
+
+from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
+from synalign.report.population import NAMES
+from synalign.report.section import Section
+from synalign.report.svg import interval
+
+if TYPE_CHECKING:
+    from synalign.report.material import Material
+
+Figures = Mapping[str, float]
+
+TELLS = {
+    CONTROL: "real pairs only",
+    "unweighted": "also what does not find its document, all equal",
+    "filtered": "what screening accepted, all equal",
+    "equal_mass": "the same, equal weight per document",
+    "aligned": "the same, aligned weights",
+    "random_subset": "as many, at random, as the aligned weights are worth",
+}
+"""What each arm is trained on."""
+
+SEGMENTS = {
+    "head": "head: the third of traffic with the most asked queries",
+    "torso": "torso: the middle third",
+    "tail": "tail: the third with the queries least asked",
+    "known_document": "documents with real train pairs",
+    "cold_document": "cold documents: no real train pair",
+}
+"""Segments of test queries, in words."""
+
+
+class Arm(NamedTuple):
+    """One arm on test queries.
+
+    Attributes:
+        name: In words.
+        tells: What it is trained on.
+        role: `control`, `treatment` or `other`.
+        synthetic: How many written queries it has.
+        measures: nDCG@10, MRR@10, recall@10 and recall@100.
+        figure: nDCG@10 with its interval.
+        change: nDCG@10 minus the control's; None of the control.
+    """
+
+    name: str
+    tells: str
+    role: str
+    synthetic: int
+    measures: list[float]
+    figure: Markup
+    change: Change | None
+
+
+class Change(NamedTuple):
+    """One arm against another, in points (hundredths) of nDCG@10.
+
+    Attributes:
+        name: What is compared.
+        points: The difference.
+        ends: Its 95 % interval; None: too few queries for one.
+        p_value: Of the paired randomisation test.
+        queries: How many queries it rests on.
+        figure: The difference with its interval, beside 0.
+        arms: Mean nDCG@10 of control and treatment, where they are those of a segment.
+    """
+
+    name: str
+    points: float
+    ends: tuple[float, float] | None
+    p_value: float
+    queries: int
+    figure: Markup
+    arms: tuple[float, float] | None
+
+
+def section(material: Material) -> Section | None:
+    """Choice, arms, contrasts and segments; None where step *evaluate* has not finished."""
+    figures = material.metrics("evaluate")
+    if not figures:
+        return None
+    content: dict[str, Any] = {
+        "scheme": NAMES[figures["scheme"]],
+        "reason": figures["reason"],
+        "gate": figures["gate"],
+        "figures": figures,
+        "judged": "test" in figures,
+    }
+    if "test" in figures:
+        content |= _judged(figures)
+    return Section("retriever", "Retriever", "retriever.html", content)
+
+
+def _judged(figures: Mapping[str, Any]) -> dict[str, Any]:
+    test = figures["test"]
+    arms = [arm for arm in ARMS if arm in test]
+    against = [(arm, CONTROL) for arm in arms if arm != CONTROL]
+    contrasts = [(arm, other) for arm, other in CONTRASTS if f"{arm}_minus_{other}" in test]
+    segments = {name: figures["segments"][name] for name in SEGMENTS if name in figures.get("segments", {})}
+    span = _span([test[f"{arm}_minus_{other}"] for arm, other in (*against, *contrasts)] + list(segments.values()))
+    effect = _change("", test[f"{TREATMENT}_minus_{CONTROL}"], span, TREATMENT)
+    return {
+        "effect": effect,
+        "finding": _finding(effect),
+        "arms": _arms(figures, arms, span),
+        "contrasts": [
+            _change(f"{_words(arm)} minus {_words(other)}", test[f"{arm}_minus_{other}"], span, "other")
+            for arm, other in contrasts
+        ],
+        "segments": [_change(SEGMENTS[name], each, span, TREATMENT) for name, each in segments.items()],
+        "span": (100.0 * span[0], 100.0 * span[1]),
+    }
+
+
+def _finding(effect: Change) -> str:
+    """What the difference shows, by its interval."""
+    if effect.ends is None:
+        return "too few test queries to tell"
+    if effect.ends[0] > 0.0:
+        return "better than real pairs alone"
+    return "worse than real pairs alone" if effect.ends[1] < 0.0 else "no difference shown"
+
+
+def _arms(figures: Mapping[str, Any], names: Sequence[str], span: tuple[float, float]) -> list[Arm]:
+    test = figures["test"]
+    ends = [test[arm].get(f"ndcg_at_10_{end}", test[arm]["ndcg_at_10"]) for arm in names for end in ("lower", "upper")]
+    room = max(max(ends) - min(ends), 1e-3) * 0.08
+    whole = (min(ends) - room, max(ends) + room)
+    return [_arm(figures, arm, whole, span) for arm in names]
+
+
+def _arm(figures: Mapping[str, Any], arm: str, whole: tuple[float, float], span: tuple[float, float]) -> Arm:
+    test: Mapping[str, Figures] = figures["test"]
+    mine = test[arm]
+    role = CONTROL if arm == CONTROL else TREATMENT if arm == figures["scheme"] else "other"
+    ends = (mine["ndcg_at_10_lower"], mine["ndcg_at_10_upper"]) if "ndcg_at_10_lower" in mine else None
+    return Arm(
+        _words(arm),
+        TELLS[arm],
+        role,
+        int(figures["synthetic"].get(arm, {"rows": 0})["rows"]),
+        [mine[name] for name in ("ndcg_at_10", "mrr_at_10", "recall_at_10", "recall_at_100")],
+        interval(mine["ndcg_at_10"], ends, whole, test[CONTROL]["ndcg_at_10"], role),
+        None if arm == CONTROL else _change("", test[f"{arm}_minus_{CONTROL}"], span, role),
+    )
+
+
+def _change(name: str, compared: Figures, span: tuple[float, float], role: str) -> Change:
+    ends = (compared["lower"], compared["upper"]) if "lower" in compared else None
+    both = (compared[CONTROL], compared[TREATMENT]) if CONTROL in compared else None
+    return Change(
+        name,
+        100.0 * compared["difference"],
+        None if ends is None else (100.0 * ends[0], 100.0 * ends[1]),
+        compared["p_value"],
+        int(compared["queries"]),
+        interval(compared["difference"], ends, span, 0.0, role),
+        both,
+    )
+
+
+def _span(compared: Sequence[Figures]) -> tuple[float, float]:
+    """One scale for all differences, with 0 on it."""
+    ends = [each.get(end, each["difference"]) for each in compared for end in ("lower", "upper")]
+    lowest, highest = min(0.0, *ends), max(0.0, *ends)
+    room = max(highest - lowest, 1e-3) * 0.08
+    return lowest - room, highest + room
+
+
+def _words(arm: str) -> str:
+    return arm.replace("_", " ")

@@ -1,0 +1,275 @@
+"""Warnings: what in a run should make somebody look twice, each with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+from synalign import flow
+from synalign.report import closeness
+from synalign.report.formats import change, count, counted, figure, p_value, share, words
+from synalign.report.material import Material
+from synalign.report.section import Section
+
+Level = Literal["bad", "caution"]
+
+FEW_HELD_OUT = 100
+"""Held-out queries below which a squared MMD says little."""
+
+FEW_VALIDATION = 100
+"""Validation queries below which their choice among three says little."""
+
+MANY_REJECTED = 0.05
+"""Share of the log's rows whose loss is worth a look."""
+
+FEW_ACCEPTED = 0.5
+"""Share of queries asked for, below which most of what is paid for is thrown away."""
+
+MUCH_UNWRITTEN = 0.05
+"""Share of queries asked for that never came."""
+
+CONVINCING = 0.05
+"""A p-value above this says that chance may explain the whole improvement."""
+
+NARROW = 0.25
+"""Effective share of the rows, or of the documents, below which few of them carry the set."""
+
+_REJECTED_BECAUSE = {
+    "invalid": "See whether generation.model keeps to the JSON schema it is given, or try another model.",
+    "refused": "Read what the model refuses; another model or wording (generation.prompts) may help.",
+    "truncated": "Raise generation.max_output_tokens, or lower documents_per_batch.",
+    "over_length": "Raise ingest.max_query_characters if real queries are that long, or shorten the wording.",
+    "personal_data": "Read the examples: if they are no personal data, narrow generation.redact.",
+    "copied": "The model copies from the documents: raise generation.temperature, or screening.copied_words.",
+    "inconsistent": "Queries do not find their documents: check that the encoder suits the language, or raise "
+    "screening.round_trip_depth.",
+    "leak": "The model repeats held-out queries, which it was not shown: traffic is very uniform, or "
+    "screening.near_duplicate_cosine is low for it.",
+    "near_real": "The model repeats what it is shown: raise generation.temperature, or sampling.breadth.",
+    "exact_duplicate": "The model repeats itself: raise generation.temperature, or ask for fewer queries per document.",
+    "near_duplicate": "The model nearly repeats itself: ask for fewer queries per document, or raise "
+    "generation.temperature.",
+}
+
+
+class Concern(NamedTuple):
+    """One thing to look at.
+
+    Attributes:
+        id: Short and stable.
+        level: `bad`: do not use the set before it is settled; `caution`: know it.
+        title: What is the matter.
+        detail: The figures behind it.
+        remedy: What to do.
+    """
+
+    id: str
+    level: Level
+    title: str
+    detail: str
+    remedy: str
+
+
+def section(material: Material) -> Section:
+    """All warnings of a run, the bad ones first."""
+    return Section("warnings", "Warnings", "warnings.html", {"warnings": warnings_of(material)})
+
+
+def warnings_of(material: Material) -> list[Concern]:
+    """All warnings of a run, the bad ones first, otherwise in the order of the flow."""
+    found = [warning for rule in RULES for warning in rule(material)]
+    return sorted(found, key=lambda warning: warning.level != "bad")
+
+
+def _missing(material: Material) -> Iterator[Concern]:
+    if not material.missing:
+        return
+    first = flow.step(material.missing[0])
+    yield Concern(
+        "missing",
+        "caution",
+        f"The step {first.name} has not finished.",
+        f"{first.purpose} After it come: {', '.join(material.missing[1:]) or 'none'}.",
+        "Run the same refresh again, or clear the task in Airflow: finished steps are kept, and answers "
+        "that were paid for are not paid for twice. If it fails again, its log says why.",
+    )
+
+
+def _stale(material: Material) -> Iterator[Concern]:
+    if not material.stale:
+        return
+    yield Concern(
+        "stale",
+        "caution",
+        f"{', '.join(material.stale)}: made with other settings or tables than those there are now.",
+        next(iter(material.stale.values())),
+        "Run the same refresh again: these steps are done anew, the others are kept. They are left out of this report.",
+    )
+
+
+def _checks(material: Material) -> Iterator[Concern]:
+    for failure in material.metrics("register").get("failures", ()):
+        yield Concern("check", "bad", f"Check failed: {failure}.", "", _remedy_of(failure))
+
+
+def _remedy_of(failure: str) -> str:
+    """What to do about a failed check of `synalign.release`."""
+    if failure.startswith("gate:"):
+        return (
+            "Keep training on what is current. See under Retriever for which queries it is worse; lower "
+            "alignment.mass, or let another model write."
+        )
+    if failure.startswith("effective share"):
+        return "Raise alignment.ridge, which keeps more of the sample, or have more queries written."
+    if failure.startswith("squared MMD"):
+        return "See under Before and after where real queries are that nobody wrote for; raise sampling.batches."
+    if failure.startswith("the weights did not converge"):
+        return "Raise alignment.tolerance to what was reached, or report it with this run's folder."
+    return "See under What went in why queries were rejected or not written; checks.min_synthetic_rows is the bound."
+
+
+def _alignment(material: Material) -> Iterator[Concern]:
+    found = closeness.of_aligned(material)
+    if not material.has("weights"):
+        return
+    if found is None:
+        yield Concern(
+            "no-held-out", "caution", "No real query is held out to judge the weights on.",
+            "How close the set is was measured on the queries it was fitted to, which flatters it.",
+            "Set ingest.test_fraction above 0.",
+        )  # fmt: skip
+        return
+    chosen = material.metrics("evaluate").get("scheme", "aligned")
+    if found.queries < FEW_HELD_OUT:
+        yield Concern(
+            "few-held-out", "caution", f"Only {counted(found.queries, 'real query is', 'real queries are')} held out.",
+            f"Below {FEW_HELD_OUT}, squared MMD and its p-value say little.",
+            "Widen source.window_days, or raise ingest.test_fraction.",
+        )  # fmt: skip
+    if chosen == "aligned" and found.p_value > CONVINCING:
+        yield Concern(
+            "not-closer", "caution", "Weighting is not shown to bring the set closer to real traffic.",
+            f"MMD\u00b2 {change(found.before, found.after)}, {p_value(found.p_value)} on "
+            f"{counted(found.queries, 'held-out query', 'held-out queries')}.",
+            "If the written queries were close already, nothing. Else have more of them written: weights can only "
+            "choose among what is there.",
+        )  # fmt: skip
+
+
+def _narrow(material: Material) -> Iterator[Concern]:
+    metrics = material.metrics("align")
+    if not metrics or material.metrics("evaluate").get("scheme", "aligned") != "aligned":
+        return
+    rows, size = metrics["synthetic"], metrics["effective_sample_size"]
+    if size / rows < NARROW:
+        yield Concern(
+            "narrow", "caution", f"{count(rows)} written queries are worth only {count(size)}.",
+            f"The design effect is {figure(metrics['design_effect'])}: few of them carry most of the weight.",
+            "Raise alignment.ridge, or have queries written that are nearer to traffic: sampling.batches.",
+        )  # fmt: skip
+    documents, mass = metrics["documents"], metrics["document_effective_sample_size"]
+    if mass / documents < NARROW:
+        yield Concern(
+            "narrow-documents", "caution", f"{count(documents)} documents are worth only {count(mass)}.",
+            "Most of the weight asks for few documents; the others lose their queries.",
+            "Raise alignment.coverage.",
+        )  # fmt: skip
+
+
+def _choice(material: Material) -> Iterator[Concern]:
+    metrics = material.metrics("evaluate")
+    if not metrics:
+        return
+    if not metrics["validated"]:
+        yield Concern(
+            "not-validated", "caution", "No validation query chose the weights.", f"{metrics['reason']}.",
+            "Set evaluation.retriever, and ingest.validation_fraction above 0, so that real queries decide.",
+        )  # fmt: skip
+    elif metrics["queries"]["validation"] < FEW_VALIDATION:
+        yield Concern(
+            "few-validation", "caution",
+            f"Only {counted(metrics['queries']['validation'], 'validation query', 'validation queries')} chose the "
+            "weights.",
+            f"With so few, chance has a say: {metrics['reason']}.",
+            "Have more traffic read (source.window_days), or raise ingest.validation_fraction.",
+        )  # fmt: skip
+    if metrics["gate"]["status"] == "not evaluated":
+        yield Concern(
+            "no-gate", "caution", "Whether the set harms a retriever was not judged.", f"{metrics['gate']['reason']}.",
+            "Set evaluation.retriever and evaluation.gate, and have at least 30 test queries with clicks.",
+        )  # fmt: skip
+
+
+def _ledger(material: Material) -> Iterator[Concern]:
+    if not material.has("candidates", "screening"):
+        return
+    ledger, screened = material.metrics("generate")["ledger"], material.metrics("screen")
+    asked = ledger["asked_for"]
+    rejected = {**ledger["rejected"], **screened["rejected"]}
+    if asked and screened["accepted"] / asked < FEW_ACCEPTED and rejected:
+        most = max(rejected, key=lambda reason: rejected[reason])
+        yield Concern(
+            "few-accepted", "caution",
+            f"Only {share(screened['accepted'] / asked)} of the queries asked for were accepted.",
+            f"{counted(rejected[most], 'was', 'were')} rejected as {words(most)}.",
+            _REJECTED_BECAUSE.get(most, "Read the examples under What went in."),
+        )  # fmt: skip
+    missing = {reason: number for reason, number in ledger["not_written"].items() if number}
+    if asked and sum(missing.values()) / asked > MUCH_UNWRITTEN:
+        listed = ", ".join(f"{words(reason)} {count(number)}" for reason, number in missing.items())
+        yield Concern(
+            "not-written", "caution", f"{share(sum(missing.values()) / asked)} of the queries asked for never came.",
+            f"{listed}.",
+            "Raise generation.budget.max_money or max_tokens and run again: only the rest is asked for."
+            if "over_budget" in missing
+            else "Run the refresh again: answers that came are kept, only the rest is asked for.",
+        )  # fmt: skip
+
+
+def _log(material: Material) -> Iterator[Concern]:
+    metrics = material.metrics("ingest")
+    rows, usable = metrics.get("log_rows", 0), metrics.get("log_rows_usable", 0)
+    lost = rows - usable - metrics.get("log_rows_outside_window", 0)
+    if rows and lost / rows > MANY_REJECTED:
+        yield Concern(
+            "log", "caution", f"{share(lost / rows)} of the log's rows cannot be used.",
+            f"{count(lost)} of {count(rows)} rows.",
+            "See the rules and examples under What went in: often a column is misnamed in source.columns.",
+        )  # fmt: skip
+
+
+def _sampling(material: Material) -> Iterator[Concern]:
+    metrics = material.metrics("sample")
+    if metrics and metrics["batches"] < metrics["batches_asked_for"]:
+        yield Concern(
+            "few-batches", "caution",
+            f"{count(metrics['batches'])} of {count(metrics['batches_asked_for'])} batches of demonstrations.",
+            f"There are only {counted(metrics['train_queries'], 'train query', 'train queries')}.",
+            "Widen source.window_days, or lower sampling.batches.",
+        )  # fmt: skip
+
+
+def _writer(material: Material) -> Iterator[Concern]:
+    if material.has("candidates") and material.metrics("generate").get("endpoint") == "embedded":
+        yield Concern(
+            "embedded-writer", "caution", "The embedded writer wrote the queries, and is no language model.",
+            "It recombines the demonstrations by rule, so that everything can be tried without a service: this run "
+            "shows how SynAlign works, not what it is worth.",
+            "Point generation.endpoint and generation.model at an OpenAI-compatible endpoint.",
+        )  # fmt: skip
+
+
+def _versions(material: Material) -> Iterator[Concern]:
+    made = {step: manifest["versions"].get("synalign", "unknown") for step, manifest in material.manifests.items()}
+    if len(set(made.values())) > 1:
+        listed = ", ".join(f"{step} {version}" for step, version in made.items())
+        yield Concern(
+            "versions", "caution", "Steps were made by different versions of SynAlign.", f"{listed}.",
+            "Usually nothing: reused steps keep what they are. To have one version throughout, remove the run's folder "
+            "and refresh.",
+        )  # fmt: skip
+
+
+RULES: tuple[Callable[[Material], Iterator[Concern]], ...] = (
+    _missing, _stale, _checks, _log, _sampling, _writer, _ledger, _alignment, _narrow, _choice, _versions,
+)  # fmt: skip

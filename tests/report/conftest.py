@@ -1,0 +1,69 @@
+"""A real browser for the report, which reaches nothing but the file it opens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+# No sandbox: tests run as root in containers. The others keep the browser from asking for things of its own.
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+class Opened(NamedTuple):
+    """A page in the browser.
+
+    Attributes:
+        page: The page.
+        said: What it wrote to the console, and errors of its scripts.
+        asked: Addresses that it asked for, its own apart.
+    """
+
+    page: Page
+    said: list[str]
+    asked: list[str]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, that of `$CHROMIUM` or the one installed; without one the tests of the browser are skipped."""
+    from playwright.sync_api import sync_playwright
+
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if found is None:
+        pytest.skip("no Chromium: set $CHROMIUM to one")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_file(browser: Browser) -> Iterator[Callable[..., Opened]]:
+    """Opens a file as a person would who clicks on it; keyword arguments are those of a browser's context."""
+    contexts = []
+
+    def opened(path: Path, **settings: Any) -> Opened:
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        found = Opened(context.new_page(), [], [])
+        found.page.on("console", lambda message: found.said.append(message.text))
+        found.page.on("pageerror", lambda error: found.said.append(str(error)))
+        found.page.on("request", lambda request: found.asked.append(request.url))
+        found.page.goto(path.as_uri())
+        found.asked.remove(path.as_uri())
+        return found
+
+    yield opened
+    for context in contexts:
+        context.close()
