@@ -21,13 +21,13 @@ def register(attempt: Attempt) -> None:
         RunError: A step before it is missing, or belongs to other settings.
     """
     run = attempt.run
-    manifests = {step.name: run.require(step.name) for step in flow.STEPS[:-1]}
+    manifests = {step.name: run.require(step.name) for step in flow.before("register")}
     release = registry.Release(
         retriever=run.configuration.retriever,
         interval=run.interval.name,
         configuration=run.configuration.model_dump(mode="json"),
         manifests=manifests,
-        location=run.table_folder("training_set"),
+        folders={table: run.table_folder(table) for step in flow.before("register") for table in step.writes},
         failures=failed_checks(run.configuration.checks, manifests),
     )
     for failure in release.failures:

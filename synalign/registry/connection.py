@@ -14,6 +14,8 @@ from mlflow.exceptions import MlflowException
 from synalign.config import home
 from synalign.errors import RegistryError
 
+_NOTE = "mlflow.note.content"
+
 
 def tracking_uri() -> str:
     """MLflow's address: `$MLFLOW_TRACKING_URI`, or a SQLite file in `home()`."""
@@ -50,10 +52,21 @@ def connected(uri: str, again: str) -> Iterator[MlflowClient]:
         ) from error
 
 
-def experiment(client: MlflowClient, name: str, uri: str) -> str:
-    """Id of the MLflow experiment of that name, made where there is none."""
+def experiment(client: MlflowClient, name: str, uri: str, description: str) -> str:
+    """Id of the MLflow experiment of that name, made where there is none.
+
+    Args:
+        client: MLflow.
+        name: The experiment's name.
+        uri: MLflow's address.
+        description: What people read about it, in Markdown; one that is there is left, a person may have written it.
+    """
     found = client.get_experiment_by_name(name)
-    return str(found.experiment_id if found else client.create_experiment(name, artifact_root(uri)))
+    if found is None:
+        return str(client.create_experiment(name, artifact_root(uri), {_NOTE: description}))
+    if _NOTE not in found.tags:
+        client.set_experiment_tag(found.experiment_id, _NOTE, description)
+    return str(found.experiment_id)
 
 
 def registered_model(client: MlflowClient, name: str, description: str) -> None:

@@ -15,6 +15,7 @@ from synalign.errors import RegistryError
 from synalign.experiment.assignment import description, vectors
 from synalign.experiment.plan import Arm, ExperimentPlan, parse_plan, plan_schema
 from synalign.registry.connection import connected, experiment
+from synalign.registry.descriptions import of_plan, of_plans
 
 PLAN = "plan.json"
 # A progress bar for one small file hides the answer it is fetched for.
@@ -39,11 +40,12 @@ def experiment_run(plan: ExperimentPlan, uri: str) -> str:
         RegistryError: MLflow cannot be reached or refuses.
     """
     with connected(uri, "do the same again") as client:
-        place = experiment(client, f"experiments/{plan.retriever}", uri)
+        place = experiment(client, f"experiments/{plan.retriever}", uri, of_plans(plan.retriever))
         found = _find(client, place, plan.digest)
         if found is None:
             tags = {_DIGEST: plan.digest, "synalign.experiment": plan.id, "synalign.retriever": plan.retriever,
-                    "synalign.owner": plan.owner, "mlflow.note.content": plan.hypothesis}  # fmt: skip
+                    "synalign.owner": plan.owner, "mlflow.note.content": of_plan(plan), "mlflow.user": plan.owner,
+                    "mlflow.source.name": "synalign experiment start", "mlflow.source.type": "JOB"}  # fmt: skip
             found = client.create_run(place, tags=tags, run_name=plan.id).info.run_id
         if client.get_run(found).data.tags.get(_STATUS) != _READY:
             _complete(client, found, plan)

@@ -23,6 +23,7 @@ from synalign.config import home
 from synalign.errors import ArgumentError, RegistryError
 from synalign.experiment.plan import Arm, ExperimentPlan
 from synalign.registry.connection import experiment
+from synalign.registry.descriptions import of_record
 from synalign.tables import content_id
 
 Kind = Literal["started", "promoted", "rolled_back", "rejected", "ended"]
@@ -243,7 +244,7 @@ def _write(client: MlflowClient, retriever: str, uri: str, event: Event) -> None
     content = event.content
     if len(content) > _LONGEST_EVENT:
         raise ArgumentError("event", f"{content[:100]}...", f"must have at most {_LONGEST_EVENT} characters as JSON")
-    place = experiment(client, _name(retriever), uri)
+    place = experiment(client, _name(retriever), uri, of_record(retriever))
     tags = {
         _EVENT: content,
         "number": str(event.number),

@@ -19,6 +19,7 @@ from synalign.errors import RegistryError
 from synalign.experiment.plan import Arm, ExperimentPlan, TrainingSet
 from synalign.registry import record
 from synalign.registry.connection import alias_of, connected, registered_model, version_of
+from synalign.registry.descriptions import of_retriever
 from synalign.registry.experiments import arm_folder, experiment_run
 from synalign.registry.record import Event, Served
 
@@ -230,7 +231,7 @@ def _training_set_is(client: MlflowClient, arm: Arm) -> None:
 
 def _version(client: MlflowClient, plan: ExperimentPlan, arm: Arm, run_id: str) -> str:
     """The version of an arm: found by the experiment's run, or made, tags and all, in one call."""
-    registered_model(client, plan.retriever, f"What serves as the retriever {plan.retriever}.")
+    registered_model(client, plan.retriever, of_retriever(plan.retriever))
     tags = {"experiment": plan.id, "arm": arm.name, "plan_digest": plan.digest, "model_uri": arm.model_uri}
     if arm.training_set is not None:
         tags |= {f"training_set.{key}": value for key, value in arm.training_set.model_dump().items()}

@@ -7,33 +7,30 @@ registration that was killed anywhere is completed by the next one, and one that
 
 from __future__ import annotations
 
-import json
 import logging
-import tempfile
-from datetime import datetime
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
-import yaml
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
+from mlflow.entities import Run, RunTag, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
-from synalign import flow, tables
-from synalign.evaluation.chart import chart
-from synalign.evaluation.report import report
-from synalign.experiment import TrainingSet, draft
-from synalign.generation.ledger import ledger_figures, whole_ledger
+from synalign.registry import artifacts, descriptions, figures
+from synalign.registry.attachment import REPORT
 from synalign.registry.connection import alias_of, connected, experiment, registered_model
-from synalign.tables import content_id
+from synalign.registry.pages import model_path, page, run_path
+from synalign.registry.release import Release
 
 log = logging.getLogger("synalign")
 
 ALIAS = "current"
 _KEY, _STATUS = "synalign.key", "synalign.status"
 _READY = "ready"
-# MLflow's column for a dataset's digest holds 36 characters; the whole one goes into a tag of the input.
-_DIGEST_CHARACTERS = 36
+_LONGEST_TAG = 4000
+# MLflow takes at most 100 parameters, or 1000 metrics, in one batch.
+_PARAMETERS, _METRICS = 100, 1000
+
+_Item = TypeVar("_Item")
 
 
 class Registration(NamedTuple):
@@ -45,6 +42,7 @@ class Registration(NamedTuple):
         run_id: The MLflow run.
         current: Whether the alias `current` points at this version.
         reused: Whether it was there, complete, before.
+        url: Page of the MLflow run; None when there is no server.
     """
 
     model: str
@@ -52,44 +50,7 @@ class Registration(NamedTuple):
     run_id: str
     current: bool
     reused: bool
-
-
-class Release(NamedTuple):
-    """What is to be registered.
-
-    Attributes:
-        retriever: Name of the retriever.
-        interval: Name of the data interval.
-        configuration: The whole configuration, as plain data.
-        manifests: Manifest of every step before this one, by step.
-        location: Folder of the training set.
-        failures: Checks that did not pass, each as a sentence; empty when all did.
-    """
-
-    retriever: str
-    interval: str
-    configuration: dict[str, Any]
-    manifests: dict[str, dict[str, Any]]
-    location: Path
-    failures: tuple[str, ...]
-
-    @property
-    def digest(self) -> str:
-        """Digest of the training set."""
-        return str(self.manifests["assemble"]["tables"]["training_set"]["digest"])
-
-    @property
-    def evaluation(self) -> dict[str, Any]:
-        """Figures of the step *evaluate*."""
-        figures: dict[str, Any] = self.manifests["evaluate"]["metrics"]
-        return figures
-
-    @property
-    def key(self) -> str:
-        """What makes it this release: retriever, interval, bytes of the training set, its evaluation and its checks."""
-        gate = self.evaluation["gate"]
-        evaluated = (self.evaluation["reason"], gate["status"], gate["reason"])
-        return content_id(self.retriever, self.interval, self.digest, *evaluated, *self.failures)
+    url: str | None
 
 
 def register(release: Release, tracking_uri: str) -> Registration:
@@ -106,181 +67,115 @@ def register(release: Release, tracking_uri: str) -> Registration:
         RegistryError: MLflow cannot be reached or refuses.
         RunError: The ledger does not add up.
     """
-    metrics = _figures(release)
-    model = f"{release.retriever}-training-set"
+    # Before anything is written: a ledger that does not add up is never registered.
+    figures.figures(release)
     with connected(tracking_uri, "run the step register again") as client:
         run = _run(client, release, tracking_uri)
-        version = _version(client, release, model, run)
+        version = _version(client, release, run)
         reused = version.tags.get(_STATUS) == _READY
         if not reused:
-            _complete(client, release, model, version, run, metrics)
-        current = _move_alias(client, release, model, version)
-    return Registration(model, str(version.version), run.info.run_id, current, reused)
+            _complete(client, release, version, run)
+        current = _move_alias(client, release, version)
+    url = page(tracking_uri, run_path(run.info.experiment_id, run.info.run_id))
+    return Registration(release.model, str(version.version), run.info.run_id, current, reused, url)
 
 
 def _run(client: MlflowClient, release: Release, tracking_uri: str) -> Run:
     """The release's MLflow run: found by its key, or made."""
-    experiment_id = experiment(client, f"refresh/{release.retriever}", tracking_uri)
+    name, about = f"refresh/{release.retriever}", descriptions.of_experiment(release.retriever)
+    experiment_id = experiment(client, name, tracking_uri, about)
     found = client.search_runs([experiment_id], f"tags.`{_KEY}` = '{release.key}'", ViewType.ACTIVE_ONLY, 1)
     if found:
         return found[0]
     tags = {
-        _KEY: release.key,
         "synalign.retriever": release.retriever,
         "synalign.interval": release.interval,
+        "synalign.writer": release.writer,
         "synalign.digest": release.digest,
-        "synalign.writer": str(release.manifests["generate"]["metrics"].get("model", "unknown")),
+        _KEY: release.key,
+        "mlflow.user": str(release.configuration.get("owner") or "synalign"),
+        "mlflow.source.name": "synalign refresh",
+        "mlflow.source.type": "JOB",
     }
-    return client.create_run(experiment_id, tags=tags, run_name=release.interval)
+    return client.create_run(experiment_id, tags=tags, run_name=descriptions.interval_name(release.interval))
 
 
-def _version(client: MlflowClient, release: Release, model: str, run: Run) -> ModelVersion:
+def _version(client: MlflowClient, release: Release, run: Run) -> ModelVersion:
     """The release's model version: found by its run, or made."""
-    registered_model(client, model, f"Weighted training sets of the retriever {release.retriever}.")
-    found = client.search_model_versions(f"name = '{model}' and run_id = '{run.info.run_id}'")
+    registered_model(client, release.model, descriptions.of_model(release.retriever, run.info.experiment_id))
+    found = client.search_model_versions(f"name = '{release.model}' and run_id = '{run.info.run_id}'")
     if found:
         return min(found, key=lambda version: int(version.version))
-    return client.create_model_version(
-        model, source=f"{run.info.artifact_uri}/training_set", run_id=run.info.run_id, description=_describe(release)
-    )
+    source = f"{run.info.artifact_uri}/training_set"
+    # A version is ready at once: it only points somewhere.
+    return client.create_model_version(release.model, source, run.info.run_id, await_creation_for=0)
 
 
-def _complete(
-    client: MlflowClient, release: Release, model: str, version: ModelVersion, run: Run, metrics: dict[str, float]
-) -> None:
+def _complete(client: MlflowClient, release: Release, version: ModelVersion, run: Run) -> None:
     """Fill run and version; the status is last, so that whatever lacks it is filled again."""
     run_id = run.info.run_id
-    known = set(run.data.params)
-    params = [Param(key, str(value)[:500]) for key, value in _flat(release.configuration).items() if key not in known]
-    at = run.info.start_time
-    # MLflow takes at most 100 parameters, or 1000 metrics, in one batch.
-    for start in range(0, len(params), 100):
-        client.log_batch(run_id, params=params[start : start + 100])
-    client.log_batch(run_id, metrics=[Metric(key, value, at, 0) for key, value in metrics.items()])
-    client.log_inputs(run_id, datasets=[_dataset(release, table) for table in _inputs()])
-    _log_artifacts(
-        client, release, run_id, TrainingSet(model=model, version=str(version.version), digest=release.digest)
-    )
-    status = "failed" if release.failures else "passed"
-    tags = {
-        "digest": release.digest,
+    missing = [param for param in artifacts.settings(release) if param.key not in run.data.params]
+    for params in _batches(missing, _PARAMETERS):
+        client.log_batch(run_id, params=params)
+    for metrics in _batches(figures.metrics(release, run.info.start_time), _METRICS):
+        client.log_batch(run_id, metrics=metrics)
+    client.log_inputs(run_id, datasets=artifacts.datasets(release))
+    artifacts.log_files(client, release, run_id, str(version.version))
+    _describe(client, release, version, run)
+    # Not `set_terminated`: the time between is that of registering, and would be shown as the refresh's.
+    client.update_run(run_id, "FINISHED")
+    for key, value in _tags(release).items():
+        client.set_model_version_tag(release.model, version.version, key, value)
+
+
+def _batches(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _describe(client: MlflowClient, release: Release, version: ModelVersion, run: Run) -> None:
+    """What people read, of the run with a link to its version and of the version with a link to its run."""
+    place = run.info.experiment_id, run.info.run_id
+    report = ("Report", run_path(*place, REPORT))
+    to_version = (f"{release.model} version {version.version}", model_path(release.model, version.version))
+    to_run = ("Figures and charts", run_path(*place))
+    loaded = f"models:/{release.model}/{version.version}"
+    of_run, of_version = (descriptions.of_release(release, loaded, [report, link]) for link in (to_version, to_run))
+    tags = {"mlflow.note.content": of_run, "synalign.checks": _checks(release)}
+    client.log_batch(run.info.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    client.update_model_version(release.model, version.version, of_version)
+
+
+def _tags(release: Release) -> dict[str, str]:
+    """What programs read of a version; the status is last."""
+    return {
+        "checks": _checks(release),
+        **({"failures": "; ".join(release.failures)[:_LONGEST_TAG]} if release.failures else {}),
         "interval": release.interval,
-        "rows": str(release.manifests["assemble"]["tables"]["training_set"]["rows"]),
-        "mmd2_held_out": _mmd(release),
-        "location": str(release.location),
-        "checks": status,
-        "failures": "; ".join(release.failures)[:4000] or "none",
+        "rows": str(release.rows("training_set")),
+        "writer": release.writer,
         "scheme": release.evaluation["scheme"],
         "weights_validated": str(release.evaluation["validated"]).lower(),
         "gate": release.evaluation["gate"]["status"],
-        "gate_reason": release.evaluation["gate"]["reason"][:4000],
-        "writer": str(release.manifests["generate"]["metrics"].get("model", "unknown")),
+        "gate_reason": release.evaluation["gate"]["reason"][:_LONGEST_TAG],
+        "digest": release.digest,
+        "location": str(release.location),
         _STATUS: _READY,
     }
-    client.set_terminated(run_id, "FINISHED")
-    client.log_batch(
-        run_id, tags=[RunTag("synalign.checks", status), RunTag("mlflow.note.content", _describe(release))]
-    )
-    for key, value in tags.items():
-        client.set_model_version_tag(model, version.version, key, value)
 
 
-def _move_alias(client: MlflowClient, release: Release, model: str, version: ModelVersion) -> bool:
+def _checks(release: Release) -> str:
+    return "failed" if release.failures else "passed"
+
+
+def _move_alias(client: MlflowClient, release: Release, version: ModelVersion) -> bool:
     """Point `current` at a version whose checks passed, unless it already serves a later interval."""
     if release.failures:
         return False
-    serving = alias_of(client, model, ALIAS)
+    serving = alias_of(client, release.model, ALIAS)
     if serving is not None and serving.tags.get("interval", "") > release.interval:
         log.info("register: %s stays at version %s, of a later interval", ALIAS, serving.version)
         return False
     if serving is None or str(serving.version) != str(version.version):
-        client.set_registered_model_alias(model, ALIAS, version.version)
+        client.set_registered_model_alias(release.model, ALIAS, version.version)
     return True
-
-
-def _log_artifacts(client: MlflowClient, release: Release, run_id: str, trained: TrainingSet) -> None:
-    client.log_artifacts(run_id, str(release.location), "training_set")
-    with tempfile.TemporaryDirectory() as folder:
-        for step, manifest in release.manifests.items():
-            path = Path(folder) / f"{step}.json"
-            path.write_text(json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False), encoding="utf-8")
-        client.log_artifacts(run_id, folder, "manifests")
-    client.log_text(run_id, report(release.evaluation), "evaluation/report.md")
-    if "test" in release.evaluation:
-        client.log_text(run_id, chart(release.evaluation["test"], release.evaluation["scheme"]), "evaluation/arms.svg")
-    client.log_text(run_id, yaml.safe_dump(release.configuration, sort_keys=False), "configuration.yaml")
-    # The control stays open: what serves is known only when the test starts.
-    first = datetime.strptime(release.interval[-16:-8], "%Y%m%d").date()
-    plan = draft(release.retriever, trained, first, owner=release.configuration.get("owner"))
-    client.log_text(run_id, plan, "experiment/plan.yaml")
-
-
-def _inputs() -> tuple[str, ...]:
-    return ("pairs", "queries", "documents", "candidates", "weights", "evaluation", "training_set")
-
-
-def _dataset(release: Release, table: str) -> DatasetInput:
-    manifest = release.manifests[flow.writer(table).name]["tables"][table]
-    folder = release.location.parent.parent / flow.writer(table).name / table
-    fields = [
-        {"name": field.name, "type": str(field.type), "required": not field.nullable} for field in tables.schema(table)
-    ]
-    dataset = Dataset(
-        name=table,
-        digest=manifest["digest"][:_DIGEST_CHARACTERS],
-        source_type="local",
-        source=json.dumps({"uri": str(folder)}),
-        schema=json.dumps({"mlflow_colspec": fields}),
-        profile=json.dumps({"num_rows": manifest["rows"]}),
-    )
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", table), InputTag("sha256", manifest["digest"])])
-
-
-def _figures(release: Release) -> dict[str, float]:
-    """Metrics of the MLflow run: where every query ended, such as `ledger.rejected.leak`, and those of every step."""
-    ledger = whole_ledger(*(release.manifests[step]["metrics"] for step in ("generate", "screen")))
-    figures = {f"ledger.{key}": float(count) for key, count in ledger_figures(ledger).items()}
-    for step in flow.STEPS[:-1]:
-        manifest = release.manifests[step.name]
-        figures |= {f"{step.name}.{key}": float(value) for key, value in _numbers(manifest).items()}
-    return figures
-
-
-def _numbers(manifest: dict[str, Any]) -> dict[str, float]:
-    rows = {f"{table}_rows": content["rows"] for table, content in manifest["tables"].items()}
-    figures = {**rows, **_flat(manifest["metrics"]), "seconds": manifest["seconds"]}
-    return {key: value for key, value in figures.items() if isinstance(value, int | float)}
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as `section.key`; parameters of MLflow are text, metrics keep their numbers."""
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{name}."))
-        else:
-            flat[name] = value
-    return flat
-
-
-def _mmd(release: Release) -> str:
-    metrics = release.manifests["align"]["metrics"]
-    if "mmd2_held_out_before" not in metrics:
-        return "not measured: no held-out query"
-    others = "" if release.evaluation["scheme"] == "aligned" else " with the aligned weights, which were not chosen"
-    return f"{metrics['mmd2_held_out_before']:.3e} -> {metrics['mmd2_held_out_after']:.3e}{others}"
-
-
-def _describe(release: Release) -> str:
-    """What a person reads in MLflow, in Markdown."""
-    rows = release.manifests["assemble"]["tables"]["training_set"]["rows"]
-    metrics = release.manifests["align"]["metrics"]
-    verdict = "All checks passed." if not release.failures else "Checks failed: " + "; ".join(release.failures)
-    return (
-        f"**{release.retriever}**, {release.interval}: {rows} rows. Squared MMD to held-out queries {_mmd(release)}; "
-        f"effective sample size {metrics['effective_sample_size']:.0f} of {metrics['synthetic']}. "
-        f"Weights {release.evaluation['scheme']}: {release.evaluation['reason']}. "
-        f"Gate {release.evaluation['gate']['status']}: {release.evaluation['gate']['reason']}. {verdict}\n\n"
-        f"Queries written by `{release.manifests['generate']['metrics'].get('model', 'unknown')}`."
-    )

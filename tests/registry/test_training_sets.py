@@ -4,69 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
-from synalign import flow, registry
+from synalign import registry
 from synalign.errors import RegistryError, RunError
-from synalign.evaluation.arms import ARMS, CONTRASTS
 from synalign.registry import Release
-from synalign.tables import schema
-
-MEANS = {"ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 0.5}
-COMPARED = {"difference": 0.0, "lower": -0.01, "upper": 0.01, "p_value": 1.0, "queries": 30, "seeds": 3}
-EVALUATION: dict[str, Any] = {
-    "retriever": "adapter", "seeds": 3, "documents_ranked": 9, "real_pairs": 4,
-    "scheme": "equal_mass", "validated": True, "reason": "best of three on 7 validation queries",
-    "gate": {"status": "passed", "reason": "not shown to lose more than 0.5 %"},
-    "test": {name: MEANS for name in (*ARMS, "treatment")}
-    | {f"{name}_minus_control": COMPARED for name in (*ARMS[1:], "treatment")}
-    | {f"{arm}_minus_{other}": COMPARED for arm, other in CONTRASTS},
-    "segments": {"head": {"control": 0.5, "treatment": 0.5, **COMPARED}},
-}  # fmt: skip
-DIGEST = "0123456789abcdef" * 4
-
-
-def manifests(digest: str = DIGEST) -> dict[str, dict[str, Any]]:
-    metrics: dict[str, dict[str, Any]] = {
-        "generate": {
-            "model": "synalign-embedded-writer",
-            "outcomes": {"ok": 4},
-            "ledger": {
-                "asked_for": 12,
-                "accepted": 9,
-                "rejected": {"over_length": 1},
-                "not_written": {"not_returned": 2},
-                "surplus": {"too_many": 5},
-            },
-        },
-        "screen": {"candidates": 9, "accepted": 6, "rejected": {"leak": 2, "inconsistent": 1}},
-        "align": {
-            "mmd2_held_out_before": 0.02,
-            "mmd2_held_out_after": 0.01,
-            "effective_sample_size": 5.0,
-            "synthetic": 9,
-        },
-        "evaluate": EVALUATION,
-    }
-    return {
-        step.name: {
-            "step": step.name,
-            "tables": {table: {"rows": 3, "digest": digest, "files": {}} for table in step.writes},
-            "metrics": metrics.get(step.name, {}),
-            "seconds": 1.5,
-        }
-        for step in flow.STEPS[:-1]
-    }
-
-
-@pytest.fixture
-def release(tmp_path: Path) -> Release:
-    folder = tmp_path / "assemble" / "training_set"
-    folder.mkdir(parents=True)
-    pq.write_table(schema("training_set").empty_table(), folder / "part-00000.parquet")
-    return Release("shop", "20260228T000000Z-20260301T000000Z", {"seed": 0, "a": {"b": [1]}}, manifests(), folder, ())
+from tests.registry.conftest import DIGEST, EVALUATION
 
 
 def client_of(uri: str) -> MlflowClient:
@@ -81,29 +25,25 @@ def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
     client = client_of(uri)
     run = client.get_run(done.run_id)
     assert run.info.status == "FINISHED"
-    assert run.data.params == {"seed": "0", "a.b": "[1]"}
-    assert run.data.metrics["align.mmd2_held_out_after"] == 0.01
-    assert run.data.metrics["generate.outcomes.ok"] == 4
-    assert run.data.metrics["evaluate.test.treatment_minus_control.lower"] == -0.01
-    assert run.data.metrics["assemble.training_set_rows"] == 3
-    ledger = {
-        key.removeprefix("ledger."): value for key, value in run.data.metrics.items() if key.startswith("ledger.")
-    }
-    assert (ledger["accepted"], ledger["rejected.leak"], ledger["rejected.copied"]) == (6, 2, 0)
-    assert (ledger["not_written.not_returned"], ledger["surplus.too_many"]) == (2, 5)
-    assert ledger["asked_for"] == ledger["accepted"] + ledger["rejected"] + ledger["not_written"] == 12
+    assert run.info.run_name == "2026-02-28 to 2026-03-01"
+    assert run.data.params == {"seed": "0", "sampling.batches": "3"}
+    assert run.data.metrics["alignment/mmd2_after"] == 0.01
+    assert [point.step for point in client.get_metric_history(done.run_id, "sampling/uncertainty")] == [1, 2, 3]
     inputs = {entry.dataset.name: entry for entry in run.inputs.dataset_inputs}
-    assert set(inputs) == {"pairs", "queries", "documents", "candidates", "weights", "evaluation", "training_set"}
+    assert set(inputs) == {"queries", "pairs", "documents", "training_set"}
     assert {tag.key: tag.value for tag in inputs["pairs"].tags}["sha256"] == DIGEST
     assert DIGEST.startswith(inputs["pairs"].dataset.digest)
     version = client.get_model_version("shop-training-set", "1")
     assert version.source == f"{run.info.artifact_uri}/training_set"
     for key, value in {"digest": DIGEST, "interval": release.interval, "rows": "3", "checks": "passed",
-                       "mmd2_held_out": "2.000e-02 -> 1.000e-02 with the aligned weights, which were not chosen",
-                       "synalign.status": "ready",
+                       "location": str(release.location), "synalign.status": "ready",
                        "writer": "synalign-embedded-writer", "scheme": "equal_mass", "weights_validated": "true",
                        "gate": "passed", "gate_reason": "not shown to lose more than 0.5 %"}.items():  # fmt: skip
         assert version.tags[key] == value
+    assert "failures" not in version.tags
+    assert version.description.startswith("All checks passed. 3 rows, 2026-02-28 to 2026-03-01.")
+    assert f"#/experiments/{run.info.experiment_id}/runs/{done.run_id}/artifacts/report.html" in version.description
+    assert run.data.tags["mlflow.note.content"].startswith("All checks passed.")
     artifacts = {entry.path for entry in client.list_artifacts(done.run_id)}
     assert artifacts == {"configuration.yaml", "evaluation", "experiment", "manifests", "training_set"}
     shown = Path(client.download_artifacts(done.run_id, "evaluation", str(tmp_path)))
@@ -128,8 +68,8 @@ def test_killed_between_any_two_calls_and_run_again_gives_one_complete_version(
     release: Release, tmp_path: Path, empty_database: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = ["create_experiment", "create_run", "create_registered_model", "create_model_version", "log_batch",
-             "log_inputs", "log_artifacts", "log_text", "set_terminated", "set_model_version_tag",
-             "set_registered_model_alias"]  # fmt: skip
+             "log_inputs", "log_artifacts", "log_text", "update_model_version", "update_run",
+             "set_model_version_tag", "set_registered_model_alias"]  # fmt: skip
     for name in calls:
         database = tmp_path / f"{name}.db"
         database.write_bytes(empty_database)
@@ -149,7 +89,10 @@ def test_killed_between_any_two_calls_and_run_again_gives_one_complete_version(
         versions = client.search_model_versions("name = 'shop-training-set'")
         assert [version.run_id for version in versions] == [done.run_id], name
         assert versions[0].tags["synalign.status"] == "ready", name
-        assert client.get_run(done.run_id).data.metrics["align.mmd2_held_out_after"] == 0.01, name
+        assert client.get_run(done.run_id).data.metrics["alignment/mmd2_after"] == 0.01, name
+        points = client.get_metric_history(done.run_id, "weights/cumulative_share")
+        assert [point.step for point in points] == list(range(101)), name
+        assert versions[0].description.startswith("All checks passed."), name
         assert client.get_model_version_by_alias("shop-training-set", "current").run_id == done.run_id, name
 
 

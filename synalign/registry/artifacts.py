@@ -1,0 +1,91 @@
+"""What a refresh's MLflow run keeps as files, as settings and as dataset inputs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+
+from synalign import flow, tables
+from synalign.evaluation.chart import chart
+from synalign.evaluation.report import report
+from synalign.experiment import TrainingSet, draft
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from synalign.registry.release import Release
+
+# MLflow's column for a dataset's digest holds 36 characters; the whole one goes into a tag of the input.
+_DIGEST_CHARACTERS = 36
+_LONGEST_SETTING = 500
+_DATASETS = {
+    "queries": "real traffic",
+    "pairs": "real pairs",
+    "documents": "documents",
+    "training_set": "the set that was made",
+}
+"""Tables that are datasets of the run, each with its context; the others are in the manifests."""
+
+
+def log_files(client: MlflowClient, release: Release, run_id: str, version: str) -> None:
+    """Log the set, the manifests, the configuration, the evaluation, and a plan to begin an A/B test with."""
+    client.log_artifacts(run_id, str(release.location), "training_set")
+    with tempfile.TemporaryDirectory() as folder:
+        for step, manifest in release.manifests.items():
+            path = Path(folder) / f"{step}.json"
+            path.write_text(json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False), encoding="utf-8")
+        client.log_artifacts(run_id, folder, "manifests")
+    client.log_text(run_id, report(release.evaluation), "evaluation/report.md")
+    if "test" in release.evaluation:
+        client.log_text(run_id, chart(release.evaluation["test"], release.evaluation["scheme"]), "evaluation/arms.svg")
+    client.log_text(run_id, yaml.safe_dump(release.configuration, sort_keys=False), "configuration.yaml")
+    trained = TrainingSet(model=release.model, version=version, digest=release.digest)
+    # The control stays open: what serves is known only when the test starts.
+    first = datetime.strptime(release.interval[-16:-8], "%Y%m%d").date()
+    plan = draft(release.retriever, trained, first, owner=release.configuration.get("owner"))
+    client.log_text(run_id, plan, "experiment/plan.yaml")
+
+
+def settings(release: Release) -> list[Param]:
+    """The settings that people compare: single values that define what is in the set, such as `sampling.batches`.
+
+    Lists, columns and prices are in `configuration.yaml`, as is all that decides only when, where and how fast.
+    """
+    defining = {key for step in flow.before("register") for key in step.settings}
+    found: dict[str, Any] = {}
+    for section, content in release.configuration.items():
+        if section in defining:
+            found |= (
+                {f"{section}.{key}": value for key, value in content.items()}
+                if isinstance(content, dict)
+                else {section: content}
+            )
+    single = {name: value for name, value in found.items() if isinstance(value, str | int | float)}
+    return [Param(name, str(value)[:_LONGEST_SETTING]) for name, value in single.items()]
+
+
+def datasets(release: Release) -> list[DatasetInput]:
+    """What the refresh read and made, each with schema, source, rows and digest."""
+    return [_dataset(release, table, context) for table, context in _DATASETS.items()]
+
+
+def _dataset(release: Release, table: str, context: str) -> DatasetInput:
+    manifest = release.manifests[flow.writer(table).name]["tables"][table]
+    fields = [
+        {"name": field.name, "type": str(field.type), "required": not field.nullable} for field in tables.schema(table)
+    ]
+    dataset = Dataset(
+        name=table,
+        digest=manifest["digest"][:_DIGEST_CHARACTERS],
+        source_type="local",
+        source=json.dumps({"uri": str(release.folders[table])}),
+        schema=json.dumps({"mlflow_colspec": fields}),
+        profile=json.dumps({"num_rows": manifest["rows"]}),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", context), InputTag("sha256", manifest["digest"])])

@@ -1,0 +1,203 @@
+"""What people read in MLflow, in Markdown: what they need first, then how to load the set.
+
+Lists show only the beginning of a description, and show Markdown as it is written: first lines are plain text.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import TYPE_CHECKING, Any
+
+from synalign.evaluation.report import difference
+from synalign.generation.ledger import whole_ledger
+from synalign.registry.attachment import REPORT
+from synalign.registry.pages import experiment_path, model_path
+from synalign.report.formats import count, counted, figure, p_value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from synalign.experiment.plan import Arm, ExperimentPlan
+    from synalign.registry.release import Release
+
+# What would end a table's cell, or be read as HTML.
+_CELL = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "`": "'", "\n": " "})
+
+
+def interval_name(interval: str) -> str:
+    """A data interval for people; sorts by time.
+
+    Examples:
+        >>> interval_name("20260228T000000Z-20260301T000000Z")
+        '2026-02-28 to 2026-03-01'
+        >>> interval_name("20260228T060000Z-20260228T120000Z")
+        '2026-02-28 06:00 to 2026-02-28 12:00'
+    """
+    start, end = (datetime.strptime(moment, "%Y%m%dT%H%M%SZ") for moment in interval.split("-"))
+    whole = start.time() == end.time() == time()
+    kind = "%Y-%m-%d" if whole else "%Y-%m-%d %H:%M"
+    return f"{start:{kind}} to {end:{kind}}"
+
+
+def of_experiment(retriever: str) -> str:
+    """Of the MLflow experiment that holds a retriever's refreshes."""
+    return (
+        f"Refreshes of the training set of the retriever {retriever}: one run per training set, named by its data "
+        f"interval.\n\n"
+        f"Each run has the report (`{REPORT}`), the set itself, the manifests of all steps and the configuration "
+        "among its artefacts. Figures are grouped: `alignment/` distance to real traffic before and after, "
+        "`weights/` how even the set's weights are, `retriever/` what retrievers trained on it do, `ledger/` where "
+        "every query that was asked for ended, `rows/`, `cost/`, `seconds/`. Series: `sampling/uncertainty` by batch, "
+        "`weights/cumulative_share` by per cent of the synthetic rows, heaviest first.\n\n"
+        f"Versions: [{retriever}-training-set]({model_path(f'{retriever}-training-set')})."
+    )
+
+
+def of_model(retriever: str, experiment_id: str) -> str:
+    """Of the registered model that holds a retriever's training sets."""
+    model = f"{retriever}-training-set"
+    return (
+        f"Training sets of the retriever {retriever}: real pairs and written queries, each with a weight. One version "
+        "per refresh; the alias `current` names the newest that passed its checks.\n\n"
+        f"{_loading(f'models:/{model}@current')}\n\n"
+        f"How each version was made: [refresh/{retriever}]({experiment_path(experiment_id)})."
+    )
+
+
+def of_release(release: Release, load: str, links: Sequence[tuple[str, str]] = ()) -> str:
+    """Of a refresh's run, or of its version.
+
+    Args:
+        release: The release.
+        load: MLflow's address of the training set, such as `models:/shop-training-set/3`.
+        links: Texts and addresses of pages to go on to.
+    """
+    verdict = f"{counted(len(release.failures), 'check')} failed" if release.failures else "All checks passed"
+    first = f"{verdict}. {count(release.rows('training_set'))} rows, {interval_name(release.interval)}."
+    failures = "\n".join(f"- Check failed: {_cell(failure)}." for failure in release.failures)
+    linked = " | ".join(f"[{text}]({address})" for text, address in links)
+    parts = [first, failures, linked, _table(_rows(release)), _loading(load)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def of_plans(retriever: str) -> str:
+    """Of the MLflow experiment that holds a retriever's A/B tests."""
+    return (
+        f"A/B tests of the retriever {retriever}: one run per plan, named by its id.\n\n"
+        "Each run has the plan (`plan.json`), how a unit gets its arm (`ASSIGNMENT.md`) and the read-outs among its "
+        "artefacts. The step of its metrics is the look, one a day; the newest verdict is in its tags.\n\n"
+        f"What serves: [{retriever}]({model_path(retriever)})."
+    )
+
+
+def of_plan(plan: ExperimentPlan) -> str:
+    """Of an A/B test's run."""
+    arms = [(f"{arm.name.title()}", f"{arm.model_uri}, trained on {_trained_on(arm)}") for arm in plan.arms]
+    rows = [
+        ("Decides", f"{plan.primary.name}, by an effect of at least {100 * plan.minimum_detectable_effect:g} %"),
+        ("Runs", f"{plan.start} to {plan.stop}, {100 * plan.treatment_share:g} % of units in the treatment"),
+        ("Units per arm", f"{count(plan.sample_size_per_arm)}, some {plan.expected_days} days"),
+        *arms,
+        ("Owner", plan.owner),
+        ("Plan's SHA-256", plan.digest),
+    ]
+    return f"{plan.hypothesis}\n\n{_table(rows)}"
+
+
+def of_record(retriever: str) -> str:
+    """Of the MLflow experiment that is the record of what served."""
+    return (
+        f"What served as the retriever {retriever}, and who decided it: one run per event, each with the SHA-256 of "
+        f"the one before. It is written by SynAlign alone and only at its end: edit nothing here.\n\n"
+        f"`synalign lineage {retriever}` reads it and checks every link."
+    )
+
+
+def of_retriever(retriever: str) -> str:
+    """Of the registered model that names what serves and what is tried."""
+    return (
+        f"Retrievers that served or were tried as {retriever}, one version per arm of an A/B test. The alias "
+        "`champion` names what serves, `challenger` what is tried.\n\n"
+        "A version only points to its retriever: the tag `model_uri` says where it is. Move aliases by "
+        "`synalign experiment`, which says so in the record.\n\n"
+        f"Trained on: [{retriever}-training-set]({model_path(f'{retriever}-training-set')})."
+    )
+
+
+def _rows(release: Release) -> list[tuple[str, str]]:
+    evaluation = release.evaluation
+    found = [
+        ("Rows", f"{_split(release)}, written by {release.writer}"),
+        ("Asked for", _ledger(release)),
+        ("Squared MMD to held-out queries", _distance(release)),
+        ("Weights", f"{evaluation['scheme']}: {evaluation['reason']}"),
+    ]
+    if "test" in evaluation:
+        found.append(("Test nDCG@10", _test(evaluation["test"])))
+    found.append(("Gate", f"{evaluation['gate']['status']}: {evaluation['gate']['reason']}"))
+    return [*found, ("SHA-256", release.digest)]
+
+
+def _split(release: Release) -> str:
+    """Such as `1,544 real train, 450 real test, 1,073 synthetic train`."""
+    sizes = {
+        name.removesuffix("_rows").replace("_", " "): rows
+        for name, rows in release.metrics("assemble").items()
+        if name.endswith("_rows")
+    }
+    return ", ".join(f"{count(rows)} {name}" for name, rows in sorted(sizes.items())) or "none"
+
+
+def _ledger(release: Release) -> str:
+    ledger = whole_ledger(release.metrics("generate"), release.metrics("screen"))
+    rejected, missing = (sum(ledger[part].values()) for part in ("rejected", "not_written"))
+    return (
+        f"{count(ledger['asked_for'])} queries = {count(ledger['accepted'])} accepted + {count(rejected)} rejected "
+        f"+ {count(missing)} not written"
+    )
+
+
+def _distance(release: Release) -> str:
+    """Squared MMD to held-out queries before and after alignment, and whether that is the set's."""
+    found = release.metrics("align")
+    if "mmd2_held_out_before" not in found:
+        return "not measured: no held-out query"
+    before, after = (figure(found[f"mmd2_held_out_{when}"], 3) for when in ("before", "after"))
+    chance = f", {p_value(found['mmd2_held_out_p_value'])}" if "mmd2_held_out_p_value" in found else ""
+    others = "" if release.evaluation["scheme"] == "aligned" else "; with the aligned weights, which were not chosen"
+    return f"{before} \u2192 {after}{chance}{others}"
+
+
+def _test(test: dict[str, Any]) -> str:
+    control, treatment = (test[arm]["ndcg_at_10"] for arm in ("control", "treatment"))
+    return (
+        f"{treatment:.4f} with the set, {control:.4f} with real pairs alone: "
+        f"{difference(test['treatment_minus_control'])}"
+    )
+
+
+def _trained_on(arm: Arm) -> str:
+    trained = arm.training_set
+    return f"{trained.model} version {trained.version}" if trained else "what is not recorded"
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    body = "\n".join(f"| {name} | {_cell(text)} |" for name, text in rows)
+    return f"| | |\n|---|---|\n{body}"
+
+
+def _cell(text: str) -> str:
+    """A stranger's text in a cell of a table."""
+    return text.translate(_CELL).replace("](", "]\\(")
+
+
+def _loading(address: str) -> str:
+    return (
+        "To train on it:\n\n```python\n"
+        "import mlflow\n"
+        "import pandas as pd\n"
+        "\n"
+        f'rows = pd.read_parquet(mlflow.artifacts.download_artifacts("{address}"))\n'
+        'train = rows[rows["split"] == "train"]  # query, document, weight\n'
+        "```"
+    )

@@ -1,0 +1,156 @@
+"""The figures of a refresh that people compare in MLflow: few, and grouped by what stands before the slash.
+
+All others are in the manifests, among the run's artefacts. Two figures are series, drawn by MLflow as lines:
+`sampling/uncertainty` by batch and `weights/cumulative_share` by per cent of the synthetic rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from mlflow.entities import Metric
+
+from synalign.generation.ledger import ledger_figures, whole_ledger
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from synalign.registry.release import Release
+
+LONGEST_SERIES = 500
+"""Points of a series; a longer one is thinned evenly, its steps stay true."""
+
+_TABLES = ("queries", "documents", "pairs", "candidates", "training_set")
+_ALIGNMENT = {
+    "mmd2_before": ("mmd2_held_out_before", "mmd2_before"),
+    "mmd2_after": ("mmd2_held_out_after", "mmd2_after"),
+    "p_value": ("mmd2_held_out_p_value",),
+    "effective_sample_size": ("effective_sample_size",),
+}
+_COST = ("money", "tokens_in", "tokens_out", "requests")
+_COMPARED = {"difference": "difference", "difference_lower": "lower", "difference_upper": "upper", "p_value": "p_value"}
+
+
+def metrics(release: Release, at: int) -> list[Metric]:
+    """All that is logged of a release, single figures and series.
+
+    Args:
+        release: The release.
+        at: The time of every point, in milliseconds since 1970: the same each time, so that what is logged twice is
+            kept once.
+
+    Raises:
+        RunError: The ledger does not add up.
+    """
+    points = [Metric(name, float(value), at, 0) for name, value in figures(release).items()]
+    for name, line in series(release).items():
+        points += [Metric(name, value, at, step) for step, value in line]
+    return points
+
+
+def figures(release: Release) -> dict[str, float]:
+    """Single figures by name, such as `ledger/rejected.leak`; what was not measured is left out.
+
+    Those of `alignment` are of the aligned weights, whether they were chosen or not, and on held-out queries where
+    there are any; those of `weights` are of the synthetic rows of the training set.
+
+    Raises:
+        RunError: The ledger does not add up.
+    """
+    ledger = whole_ledger(release.metrics("generate"), release.metrics("screen"))
+    groups: dict[str, Mapping[str, float]] = {
+        "alignment": _alignment(release.metrics("align")),
+        "weights": _weights(synthetic_weights(release)),
+        "retriever": _retriever(release.evaluation.get("test", {})),
+        "rows": {table: release.rows(table) for table in _TABLES},
+        "ledger": ledger_figures(ledger),
+        "cost": {name: value for name, value in release.metrics("generate").items() if name in _COST},
+        "seconds": _seconds(release),
+    }
+    return {f"{group}/{name}": value for group, content in groups.items() for name, value in content.items()}
+
+
+def series(release: Release) -> dict[str, list[tuple[int, float]]]:
+    """Series by name, each as steps and values.
+
+    `sampling/uncertainty`: the variance of each batch's anchor when it was picked, what the sampler did not know yet;
+    1 is before anything was shown. `weights/cumulative_share`: the share of the synthetic weight that the heaviest
+    rows hold, by per cent of the rows; equal weights give a straight line.
+    """
+    found = {
+        "sampling/uncertainty": [*enumerate(_uncertainty(release), start=1)],
+        "weights/cumulative_share": [*_cumulative_share(synthetic_weights(release))],
+    }
+    return {name: _thinned(line) for name, line in found.items() if line}
+
+
+def synthetic_weights(release: Release) -> NDArray[np.float64]:
+    """Weights of the training set's synthetic rows, (s,), heaviest first."""
+    rows = pq.read_table(release.location, columns=["source", "weight"])
+    weights = rows.filter(pc.equal(rows["source"], "synthetic"))["weight"].to_numpy()
+    return np.sort(weights)[::-1]
+
+
+def _alignment(found: dict[str, Any]) -> dict[str, float]:
+    values = {
+        name: next(float(found[key]) for key in keys if key in found)
+        for name, keys in _ALIGNMENT.items()
+        if any(key in found for key in keys)
+    }
+    if values.get("mmd2_after", 0.0) > 0.0:
+        values["times_closer"] = values["mmd2_before"] / values["mmd2_after"]
+    return values
+
+
+def _weights(weights: NDArray[np.float64]) -> dict[str, float]:
+    """Kish's effective sample size, (sum w)^2 / sum w^2, its share of the rows, and what the heaviest row holds."""
+    total = float(weights.sum())
+    if total <= 0.0:
+        return {}
+    effective = total**2 / float(np.square(weights).sum())
+    return {
+        "effective_sample_size": effective,
+        "effective_share": effective / len(weights),
+        "largest_share": float(weights[0]) / total,
+    }
+
+
+def _retriever(test: dict[str, Any]) -> dict[str, float]:
+    if not test:
+        return {}
+    arms = ("control", "treatment", "unweighted")
+    scores = {f"ndcg_at_10_{arm}": test[arm]["ndcg_at_10"] for arm in arms if arm in test}
+    compared = test["treatment_minus_control"]
+    return scores | {name: compared[key] for name, key in _COMPARED.items() if key in compared}
+
+
+def _seconds(release: Release) -> dict[str, float]:
+    seconds = {step: float(manifest["seconds"]) for step, manifest in release.manifests.items()}
+    return {**seconds, "total": sum(seconds.values())}
+
+
+def _uncertainty(release: Release) -> list[float]:
+    rows = pq.read_table(release.folders["demonstrations"], columns=["position", "variance"])
+    values: list[float] = rows.filter(pc.equal(rows["position"], 0))["variance"].to_pylist()
+    return values
+
+
+def _cumulative_share(weights: NDArray[np.float64]) -> Iterator[tuple[int, float]]:
+    total = float(weights.sum())
+    if total <= 0.0:
+        return
+    held = np.concatenate([[0.0], np.cumsum(weights)]) / total
+    for per_cent in range(101):
+        yield per_cent, float(held[round(per_cent / 100 * len(weights))])
+
+
+def _thinned(line: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """The whole line, or evenly picked points with its first and its last."""
+    if len(line) <= LONGEST_SERIES:
+        return line
+    picked = np.linspace(0, len(line) - 1, LONGEST_SERIES).round().astype(int)
+    return [line[index] for index in picked]

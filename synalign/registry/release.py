@@ -1,0 +1,74 @@
+"""What one refresh hands to the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from synalign.tables import content_id
+
+
+class Release(NamedTuple):
+    """What is to be registered.
+
+    Attributes:
+        retriever: Name of the retriever.
+        interval: Name of the data interval.
+        configuration: The whole configuration, as plain data.
+        manifests: Manifest of every step before this one, by step.
+        folders: Folder of every table of the run, by table.
+        failures: Checks that did not pass, each as a sentence; empty when all did.
+    """
+
+    retriever: str
+    interval: str
+    configuration: dict[str, Any]
+    manifests: dict[str, dict[str, Any]]
+    folders: Mapping[str, Path]
+    failures: tuple[str, ...]
+
+    @property
+    def model(self) -> str:
+        """Name of the registered model."""
+        return f"{self.retriever}-training-set"
+
+    @property
+    def location(self) -> Path:
+        """Folder of the training set."""
+        return self.folders["training_set"]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the training set."""
+        return str(self.manifests["assemble"]["tables"]["training_set"]["digest"])
+
+    @property
+    def writer(self) -> str:
+        """The language model that wrote the queries."""
+        return str(self.metrics("generate").get("model", "unknown"))
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """Figures of the step *evaluate*."""
+        return self.metrics("evaluate")
+
+    @property
+    def key(self) -> str:
+        """What makes it this release: retriever, interval, bytes of the training set, its evaluation and its checks."""
+        gate = self.evaluation["gate"]
+        evaluated = (self.evaluation["reason"], gate["status"], gate["reason"])
+        return content_id(self.retriever, self.interval, self.digest, *evaluated, *self.failures)
+
+    def metrics(self, step: str) -> dict[str, Any]:
+        """Figures of a step."""
+        figures: dict[str, Any] = self.manifests[step]["metrics"]
+        return figures
+
+    def rows(self, table: str) -> int:
+        """How many rows a table has."""
+        return next(
+            int(manifest["tables"][table]["rows"])
+            for manifest in self.manifests.values()
+            if table in manifest["tables"]
+        )

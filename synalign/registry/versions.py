@@ -1,0 +1,124 @@
+"""Versions of training sets, read back: where one lies, and all that MLflow keeps of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from synalign.errors import RegistryError, listed
+from synalign.registry.connection import alias_of, connected, version_of
+from synalign.registry.training_sets import ALIAS
+
+SUFFIX = "-training-set"
+"""What the name of a registered model adds to its retriever's."""
+
+
+class Version(NamedTuple):
+    """A version of a registered training set.
+
+    Attributes:
+        model: Name of the registered model.
+        version: Its version.
+        interval: Name of the data interval.
+        digest: Digest of the training set.
+        location: Folder where the run that made it wrote the training set.
+        run_id: The MLflow run.
+    """
+
+    model: str
+    version: str
+    interval: str
+    digest: str
+    location: Path
+    run_id: str
+
+    @property
+    def retriever(self) -> str:
+        """Name of the retriever."""
+        return self.model.removesuffix(SUFFIX)
+
+    @property
+    def name(self) -> str:
+        """What people call it, such as `shop@3`."""
+        return f"{self.retriever}@{self.version}"
+
+
+class Kept(NamedTuple):
+    """What MLflow keeps of a version.
+
+    Attributes:
+        training_set: Folder of the Parquet files.
+        manifests: Manifest of every step before it was registered, by step.
+        configuration: The configuration of its run, as plain data.
+    """
+
+    training_set: Path
+    manifests: dict[str, dict[str, Any]]
+    configuration: dict[str, Any]
+
+
+def find(model: str, version: str, uri: str) -> Version:
+    """A version of a training set.
+
+    Args:
+        model: Name of the registered model.
+        version: A number, or the alias `current`.
+        uri: MLflow's address.
+
+    Raises:
+        RegistryError: There is no such version, or MLflow cannot be reached; the message lists those there are.
+    """
+    with connected(uri, "ask again") as client:
+        found = alias_of(client, model, version) if version == ALIAS else version_of(client, model, version)
+        if found is None or not {"digest", "interval", "location"} <= found.tags.keys():
+            raise RegistryError(
+                f"{model} has no {'alias' if version == ALIAS else 'complete version'} {version!r}.",
+                remedy=_what_there_is(client, model),
+            )
+        return _version(found)
+
+
+def fetch(version: Version, folder: Path, uri: str) -> Kept:
+    """Copy what MLflow keeps of a version into a folder.
+
+    Raises:
+        RegistryError: It is not there, or MLflow cannot be reached.
+    """
+    with connected(uri, "ask again") as client:
+        try:
+            places = {
+                name: Path(client.download_artifacts(version.run_id, name, str(folder)))
+                for name in ("training_set", "manifests", "configuration.yaml")
+            }
+        except OSError as error:
+            raise RegistryError(
+                f"the artefacts of {version.name} cannot be read: {error}.",
+                cause="they were removed, or MLflow's artefact store is not reachable from this machine",
+                remedy=f"look at run {version.run_id} in MLflow",
+            ) from error
+    manifests = {path.stem: json.loads(path.read_bytes()) for path in sorted(places["manifests"].glob("*.json"))}
+    configuration = yaml.safe_load(places["configuration.yaml"].read_text(encoding="utf-8"))
+    return Kept(places["training_set"], manifests, configuration)
+
+
+def _version(found: ModelVersion) -> Version:
+    tags = found.tags
+    return Version(
+        found.name, str(found.version), tags["interval"], tags["digest"], Path(tags["location"]), found.run_id
+    )
+
+
+def _what_there_is(client: MlflowClient, model: str) -> str:
+    """What could be asked for instead: the model's versions, or the models."""
+    versions = sorted((int(one.version) for one in client.search_model_versions(f"name = '{model}'")), reverse=True)
+    if versions:
+        return f"its versions are {listed([str(number) for number in versions])}"
+    models = sorted(one.name for one in client.search_registered_models() if one.name.endswith(SUFFIX))
+    if models:
+        return f"the training sets in this MLflow are {listed(models)}"
+    return "this MLflow has no training set: run `synalign refresh` first, or check MLFLOW_TRACKING_URI"

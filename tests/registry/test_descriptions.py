@@ -1,0 +1,45 @@
+"""What people read in MLflow."""
+
+from synalign.registry import Release, descriptions
+
+
+def test_the_first_line_is_a_verdict_in_plain_text(release: Release) -> None:
+    text = descriptions.of_release(release, "models:/shop-training-set/1")
+    assert text.splitlines()[0] == "All checks passed. 3 rows, 2026-02-28 to 2026-03-01."
+    one = release._replace(failures=("effective share 0.01 is below 0.1",))
+    assert descriptions.of_release(one, "x").startswith("1 check failed. 3 rows")
+    assert "- Check failed: effective share 0.01 is below 0.1." in descriptions.of_release(one, "x")
+
+
+def test_counts_and_figures_are_those_of_the_manifests(release: Release) -> None:
+    text = descriptions.of_release(release, "models:/shop-training-set/1", [("Report", "#/there")])
+    assert "| Asked for | 12 queries = 6 accepted + 4 rejected + 2 not written |" in text
+    assert "| Rows | 2 real train, 5 synthetic train, written by synalign-embedded-writer |" in text
+    assert "| 0.02 \u2192 0.01, p &lt; 0.001; with the aligned weights, which were not chosen |" in text
+    assert "| Test nDCG@10 | 0.5000 with the set, 0.5000 with real pairs alone: +0.0000 [-0.0100, +0.0100] |" in text
+    assert "[Report](#/there)" in text
+    assert 'mlflow.artifacts.download_artifacts("models:/shop-training-set/1")' in text
+
+
+def test_names_from_outside_stay_in_their_cell_as_text(release: Release) -> None:
+    release.manifests["generate"]["metrics"]["model"] = "a|b`<img src=x onerror=alert(1)>`\n# heading [x](javascript:y)"
+    text = descriptions.of_release(release, "x")
+    assert "<img" not in text
+    assert "written by a\\|b'&lt;img src=x onerror=alert(1)&gt;' # heading [x]\\(javascript:y) |" in text
+
+
+def test_a_release_without_evaluation_says_so_and_no_more(release: Release) -> None:
+    release.manifests["align"]["metrics"] = {"effective_sample_size": 5.0}
+    release.manifests["evaluate"]["metrics"] = {
+        "scheme": "aligned", "validated": False, "reason": "not validated",
+        "gate": {"status": "off", "reason": "no gate is set"},
+    }  # fmt: skip
+    text = descriptions.of_release(release, "x")
+    assert "not measured: no held-out query" in text
+    assert "Test nDCG@10" not in text
+
+
+def test_intervals_within_a_day_show_their_hours() -> None:
+    names = [descriptions.interval_name(f"20260228T{start}0000Z-20260228T{start + 1}0000Z") for start in (10, 11, 12)]
+    assert names == sorted(names)
+    assert names[0] == "2026-02-28 10:00 to 2026-02-28 11:00"
