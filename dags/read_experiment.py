@@ -10,16 +10,11 @@ Only light modules are imported here: this file is parsed all day long.
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.python import ShortCircuitOperator
@@ -27,11 +22,12 @@ from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TriggerRul
 
 from synalign.config import Configuration, Experiment
 from synalign.experiment import approval, store
+from synalign.experiment.pages import TASKS, dag_page
+from synalign.orchestration import alerts, retries
+from synalign.orchestration.operators import PYTHON, JobOperator, SparkJobOperator
 from synalign.retrievers import retriever_files, valid
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
-# Set by the deployment; where Airflow and the jobs share one environment it is this very Python.
-PYTHON = os.environ.get("SYNALIGN_PYTHON", sys.executable)
 
 # The last whole day (UTC) before the end of the data interval, whatever the hour of the schedule; a run triggered by
 # hand may have no interval.
@@ -64,30 +60,34 @@ def experiment_dag(path: Path, configuration: Configuration, experiment: Experim
     with DAG(
         dag_id=f"read_experiment__{retriever}",
         description=f"Reads out the A/B tests of {retriever}.",
-        doc_md=__doc__,
+        doc_md=dag_page(configuration),
         schedule=CronDataIntervalTimetable(experiment.cron, timezone="UTC"),
         start_date=datetime.combine(configuration.schedule.start, datetime.min.time(), UTC),
         # A read-out counts everything since the start: a missed day is in the next one.
         catchup=False,
         # The next day is read out while a person still thinks about this one.
         max_active_runs=16,
-        default_args={"owner": configuration.owner, "retries": 1, "retry_delay": timedelta(minutes=1)},
+        default_args={
+            "owner": configuration.owner,
+            "on_failure_callback": [alerts.Failure(notifier) for notifier in configuration.alerts.notifiers],
+            **retries.DEFAULTS,
+        },
         tags=["synalign", "experiment", retriever],
     ) as dag:
         running = ShortCircuitOperator(
             task_id="experiment",
             python_callable=_running,
             op_kwargs={"retriever": retriever, "day": DAY},
-            doc_md="Finds the experiment that ran on the day; without one the other tasks are skipped.",
+            doc_md=TASKS["experiment"],
         )
         verdict = ShortCircuitOperator(
             task_id="verdict",
             python_callable=approval.question,
             op_kwargs={"retriever": retriever, "experiment": EXPERIMENT, "day": DAY},
-            doc_md="Says the verdict; the other tasks are skipped unless it is `ship`.",
+            doc_md=TASKS["verdict"],
         )
         # A refusal skips the task right after `approve`; two tasks further on each kind of answer has its own.
-        approved = EmptyOperator(task_id="approved", doc_md="Skipped where the answer is no, or there is none.")
+        approved = EmptyOperator(task_id="approved", doc_md=TASKS["approved"])
         running >> _read_out(path, retriever) >> verdict >> _approve(experiment) >> approved
         approved >> [_decide(path, "promote"), _decide(path, "reject", trigger_rule=TriggerRule.ALL_SKIPPED)]
     return dag
@@ -100,13 +100,12 @@ def _running(retriever: str, day: str) -> str | None:
 
 
 def _read_out(path: Path, retriever: str) -> BaseOperator:
-    return SparkSubmitOperator(
+    return SparkJobOperator(
         task_id="read_out",
         application=str(JOBS / "read_experiment.py"),
         application_args=["--config", str(path), "--experiment", EXPERIMENT, "--day", DAY],
         name=f"synalign read_experiment {retriever}",
-        env_vars={"PYSPARK_PYTHON": PYTHON, "PYSPARK_DRIVER_PYTHON": PYTHON},
-        doc_md="Adds up exposures and outcomes, checks them, and writes the day's read-out.",
+        doc_md=TASKS["read_out"],
     )
 
 
@@ -119,7 +118,8 @@ def _approve(experiment: Experiment) -> BaseOperator:
         response_timeout=timedelta(hours=experiment.approval_hours),
         # An answer within seconds can be lost (the scheduler takes the task for failed): it is asked for again.
         retries=3,
-        doc_md="Asks a person; no answer in time is a no.",
+        retry_policy=None,
+        doc_md=TASKS["approve"],
     )
 
 
@@ -127,7 +127,7 @@ def _decide(path: Path, decision: str, **arguments: Any) -> BaseOperator:
     """What a yes or a no leads to. What a person or a plan wrote reaches the shell as variables, never as its code."""
     command = shlex.join([PYTHON, str(JOBS / "decide_experiment.py"), decision, "--config", str(path)])
     options = '--experiment "$EXPERIMENT" --day "$DAY" --readout "$READOUT" --by "$BY" --at "$AT"'
-    return BashOperator(
+    return JobOperator(
         task_id=decision,
         bash_command=f"exec {command} {options}",
         env={
@@ -137,12 +137,7 @@ def _decide(path: Path, decision: str, **arguments: Any) -> BaseOperator:
             "BY": f"{{{{ {ANSWER}.get('by', '') }}}}",
             "AT": f"{{{{ {ANSWER}.get('at', '') }}}}",
         },
-        append_env=True,
-        output_processor=json.loads,
-        doc_md={
-            "promote": "Moves the alias `champion` and records who said so, when, and why.",
-            "reject": "Records that a person said no, or nobody answered.",
-        }[decision],
+        doc_md=TASKS[decision],
         **arguments,
     )
 

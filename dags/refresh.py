@@ -7,27 +7,38 @@ with the Python named by $SYNALIGN_PYTHON. Only light modules are imported here:
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
-import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Metadata, get_parsing_context, task
+from airflow.sdk import (
+    DAG,
+    Asset,
+    BaseOperator,
+    CronDataIntervalTimetable,
+    Metadata,
+    Param,
+    TaskGroup,
+    get_parsing_context,
+    task,
+)
 
-from synalign import flow
+from synalign import flow, overrides
 from synalign.config import Configuration
-from synalign.deferral import WaitingJobOperator
+from synalign.errors import SynAlignError
+from synalign.orchestration import alerts, retries, task_pages
+from synalign.orchestration.deferral import WaitingJobOperator
+from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator, SparkJobOperator
 from synalign.retrievers import retriever_files, valid
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
-# Set by the deployment; where Airflow and the jobs share one environment it is this very Python.
-PYTHON = os.environ.get("SYNALIGN_PYTHON", sys.executable)
+KINDS = (*task_pages.CODES, SynAlignError)
+LINKS = {"register": (TRACKING_RUN,), "report": (REPORT, TRACKING_RUN)}
+# What the trigger form changes; rendered for each run, by the DAG's own macro.
+CHANGES = {overrides.VARIABLE: "{{ changes(params) }}"}
 
 
 def refresh_dag(path: Path, configuration: Configuration) -> DAG:
@@ -37,47 +48,72 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
         path: Its YAML file; the jobs read it again.
         configuration: What stands in it.
     """
-    schedule = configuration.schedule
+    schedule, form = configuration.schedule, overrides.fields(configuration)
     with DAG(
         dag_id=f"refresh__{configuration.retriever}",
         description=configuration.description or f"Refreshes the training set of {configuration.retriever}.",
-        doc_md=_documentation(configuration),
+        doc_md=task_pages.refresh_page(configuration, {kind: retries.in_words(kind.exit_code) for kind in KINDS}),
         schedule=CronDataIntervalTimetable(schedule.cron, timezone="UTC"),
         start_date=datetime.combine(schedule.start, datetime.min.time(), UTC),
         catchup=schedule.catchup,
         # Steps of one interval never interleave, and an interval may build on what the one before it showed.
         max_active_runs=1,
-        default_args={"owner": configuration.owner, "retries": 1, "retry_delay": timedelta(minutes=1)},
-        tags=["synalign", "refresh", configuration.retriever],
+        params={field.key: _param(field) for field in form},
+        user_defined_macros={"changes": partial(overrides.changed, form)},
+        deadline=alerts.deadline(configuration.alerts),
+        default_args={
+            "owner": configuration.owner,
+            "on_failure_callback": [alerts.Failure(notifier) for notifier in configuration.alerts.notifiers],
+            **retries.DEFAULTS,
+        },
+        tags=["synalign", "refresh", configuration.retriever, configuration.task],
     ) as dag:
-        tasks = {step.name: _task(step, path, configuration) for step in flow.STEPS}
+        tasks: dict[str, BaseOperator] = {}
+        for group in task_pages.GROUPS:
+            with TaskGroup(
+                group.id,
+                group_display_name=group.title,
+                tooltip=group.purpose,
+                doc_md=group.purpose,
+                prefix_group_id=False,
+            ):
+                tasks |= {name: _task(flow.step(name), path, configuration) for name in group.steps}
+                if "register" in group.steps:
+                    _publish(configuration, tasks["register"].output)
         for step in flow.STEPS:
             for before in sorted(_direct(step.name)):
                 tasks[before] >> tasks[step.name]
-        _publish(configuration, tasks["register"].output)
     return dag
+
+
+def _param(field: overrides.Field) -> Param:
+    return Param(
+        field.value, title=field.title, section=field.section, description_md=field.description, **field.schema
+    )
 
 
 def _task(step: flow.Step, path: Path, configuration: Configuration) -> BaseOperator:
     application = str(JOBS / f"{step.job}.py")
     arguments = ["--config", str(path), "--step", step.name]
     interval = ["--start", "{{ data_interval_start.isoformat() }}", "--end", "{{ data_interval_end.isoformat() }}"]
-    common: dict[str, Any] = {"task_id": step.name, "doc_md": step.purpose}
+    common: dict[str, Any] = {
+        "task_id": step.name,
+        "doc_md": task_pages.step_page(step),
+        "links": LINKS.get(step.name, ()),
+    }
     if step.engine == "spark":
-        return SparkSubmitOperator(
+        return SparkJobOperator(
             application=application,
             application_args=[*arguments, *interval],
             name=f"synalign {step.name} {configuration.retriever}",
-            env_vars={"PYSPARK_PYTHON": PYTHON, "PYSPARK_DRIVER_PYTHON": PYTHON},
+            env_vars=CHANGES,
             **common,
         )
     # Paths are quoted; Airflow's own times need no quotes. `exec` hands Airflow's signals to the job itself.
     command = shlex.join([PYTHON, application, *arguments])
-    bash_command = f"exec {command} {' '.join(interval)}"
-    if step.name == "generate" and configuration.generation.mode == "batch":
-        return WaitingJobOperator(bash_command=bash_command, **common)
-    # A job's last line is its summary; as the task's return value people see it in the UI.
-    return BashOperator(bash_command=bash_command, append_env=True, output_processor=json.loads, **common)
+    waits = step.name == "generate" and configuration.generation.mode == "batch"
+    operator = WaitingJobOperator if waits else JobOperator
+    return operator(bash_command=f"exec {command} {' '.join(interval)}", env=CHANGES, **common)
 
 
 def _publish(configuration: Configuration, registration: Any) -> None:
@@ -88,14 +124,18 @@ def _publish(configuration: Configuration, registration: Any) -> None:
         group="synalign",
     )
 
-    @task(
-        task_id="publish", outlets=[asset], doc_md="Emits the training set's asset with version, digest and location."
-    )
+    @task(task_id="publish", outlets=[asset], doc_md=PUBLISH_PAGE)
     def publish(registration: dict[str, Any]) -> Iterator[Metadata]:
         keys = ("version", "digest", "location", "current", "model", "run_id")
         yield Metadata(asset, extra={key: registration["metrics"][key] for key in keys})
 
     publish(registration)
+
+
+PUBLISH_PAGE = (
+    "Emits the training set's asset with version, digest and location: DAGs that are scheduled on it start now.\n\n"
+    f"**Reads** the summary of `register`. **When it fails**, Airflow itself is at fault. {task_pages.AFTERWARDS}"
+)
 
 
 def _direct(name: str) -> set[str]:
@@ -108,11 +148,6 @@ def _direct(name: str) -> set[str]:
 def _all_upstream(name: str) -> set[str]:
     nearest = flow.upstream(name)
     return nearest.union(*(_all_upstream(near) for near in nearest))
-
-
-def _documentation(configuration: Configuration) -> str:
-    steps = "\n".join(f"1. **{step.name}**: {step.purpose}" for step in flow.STEPS)
-    return f"{configuration.description}\n\n{steps}\n\nRegisters `{configuration.retriever}-training-set` in MLflow."
 
 
 wanted = get_parsing_context().dag_id

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from synalign import flow, retrievers
+from synalign import flow, outcome, overrides, retrievers
 from synalign.errors import SynAlignError
 from synalign.run import Attempt, Interval, Run
 
@@ -58,7 +58,7 @@ def main(
     arguments = _parser(default_step, waits).parse_args()
 
     def finish() -> dict[str, Any]:
-        configuration = retrievers.load(arguments.config)
+        configuration = retrievers.load(arguments.config, overrides.from_environment())
         run = Run(configuration, Interval.parse(arguments.start, arguments.end))
 
         def look() -> dict[str, Any]:
@@ -88,9 +88,11 @@ def conclude(work: Callable[[], dict[str, Any]]) -> None:
     try:
         summary = work()
     except SynAlignError as error:
+        outcome.say(outcome.failure(error))
         for line in f"{type(error).__name__}: {error}".splitlines():
             print(f"{MARK}{line}", file=sys.stderr)
         sys.exit(error.exit_code)
+    outcome.say(outcome.Outcome(summary))
     print(json.dumps(summary, sort_keys=True), flush=True)
 
 
@@ -105,8 +107,8 @@ def perform(
     """Do one step of a run, or reuse it when what it was made from is unchanged.
 
     Returns:
-        What a person wants to know of it: step, whether it was reused, rows, metrics, seconds; or, when it is not
-        finished, the step and what it is `waiting` for.
+        What a person wants to know of it: step, whether it was reused, rows, metrics as far as they are short,
+        seconds; or, when it is not finished, the step and what it is `waiting` for.
 
     Raises:
         SynAlignError: The step failed; the run folder is as it was before.
@@ -133,13 +135,16 @@ def perform(
 
 
 def _summary(manifest: dict[str, Any], *, reused: bool) -> dict[str, Any]:
-    return {
-        "step": manifest["step"],
-        "reused": reused,
-        "rows": {table: content["rows"] for table, content in manifest["tables"].items()},
-        "metrics": manifest["metrics"],
-        "seconds": manifest["seconds"],
-    }
+    """What is kept in Airflow's database: figures, never data."""
+    return outcome.short(
+        {
+            "step": manifest["step"],
+            "reused": reused,
+            "rows": {table: content["rows"] for table, content in manifest["tables"].items()},
+            "metrics": manifest["metrics"],
+            "seconds": manifest["seconds"],
+        }
+    )
 
 
 def _parser(default_step: str, waits: bool) -> argparse.ArgumentParser:

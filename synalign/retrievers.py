@@ -6,14 +6,17 @@ This module is imported by DAG files, so it imports nothing heavier than pydanti
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from synalign import settings_file
-from synalign.config import Configuration
+from synalign.config import Alerts, Configuration
 from synalign.errors import ConfigurationError
 from synalign.generation import templates
+from synalign.overrides import apply
 
 UNION_TAGS = ("log", "beir", "labelled")
 """What pydantic puts into the location of a mistake in `source`; the user never wrote that."""
@@ -39,8 +42,12 @@ def valid(files: list[Path]) -> list[tuple[Path, Configuration]]:
     return [(path, configuration) for path, configuration in loaded if names.count(configuration.retriever) == 1]
 
 
-def check_all(files: list[Path]) -> None:
+def check_all(files: list[Path], also: Callable[[Path, Alerts], None] | None = None) -> None:
     """Load every file.
+
+    Args:
+        files: The files.
+        also: Checks what a file says of alerts, which only Airflow's Python can.
 
     Raises:
         ConfigurationError: Some are wrong, or two name the same retriever; the message has every mistake.
@@ -48,7 +55,10 @@ def check_all(files: list[Path]) -> None:
     mistakes, names = [], dict[str, Path]()
     for path in files:
         try:
-            name = load(path).retriever
+            configuration = load(path)
+            name = configuration.retriever
+            if also is not None:
+                also(path, configuration.alerts)
         except ConfigurationError as error:
             mistakes.append(error.message)
             continue
@@ -61,29 +71,31 @@ def check_all(files: list[Path]) -> None:
         )
 
 
-def load(path: str | Path) -> Configuration:
+def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Configuration:
     """Read and check one retriever's YAML file.
 
     Args:
         path: The file.
+        overrides: Settings of one run by dotted key, which take the place of the file's; see `synalign.overrides`.
 
     Returns:
         The checked configuration, frozen.
 
     Raises:
-        ConfigurationError: The file cannot be read, or a key is unknown, missing, of the wrong type or out of range;
-            the message names file, key, value and rule.
+        ConfigurationError: The file cannot be read, or a key is unknown, missing, of the wrong type or out of range,
+            or must not be changed for one run; the message names file, key, value and rule.
     """
     path = Path(path)
-    content = settings_file.read(path)
+    content = apply(settings_file.read(path), overrides or {})
+    where = f"{path} with this run's {', '.join(overrides)}" if overrides else str(path)
     try:
         configuration = Configuration.model_validate(content)
         return configuration.with_templates(templates.read_all(configuration, path.parent))
     except ConfigurationError as error:
-        mistakes = "\n".join(f"{path}: {line}" for line in error.message.splitlines())
+        mistakes = "\n".join(f"{where}: {line}" for line in error.message.splitlines())
         raise ConfigurationError(mistakes, remedy=error.remedy) from error
     except ValidationError as error:
         raise ConfigurationError(
-            "\n".join(settings_file.explain(path, item, unseen=UNION_TAGS) for item in error.errors()),
-            remedy="mend the keys named above; README.md shows a whole file",
+            "\n".join(settings_file.explain(where, item, unseen=UNION_TAGS) for item in error.errors()),
+            remedy="mend the keys named above; docs/configuration.md says what each may be",
         ) from error

@@ -1,6 +1,6 @@
 """Reading a file of settings that a person wrote, and telling its mistakes as `file: key == value, rule`.
 
-This module is imported by DAG files, so it imports nothing heavier than PyYAML.
+This module is imported by DAG files, so it imports nothing heavier than pydantic and PyYAML.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from synalign.config import SECRET
 from synalign.errors import ConfigurationError
 
 LONGEST_VALUE = 200
@@ -49,7 +50,11 @@ def explain(path: Path | str, item: Any, *, unseen: tuple[str, ...] = ()) -> str
         return f"{path}: {key} is missing, it is required."
     if item["type"] == "extra_forbidden":
         return f"{path}: {key} == {item['input']!r}, is not a known setting."
+    if item["type"] == SECRET:
+        return f"{path}: {key} {item['msg']}."
     rule = item["msg"].removeprefix("Value error, ")
+    if item["input"] is None:
+        return f"{path}: {key} is empty, {rule}."
     value = repr(item["input"])
     return f"{path}: {key} == {value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + '...'}, {rule}."
 

@@ -76,6 +76,10 @@ class AirflowApi:
         body = {"dry_run": False, "only_failed": False, "dag_run_id": run, "task_ids": tasks}
         self._call("POST", f"/api/v2/dags/{dag}/clearTaskInstances", body)
 
+    def get(self, path: str) -> Any:
+        """What Airflow says under a path of its API, such as `importErrors`."""
+        return self._call("GET", f"/api/v2/{path}")
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}

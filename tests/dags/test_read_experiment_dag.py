@@ -40,6 +40,8 @@ def describe(dag):
         "defaults": approve.defaults,
         "timeout": approve.response_timeout.total_seconds(),
         "catchup": dag.catchup,
+        "pages": {{"": dag.doc_md, **{{task.task_id: task.doc_md for task in dag.tasks}}}},
+        "retries": {{task.task_id: type(task.retry_policy).__name__ for task in dag.tasks}},
         "commands": {{name: dag.get_task(name).bash_command for name in ("promote", "reject")}},
     }}
 
@@ -103,12 +105,12 @@ def test_nothing_reaches_the_promotion_but_through_the_approval(loaded: dict) ->
     ]
     assert dag["kinds"] == {
         "experiment": "ShortCircuitOperator",
-        "read_out": "SparkSubmitOperator",
+        "read_out": "SparkJobOperator",
         "verdict": "ShortCircuitOperator",
         "approve": "RecordedApproval",
         "approved": "EmptyOperator",
-        "promote": "BashOperator",
-        "reject": "BashOperator",
+        "promote": "JobOperator",
+        "reject": "JobOperator",
     }
     # The tasks after a refusal are skipped, and that is what the one that records it waits for.
     assert dag["rules"] == {
@@ -132,3 +134,16 @@ def test_what_people_wrote_is_never_part_of_a_command(loaded: dict) -> None:
     for command in loaded["dags"]["read_experiment__tried"]["commands"].values():
         assert "{{" not in command
         assert '--by "$BY"' in command
+
+
+def test_every_task_says_what_it_does_and_what_to_do_when_it_fails(loaded: dict) -> None:
+    pages = loaded["dags"]["read_experiment__tried"]["pages"]
+    assert "online A/B tests of tried" in pages.pop("")
+    assert all(page.strip() for page in pages.values())
+    assert all("When it fails" in page for task, page in pages.items() if task != "approved")
+
+
+def test_only_a_lost_answer_is_asked_for_again_whatever_the_cause(loaded: dict) -> None:
+    retries = loaded["dags"]["read_experiment__tried"]["retries"]
+    assert retries.pop("approve") == "NoneType"
+    assert set(retries.values()) == {"ByCause"}

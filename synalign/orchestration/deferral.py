@@ -8,19 +8,16 @@ the triggerer, so nothing heavier than Airflow itself.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import httpx
-from airflow.exceptions import AirflowException
-from airflow.providers.standard.hooks.subprocess import SubprocessHook
-from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from synalign.generation.batch_states import ENDED
+from synalign.orchestration.operators import JobOperator
 
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
@@ -125,42 +122,17 @@ class BatchTrigger(BaseTrigger):
             return None
 
 
-class WaitingJobOperator(BaseOperator):
-    """Runs a job as a process; defers while its summary says that it waits, and runs it again, until it is done.
+class WaitingJobOperator(JobOperator):
+    """Runs a job as a process; defers while its summary says that it waits, and runs it again, until it is done."""
 
-    Args:
-        bash_command: The job; its last line of output is a summary as JSON.
-    """
-
-    template_fields: Sequence[str] = ("bash_command",)
-    template_fields_renderers = {"bash_command": "bash"}  # noqa: RUF012 - Airflow's own way
-    ui_color = "#f0ede4"
-
-    def __init__(self, *, bash_command: str, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self.bash_command = bash_command
-        self._process: SubprocessHook | None = None
-
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Any) -> dict[str, Any] | None:
         """Run the job; its summary becomes the task's return value."""
-        return self._run()
-
-    def resume(self, context: Any, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the job again, after its batches have ended."""
-        self.log.info("batches: %s", event)
-        return self._run()
-
-    def on_kill(self) -> None:
-        """Pass the end of the task on to the job."""
-        if self._process is not None:
-            self._process.send_sigterm()
-
-    def _run(self) -> dict[str, Any]:
-        self._process = SubprocessHook()
-        result = self._process.run_command(["bash", "-c", self.bash_command], env=dict(os.environ))
-        if result.exit_code != 0:
-            raise AirflowException(f"The job failed with exit code {result.exit_code}; its lines above say why.")
-        summary: dict[str, Any] = json.loads(result.output)
-        if "waiting" in summary:
+        summary = super().execute(context)
+        if summary is not None and "waiting" in summary:
             self.defer(trigger=BatchTrigger(**summary["waiting"]), method_name="resume")
         return summary
+
+    def resume(self, context: Any, event: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """Run the job again, after its batches have ended."""
+        self.log.info("batches: %s", event)
+        return self.execute(context)

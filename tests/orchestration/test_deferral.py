@@ -19,14 +19,14 @@ from synalign.writer.server import embedded_writer
 from tests.generation.test_generate import prepared, settings
 
 KEY = "sk-secret-of-the-tests"
-JOB = Path(__file__).parent.parent / "jobs" / "generate.py"
+JOB = Path(__file__).parent.parent.parent / "jobs" / "generate.py"
 
 # A DAG of the one task, run as `airflow dags test` runs it: the trigger in line.
 DAG_FILE = """
 import os, shlex
 from datetime import datetime, UTC
 from airflow.sdk import DAG
-from synalign.deferral import WaitingJobOperator
+from synalign.orchestration.deferral import WaitingJobOperator
 with DAG("waiting", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None) as dag:
     WaitingJobOperator(task_id="generate", bash_command=os.environ["TEST_COMMAND"])
 """
@@ -46,11 +46,11 @@ main()
 IN_AIRFLOW = """
 import asyncio, json, sys, threading, time
 from pathlib import Path
-from synalign.deferral import BatchTrigger, WaitingJobOperator
+from synalign.orchestration.deferral import BatchTrigger, WaitingJobOperator
 
 async def first(arguments):
     path, kept = BatchTrigger(**arguments).serialize()
-    assert path == "synalign.deferral.BatchTrigger", path
+    assert path == "synalign.orchestration.deferral.BatchTrigger", path
     async for event in BatchTrigger(**kept).run():
         return {"serialised": kept, "event": event.payload}
 
@@ -64,7 +64,7 @@ def kill():
     operator.on_kill()
 threading.Thread(target=kill).start()
 try:
-    operator._run()
+    operator.execute({})
 except Exception as error:
     print("RESULT" + json.dumps({"found": found, "killed": type(error).__name__}))
 """
@@ -184,4 +184,4 @@ def test_a_batch_that_the_provider_does_not_know_ends_the_wait(in_airflow: dict[
 
 
 def test_the_end_of_the_task_ends_the_job(in_airflow: dict[str, Any]) -> None:
-    assert (in_airflow["killed"], in_airflow["ended"]) == ("AirflowException", True)
+    assert (in_airflow["killed"], in_airflow["ended"]) == ("JobFailed", True)
