@@ -5,7 +5,8 @@
 #   make bench-generation                  the request engine against rate limits, beside a naive client
 #   make bench-effectiveness DATA=PATH     what every weighting does to a retriever, on real queries
 #   make experiment-demo                   three online A/B tests whose truth is known, read out by the real DAG
-#   make figures DATA=PATH                 the README's pictures, from public data sets
+#   make figures DATA=PATH                 the pictures of README.md and docs/method.md, from public data sets
+#   make docs                              the configuration reference, from the configuration's schema
 #   make up / make down                    Airflow, MLflow and the embedded writer on loopback
 #   make clean                             forget runs and servers' state (.synalign); .venv stays
 
@@ -15,7 +16,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 
-.PHONY: refresh test bench-core bench-generation bench-effectiveness experiment-demo figures up down clean java chromium
+.PHONY: refresh test bench-core bench-generation bench-effectiveness experiment-demo figures docs up down clean java chromium
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
@@ -40,6 +41,9 @@ experiment-demo: .venv/installed
 
 figures: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.figures --data '$(DATA)'
+
+docs: .venv/installed
+	@.venv/bin/python -m synalign.reference docs/configuration.md
 
 up: .venv/installed
 	@.venv/bin/synalign up

@@ -11,12 +11,23 @@ This module is imported by DAG files, so it imports nothing heavier than pydanti
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 Format = Literal["parquet", "csv", "jsonl"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -39,6 +50,13 @@ RUNTIME_REASONS = {
     "embedding_cache": "a text's vector depends on nothing but the text, the model and the precision, to the last bit",
 }
 
+SECRET = "secret"
+"""Type of the error for a value that is not to be shown again."""
+
+# What a notifier's argument must not be called, or hold.
+_SECRET = re.compile(r"passw|secret|token|api_?key|credential|webhook", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"://[^/\s:@]+:[^/\s@]+@|hooks\.slack\.com/services/")
+
 
 class _Closed(BaseModel):
     """A model that knows all its keys and cannot be changed after it was checked."""
@@ -50,7 +68,7 @@ class Schedule(_Closed):
     """When the refresh runs, and over which data interval."""
 
     cron: str = Field("0 3 * * *", description="Cron expression; each run covers the interval between two ticks.")
-    start: date = Field(description="First day of the first data interval (UTC).")
+    start: date = Field(description="First day of the first data interval (UTC).", examples=["2026-01-01"])
     catchup: bool = Field(False, description="Whether intervals missed in the past are run as well.")
 
     @field_validator("cron")
@@ -67,32 +85,40 @@ class LogColumns(_Closed):
     event_time: str = Field("event_time", description="When the event happened: a timestamp, or ISO 8601 text.")
     query: str = Field("query", description="What the user typed.")
     document_id: str = Field("document_id", description="The document the user chose.")
-    clicks: str | None = Field(None, description="How many events the row stands for; absent: one.")
-    label: str | None = Field(None, description="A label of the query, carried along; absent: none.")
+    clicks: str | None = Field(None, description="How many events the row stands for; null: one.")
+    label: str | None = Field(None, description="A label of the query, carried along; null: none.")
 
 
 class DocumentColumns(_Closed):
     """Which column of the document table holds what."""
 
-    document_id: str = "document_id"
-    title: str | None = "title"
-    text: str = "text"
+    document_id: str = Field("document_id", description="Id of the document, as the query log names it.")
+    title: str | None = Field("title", description="Its title; null: documents have none.")
+    text: str = Field("text", description="Its text.")
 
 
 class Documents(_Closed):
     """The document collection."""
 
-    path: str = Field(description="File or folder; relative paths start at $SYNALIGN_HOME.", min_length=1)
-    format: Format = "parquet"
+    path: str = Field(
+        min_length=1,
+        description="File or folder; relative paths start at $SYNALIGN_HOME.",
+        examples=["data/shop/documents.parquet"],
+    )
+    format: Format = Field("parquet", description="Of the file, or of the files read in the folder.")
     columns: DocumentColumns = DocumentColumns()
 
 
 class LogSource(_Closed):
     """A query log and a document table."""
 
-    kind: Literal["log"] = "log"
-    path: str = Field(description="File or folder; relative paths start at $SYNALIGN_HOME.", min_length=1)
-    format: Format = "parquet"
+    kind: Literal["log"] = Field("log", description="What the source is.")
+    path: str = Field(
+        min_length=1,
+        description="File or folder; relative paths start at $SYNALIGN_HOME.",
+        examples=["data/shop/query_log.parquet"],
+    )
+    format: Format = Field("parquet", description="Of the file, or of the files read in the folder.")
     columns: LogColumns = LogColumns()
     documents: Documents
     window_days: int = Field(28, ge=1, le=3650, description="Days of log used, up to the end of the interval.")
@@ -108,8 +134,10 @@ class BeirSource(_Closed):
     It has no times: every judgement counts as one event at the start of the interval.
     """
 
-    kind: Literal["beir"] = "beir"
-    path: str = Field(description="The folder; relative paths start at $SYNALIGN_HOME.", min_length=1)
+    kind: Literal["beir"] = Field("beir", description="What the source is.")
+    path: str = Field(
+        min_length=1, description="The folder; relative paths start at $SYNALIGN_HOME.", examples=["data/scifact"]
+    )
     qrels: tuple[str, ...] = Field(
         (),
         description="Files under `qrels/` whose judgements are used; none given: `train.tsv` if there, else all.",
@@ -121,15 +149,19 @@ class LabelledColumns(_Closed):
 
     text: str = Field("text", description="The text.")
     label: str = Field("label", description="Its label; a text with several labels takes a row for each.")
-    event_time: str | None = Field(None, description="When it was seen; absent: all are used, whatever the interval.")
+    event_time: str | None = Field(None, description="When it was seen; null: all are used, whatever the interval.")
 
 
 class LabelledSource(_Closed):
     """Texts with labels, for `task: classification`: a label is a document, a labelled text a query that finds it."""
 
-    kind: Literal["labelled"] = "labelled"
-    path: str = Field(description="File or folder; relative paths start at $SYNALIGN_HOME.", min_length=1)
-    format: Format = "csv"
+    kind: Literal["labelled"] = Field("labelled", description="What the source is.")
+    path: str = Field(
+        min_length=1,
+        description="File or folder; relative paths start at $SYNALIGN_HOME.",
+        examples=["data/intents/train.csv"],
+    )
+    format: Format = Field("csv", description="Of the file, or of the files read in the folder.")
     columns: LabelledColumns = LabelledColumns()
     window_days: int = Field(
         28, ge=1, le=3650, description="Days used, up to the end of the interval, where there is an event_time."
@@ -144,7 +176,9 @@ class Ingest(_Closed):
 
     max_query_characters: int = Field(300, ge=1, le=10_000, description="Longer queries are rejected.")
     validation_fraction: Fraction = Field(0.1, description="Share of queries that choose, by hash of the query.")
-    test_fraction: Fraction = Field(0.2, description="Share of queries that only report, by hash of the query.")
+    test_fraction: Fraction = Field(
+        0.2, description="Share of queries that only report; both shares together at most 0.9."
+    )
     split_salt: str = Field("synalign", description="Changing it draws another split.")
 
     @model_validator(mode="after")
@@ -174,10 +208,12 @@ class Sampling(_Closed):
 
     batches: int = Field(24, ge=1, le=100_000, description="Batches of demonstrations, each two model requests.")
     neighbours: int = Field(7, ge=0, le=63, description="Queries in a batch beside its anchor.")
-    breadth: int = Field(16, ge=0, le=1024, description="Members are picked among this many nearest queries.")
+    breadth: int = Field(
+        16, ge=0, le=1024, description="Members are picked among this many nearest queries; at least neighbours."
+    )
     criterion: Literal["coverage", "variance"] = Field("coverage", description="`variance` is the paper's.")
     noise: float = Field(1e-2, gt=0.0, le=10.0, description="Observation variance of the Gaussian process.")
-    length_scale: float | None = Field(None, gt=0.0, le=10.0, description="None: a multiple of the median distance.")
+    length_scale: float | None = Field(None, gt=0.0, le=10.0, description="null: a multiple of the median distance.")
     label_balance: Literal["proportional", "equal"] = Field(
         "proportional", description="Classification only: batches per label by traffic, or the same for every label."
     )
@@ -201,8 +237,10 @@ class Budget(_Closed):
     output_price: float = Field(0.0, ge=0.0, description="Money per million tokens received.")
     batch_discount: float = Field(0.5, ge=0.0, le=1.0, description="Share of both prices that `mode: batch` saves.")
     currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Of the prices and the ceiling.")
-    max_money: float | None = Field(None, gt=0.0, description="Ceiling in money, never passed. None: no ceiling.")
-    max_tokens: int | None = Field(None, ge=1, description="Ceiling in tokens, both ways. None: no ceiling.")
+    max_money: float | None = Field(
+        None, gt=0.0, description="Ceiling in money, never passed; it needs prices. null: none."
+    )
+    max_tokens: int | None = Field(None, ge=1, description="Ceiling in tokens, both ways. null: none.")
 
     @model_validator(mode="after")
     def _money_needs_prices(self) -> Budget:
@@ -247,8 +285,10 @@ class Generation(_Closed):
     documents_per_batch: int = Field(12, ge=1, le=64, description="Documents written for in one request.")
     queries_per_document: int = Field(4, ge=1, le=32, description="Queries asked for per document.")
     document_characters: int = Field(1200, ge=100, le=100_000, description="How much of a document is shown.")
-    temperature: float = Field(0.7, ge=0.0, le=2.0)
-    max_output_tokens: int = Field(4096, ge=64, le=1_000_000)
+    temperature: float = Field(0.7, ge=0.0, le=2.0, description="How freely the model writes; 0: as likely as can be.")
+    max_output_tokens: int = Field(
+        4096, ge=64, le=1_000_000, description="Most tokens of one answer; one that is cut off there is lost, but paid."
+    )
     budget: Budget = Budget()
 
 
@@ -276,8 +316,16 @@ class Alignment(_Closed):
     """The convex problem that gives the weights."""
 
     scheme: Scheme = Field("aligned", description="Weights of the training set where no validation query can choose.")
-    ridge: float = Field(3e-4, ge=0.0, le=1e3)
-    coverage: float = Field(1e-2, ge=0.0, le=1e3)
+    ridge: float = Field(
+        3e-4, ge=0.0, le=1e3, description="Price of uneven weights: more of it, a larger effective sample."
+    )
+    coverage: float = Field(
+        1e-2,
+        ge=0.0,
+        le=1e3,
+        description="Price of uneven mass per document, so that none loses its queries. With ridge and coverage 0 the "
+        "weights are the paper's.",
+    )
     tolerance: float = Field(1e-6, gt=0.0, le=1e-1, description="Duality gap to stop at, relative to the objective.")
     mass: float = Field(2.0, gt=0.0, le=100.0, description="Total weight of synthetic rows over that of real rows.")
 
@@ -304,16 +352,24 @@ class Evaluation(_Closed):
     )
     seeds: int = Field(3, ge=1, le=20, description="Trainings per arm.")
     steps: int = Field(100, ge=1, le=1_000_000, description="Batches per training, the same in every arm.")
-    batch_size: int = Field(96, ge=2, le=4096)
-    learning_rate: float | None = Field(None, gt=0.0, lt=1.0, description="None: what suits the kind of retriever.")
-    gate: Gate | None = Field(Gate(), description="None: no training set is held back for what it does to a retriever.")
+    batch_size: int = Field(96, ge=2, le=4096, description="Pairs in a batch; each is a negative of the others.")
+    learning_rate: float | None = Field(None, gt=0.0, lt=1.0, description="null: what suits the kind of retriever.")
+    gate: Gate | None = Field(Gate(), description="null: no training set is held back for what it does to a retriever.")
 
 
 class Experiment(_Closed):
     """Where the logs of an online A/B test are; the test itself is a plan of its own (`synalign experiment start`)."""
 
-    exposures: str = Field(min_length=1, description="Folder of Parquet files: unit_id, arm, exposed_at, plan_digest.")
-    outcomes: str = Field(min_length=1, description="Folder of Parquet files: unit_id, metric columns, at.")
+    exposures: str = Field(
+        min_length=1,
+        description="Folder of Parquet files: unit_id, arm, exposed_at, plan_digest.",
+        examples=["data/shop/exposures"],
+    )
+    outcomes: str = Field(
+        min_length=1,
+        description="Folder of Parquet files: unit_id, metric columns, at.",
+        examples=["data/shop/outcomes"],
+    )
     cron: str = Field("0 6 * * *", description="When the day before is read out.")
     approval_hours: float = Field(24.0, gt=0.0, le=720.0, description="How long a person has to approve `ship`.")
 
@@ -325,23 +381,56 @@ class Checks(_Closed):
         1.0, gt=0.0, description="Held-out squared MMD after over before must be at most this."
     )
     min_effective_share: float = Field(0.1, ge=0.0, le=1.0, description="Effective sample size over accepted rows.")
-    min_synthetic_rows: int = Field(1, ge=0)
+    min_synthetic_rows: int = Field(1, ge=0, description="Written queries that the training set must hold.")
+
+
+class Notifier(_Closed):
+    """Someone to tell, by any notifier that Airflow's providers bring."""
+
+    notifier: str = Field(
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
+        description="Class of the notifier, such as `airflow.providers.smtp.notifications.smtp.SmtpNotifier`.",
+        examples=["airflow.providers.smtp.notifications.smtp.SmtpNotifier"],
+    )
+    arguments: dict[str, JsonValue] = Field(
+        {},
+        description="What the notifier is made with. Texts may use `{{ alert.subject }}`, `{{ alert.text }}`, "
+        "`{{ alert.html }}` and `{{ alert.url }}`. Secrets belong into an Airflow connection: give its id.",
+    )
+
+    @field_validator("arguments")
+    @classmethod
+    def _no_secrets(cls, arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        # The file is read by many, and logged with every run.
+        secret = [name for name in arguments if _SECRET.search(name) and not name.endswith("_conn_id")]
+        if secret or any(_CREDENTIALS.search(str(value)) for value in arguments.values()):
+            raise PydanticCustomError(SECRET, "must hold no secret: it belongs into an Airflow connection")
+        return arguments
+
+
+class Alerts(_Closed):
+    """Whom Airflow tells that a refresh failed or is late."""
+
+    deadline_hours: float | None = Field(
+        24.0, gt=0.0, le=720.0, description="Hours after which an unfinished refresh is late. null: never."
+    )
+    notifiers: tuple[Notifier, ...] = Field((), description="Whom to tell. None: Airflow's own pages show both.")
 
 
 class Runtime(_Closed):
-    """How fast and where the work runs; nothing here changes a result. See `RUNTIME_REASONS`."""
+    """How fast and where the work runs; nothing here changes a result."""
 
     concurrency: int = Field(32, ge=1, le=1024, description="Most model requests in flight; fewer if that is enough.")
     attempts: int = Field(4, ge=1, le=20, description="Tries per model request.")
     requests_per_minute: int | None = Field(
-        None, ge=1, description="Most requests a minute. None: as many as the endpoint's headers and refusals allow."
+        None, ge=1, description="Most requests a minute. null: as many as the endpoint's headers and refusals allow."
     )
-    tokens_per_minute: int | None = Field(None, ge=1, description="Most tokens a minute. None: likewise.")
+    tokens_per_minute: int | None = Field(None, ge=1, description="Most tokens a minute. null: likewise.")
     max_failure_rate: float = Field(
         0.5, gt=0.0, le=1.0, description="Share of recent tries that may fail before the run is given up."
     )
     journal: str | None = Field(
-        None, description="Folder or `s3://bucket/prefix` of the response journal. None: in the run's folder."
+        None, description="Folder or `s3://bucket/prefix` of the response journal. null: in the run's folder."
     )
     timeout_seconds: float = Field(120.0, gt=0.0, le=3600.0, description="Longest wait for one answer.")
     torch_threads: int = Field(1, ge=1, le=256, description="Threads of alignment and evaluation.")
@@ -351,9 +440,9 @@ class Runtime(_Closed):
 class Configuration(_Closed):
     """Everything that defines the refresh of one retriever."""
 
-    retriever: Name = Field(description="Names the run folder, the DAG and the registered model.")
-    description: str = ""
-    owner: str = "search"
+    retriever: Name = Field(description="Names the run folder, the DAG and the registered model.", examples=["shop"])
+    description: str = Field("", description="What it retrieves, in a sentence; Airflow and MLflow show it.")
+    owner: str = Field("search", description="The team that Airflow shows as the owner of its DAGs.")
     task: Task = Field("retrieval", description="Write queries for documents, or texts for labels.")
     schedule: Schedule
     source: Source = Field(discriminator="kind")
@@ -365,7 +454,8 @@ class Configuration(_Closed):
     alignment: Alignment = Alignment()
     evaluation: Evaluation = Evaluation()
     checks: Checks = Checks()
-    experiment: Experiment | None = Field(None, description="None: no DAG reads experiments.")
+    experiment: Experiment | None = Field(None, description="null: no DAG reads experiments.")
+    alerts: Alerts = Alerts()
     runtime: Runtime = Runtime()
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")
 

@@ -197,7 +197,7 @@ def test_a_draft_is_a_plan_once_the_open_fields_are_filled(tmp_path: Path, conte
     path.write_text(text)
     with pytest.raises(ConfigurationError) as error:
         load_plan(path)
-    still_open = [line.split(": ")[1].split(" == None")[0] for line in error.value.message.splitlines()]
+    still_open = [line.split(": ")[1].split(" is empty")[0] for line in error.value.message.splitlines()]
     assert still_open == ["hypothesis", "arms.1.model_uri", "minimum_detectable_effect",
                           "baseline.mean", "baseline.variance", "baseline.units_per_day"]  # fmt: skip
     filled = yaml.safe_load(text)
@@ -213,7 +213,7 @@ def test_a_draft_without_anything_known_names_all_that_is_missing() -> None:
     with pytest.raises(ConfigurationError) as error:
         parse_plan(yaml.safe_load(draft("shop", None, date(2026, 3, 2))), "draft")
     for key in ("owner", "arms.0.model_uri", "arms.1.model_uri"):
-        assert f"draft: {key} == None" in error.value.message
+        assert f"draft: {key} is empty" in error.value.message
 
 
 def test_plan_and_store_import_nothing_heavy() -> None:

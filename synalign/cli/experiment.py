@@ -80,7 +80,10 @@ def draft(file: Annotated[Path, typer.Argument(help="The retriever's YAML file."
 
 @experiment.command()
 def check(file: PlanFile) -> None:
-    """Check a plan: every mistake with key, value and rule, and what the test takes. Changes nothing."""
+    """Check a plan: every mistake with key, value and rule, and what the test takes. Changes nothing.
+
+    Example: synalign experiment check plan.yaml
+    """
     plan = load_plan(file)
     for line in _described(plan):
         typer.echo(line)
@@ -92,6 +95,8 @@ def start(file: PlanFile, by: By, at: At = None) -> None:
     """Freeze a plan and register both arms. The same call again changes nothing.
 
     From then on the plan cannot change: a change is a new plan, under another id, that names this one in `replaces`.
+
+    Example: synalign experiment start plan.yaml --by ana
     """
     from synalign.experiment import lifecycle
     from synalign.registry.connection import tracking_uri
@@ -125,7 +130,10 @@ def assign(
 
 @experiment.command("list")
 def list_(retriever: Retriever) -> None:
-    """List the experiments of a retriever and where they stand."""
+    """List the experiments of a retriever and where they stand.
+
+    Example: synalign experiment list shop
+    """
     from synalign.experiment import lifecycle
 
     for id in store.started(retriever):
@@ -152,6 +160,8 @@ def promote(retriever: Retriever, id: Id, reason: Reason, by: By, at: At = None)
     """Let the treatment serve: `champion` moves to it, and the experiment is over.
 
     The DAG does this after a person approved a verdict `ship`; by hand it is for those who know why.
+
+    Example: synalign experiment promote shop shop-2026-03-02 --reason "the test of the app showed the same"
     """
     from synalign.experiment import lifecycle
     from synalign.registry.connection import tracking_uri
@@ -178,7 +188,10 @@ def roll_back(retriever: Retriever, reason: Reason, by: By, at: At = None) -> No
 def record(
     retriever: Retriever, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False
 ) -> None:
-    """Print everything that happened to what serves, oldest first, after checking that nothing was altered."""
+    """Print everything that happened to what serves, oldest first, after checking that nothing was altered.
+
+    Example: synalign experiment record shop --json
+    """
     from synalign.registry import record as records
     from synalign.registry.connection import connected, tracking_uri
 
@@ -201,7 +214,10 @@ def schema(
         bool, typer.Option("--stored", help="Of plan.json in MLflow, where every field is there.")
     ] = False,
 ) -> None:
-    """Print the JSON schema of a plan, for editors and outside tools."""
+    """Print the JSON schema of a plan, for editors and outside tools.
+
+    Example: synalign experiment schema > plan.schema.json
+    """
     typer.echo(json.dumps(plan_schema(stored=stored), indent=2, ensure_ascii=False))
 
 

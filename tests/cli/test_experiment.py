@@ -118,7 +118,7 @@ def test_a_draft_knows_what_serves_and_the_newest_training_set(plan_file: Path, 
     assert second["arms"][0]["training_set"]["version"] == "7"
     draft = tmp_path / "draft.yaml"
     draft.write_text(yaml.safe_dump(second))
-    with pytest.raises(ConfigurationError, match="hypothesis == None"):
+    with pytest.raises(ConfigurationError, match="hypothesis is empty"):
         run("experiment", "check", draft)
 
 

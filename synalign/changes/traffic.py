@@ -1,0 +1,71 @@
+"""The traffic of two training sets: their distinct real queries, embedded alike, and how far they drifted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from synalign.changes.drift import Drift, drift, sample
+from synalign.changes.side import Side
+from synalign.embedding.matrix import matrix
+from synalign.tables import content_id
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from synalign.vectors import Floats
+
+_SAME = ("model", "revision", "precision")
+
+
+def traffic_drift(before: Side, after: Side, *, seed: int = 0) -> Drift | None:
+    """How far the real queries of one set are from those of the other; None where one of them has none.
+
+    Every distinct query counts once, as it does in alignment.
+
+    Raises:
+        SetupError: Vectors must be made, and the encoder is missing.
+    """
+    first, second = _queries(before), _queries(after)
+    if not first or not second:
+        return None
+    drawn = sample(first, second, seed=seed)
+    return drift(drawn, _vectors(before, after, drawn.queries), len(first | second), seed=seed)
+
+
+def _queries(side: Side) -> set[str]:
+    real = side.rows.filter(pc.field("source") == "real")
+    return set(real["query"].to_pylist())
+
+
+def _vectors(before: Side, after: Side, queries: list[str]) -> Floats:
+    """(n, d) float64 unit rows: from the runs' tables if one encoder made both, else made with the second's."""
+    ids = [content_id(query) for query in queries]
+    kept = _kept(before, ids) | _kept(after, ids) if _alike(before, after) else {}
+    missing = [place for place, identifier in enumerate(ids) if identifier not in kept]
+    if missing:
+        # Only where vectors are gone is the encoder loaded.
+        from synalign.embedding.encoder import encode
+
+        made = encode([queries[place] for place in missing], after.configuration.encoder)
+        kept |= dict(zip((ids[place] for place in missing), made, strict=True))
+    return np.stack([kept[identifier] for identifier in ids]).astype(np.float64)
+
+
+def _alike(before: Side, after: Side) -> bool:
+    """Whether the vectors of both can be compared: one encoder, one revision, one precision, one cut."""
+    first, second = (side.metrics("embed") for side in (before, after))
+    cuts = {side.configuration.encoder.max_tokens for side in (before, after)}
+    return len(cuts) == 1 and all(name in first and first[name] == second.get(name) for name in _SAME)
+
+
+def _kept(side: Side, ids: list[str]) -> dict[str, NDArray[np.float32]]:
+    """The vectors that a run has of some queries, by id; none where the run is gone."""
+    if side.run is None or "embed" not in side.manifests:
+        return {}
+    table = pq.read_table(side.run.table_folder("query_embeddings"), filters=pc.field("id").isin(ids))
+    found = table["id"].to_pylist()
+    return dict(zip(found, matrix(table, found), strict=True))

@@ -1,0 +1,228 @@
+"""The commands that run things: refresh, estimate, up, down."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+
+from synalign import config, flow, retrievers
+from synalign.cli.arguments import DEMO, AsJson, RetrieverFile
+from synalign.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from synalign.refresh import Refresh
+    from synalign.run import Run
+
+# The day after the last of the made log.
+DEMO_DATE = datetime(2026, 3, 1, tzinfo=UTC)
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def refresh(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A retriever's YAML file; none: the demo's.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="`demo`, or `beir:PATH` for a BEIR folder.")] = "demo",
+    date: Annotated[
+        datetime | None,
+        typer.Option(
+            help="Covers the last whole data interval before it (UTC).",
+            formats=["%Y-%m-%d"],
+            show_default="today; without FILE the day after the made log, 2026-03-01",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run one refresh through Airflow, Spark and MLflow on this machine, and show what came of it.
+
+    Steps that are finished, and that nothing they depend on has changed for,
+    are reused: the same command again goes on where it was interrupted, by
+    Ctrl-C or otherwise. In a terminal it draws how far each step is; in a
+    pipe it writes lines. With --json these go to standard error, and what came
+    of it to standard output. Exit codes are those of the step that failed.
+
+    Example: synalign refresh my.yaml --date 2026-03-01
+    """
+    from rich.console import Console
+
+    from synalign import demo
+    from synalign.cli.display import display
+    from synalign.references import latest
+    from synalign.refresh import Refresh
+
+    end = _end(file, date)
+    if file is None:
+        file = _prepared(source)
+    if source == "demo" and file == DEMO:
+        for made in demo.make(config.home() / "data" / "demo"):
+            typer.echo(made, err=as_json)
+    began = datetime.now(UTC)
+    console = Console(stderr=as_json, highlight=False)
+    with display(console) as shown:
+        work = Refresh(file, end, shown)
+        finished = _finished(work)
+    if not finished:
+        for line in _how_to_resume(work, end):
+            typer.echo(line, err=as_json)
+        raise typer.Exit(INTERRUPTED)
+    run = latest(work.configuration.retriever)
+    if as_json:
+        typer.echo(json.dumps(_as_json(run, began, work.log), indent=2, ensure_ascii=False))
+    else:
+        _tell(run, began, console)
+
+
+def estimate(file: RetrieverFile = DEMO, as_json: AsJson = False) -> None:
+    """Say what the next refresh asks of the language model: requests, tokens and money. Sends nothing.
+
+    Prompts are rendered from the batches of the latest interval; where none
+    is sampled, from its queries and documents; where none is ingested, from
+    texts as long as the settings allow. The column "estimate" takes answers
+    to be as long as last time (or as usual), "at most" as long as
+    generation.max_output_tokens lets them be.
+
+    Prices and ceilings are settings under generation.budget: input_price and
+    output_price (money per million tokens), batch_discount, max_money,
+    max_tokens. A ceiling is never passed: a run that reaches it ends with
+    what it has.
+
+    Example: synalign estimate my.yaml --json | jq .money.at_most
+    """
+    from synalign.generation import estimate as estimates
+    from synalign.generation.estimate_table import as_table
+
+    found = estimates.estimate(retrievers.load(file))
+    typer.echo(json.dumps(estimates.as_json(found), indent=2) if as_json else "\n".join(as_table(found)))
+
+
+def up() -> None:
+    """Start Airflow, MLflow and the embedded writer as processes on loopback, and print where they are.
+
+    Ports: $SYNALIGN_AIRFLOW_PORT, $SYNALIGN_MLFLOW_PORT, $SYNALIGN_WRITER_PORT.
+
+    Example: SYNALIGN_AIRFLOW_PORT=8081 synalign up
+    """
+    from synalign import embedded
+
+    embedded.up(typer.echo)
+
+
+def down() -> None:
+    """End what `synalign up` started.
+
+    Example: synalign down
+    """
+    from synalign import embedded
+
+    embedded.down(typer.echo)
+
+
+def _end(file: Path | None, date: datetime | None) -> datetime:
+    """Midnight (UTC) of a day: the one given, today, or for data that ships with SynAlign the day after it ends."""
+    chosen = date or (DEMO_DATE if file is None or file.resolve() == DEMO else datetime.now(UTC))
+    return datetime.combine(chosen.date(), datetime.min.time(), UTC)
+
+
+def _prepared(source: str) -> Path:
+    """The YAML file of the demo, or of a BEIR folder, for which one is written under `$SYNALIGN_HOME/retrievers`."""
+    if source == "demo":
+        return DEMO
+    kind, _, place = source.partition(":")
+    if kind != "beir" or not place:
+        raise ConfigurationError(f"source == {source!r}, must be `demo` or `beir:PATH`.")
+    folder = Path(place).expanduser().resolve()
+    name = re.sub(r"[^a-z0-9_-]+", "-", folder.name.lower()).strip("-_") or "beir"
+    content = {
+        "retriever": name,
+        "description": f"The BEIR folder {folder.name}.",
+        "schedule": {"start": DEMO_DATE.date() - timedelta(days=30), "cron": "0 0 * * *"},
+        "source": {"kind": "beir", "path": str(folder)},
+        "sampling": {"batches": 60},
+        "generation": {"documents_per_batch": 16, "queries_per_document": 4},
+    }
+    path = config.home() / "retrievers" / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"# Written by `synalign refresh --source {source}`.\n{yaml.safe_dump(content, sort_keys=False)}")
+    return path
+
+
+def _finished(work: Refresh) -> bool:
+    """Run it; whether it came to its end, and was not ended by Ctrl-C."""
+    try:
+        work.run()
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def _how_to_resume(work: Refresh, date: datetime) -> Iterator[str]:
+    """What somebody who ended a refresh wants to know: that nothing is lost, and how to go on."""
+    kept = f"finished and kept: {', '.join(work.ended)}" if work.ended else "no step has finished yet"
+    yield f"Interrupted; {kept}."
+    if work.step and work.step not in work.ended:
+        yield (
+            f"{work.step} starts again where it can: answers that were paid for and vectors computed so far are kept."
+        )
+    yield f"Go on with:  {_this_command(date)}"
+
+
+def _this_command(date: datetime) -> str:
+    """The command as it was given, ready for a shell; with its date, for tomorrow another one would be meant."""
+    program = "synalign" if shutil.which("synalign") == sys.argv[0] else sys.argv[0]
+    dated = [] if any(word.partition("=")[0] == "--date" for word in sys.argv) else ["--date", f"{date:%Y-%m-%d}"]
+    return shlex.join([program, *sys.argv[1:], *dated])
+
+
+def _tell(run: Run, began: datetime, console: Console) -> None:
+    """What came of a refresh, for people: the verdict first in a terminal, plain lines in a pipe."""
+    from synalign import summary
+    from synalign.cli import summary_table
+
+    console.print()
+    if console.is_terminal:
+        summary_table.show(run, console)
+    else:
+        for line in summary.summarise(run, began):
+            typer.echo(line)
+    typer.echo("  UIs   `make up` starts Airflow and MLflow on this machine and prints their addresses")
+
+
+def _as_json(run: Run, began: datetime, log: Path) -> dict[str, Any]:
+    """What came of a refresh, for programs."""
+    steps = {}
+    for step in flow.STEPS:
+        manifest = run.manifest(step.name) or {}
+        reused = bool(manifest) and datetime.fromisoformat(manifest["started"]) < began
+        steps[step.name] = {"reused": reused, "seconds": manifest.get("seconds")}
+    return {
+        "retriever": run.configuration.retriever,
+        "interval": {"start": run.interval.start.isoformat(), "end": run.interval.end.isoformat()},
+        "folder": str(run.folder),
+        "seconds": round((datetime.now(UTC) - began).total_seconds(), 3),
+        "steps": steps,
+        "rows": _metrics(run, "assemble"),
+        "weights": {key: _metrics(run, "evaluate").get(key) for key in ("scheme", "reason", "gate")},
+        "training_set": _metrics(run, "register"),
+        "report": _metrics(run, "report"),
+        "log": str(log),
+    }
+
+
+def _metrics(run: Run, step: str) -> dict[str, Any]:
+    metrics: dict[str, Any] = (run.manifest(step) or {}).get("metrics", {})
+    return metrics

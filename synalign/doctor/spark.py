@@ -1,0 +1,89 @@
+"""Spark, in a process of its own as in a refresh: a session starts, and a Python worker counts.
+
+python -m synalign.doctor.spark     the same, with all that Spark prints
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from synalign.doctor.finding import Case, Skipped
+from synalign.errors import SetupError, SynAlignError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SECONDS = 300
+_ROWS = 10_000
+_MODULE = "synalign.doctor.spark"
+
+
+def spark(case: Case) -> str:
+    """A Spark session starts and counts.
+
+    Raises:
+        SetupError: It does not.
+    """
+    from synalign import java
+
+    if java.problem() is not None:
+        raise Skipped("there is no Java to start it with")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", _MODULE], capture_output=True, text=True, errors="replace", timeout=SECONDS,
+            check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise _trouble(f"Spark did not count {_ROWS:,} rows within {SECONDS} s") from error
+    if done.returncode != 0:
+        raise _trouble(f"Spark cannot count: {_reason(done.stderr)}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    return (
+        f"Spark {found['version']} on {found['master']} (Java {found['java']}) counted {found['rows']:,} rows with "
+        f"{found['parallelism']} workers"
+    )
+
+
+def _trouble(message: str) -> SetupError:
+    return SetupError(
+        f"{message}.",
+        remedy=f"`{sys.executable} -m {_MODULE}` shows all that Spark prints; look there first at the last exception",
+    )
+
+
+def _reason(printed: str) -> str:
+    """The line that says most: the last one that names an exception, or the last one at all."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    named = [line for line in lines if "Exception" in line or "Error" in line]
+    return (named or lines or ["it ended without a word"])[-1][:300]
+
+
+def _count() -> dict[str, Any]:
+    from synalign.spark import session
+
+    def same(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return batches
+
+    with session("synalign doctor") as running:
+        context = running.sparkContext
+        rows = running.range(_ROWS).mapInArrow(same, "id long").count()
+        assert context._jvm is not None  # the session runs
+        return {
+            "version": running.version,
+            "master": context.master,
+            "java": context._jvm.java.lang.System.getProperty("java.version"),
+            "parallelism": context.defaultParallelism,
+            "rows": rows,
+        }
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(_count()))
+    except SynAlignError as error:
+        print(f"{type(error).__name__}: {error.message}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,102 @@
+"""Where runs and the response journal lie: all that a step does there is tried, and nothing of it stays."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from synalign import run
+from synalign.config import resolve
+from synalign.doctor.finding import Case, Skipped
+from synalign.errors import ConfigurationError, SetupError
+
+_CONTENT = b"synalign doctor\n"
+
+
+def home(case: Case) -> str:
+    """Runs can be written, synced, locked and moved in `$SYNALIGN_HOME`.
+
+    Raises:
+        SetupError: They cannot.
+    """
+    place = run.root()
+    _try_folder(place, "set SYNALIGN_HOME to a folder on a local or POSIX-like disk that this user may write to")
+    return f"{place} can be written, synced, locked and renamed in"
+
+
+def journal(case: Case) -> str:
+    """Answers can be kept where `runtime.journal` says.
+
+    Raises:
+        ConfigurationError: The place is malformed.
+        SetupError: They cannot.
+    """
+    place = case.configuration.runtime.journal
+    if place is None:
+        raise Skipped("kept in the run's folder (runtime.journal is not set)")
+    if place.startswith("s3://"):
+        _try_bucket(place)
+        return f"{place} takes objects"
+    folder = resolve(place)
+    _try_folder(folder, "give runtime.journal a folder that this user may write to")
+    return f"{folder} can be written, synced and locked in"
+
+
+def _try_bucket(place: str) -> None:
+    from synalign.generation.journal_bucket import Bucket
+
+    try:
+        # Opening it puts an empty object and deletes it.
+        Bucket(f"{place.rstrip('/')}/doctor").close()
+    except OSError as error:
+        raise SetupError(
+            f"runtime.journal == {place!r}, cannot be used: {' '.join(str(error).split())[:300]}",
+            remedy="check the bucket, AWS_ENDPOINT_URL and the keys; they need s3:PutObject, GetObject and ListBucket",
+        ) from error
+    except ConfigurationError as error:
+        raise SetupError(error.message, cause=error.cause, remedy=error.remedy) from error
+
+
+def _try_folder(place: Path, remedy: str) -> None:
+    """Do in a folder what a step does: write, sync, lock, read back, move a folder into place."""
+    doing = "made"
+    try:
+        with _made(place):
+            draft, final = (place / f".doctor-{uuid.uuid4().hex[:8]}{end}" for end in (".draft", ""))
+            try:
+                doing = "written to"
+                draft.mkdir()
+                with open(draft / "file", "w+b") as file:
+                    file.write(_CONTENT)
+                    file.flush()
+                    doing = "synced"
+                    os.fsync(file.fileno())
+                    doing = "locked"
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                doing = "renamed in"
+                os.rename(draft, final)
+                doing = "read back"
+                if (final / "file").read_bytes() != _CONTENT:
+                    raise OSError("what was read is not what was written")
+            finally:
+                for left in (draft, final):
+                    shutil.rmtree(left, ignore_errors=True)
+    except OSError as error:
+        raise SetupError(f"{place} cannot be {doing}: {error}.", remedy=remedy) from error
+
+
+@contextmanager
+def _made(place: Path) -> Iterator[None]:
+    """The folder is there meanwhile; what had to be made for it goes again."""
+    missing = [folder for folder in (place, *place.parents) if not folder.exists()]
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for folder in missing:
+            folder.rmdir()

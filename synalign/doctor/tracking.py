@@ -1,0 +1,78 @@
+"""MLflow: its server answers, or its database file can be used."""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from synalign.doctor.finding import Case
+from synalign.errors import RegistryError
+
+_SECONDS = 15
+_MOST = 1000
+# By itself MLflow's client tries for minutes.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(_SECONDS)}
+
+
+def mlflow(case: Case) -> str:
+    """MLflow lists its experiments and registered models.
+
+    Raises:
+        RegistryError: It does not.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from synalign.registry.connection import connected, tracking_uri
+
+    uri = tracking_uri()
+    server = urlsplit(uri).netloc.rpartition("@")[2]
+    database = Path(uri.removeprefix("sqlite:///"))
+    where = f"{urlsplit(uri).scheme}://{server}" if server else str(database)
+    if uri.startswith("sqlite:") and not database.exists():
+        return f"no database at {database} yet; the first refresh makes it"
+    if uri.startswith(("http://", "https://")):
+        case.note_time(server, _date(uri))
+    try:
+        with _patience(), connected(uri, "run `synalign doctor` again") as client:
+            experiments = client.search_experiments(max_results=_MOST)
+            models = client.search_registered_models(max_results=_MOST)
+    except SQLAlchemyError as error:
+        raise RegistryError(
+            f"MLflow's database {where} cannot be used: {str(error).splitlines()[0]}.",
+            cause="it is no database, is damaged, or cannot be reached",
+            remedy="check MLFLOW_TRACKING_URI, or bring the database back from a copy",
+        ) from error
+    return f"{where} answers: {_counted(len(experiments), 'experiment')}, {_counted(len(models), 'registered model')}"
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """MLflow's client gives up soon meanwhile."""
+    before = {name: os.environ.get(name) for name in _PATIENCE}
+    os.environ.update(_PATIENCE)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def _date(uri: str) -> str | None:
+    """The header `Date` of the server's answer, whatever the answer is; None where there is none."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(uri, method="HEAD"), timeout=_SECONDS) as response:
+            return str(response.headers["Date"])
+    except urllib.error.HTTPError as error:
+        return str(error.headers["Date"])
+    except (OSError, ValueError):
+        # The check itself meets this again, and says what it means.
+        return None
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,}{'+' if number == _MOST else ''} {noun}{'' if number == 1 else 's'}"
