@@ -1,4 +1,4 @@
-"""`make figures`: the README's pictures, each from real queries, by the code that runs in production."""
+"""`make figures`: pictures of README.md and docs/method.md, from real queries, by the code that runs in production."""
 
 from __future__ import annotations
 

@@ -126,11 +126,27 @@ def test_airflow_holds_the_asset_and_mlflow_the_version(calm: Any) -> None:
     assert copied == {path.name: path.read_bytes() for path in (calm.folder / "assemble" / "training_set").iterdir()}
 
 
+def test_the_report_lies_beside_the_run_and_among_the_artefacts_of_its_mlflow_run(calm: Any) -> None:
+    report = calm.folder / "report" / "report.html"
+    html = report.read_text(encoding="utf-8")
+    assert calm.manifest("report")["metrics"] == {
+        "path": str(report), "bytes": report.stat().st_size, "url": report.as_uri(),
+    }  # fmt: skip
+    for section in ("verdict", "flow", "before-after", "demonstrations", "weights", "retriever", "costs", "lineage"):
+        assert f'<section id="{section}"' in html, section
+    assert html.count("the sum of the above") == html.count('<table class="sum">') > 3
+    assert "Checks passed" in html and calm.manifest("register")["metrics"]["digest"] in html
+    uri = f"sqlite:///{calm.home / 'mlflow' / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    kept = client.download_artifacts(calm.manifest("register")["metrics"]["run_id"], "report.html", str(calm.home))
+    assert Path(kept).read_text(encoding="utf-8") == html
+
+
 def test_a_second_refresh_reuses_every_step_and_says_so(calm: Any) -> None:
     before = calm.digests()
     with calm.to_itself():
         again = calm.again()
-    for step in flow.STEPS[:-1]:
+    for step in flow.before("register"):
         assert f"{step.name}: reused" in again.output
     assert "reused ingest, embed, sample, generate, embed_candidates, screen, align, evaluate, assemble" in again.output
     assert "version 1" in again.output

@@ -2,26 +2,30 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
 
+from synalign import flow
+from synalign.experiment.airflow_api import OVER, AirflowApi, wait_for
+
 SYNALIGN = str(Path(sys.executable).with_name("synalign"))
+# A Spark step, and all that talks to MLflow and Airflow: the scheduler does these, and finds the others finished.
+DONE_BY_THE_SCHEDULER = [step.name for step in flow.STEPS[flow.STEPS.index(flow.step("assemble")) :]]
 
 
 class Servers(NamedTuple):
     home: Path
-    airflow: str
+    airflow: AirflowApi
     mlflow: str
-    token: str
     environment: dict[str, str]
 
 
@@ -31,18 +35,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def call(url: str, method: str = "GET", body: Any = None, token: str = "") -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-    request = urllib.request.Request(url, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=60) as response:
-        return json.loads(response.read() or b"null")
+def from_mlflow(servers: Servers, path: str) -> Any:
+    with urllib.request.urlopen(f"{servers.mlflow}/api/2.0/mlflow/{path}", timeout=60) as response:
+        return json.loads(response.read())
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory, make_shop: Callable[..., Path]) -> Iterator[Servers]:
+def servers(tmp_path_factory: pytest.TempPathFactory, calm: Any) -> Iterator[Servers]:
     home = tmp_path_factory.mktemp("servers")
-    make_shop(home, events=1200, batches=4)
+    with calm.to_itself():
+        for name in ("data", "runs", "retrievers"):
+            shutil.copytree(calm.home / name, home / name)
+    for step in DONE_BY_THE_SCHEDULER:
+        shutil.rmtree(calm._replace(home=home).folder / step)
     ports = {name: str(free_port()) for name in ("AIRFLOW", "MLFLOW", "WRITER")}
     environment = {
         **{name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"},
@@ -55,62 +60,41 @@ def servers(tmp_path_factory: pytest.TempPathFactory, make_shop: Callable[..., P
         airflow = f"http://127.0.0.1:{ports['AIRFLOW']}"
         assert airflow in started.stdout
         password = json.loads((home / "airflow" / "passwords.json").read_text())["admin"]
-        token = call(f"{airflow}/auth/token", "POST", {"username": "admin", "password": password})["access_token"]
-        yield Servers(home, airflow, f"http://127.0.0.1:{ports['MLFLOW']}", token, environment)
+        yield Servers(home, AirflowApi(airflow, "admin", password), f"http://127.0.0.1:{ports['MLFLOW']}", environment)
     finally:
         subprocess.run([SYNALIGN, "down"], env=environment, check=True)
 
 
-def wait_for(what: Any, seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(2)
-    raise AssertionError(f"waited {seconds} s in vain")
-
-
 def test_a_refresh_triggered_through_the_rest_api_succeeds(servers: Servers) -> None:
-    api = f"{servers.airflow}/api/v2"
-
-    def visible() -> bool:
-        found = call(f"{api}/dags?dag_id_pattern=refresh__&exclude_stale=true", token=servers.token)["dags"]
-        return {"refresh__small", "refresh__demo"} <= {dag["dag_id"] for dag in found}
-
-    wait_for(visible, 180)
-    assert call(f"{api}/importErrors", token=servers.token)["total_entries"] == 0
-    # In the queue before the DAG is let go, and due before the interval that the schedule will add: it runs first.
-    moment = "2026-03-01T00:00:00Z"
-    body = {"logical_date": moment, "run_after": moment, "dag_run_id": "by-hand"}
-    call(f"{api}/dags/refresh__small/dagRuns", "POST", body, servers.token)
-    call(f"{api}/dags/refresh__small", "PATCH", {"is_paused": False}, servers.token)
+    airflow = servers.airflow
+    wait_for(lambda: {"refresh__small", "refresh__demo"} <= airflow.dags(), "both DAGs", 180)
+    assert airflow.get("importErrors")["total_entries"] == 0
+    airflow.trigger("refresh__small", "by-hand", "2026-03-01T00:00:00Z")
 
     def ended() -> str | None:
-        state = call(f"{api}/dags/refresh__small/dagRuns/by-hand", token=servers.token)["state"]
-        return str(state) if state in ("success", "failed") else None
+        state = airflow.state("refresh__small", "by-hand")
+        return state if state in OVER else None
 
-    state = wait_for(ended, 800)
-    tasks = call(f"{api}/dags/refresh__small/dagRuns/by-hand/taskInstances", token=servers.token)["task_instances"]
-    assert state == "success", [(task["task_id"], task["state"]) for task in tasks]
+    state = wait_for(ended, "the end of the run", 800)
+    assert state == "success", airflow.tasks("refresh__small", "by-hand")
 
     folder = servers.home / "runs" / "small" / "20260228T000000Z-20260301T000000Z"
     registered = json.loads((folder / "register" / "manifest.json").read_text())["metrics"]
     rows = pq.read_table(folder / "assemble" / "training_set")
     assert set(rows["source"].to_pylist()) == {"real", "synthetic"}
 
-    events = call(f"{api}/assets/events?source_dag_id=refresh__small", token=servers.token)["asset_events"]
+    events = airflow.get("assets/events?source_dag_id=refresh__small")["asset_events"]
     (extra,) = [event["extra"] for event in events if event["source_run_id"] == "by-hand"]
     assert (extra["version"], extra["digest"]) == ("1", registered["digest"])
     assert extra["location"] == str(folder / "assemble" / "training_set")
 
     query = "name=small-training-set&alias=current"
-    version = call(f"{servers.mlflow}/api/2.0/mlflow/registered-models/alias?{query}")["model_version"]
+    version = from_mlflow(servers, f"registered-models/alias?{query}")["model_version"]
     tags = {tag["key"]: tag["value"] for tag in version["tags"]}
     assert (version["version"], tags["digest"]) == ("1", registered["digest"])
     assert tags["writer"] == "synalign-embedded-writer"
-    listing = f"{servers.mlflow}/api/2.0/mlflow/artifacts/list?run_id={version['run_id']}"
-    artifacts = {entry["path"] for entry in call(listing)["files"]}
+    listing = from_mlflow(servers, f"artifacts/list?run_id={version['run_id']}")
+    artifacts = {entry["path"] for entry in listing["files"]}
     assert artifacts == {"configuration.yaml", "evaluation", "experiment", "manifests", "training_set"}
 
 
