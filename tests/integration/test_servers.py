@@ -95,7 +95,14 @@ def test_a_refresh_triggered_through_the_rest_api_succeeds(servers: Servers) -> 
     assert tags["writer"] == "synalign-embedded-writer"
     listing = from_mlflow(servers, f"artifacts/list?run_id={version['run_id']}")
     artifacts = {entry["path"] for entry in listing["files"]}
-    assert artifacts == {"configuration.yaml", "evaluation", "experiment", "manifests", "training_set"}
+    assert artifacts == {"configuration.yaml", "evaluation", "experiment", "manifests", "report.html", "training_set"}
+
+    links = airflow.get("dags/refresh__small/dagRuns/by-hand/taskInstances/report/links")["extra_links"]
+    page = f"{servers.mlflow}/#/experiments/1/runs/{version['run_id']}"
+    assert links["MLflow run"].startswith(page)
+    assert links["Report"].startswith(f"{page}/artifacts/report.html")
+    with urllib.request.urlopen(f"{servers.mlflow}/get-artifact?path=report.html&run_id={version['run_id']}") as kept:
+        assert kept.read() == (folder / "report" / "report.html").read_bytes()
 
 
 def test_a_second_up_is_refused_while_the_first_runs(servers: Servers) -> None:
