@@ -30,6 +30,12 @@ LINE_SECONDS = 5.0
 EVENT_SECONDS = 0.5
 """Least time between two lines, and between two events."""
 
+IDLE_SECONDS = 30.0
+"""Least time between two lines that say the same, as while a model is loaded."""
+
+LEAST_SHARE = 0.05
+"""Of the total: less, done at once, says nothing about the rate."""
+
 QUIET_SECONDS = 2.0
 """Work that is done sooner needs no line."""
 
@@ -134,6 +140,7 @@ class Advance:
         show: Called with an event, not more often than every `every` seconds.
         every: Least seconds between two events.
         quiet: Seconds before the first.
+        idle: Least seconds between two that say the same.
 
     Attributes:
         unit: As given.
@@ -149,15 +156,16 @@ class Advance:
         show: Callable[[Event], None] | None,
         every: float = 0.0,
         quiet: float = 0.0,
+        idle: float = 0.0,
     ) -> None:
         self.unit, self.total, self.note = unit, total, ""
-        self._step, self._show, self._every = step, show, every
+        self._step, self._show, self._every, self._idle = step, show, every, idle
         self._done = self._free = 0
         self._started = time.monotonic()
         # When the first work was done, and how much: what went before it was getting ready, such as loading a model.
         self._first: tuple[float, int] | None = None
         self._next = self._started + quiet
-        self._shown = False
+        self._shown: tuple[int, float] | None = None
         self._lock = threading.Lock()
 
     def __call__(self, count: int = 1, *, free: bool = False) -> None:
@@ -175,8 +183,8 @@ class Advance:
             now = time.monotonic()
             if self._first is None and self._done > self._free:
                 self._first = now, self._done - self._free
-            if now >= self._next:
-                self._next, self._shown = now + self._every, True
+            if now >= self._next and not self._is_idle(now):
+                self._next, self._shown = now + self._every, (self._done, now)
                 self._show(self._event(now))
 
     def reach(self, done: int) -> None:
@@ -189,19 +197,28 @@ class Advance:
 
     def end(self) -> None:
         """Show the last state, if any was shown before it."""
-        if self._show is not None and self._shown:
+        if self._show is not None and self._shown is not None:
             self._show(self._event(time.monotonic())._replace(ended=True))
 
     def _event(self, now: float) -> Event:
         seconds = round(now - self._started, 3)
         return Event(self._step, self.unit, self._done, self.total, self._rate(now), seconds, self.note)
 
+    def _is_idle(self, now: float) -> bool:
+        """Whether nothing has been done since it was last shown, not long ago."""
+        return self._shown is not None and self._shown[0] == self._done and now < self._shown[1] + self._idle
+
     def _rate(self, now: float) -> float | None:
-        """Per second since the first work was done; while there is no more than that, since the start."""
+        """Per second since the first work was done; while there is no more than that, since the start.
+
+        Unless that is next to nothing: it may have waited for a model to load.
+        """
         worked = self._done - self._free
         began, before = self._first or (now, 0)
         if worked == before:
             began, before = self._started, 0
+            if self.total is not None and worked < LEAST_SHARE * self.total:
+                return None
         return (worked - before) / (now - began) if worked and now > began else None
 
 
@@ -260,7 +277,7 @@ def _advance(step: str, total: int | None, unit: str) -> Advance:
         return Advance(step, total, unit, _print, EVENT_SECONDS, EVENT_SECONDS)
     if way == "none" or not log.isEnabledFor(logging.INFO):
         return Advance(step, total, unit, None)
-    return Advance(step, total, unit, _log, LINE_SECONDS, QUIET_SECONDS)
+    return Advance(step, total, unit, _log, LINE_SECONDS, QUIET_SECONDS, IDLE_SECONDS)
 
 
 def _print(event: Event) -> None:

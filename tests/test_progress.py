@@ -151,3 +151,26 @@ def test_counts_from_many_threads_are_all_counted_and_only_grow() -> None:
     for thread in threads:
         thread.join()
     assert heard == list(range(1, 8001))
+
+
+def test_the_first_of_many_promises_nothing(clock: list[float]) -> None:
+    shown: list[Event] = []
+    advance = Advance("embed", 1000, "texts", shown.append)
+    clock[0] += 30.0
+    advance(1)
+    assert (shown[-1].rate, shown[-1].left) == (None, None)
+    clock[0] += 1.0
+    advance(99)
+    assert (shown[-1].rate, shown[-1].left) == (99.0, 900 / 99)
+
+
+def test_the_same_is_not_said_again_and_again(
+    clock: list[float], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(progress.VARIABLE, raising=False)
+    with caplog.at_level(logging.INFO, "synalign"), progress.progress("embed", 100, "texts") as advance:
+        for _ in range(60):
+            clock[0] += 1.0
+            advance(0)
+        advance(50)
+    assert caplog.messages == ["embed: 0 of 100 texts"] * 2 + ["embed: 50 of 100 texts, 0.83 texts/s, about 1 min left"]
