@@ -189,7 +189,7 @@ def _this_command(date: datetime) -> str:
 
 
 def _tell(run: Run, began: datetime, console: Console) -> None:
-    """What came of a refresh, for people: the verdict first in a terminal, plain lines in a pipe."""
+    """What came of a refresh, for people: the verdict first; laid out in a terminal, plain lines in a pipe."""
     from synalign import summary
     from synalign.cli import summary_table
 
@@ -197,7 +197,8 @@ def _tell(run: Run, began: datetime, console: Console) -> None:
     if console.is_terminal:
         summary_table.show(run, console)
     else:
-        for line in summary.summarise(run, began):
+        title, *lines = summary.summarise(run, began)
+        for line in (title, *summary_table.verdict_lines(run), *lines):
             typer.echo(line)
     typer.echo("  UIs   `make up` starts Airflow and MLflow on this machine and prints their addresses")
 

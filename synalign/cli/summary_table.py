@@ -48,6 +48,13 @@ def show(run: Run, console: Console) -> None:
             _say(console, f"{label if place == 0 else '':<{_LABEL}}", line)
 
 
+def verdict_lines(run: Run) -> list[str]:
+    """What a person has to know of a run, a line each."""
+    said = verdict.section(Material(run)).content
+    lines = [said["status"], *said["lines"], *(f"What to do: {line}" for line in said["todo"])]
+    return [f"  {shown(line, _LONGEST)}" for line in lines]
+
+
 def _title(run: Run) -> Text:
     start, end = (f"{moment:%Y-%m-%d %H:%M}" for moment in run.interval)
     return Text.assemble((run.configuration.retriever, "bold"), f", {start} to {end} UTC")

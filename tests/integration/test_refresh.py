@@ -23,6 +23,8 @@ def read(calm: Any, table: str) -> pa.Table:
 
 def test_the_summary_says_what_a_person_wants_to_know(calm: Any) -> None:
     figures = ("log rows", "rejected", "candidates", "MMD²", "held-out queries", "ESS", "weights ", "gate ")
+    assert "  Checks passed" in calm.output
+    assert "  What to do: Train on version 1 of small-training-set" in calm.output
     places = (str(calm.folder), "MLflow small-training-set version 1", "make up")
     for expected in (*figures, *places, "synalign-embedded-writer", "reused no step"):
         assert expected in calm.output, expected
