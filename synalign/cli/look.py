@@ -64,7 +64,7 @@ def report(
     Example: synalign report shop --output shop.html
     """
     from synalign import references
-    from synalign.report import write
+    from synalign.report.write import write
 
     run = references.find(reference)
     path = output or _kept_report(run)

@@ -7,15 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 from numpy.typing import NDArray
 
-from synalign.alignment.diagnostics import compare_held_out
-from synalign.alignment.kernels import kernel_energy
 from synalign.embedding.matrix import matrix
 from synalign.report.material import Material
 from synalign.vectors import evenly_spaced, median_distance
-from synalign.weighting import HELD_OUT_ROWS, REAL_ROWS
 
 MOST_ROWS = 5_000
 """Most written queries for which the report measures what the run did not: 25 million kernel entries, some seconds."""
@@ -67,6 +63,13 @@ def measured(material: Material, scheme: str) -> Closeness:
 
     Memory: 8 bytes times written queries squared.
     """
+    # Loaded where it is needed: a verdict seldom is.
+    import torch
+
+    from synalign.alignment.diagnostics import compare_held_out
+    from synalign.alignment.kernels import kernel_energy
+    from synalign.weighting import HELD_OUT_ROWS, REAL_ROWS
+
     rows = matrix(material.table("candidate_embeddings"), _ids(material)).astype(np.float64)
     synthetic = torch.from_numpy(rows)
     train, test = _real(material, "train", REAL_ROWS), _real(material, "test", HELD_OUT_ROWS)

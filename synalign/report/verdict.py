@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from synalign.alignment.diagnostics import effective_sample_size
 from synalign.report import closeness
 from synalign.report.closeness import Closeness
 from synalign.report.formats import change, count, counted, figure, p_value, seconds, share, words
@@ -150,6 +149,9 @@ def effective_size(material: Material) -> tuple[float, int]:
         return float(rows), rows
     if scheme == "aligned":
         return float(aligned["effective_sample_size"]), rows
+    # Loaded where it is needed: it brings torch.
+    from synalign.alignment.diagnostics import effective_sample_size
+
     return effective_sample_size(closeness.weights(material, scheme)), rows
 
 

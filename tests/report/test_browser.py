@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from synalign.config import Configuration
-from synalign.report import write
+from synalign.report.write import write
 from tests.report.conftest import Opened
 from tests.report.runs import made_run
 
