@@ -25,7 +25,7 @@ from synalign import config
 from synalign.errors import ConfigurationError, SetupError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-_START_SECONDS = 180
+_START_SECONDS = 600
 _STOP_SECONDS = 30
 
 

@@ -44,7 +44,7 @@ def test_a_step_killed_in_the_middle_and_run_again_gives_the_same_bytes(
 
     with open(tmp_path / "killed.log", "w") as log:
         killed = subprocess.Popen(command, env=other.environment(), stdout=log, stderr=log, start_new_session=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(other.folder.glob(f".{step.name}.*")):
         assert killed.poll() is None, (tmp_path / "killed.log").read_text()[-3000:]
         assert time.monotonic() < deadline

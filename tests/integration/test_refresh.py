@@ -1,4 +1,4 @@
-"""One refresh through Airflow, Spark, the openai client and MLflow; then again."""
+"""One refresh through Airflow, Spark, the openai client and MLflow; `test_interrupt.py` does it again."""
 
 import json
 import sqlite3
@@ -142,14 +142,3 @@ def test_the_report_lies_beside_the_run_and_among_the_artefacts_of_its_mlflow_ru
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     kept = client.download_artifacts(calm.manifest("register")["metrics"]["run_id"], "report.html", str(calm.home))
     assert Path(kept).read_text(encoding="utf-8") == html
-
-
-def test_a_second_refresh_reuses_every_step_and_says_so(calm: Any) -> None:
-    before = calm.digests()
-    with calm.to_itself():
-        again = calm.again()
-    for step in flow.before("register"):
-        assert f"{step.name}: reused" in again.output
-    assert "reused ingest, embed, sample, generate, embed_candidates, screen, align, evaluate, assemble" in again.output
-    assert "version 1" in again.output
-    assert again.digests() == before

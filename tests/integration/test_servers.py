@@ -67,7 +67,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory, calm: Any) -> Iterator[Ser
 
 def test_a_refresh_triggered_through_the_rest_api_succeeds(servers: Servers) -> None:
     airflow = servers.airflow
-    wait_for(lambda: {"refresh__small", "refresh__demo"} <= airflow.dags(), "both DAGs", 180)
+    wait_for(lambda: {"refresh__small", "refresh__demo"} <= airflow.dags(), "both DAGs", 600)
     assert airflow.get("importErrors")["total_entries"] == 0
     airflow.trigger("refresh__small", "by-hand", "2026-03-01T00:00:00Z")
 
@@ -75,7 +75,7 @@ def test_a_refresh_triggered_through_the_rest_api_succeeds(servers: Servers) -> 
         state = airflow.state("refresh__small", "by-hand")
         return state if state in OVER else None
 
-    state = wait_for(ended, "the end of the run", 800)
+    state = wait_for(ended, "the end of the run", 2000)
     assert state == "success", airflow.tasks("refresh__small", "by-hand")
 
     folder = servers.home / "runs" / "small" / "20260228T000000Z-20260301T000000Z"
