@@ -43,7 +43,7 @@ SERVICES = ("api-server", "scheduler", "dag-processor")
 THINKING = 15.0
 """Seconds before a question is answered. Airflow 3.3 loses an answer that comes before its scheduler has noticed that
 the task has stopped to wait (some seconds), takes the task for failed, and asks again."""
-_PATIENCE = 600.0
+_PATIENCE = 1800.0
 
 
 class Case(NamedTuple):
