@@ -76,7 +76,8 @@ def world(splits: list[str] = SPLITS, *, moved: str = "", documents: int = DOCUM
 
 def done(configuration: Configuration, commit: Commit, base: Path | None = None, **changed: Any) -> tuple[Run, dict]:
     run = commit(Run(configuration, INTERVAL, base), **world(**changed))
-    return run, perform(run, "evaluate", evaluate)["metrics"]
+    perform(run, "evaluate", evaluate)
+    return run, run.require("evaluate")["metrics"]
 
 
 def mean(rows: list[dict], **where: Any) -> float:
