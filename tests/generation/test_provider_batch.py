@@ -70,11 +70,11 @@ def looked(run):
 
 
 def finished(run, most=20):
-    """The summary of the finished step, after as many looks as it takes."""
+    """The summary of the finished step, with all its figures, after as many looks as it takes."""
     for _ in range(most):
         summary = looked(run)
         if "waiting" not in summary:
-            return summary
+            return {**summary, "metrics": run.require("generate")["metrics"]}
         time.sleep(0.02)
     raise AssertionError(f"not finished after {most} looks")
 
