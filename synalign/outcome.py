@@ -24,6 +24,8 @@ MOST_BYTES = 2000
 
 LONGEST_TEXT = 300
 LONGEST_LIST = 5
+ADDRESSES = ("location", "path", "url")
+"""Texts that are of no use when cut."""
 DEPTH = 3
 """Mappings within mappings that a summary keeps; what lies deeper is for the report."""
 
@@ -98,7 +100,11 @@ def _cut(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return value if len(value) <= LONGEST_TEXT else value[: LONGEST_TEXT - 3] + "..."
     if isinstance(value, Mapping):
-        cut = {str(key): _cut(item, depth - 1) for key, item in value.items() if _belongs(key, item, depth)}
+        cut = {
+            str(key): item if key in ADDRESSES else _cut(item, depth - 1)
+            for key, item in value.items()
+            if _belongs(key, item, depth)
+        }
         # An empty mapping says that there was nothing; one that was emptied must not.
         return {key: item for key, item in cut.items() if item or item != {} or value[key] == {}}
     if isinstance(value, (list, tuple)):

@@ -73,3 +73,10 @@ def test_a_summary_is_bounded_and_says_what_it_left_out() -> None:
 def test_failed_checks_reach_the_summary_whole() -> None:
     failures = ("effective share 0.05 is below 0.1", "gate: it lost")
     assert outcome.short({"metrics": {"failures": failures}})["metrics"]["failures"] == list(failures)
+
+
+def test_an_address_is_never_cut() -> None:
+    place = "s3://bucket/" + "folder/" * 60
+    found = outcome.short({"step": "register", "metrics": {"location": place, "reason": "a" * 400}})
+    assert found["metrics"]["location"] == place
+    assert found["metrics"]["reason"].endswith("...")
