@@ -13,10 +13,10 @@ import pytest
 
 from synalign import flow
 from synalign.config import Configuration
-from synalign.report import write
 from synalign.report.formats import shown
 from synalign.report.material import Material
 from synalign.report.page import render
+from synalign.report.write import write
 from synalign.run import Run
 from tests.adversarial import TEXTS
 from tests.report.runs import made_run

@@ -151,7 +151,8 @@ def test_three_examples_of_each_reason_are_those_of_the_lowest_ids_and_hold_no_p
         strict,
         [("good", 5, "d0"), ("ask a@example.org", 8, "d0"), *((f"{n} {long}", 80, "d0") for n in range(4))],
     )
-    examples = perform(run, "screen", screen)["metrics"]["examples"]
+    perform(run, "screen", screen)
+    examples = run.require("screen")["metrics"]["examples"]
     assert [example["query"] for example in examples["inconsistent"]] == [f"{n} {long}"[:200] for n in range(3)]
     assert examples["inconsistent"][0] | {"query": ""} == {"query": "", "document_id": "d0", "score": 2.0}
     assert len(examples["personal_data"]) == 1
