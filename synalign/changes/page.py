@@ -50,7 +50,7 @@ def _verdict(changes: Changes) -> Section:
     if changes.after.metrics("evaluate").get("gate", {}).get("status") == "failed":
         status, level = f"{status}; the second set fails its gate", "bad"
     content = {"status": status, "level": level, "lines": telling.headline(changes)}
-    return Section("verdict", "What changed", "changes_verdict.html", content)
+    return Section("verdict", "What changed", "statement.html", content)
 
 
 def _status(changes: Changes) -> tuple[str, str]:

@@ -33,6 +33,11 @@ class Closeness(NamedTuple):
     queries: int
 
 
+def chosen_scheme(material: Material) -> str:
+    """The weights that the training set has; before that is decided, the aligned ones stand for them."""
+    return str(material.metrics("evaluate").get("scheme", "aligned"))
+
+
 def of_aligned(material: Material) -> Closeness | None:
     """That of the aligned weights, as the run measured it; None where no query was held out."""
     found = material.metrics("align")
@@ -47,7 +52,7 @@ def of_chosen(material: Material) -> Closeness | None:
 
     Before weights are chosen it is that of the aligned ones.
     """
-    scheme = material.metrics("evaluate").get("scheme", "aligned")
+    scheme = chosen_scheme(material)
     aligned = of_aligned(material)
     if scheme == "aligned" or aligned is None:
         return aligned

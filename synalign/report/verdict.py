@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from synalign.report import closeness
-from synalign.report.closeness import Closeness
+from synalign.report.closeness import Closeness, chosen_scheme
 from synalign.report.formats import change, count, counted, figure, p_value, seconds, share, words
 from synalign.report.material import STEPS, Material
 from synalign.report.section import Section
@@ -134,11 +134,6 @@ def _cost(material: Material) -> str:
         return ""
     worth = f"{counted(rows, 'written query', 'written queries')} {'is' if rows == 1 else 'are'} worth {count(size)}"
     return f"Cost of it: {share(lost)} of the effective sample ({worth})."
-
-
-def chosen_scheme(material: Material) -> str:
-    """The weights that the training set has; before that is decided, the aligned ones stand for them."""
-    return str(material.metrics("evaluate").get("scheme", "aligned"))
 
 
 def effective_size(material: Material) -> tuple[float, int]:

@@ -139,7 +139,7 @@ def _alignment(material: Material) -> Iterator[Concern]:
             "Set ingest.test_fraction above 0.",
         )  # fmt: skip
         return
-    chosen = material.metrics("evaluate").get("scheme", "aligned")
+    chosen = closeness.chosen_scheme(material)
     if found.queries < FEW_HELD_OUT:
         yield Concern(
             "few-held-out", "caution", f"Only {counted(found.queries, 'real query is', 'real queries are')} held out.",
@@ -158,7 +158,7 @@ def _alignment(material: Material) -> Iterator[Concern]:
 
 def _narrow(material: Material) -> Iterator[Concern]:
     metrics = material.metrics("align")
-    if not metrics or material.metrics("evaluate").get("scheme", "aligned") != "aligned":
+    if not metrics or closeness.chosen_scheme(material) != "aligned":
         return
     rows, size = metrics["synthetic"], metrics["effective_sample_size"]
     if size / rows < NARROW:
