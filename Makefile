@@ -67,7 +67,7 @@ chromium:
 	@echo "Installing into .venv (3 GB; some minutes the first time) ..."
 	@$(PYTHON) -m venv .venv
 # Of 3 GB a few modules are ever imported: they are compiled then.
-	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,test]'
+	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,production,test]'
 	@touch $@
 
 # Rivals that only benchmarks need.
