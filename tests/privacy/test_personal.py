@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from synalign import privacy_names
 from synalign.errors import ArgumentError
 from synalign.privacy import PLACEHOLDERS, found, redact, redaction
+from synalign.privacy import names as recognising
 from tests.adversarial import TEXTS
 
 KINDS = tuple(PLACEHOLDERS)
@@ -250,12 +250,12 @@ def test_random_numbers_are_no_slower_than_a_document_may_be():
 
 
 def test_without_a_recogniser_names_stay_and_the_log_says_so_once(caplog, monkeypatch):
-    monkeypatch.setattr(privacy_names, "_model", lambda: None)
-    privacy_names.recogniser.cache_clear()
+    monkeypatch.setattr(recognising, "_model", lambda: None)
+    recognising.recogniser.cache_clear()
     with caplog.at_level(logging.INFO, logger="synalign"):
         assert [redact("Jane Roe", ("name",), ()) for _ in range(3)] == ["Jane Roe"] * 3
     assert caplog.text.count("no recogniser is installed") == 1
-    privacy_names.recogniser.cache_clear()
+    recognising.recogniser.cache_clear()
 
 
 def test_with_a_recogniser_names_are_replaced_and_placeholders_are_not_names(monkeypatch):
@@ -265,6 +265,6 @@ def test_with_a_recogniser_names_are_replaced_and_placeholders_are_not_names(mon
             if start >= 0:
                 yield start, start + len(word)
 
-    monkeypatch.setattr(privacy_names, "recogniser", lambda: recognise)
+    monkeypatch.setattr(recognising, "recogniser", lambda: recognise)
     assert redact("Jane Roe, jane@example.org", KINDS, ()) == "[NAME], [EMAIL]"
     assert found("Jane Roe", KINDS, ()) == ("name",)

@@ -3,7 +3,7 @@
 Queries and documents are written by strangers, and some hold what is somebody's. The rules here are made to be right
 rather than complete: a product name, an error code, a version, a date, a price or an ISBN that is damaged makes a
 worse prompt every day. What each kind takes to be personal is said where it is found; other people's names are found
-only by a recogniser (`synalign.privacy_names`).
+only by a recogniser (`synalign.privacy.names`).
 
 Text is read as people see it: full-width letters and the digits of any script count as plain ones, dashes of all kinds
 as hyphens, and characters that are drawn as nothing do not count at all. Offsets are kept, so that all else stays as
@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from synalign.config import PersonalData
-from synalign.privacy_names import names
-from synalign.privacy_numbers import cards, digits, phones
-from synalign.privacy_places import addresses, emails
+from synalign.privacy.names import names
+from synalign.privacy.numbers import cards, digits, phones
+from synalign.privacy.places import addresses, emails
 from synalign.text import DRAWN_AS_NOTHING
 
 Span = tuple[int, int]

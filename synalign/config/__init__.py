@@ -1,0 +1,68 @@
+"""The configuration of one retriever: one YAML file, closed, bounded and described.
+
+What a setting *is* decides where it goes. Settings that define the data (`source`, `sampling`, ...) are part of
+the fingerprint of the steps that read them (`synalign.flow`), so changing one makes those steps run again. Settings
+that only decide how fast or where the work runs are in `runtime`, and change no fingerprint; `RUNTIME_REASONS` says
+why for each. Secrets are never here: they come from the environment (or an Airflow connection).
+
+This package is imported by DAG files, so it imports nothing heavier than pydantic.
+"""
+
+from synalign.config.alerts import Alerts, Notifier
+from synalign.config.closed import SECRET, Format, Fraction, Name, Scheme, Task
+from synalign.config.experiment import Experiment
+from synalign.config.generation import MOST_TEXTS_PER_LABEL, Budget, Generation, PersonalData
+from synalign.config.home import home, resolve
+from synalign.config.retriever import Configuration
+from synalign.config.runtime import RUNTIME_REASONS, Runtime
+from synalign.config.schedule import Schedule
+from synalign.config.selection import Alignment, Checks, Evaluation, Gate, Screening
+from synalign.config.source import (
+    BeirSource,
+    DocumentColumns,
+    Documents,
+    LabelledColumns,
+    LabelledSource,
+    LogColumns,
+    LogSource,
+    Source,
+)
+from synalign.config.traffic import Encoder, Ingest, Sampling
+
+__all__ = [
+    "MOST_TEXTS_PER_LABEL",
+    "RUNTIME_REASONS",
+    "SECRET",
+    "Alerts",
+    "Alignment",
+    "BeirSource",
+    "Budget",
+    "Checks",
+    "Configuration",
+    "DocumentColumns",
+    "Documents",
+    "Encoder",
+    "Evaluation",
+    "Experiment",
+    "Format",
+    "Fraction",
+    "Gate",
+    "Generation",
+    "Ingest",
+    "LabelledColumns",
+    "LabelledSource",
+    "LogColumns",
+    "LogSource",
+    "Name",
+    "Notifier",
+    "PersonalData",
+    "Runtime",
+    "Sampling",
+    "Schedule",
+    "Scheme",
+    "Screening",
+    "Source",
+    "Task",
+    "home",
+    "resolve",
+]

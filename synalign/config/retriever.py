@@ -1,0 +1,80 @@
+"""Everything that defines the refresh of one retriever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
+
+from synalign.config.alerts import Alerts
+from synalign.config.closed import Closed, Name, Task
+from synalign.config.experiment import Experiment
+from synalign.config.generation import MOST_TEXTS_PER_LABEL, Generation
+from synalign.config.runtime import Runtime
+from synalign.config.schedule import Schedule
+from synalign.config.selection import Alignment, Checks, Evaluation, Screening
+from synalign.config.source import Source
+from synalign.config.traffic import Encoder, Ingest, Sampling
+
+
+class Configuration(Closed):
+    """Everything that defines the refresh of one retriever."""
+
+    retriever: Name = Field(description="Names the run folder, the DAG and the registered model.", examples=["shop"])
+    description: str = Field("", description="What it retrieves, in a sentence; Airflow and MLflow show it.")
+    owner: str = Field("search", description="The team that Airflow shows as the owner of its DAGs.")
+    task: Task = Field("retrieval", description="Write queries for documents, or texts for labels.")
+    schedule: Schedule
+    source: Source = Field(discriminator="kind")
+    ingest: Ingest = Ingest()
+    encoder: Encoder = Encoder()
+    sampling: Sampling = Sampling()
+    generation: Generation = Generation()
+    screening: Screening = Screening()
+    alignment: Alignment = Alignment()
+    evaluation: Evaluation = Evaluation()
+    checks: Checks = Checks()
+    experiment: Experiment | None = Field(None, description="null: no DAG reads experiments.")
+    alerts: Alerts = Alerts()
+    runtime: Runtime = Runtime()
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")
+
+    @field_validator("source")
+    @classmethod
+    def _source_fits_task(cls, source: Source, known: ValidationInfo) -> Source:
+        task = known.data.get("task")
+        if task is not None and (task == "classification") != (source.kind == "labelled"):
+            raise ValueError(
+                f"kind must be labelled for task classification, log or beir for task retrieval, is {source.kind} "
+                f"for {task}"
+            )
+        return source
+
+    @field_validator("sampling")
+    @classmethod
+    def _balance_needs_labels(cls, sampling: Sampling, known: ValidationInfo) -> Sampling:
+        if sampling.label_balance == "equal" and known.data.get("task") == "retrieval":
+            raise ValueError("label_balance equal is for task classification; queries for documents have no labels")
+        return sampling
+
+    # Texts of the files under `generation.prompts`, read with the YAML file: one wording for the whole of a run.
+    _templates: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """Texts of the retriever's own prompt templates by kind of request; see `synalign.generation.templates`."""
+        return self._templates
+
+    def with_templates(self, texts: Mapping[str, str]) -> Configuration:
+        """The same configuration with the texts of its own prompt templates."""
+        copy = self.model_copy()
+        copy._templates = dict(texts)
+        return copy
+
+    @property
+    def queries_per_target(self) -> int:
+        """Queries asked for per document; for a label, which is a batch's only one, as many as for all documents."""
+        settings = self.generation
+        if self.task == "retrieval":
+            return settings.queries_per_document
+        return min(settings.documents_per_batch * settings.queries_per_document, MOST_TEXTS_PER_LABEL)

@@ -1,0 +1,64 @@
+"""How a log becomes tables, how texts become vectors, and which queries are shown to the model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from synalign.config.closed import Closed, Fraction
+
+
+class Ingest(Closed):
+    """How a log becomes queries, documents and pairs."""
+
+    max_query_characters: int = Field(300, ge=1, le=10_000, description="Longer queries are rejected.")
+    validation_fraction: Fraction = Field(0.1, description="Share of queries that choose, by hash of the query.")
+    test_fraction: Fraction = Field(
+        0.2, description="Share of queries that only report; both shares together at most 0.9."
+    )
+    split_salt: str = Field("synalign", description="Changing it draws another split.")
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> Ingest:
+        if self.validation_fraction + self.test_fraction > 0.9:
+            raise ValueError("validation_fraction + test_fraction must be <= 0.9, or nothing is left to train on")
+        return self
+
+
+class Encoder(Closed):
+    """The sentence-transformers model that places queries and documents on the unit sphere."""
+
+    model: str = Field(
+        "all-MiniLM-L6-v2", description="`all-MiniLM-L6-v2` (the copy in the environment) or a model folder."
+    )
+    max_tokens: int = Field(256, ge=8, le=8192, description="Longer texts are cut.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="Of the weights. `auto`: bfloat16 where the CPU has instructions for it (AMX, AVX-512 BF16), "
+        "float32 elsewhere, so two kinds of machine give slightly different vectors; name one where that matters. "
+        "Models that the fast loop does not fit run in float32.",
+    )
+
+
+class Sampling(Closed):
+    """Exploration-aware sampling of demonstrations."""
+
+    batches: int = Field(24, ge=1, le=100_000, description="Batches of demonstrations, each two model requests.")
+    neighbours: int = Field(7, ge=0, le=63, description="Queries in a batch beside its anchor.")
+    breadth: int = Field(
+        16, ge=0, le=1024, description="Members are picked among this many nearest queries; at least neighbours."
+    )
+    criterion: Literal["coverage", "variance"] = Field("coverage", description="`variance` is the paper's.")
+    noise: float = Field(1e-2, gt=0.0, le=10.0, description="Observation variance of the Gaussian process.")
+    length_scale: float | None = Field(None, gt=0.0, le=10.0, description="null: a multiple of the median distance.")
+    label_balance: Literal["proportional", "equal"] = Field(
+        "proportional", description="Classification only: batches per label by traffic, or the same for every label."
+    )
+    memory: int = Field(7, ge=0, le=365, description="How many earlier intervals' demonstrations count as shown.")
+
+    @model_validator(mode="after")
+    def _breadth_holds_neighbours(self) -> Sampling:
+        if self.breadth < self.neighbours:
+            raise ValueError("breadth must be >= neighbours")
+        return self
