@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import pyarrow.dataset as pads
 
+from synalign import manifests, some_rows
 from synalign.embedding.matrix import matrix
 from synalign.errors import InputError
 from synalign.progress import phases, progress
-from synalign.run import Attempt, Run
+from synalign.run import Attempt, Run, finished_files
 from synalign.sampling import sample_demonstrations
+from synalign.sampling.landmarks import by_traffic
 from synalign.sampling.shares import share_batches
 from synalign.tables import content_id
 
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("synalign")
 
+POOL = 500_000
+"""Most draws of train queries that batches are picked among: 0.8 GB of vectors of width 384."""
+
 _NAMES = ("batch_id", "position", "query_id", "role", "variance")
 
 
 def earlier_demonstrations(run: Run) -> dict[str, str]:
     """Digests of the demonstrations of earlier intervals that this one takes into account."""
-    return {folder.parent.parent.name: digest for folder, digest in run.earlier("demonstrations", _memory(run))}
+    return {table.interval: table.digest for table in run.earlier("demonstrations", _memory(run))}
 
 
 class Group(NamedTuple):
@@ -61,16 +65,15 @@ def sample(attempt: Attempt) -> None:
         InputError: There are too few queries for one batch.
     """
     settings = attempt.configuration.sampling
-    queries = attempt.run.read("queries")
-    queries = queries.filter(pc.equal(queries["split"], "train"))
+    queries, counts, known = _pool(attempt.run)
     ids = queries["query_id"].to_pylist()
     by_label = attempt.configuration.task == "classification"
-    groups = _labels(queries, settings) if by_label else [_everything(len(ids), settings)]
+    groups = _labels(queries, counts, settings) if by_label else [_everything(len(ids), settings)]
     batches = sum(group.batches for group in groups)
     if batches < settings.batches:
         log.warning("sample: %d train queries give %d batches, not %d", len(ids), batches, settings.batches)
     shown = shown_earlier(attempt.run)
-    vectors, counts = matrix(attempt.run.read("query_embeddings"), ids), np.asarray(queries["count"])
+    vectors = some_rows.vectors(attempt.run, "query_embeddings", ids)
     # What takes long is one large group, or many small ones: each has its own count.
     with phases("sample") as report, progress("sample", len(groups), "labels") as advance:
         selections = []
@@ -100,7 +103,8 @@ def sample(attempt: Attempt) -> None:
         {
             "batches": batches,
             "batches_asked_for": settings.batches,
-            "train_queries": len(ids),
+            "train_queries": known,
+            "pool": len(ids),
             "shown_earlier": 0 if shown is None else len(shown),
             "first_variance": float(selections[0].variance[0]),
             "last_variance": float(selections[-1].variance[-1]),
@@ -125,7 +129,24 @@ def _everything(count: int, settings: Sampling) -> Group:
     return Group(np.arange(count), batches, settings.neighbours)
 
 
-def _labels(queries: pa.Table, settings: Sampling) -> list[Group]:
+def _pool(run: Run) -> tuple[pa.Table, NDArray[np.float64], int]:
+    """The train queries that batches are picked among, with what each counts, and how many train queries there are.
+
+    All of them up to `POOL`. Beyond that, that many draws in proportion to the square root of a query's count, which is
+    how a row is weighted when batches are picked: systematic, so always the same. A query that was drawn stands for
+    those that were not, by the weight of its draws.
+    """
+    rows = some_rows.of_split(run, "queries", "train")
+    known = len(rows)
+    counts = some_rows.numbered(run, "queries", ["count"], rows)["count"].to_numpy().astype(np.float64)
+    if known > POOL:
+        drawn, weights = by_traffic(np.sqrt(counts), POOL)
+        rows, counts = rows[drawn], np.square(weights)
+        log.info("sample: batches are picked among %d of %d train queries, drawn by traffic", len(rows), known)
+    return some_rows.numbered(run, "queries", ["query_id", "label"], rows), counts, known
+
+
+def _labels(queries: pa.Table, counts: NDArray[np.float64], settings: Sampling) -> list[Group]:
     """The train queries of each label that gets a batch; a label with too few for a whole batch gives all it has.
 
     Raises:
@@ -136,8 +157,7 @@ def _labels(queries: pa.Table, settings: Sampling) -> list[Group]:
     if not names:
         raise InputError("no train query has a label.", remedy="check source.columns.label, or widen the window")
     members = [np.flatnonzero(labels == name) for name in names]
-    counts = np.asarray(queries["count"])
-    traffic = [int(counts[rows].sum()) for rows in members]
+    traffic = [round(float(counts[rows].sum())) for rows in members]
     size = settings.neighbours + 1
     shares = share_batches(traffic, list(map(len, members)), settings.batches, size, settings.label_balance)
     return [
@@ -154,10 +174,12 @@ def _memory(run: Run) -> int:
 def shown_earlier(run: Run) -> NDArray[np.float32] | None:
     """Embeddings of what earlier intervals showed, oldest first; None when there is nothing."""
     found = []
-    for folder, _ in run.earlier("demonstrations", _memory(run)):
-        ids = list(dict.fromkeys(pq.read_table(folder)["query_id"].to_pylist()))
-        embeddings = folder.parent.parent / "embed" / "query_embeddings"
-        found.append(matrix(pq.read_table(embeddings), ids))
+    for table in run.earlier("demonstrations", _memory(run)):
+        shown = manifests.read_table(finished_files(table.run, "demonstrations"), ["query_id"])
+        ids = list(dict.fromkeys(shown["query_id"].to_pylist()))
+        # Of a large interval only what it showed is held.
+        embeddings = manifests.dataset(finished_files(table.run, "query_embeddings"))
+        found.append(matrix(embeddings.to_table(filter=pads.field("id").isin(ids)), ids))
     return np.concatenate(found) if found else None
 
 

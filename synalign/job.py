@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
+import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from synalign import flow, outcome, overrides, retrievers
-from synalign.errors import SynAlignError
+from synalign import flow, masking, outcome, overrides, retrievers
+from synalign.errors import StorageError, SynAlignError
 from synalign.run import Attempt, Interval, Run
 
 log = logging.getLogger("synalign")
 
 # Begins every line that is meant for people: the others come from Spark and the libraries.
 MARK = "synalign | "
+
+_LAST_LINE = re.compile(
+    r"^\s*(?:OSError: (?:\[Errno (?P<number>\d+)\])?|(?:Timeout|Connection\w*|synalign\.errors\.Storage)Error:).*$",
+    re.MULTILINE,
+)
+_LACKING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE}
 
 LONGEST_PAUSE = 60.0
 """Seconds between two looks of `--wait`, at most; the first pause is two."""
@@ -81,7 +90,11 @@ def conclude(work: Callable[[], dict[str, Any]]) -> None:
     Args:
         work: Gives the summary; an error of ours ends the job with its message and its exit code.
     """
-    logging.basicConfig(level=logging.WARNING, format=f"{MARK}%(levelname)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    # What a job says is kept where many can read it.
+    handler.addFilter(masking.Filter())
+    masking.show_masked_tracebacks()
+    logging.basicConfig(level=logging.WARNING, format=f"{MARK}%(levelname)s %(message)s", handlers=[handler])
     log.setLevel(logging.INFO)
     # Airflow and people end jobs with SIGTERM; unwinding lets the attempt clean up. SIGKILL is survived too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -113,7 +126,7 @@ def perform(
     Raises:
         SynAlignError: The step failed; the run folder is as it was before.
     """
-    with run.lock():
+    with _storage_may_fail(), run.lock() as hold:
         attempt = Attempt(run, flow.step(step), outside)
         if attempt.finished is not None and not always:
             log.info("%s: reused, nothing it depends on has changed", step)
@@ -126,12 +139,47 @@ def perform(
                 attempt.abandon()
                 log.info("%s: waiting for %s", step, ", ".join(waiting.batches))
                 return {"step": step, "waiting": waiting._asdict()}
-            manifest = attempt.commit()
+            manifest = attempt.commit(hold)
         except BaseException:
             attempt.abandon()
             raise
     log.info("%s: done in %.1f s", step, manifest["seconds"])
-    return _summary(manifest, reused=False)
+    return _summary(manifest, reused=manifest["attempt"] != attempt.folder.name)
+
+
+@contextmanager
+def _storage_may_fail() -> Iterator[None]:
+    """Tell what a disk or object storage could not do, which time may mend, from a fault in SynAlign.
+
+    Raises:
+        StorageError: It could not.
+    """
+    try:
+        yield
+    except Exception as error:
+        lack = _lack(error) if isinstance(error, OSError) else _lack_in_a_task(error)
+        if not lack:
+            raise
+        raise StorageError(
+            f"storage failed: {lack}.",
+            cause="the disk is full, or object storage cannot be reached",
+            remedy="mend that and run the step again; finished steps and answers so far are kept",
+        ) from error
+
+
+def _lack(error: OSError) -> str:
+    """What storage lacks that may come; empty where a file is missing, or is none: that does not come."""
+    # What object storage refuses has no number.
+    refused = error.errno is None and type(error) in (OSError, PermissionError)
+    lacks = refused or error.errno in _LACKING or isinstance(error, TimeoutError | ConnectionError)
+    return str(error) if lacks else ""
+
+
+def _lack_in_a_task(error: Exception) -> str:
+    """The same for an error of a task on a Spark worker, of which only its traceback comes here."""
+    found = _LAST_LINE.search(str(error)) if type(error).__name__ == "PythonException" else None
+    lacks = found is not None and (found["number"] is None or int(found["number"]) in _LACKING)
+    return found[0].strip() if found is not None and lacks else ""
 
 
 def _summary(manifest: dict[str, Any], *, reused: bool) -> dict[str, Any]:

@@ -5,34 +5,108 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from synalign.errors import RunError
+from synalign.errors import RunError, StorageError
+from synalign.storage import Place
+from synalign.storage.secrets import without_secrets
 
 NAME = "manifest.json"
 FORMAT = 1
+ATTEMPT = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}", re.ASCII)
+"""Name of an attempt's folder: when it began (UTC), and what no other has."""
+
 _VERSIONS_OF = ("synalign", "pyspark", "torch", "numpy", "sentence-transformers", "openai", "mlflow", "apache-airflow")
+_CHUNK = 2**20
+_SMALL = 32 * 2**20
+# Objects are read over a network: several at once.
+_THREADS = 8
 
 
-def read(path: Path) -> dict[str, Any] | None:
+def read(place: Place) -> dict[str, Any] | None:
     """A manifest, or None where there is none.
 
     Raises:
-        RunError: It is there but cannot be read.
+        RunError: It is there but is no manifest.
+        StorageError: Storage refuses.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
+        content: dict[str, Any] = json.loads(place.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise RunError(
-            f"{path} cannot be read: {error}.", remedy=f"remove the folder {path.parent} and run the step again"
+            f"{place} cannot be read: {error}.", remedy=f"remove the folder {place.parent} and run the step again"
         ) from error
+    except OSError as error:
+        raise StorageError(f"{place} cannot be read: {error}.", remedy="mend the storage, and ask again") from error
     return content if content.get("format") == FORMAT else None
+
+
+def folder(step: Place, manifest: dict[str, Any]) -> Place:
+    """Where the tables of a step lie that a manifest beside its attempts speaks of.
+
+    Raises:
+        RunError: The manifest was tampered with.
+    """
+    if "attempt" not in manifest:
+        # Before attempts had folders of their own, the tables lay beside the manifest.
+        return step
+    # Others may write where runs lie: what is read from there leads nowhere else.
+    if not ATTEMPT.fullmatch(str(manifest["attempt"])):
+        raise RunError(
+            f"{step / NAME} names an attempt that is none.",
+            cause="it was edited",
+            remedy=f"remove the folder {step} and run the step again",
+        )
+    return step / str(manifest["attempt"])
+
+
+def files(step: Place, manifest: dict[str, Any], table: str) -> list[Place]:
+    """The Parquet files of a table, in the order of its rows: those that the manifest names."""
+    return [folder(step, manifest) / table / name for name in sorted(manifest["tables"][table]["files"])]
+
+
+def read_table(places: Sequence[Place], columns: list[str] | None = None, **options: Any) -> pa.Table:
+    """Parquet files as one table, rows in the order of the files.
+
+    Args:
+        places: At least one file, all in one storage.
+        columns: Which columns; None: all.
+        options: For `pyarrow.parquet.read_table`, such as `filters`.
+
+    Raises:
+        OSError: Storage refuses.
+    """
+    read = partial(_read, columns=columns, **options)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return pa.concat_tables(pool.map(read, places))
+
+
+def dataset(places: Sequence[Place]) -> pads.Dataset:
+    """Parquet files as a dataset, of which only what is asked for is held where it is large.
+
+    Args:
+        places: At least one file, all in one storage.
+
+    Raises:
+        OSError: Storage refuses.
+    """
+    if places[0].local is None and sum(place.size() for place in places) <= _SMALL:
+        # Of small files Arrow would ask for single bytes, and not again for those that storage refused.
+        return pads.dataset(read_table(places))
+    system = places[0].filesystem()[0]
+    return pads.dataset([place.filesystem()[1] for place in places], format="parquet", filesystem=system)
 
 
 def canonical(content: Any) -> bytes:
@@ -40,34 +114,42 @@ def canonical(content: Any) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def file_digest(path: Path) -> str:
+def file_digest(place: Place | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with Place(place).open_input() as file, without_secrets():
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
-def describe(folder: Path) -> dict[str, Any]:
+def describe(folder: Place) -> dict[str, Any]:
     """Rows, files and digest of a table. The digest is the SHA-256 of what `sha256sum` prints for its files."""
-    paths = sorted(folder.glob("*.parquet"))
-    if not paths:
+    places = folder.files("*.parquet")
+    if not places:
         raise RunError(f"table {folder.name!r} was not written.", cause="a defect of the step: please report it")
-    files = {path.name: {"sha256": file_digest(path), "bytes": path.stat().st_size} for path in paths}
-    listing = "".join(f"{entry['sha256']}  {name}\n" for name, entry in files.items())
+    with ThreadPoolExecutor(_THREADS) as pool:
+        digests = list(pool.map(file_digest, places))
+    described = {
+        place.name: {"sha256": digest, "bytes": place.size()} for place, digest in zip(places, digests, strict=True)
+    }
+    listing = "".join(f"{entry['sha256']}  {name}\n" for name, entry in described.items())
     return {
-        "rows": sum(pq.read_metadata(path).num_rows for path in paths),
+        "rows": sum(map(_rows, places)),
         "digest": hashlib.sha256(listing.encode()).hexdigest(),
-        "files": files,
+        "files": described,
     }
 
 
-def intact(folder: Path, manifest: dict[str, Any]) -> bool:
+def intact(step: Place, manifest: dict[str, Any]) -> bool:
     """Whether every file of a step is there with the bytes its manifest names."""
-    for table, content in manifest["tables"].items():
-        for name, entry in content["files"].items():
-            path = folder / table / name
-            if not path.is_file() or path.stat().st_size != entry["bytes"] or file_digest(path) != entry["sha256"]:
-                return False
-    return True
+    named = [
+        (folder(step, manifest) / table / name, entry)
+        for table, content in manifest["tables"].items()
+        for name, entry in content["files"].items()
+    ]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return all(pool.map(lambda each: _sound(*each), named))
 
 
 def versions() -> dict[str, str]:
@@ -78,3 +160,23 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _sound(place: Place, entry: dict[str, Any]) -> bool:
+    try:
+        return place.size() == entry["bytes"] and file_digest(place) == entry["sha256"]
+    except FileNotFoundError:
+        return False
+
+
+def _rows(place: Place) -> int:
+    with place.open_input() as file, without_secrets():
+        return int(pq.read_metadata(file).num_rows)
+
+
+def _read(place: Place, **options: Any) -> pa.Table:
+    if place.local is not None:
+        # By its path: only the columns that are asked for are read.
+        return pq.read_table(place.local, partitioning=None, **options)
+    with place.open_input() as file, without_secrets():
+        return pq.read_table(file, **options)

@@ -4,22 +4,26 @@ shop                            its latest run
 shop/20260228T000000Z-20260...  one of its intervals, or the beginning of one
 shop@3, shop@current            a version, as `shop-training-set/3` in MLflow
 shop.yaml                       the latest run of the retriever in the file
-some/folder/20260228T0000...    a run's folder, wherever it lies
+some/folder/20260228T0000...    a run's folder, wherever it lies; also s3://bucket/...
 """
 
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synalign import manifests, retrievers
 from synalign.errors import RunError, listed
-from synalign.run import Run, root
+from synalign.run import Interval, Run, intervals, root
+from synalign.storage import Place
+from synalign.storage.place import SCHEME
 
 if TYPE_CHECKING:
     from synalign.registry.versions import Version
 
+_THREADS = 16
 _VERSION = re.compile(r"(?P<retriever>[a-z0-9][a-z0-9_-]*)@(?P<version>\d+|current)")
 _MODEL = re.compile(r"(?P<model>[a-z0-9][a-z0-9_-]*-training-set)/(?P<version>\d+|current)")
 _NAMED = re.compile(r"(?P<retriever>[a-z0-9][a-z0-9_-]*)(/(?P<beginning>[0-9TZ-]+))?")
@@ -43,11 +47,13 @@ def find(reference: str) -> Run:
     wanted = version(reference)
     if wanted is not None:
         return run_of(wanted)
+    if reference.startswith(SCHEME):
+        return Run.open(reference)
     path = Path(reference).expanduser()
     named = _NAMED.fullmatch(reference)
     # A folder of the same name as a retriever, or none at all, is not what `shop` means.
     if path.is_dir() and (named is None or _INTERVAL.fullmatch(path.resolve().name)):
-        return Run.open(path)
+        return Run.open(path.resolve())
     if path.is_file() or path.suffix in (".yaml", ".yml"):
         return latest(retrievers.load(path).retriever)
     if named is None:
@@ -84,7 +90,10 @@ def latest(retriever: str) -> Run:
         RunError: It has none.
     """
     folders = _folders(retriever)
-    registered = [(str(content["started"]), folder) for folder in folders if (content := _registered(folder))]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        # Object storage answers one after another slowly, and many at once as fast as one.
+        found = list(pool.map(_registered, folders))
+    registered = [(str(content["started"]), folder) for content, folder in zip(found, folders, strict=True) if content]
     return Run.open(max(registered)[1] if registered else folders[-1])
 
 
@@ -95,32 +104,43 @@ def run_of(wanted: Version) -> Run:
         RunError: The training set in the run's folder is not that one any more, or the folder is gone.
     """
     # A home that was copied or moved has its runs with it; elsewhere is where it was written.
-    for folder in (root() / wanted.retriever / wanted.interval, wanted.location.parent.parent):
+    written = _interval_of(wanted)
+    for folder in (root() / wanted.retriever / Interval.named(wanted.interval).name, written):
         manifest = manifests.read(folder / "assemble" / manifests.NAME)
         if manifest is not None and manifest["tables"]["training_set"]["digest"] == wanted.digest:
             return Run.open(folder)
     raise RunError(
-        f"the run of {wanted.name} is not in {wanted.location.parent.parent} any more.",
+        f"the run of {wanted.name} is not in {written} any more.",
         cause="its interval was refreshed again, or the folder was removed",
         remedy=f"`synalign compare` reads what MLflow keeps of {wanted.name}; the rest is in its run there",
     )
 
 
-def _folders(retriever: str) -> list[Path]:
+def _interval_of(wanted: Version) -> Place:
+    """The run's folder above the place where a version was written; that place, where none of its name is."""
+    folder = wanted.location
+    while folder.name != wanted.interval:
+        if folder.parent == folder:
+            return wanted.location
+        folder = folder.parent
+    return folder
+
+
+def _folders(retriever: str) -> list[Place]:
     """Folders of a retriever's runs, by interval; at least one."""
     base = root()
-    found = sorted(path for path in (base / retriever).glob("*Z-*Z") if _INTERVAL.fullmatch(path.name))
+    found = intervals(base / retriever)
     if not found:
-        there = sorted({path.parent.name for path in base.glob("*/*Z-*Z")})
+        there = [folder.name for folder in base.folders() if intervals(folder)]
         raise RunError(
             f"{retriever!r} has no run in {base}.",
-            cause="the name is misspelt, or $SYNALIGN_HOME names another folder",
+            cause="the name is misspelt, or $SYNALIGN_STORE or $SYNALIGN_HOME names another place",
             remedy=f"there are runs of {listed(there)}" if there else "run `synalign refresh` first",
         )
     return found
 
 
-def _one(retriever: str, beginning: str) -> Path:
+def _one(retriever: str, beginning: str) -> Place:
     """The one run of a retriever whose interval begins so."""
     folders = _folders(retriever)
     found = [folder for folder in folders if folder.name.startswith(beginning)]
@@ -133,5 +153,5 @@ def _one(retriever: str, beginning: str) -> Path:
     return found[0]
 
 
-def _registered(folder: Path) -> dict[str, Any] | None:
+def _registered(folder: Place) -> dict[str, Any] | None:
     return manifests.read(folder / "register" / manifests.NAME)

@@ -7,6 +7,7 @@ from typing import Any
 
 from synalign import flow, registry
 from synalign.config import Checks
+from synalign.manifests import folder
 from synalign.registry.connection import tracking_uri
 from synalign.run import Attempt
 
@@ -27,7 +28,11 @@ def register(attempt: Attempt) -> None:
         interval=run.interval.name,
         configuration=run.configuration.model_dump(mode="json"),
         manifests=manifests,
-        folders={table: run.table_folder(table) for step in flow.before("register") for table in step.writes},
+        folders={
+            table: folder(run.folder / step, manifest) / table
+            for step, manifest in manifests.items()
+            for table in manifest["tables"]
+        },
         failures=failed_checks(run.configuration.checks, manifests),
     )
     for failure in release.failures:

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from synalign import demonstrations
 from synalign.config import Configuration
 from synalign.demonstrations import earlier_demonstrations, sample
 from synalign.errors import InputError
@@ -61,6 +62,25 @@ def test_batches_are_those_of_the_sampler_and_come_from_train_only(
     assert [row["role"] for row in rows[:4]] == ["anchor", "neighbour", "neighbour", "neighbour"]
     assert rows[0]["batch_id"] == content_id(*(row["query_id"] for row in rows[:4]))
     assert rows[4]["variance"] == selection.variance[1]
+
+
+def test_of_too_many_queries_some_are_drawn_that_stand_for_all_by_traffic(
+    configuration: Make, commit: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demonstrations, "POOL", 50)
+    content = tables(200, 160)
+    run = commit(Run(configuration(sampling={"batches": 4, "neighbours": 3}), day(1)), **content)
+    perform(run, "sample", sample, earlier_demonstrations(run))
+    figures = run.require("sample")["metrics"]
+    assert (figures["train_queries"], 20 <= figures["pool"] <= 50) == (160, True)
+    queries, counts, known = demonstrations._pool(run)
+    assert (known, queries.num_rows) == (160, figures["pool"])
+    # How a row is weighted when batches are picked adds up to what it does over all.
+    assert np.sqrt(counts).sum() == pytest.approx(np.sqrt(np.arange(1, 161)).sum())
+    pool = queries["query_id"].to_pylist()
+    assert set(run.read("demonstrations")["query_id"].to_pylist()) <= set(pool)
+    # Traffic counts: the busier half is drawn more often.
+    assert sum(query >= "q080" for query in pool) > 0.55 * len(pool)
 
 
 def test_the_next_interval_goes_where_the_last_did_not(configuration: Make, commit: Callable[..., Run]) -> None:

@@ -1,14 +1,22 @@
 """Jobs as Airflow starts them: exit codes, the last line, and messages for people."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyspark.errors import PythonException
 
 from synalign import flow
+from synalign.config import Configuration
+from synalign.errors import StorageError
+from synalign.job import perform
+from synalign.run import Attempt, Run
+from tests.conftest import INTERVAL
 
 JOBS = Path(__file__).parent.parent / "jobs"
 YAML = "retriever: shop\nschedule: {start: 2026-01-01}\nsource: {kind: beir, path: %s}\n"
@@ -59,3 +67,37 @@ def test_a_path_that_is_no_yaml_is_named() -> None:
     assert done.returncode == 2
     assert "/nowhere.yaml: cannot be read" in done.stderr
     assert json.dumps({}) not in done.stdout
+
+
+def in_a_task(last: str) -> PythonException:
+    """What Spark raises on the driver for an error on a worker."""
+    text = f'Traceback (most recent call last):\n  File "x.py", line 1, in write\n    raise\n{last}\n SQLSTATE: 38000'
+    return PythonException(f"[PYTHON_EXCEPTION] An exception was thrown from the Python worker:\n{text}")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), StorageError),
+        (OSError("When reading information for key: AWS Error SLOW_DOWN"), StorageError),
+        (ConnectionResetError("reset"), StorageError),
+        (FileNotFoundError(errno.ENOENT, "No such file"), FileNotFoundError),
+        (PermissionError(errno.EACCES, "Permission denied"), PermissionError),
+        (ValueError("a fault in the code"), ValueError),
+        (in_a_task("OSError: [Errno 28] No space left on device"), StorageError),
+        (in_a_task("OSError: When reading information for key: AWS Error SLOW_DOWN"), StorageError),
+        (in_a_task("FileNotFoundError: [Errno 2] No such file"), PythonException),
+        (in_a_task("KeyError: 'a fault in the code'"), PythonException),
+    ],
+)
+def test_what_storage_cannot_do_is_told_from_a_fault_in_the_code(
+    configuration: Callable[..., Configuration], error: Exception, told: type[Exception]
+) -> None:
+    def work(attempt: Attempt) -> None:
+        raise error
+
+    run = Run(configuration(), INTERVAL)
+    with pytest.raises(told) as caught:
+        perform(run, "ingest", work)
+    assert told is not StorageError or ("What to do" in str(caught.value) and "SQLSTATE" not in str(caught.value))
+    assert run.manifest("ingest") is None

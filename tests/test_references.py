@@ -70,7 +70,7 @@ def test_a_folder_is_a_run_wherever_it_lies(configuration: Make, tmp_path: Path)
     shutil.copytree(run.folder, copy)
     shutil.rmtree(run.folder)
     found = references.find(str(copy))
-    assert (found.folder, found.configuration.seed) == (copy, 5)
+    assert (found.folder.local, found.configuration.seed) == (copy, 5)
 
 
 def test_a_yaml_file_means_the_latest_run_of_its_retriever_as_it_was_made(configuration: Make, tmp_path: Path) -> None:

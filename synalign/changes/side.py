@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from synalign import flow, references
+from synalign import manifests as manifests_
 from synalign.config import Configuration
 from synalign.errors import RegistryError, RunError
 from synalign.run import Run
+from synalign.storage import Place
 
 if TYPE_CHECKING:
     from synalign.registry.versions import Version
@@ -77,7 +78,7 @@ def _of_run(run: Run, name: str | None) -> Side:
             cause="its refresh has not come as far as the step assemble",
             remedy=f"`synalign show {name}` says which step is missing",
         )
-    rows = _read(run.table_folder("training_set"))
+    rows = _read(manifests_.files(run.folder / "assemble", manifests["assemble"], "training_set"))
     return Side(name, run.configuration.retriever, run.interval.name, rows, manifests, run.configuration, run)
 
 
@@ -87,7 +88,7 @@ def _of_registry(version: Version) -> Side:
 
     with tempfile.TemporaryDirectory() as folder:
         kept = versions.fetch(version, Path(folder), tracking_uri())
-        rows = _read(kept.training_set)
+        rows = _read(Place(kept.training_set).files("*.parquet"))
     try:
         configuration = Configuration.model_validate(kept.configuration)
     except ValidationError as error:
@@ -101,6 +102,6 @@ def _of_registry(version: Version) -> Side:
     return Side(version.name, version.retriever, version.interval, rows, manifests, configuration, None)
 
 
-def _read(folder: Path) -> pa.Table:
+def _read(files: list[Place]) -> pa.Table:
     """A document stands in many rows: read as a dictionary it is held once."""
-    return pq.read_table(folder, columns=COLUMNS, read_dictionary=["document"])
+    return manifests_.read_table(files, COLUMNS, read_dictionary=["document"])

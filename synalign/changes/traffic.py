@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import pyarrow.dataset as pads
 
 from synalign.changes.drift import Drift, drift, sample
 from synalign.changes.side import Side
@@ -37,7 +36,7 @@ def traffic_drift(before: Side, after: Side, *, seed: int = 0) -> Drift | None:
 
 
 def _queries(side: Side) -> set[str]:
-    real = side.rows.filter(pc.field("source") == "real")
+    real = side.rows.filter(pads.field("source") == "real")
     return set(real["query"].to_pylist())
 
 
@@ -66,6 +65,6 @@ def _kept(side: Side, ids: list[str]) -> dict[str, NDArray[np.float32]]:
     """The vectors that a run has of some queries, by id; none where the run is gone."""
     if side.run is None or "embed" not in side.manifests:
         return {}
-    table = pq.read_table(side.run.table_folder("query_embeddings"), filters=pc.field("id").isin(ids))
+    table = side.run.dataset("query_embeddings").to_table(filter=pads.field("id").isin(ids))
     found = table["id"].to_pylist()
     return dict(zip(found, matrix(table, found), strict=True))

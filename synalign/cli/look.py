@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from synalign.run import Run
+    from synalign.storage import Place
 
 REFERENCES = (
     "RETRIEVER (its latest run), RETRIEVER/INTERVAL (or the beginning of one), a version in MLflow as RETRIEVER@3 or "
@@ -67,11 +68,16 @@ def report(
     from synalign.report.write import write
 
     run = references.find(reference)
-    path = output or _kept_report(run)
-    if path is None:
-        path = Path(f"report-{run.configuration.retriever}-{run.interval.name}.html")
-    if output is not None or not path.is_file():
-        write(run, path)
+    kept = None if output else _kept_report(run)
+    if kept is not None and kept.local is not None:
+        path = kept.local
+    else:
+        path = output or Path(f"report-{run.configuration.retriever}-{run.interval.name}.html")
+        if kept is not None:
+            # A browser does not open what is in object storage.
+            path.write_bytes(kept.read_bytes())
+        else:
+            write(run, path)
     typer.echo(path.resolve())
     if open_:
         typer.launch(path.resolve().as_uri())
@@ -109,13 +115,14 @@ def compare(
         typer.echo(f"\n{html.resolve()}")
 
 
-def _kept_report(run: Run) -> Path | None:
+def _kept_report(run: Run) -> Place | None:
     """The report that the run's last step left, if it is of what there is now."""
     try:
         manifest = run.require("report")
     except RunError:
         return None
-    return run.step_folder("report") / Path(manifest["metrics"]["path"]).name
+    place = run.step_folder("report") / Path(manifest["metrics"]["path"]).name
+    return place if place.is_file() else None
 
 
 def _console() -> Console:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from synalign import some_rows
 from synalign.embedding.matrix import matrix
 from synalign.report.material import Material
 from synalign.vectors import evenly_spaced, median_distance
@@ -102,7 +103,7 @@ def _of_scheme(material: Material, scheme: str) -> pa.Table:
 
 
 def _real(material: Material, split: str, most: int) -> NDArray[np.float64]:
-    queries = material.table("queries")
-    ids = queries.filter(pc.equal(queries["split"], split))["query_id"].to_pylist()
-    some = [ids[place] for place in evenly_spaced(len(ids), most)]
-    return matrix(material.table("query_embeddings"), some).astype(np.float64)
+    rows = some_rows.of_split(material.run, "queries", split)
+    rows = rows[evenly_spaced(len(rows), most)]
+    ids = some_rows.numbered(material.run, "queries", ["query_id"], rows)["query_id"].to_pylist()
+    return some_rows.vectors(material.run, "query_embeddings", ids).astype(np.float64)

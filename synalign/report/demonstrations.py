@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
+from synalign import some_rows
 from synalign.demonstrations import earlier_demonstrations, shown_earlier
 from synalign.errors import RunError
 from synalign.report.chart import Line, line_chart
@@ -190,8 +191,7 @@ def _batches(material: Material) -> list[Batch]:
 
 
 def _texts(material: Material, ids: Sequence[str]) -> dict[str, str]:
-    queries = material.table("queries", ["query_id", "query"])
-    some = queries.filter(pc.is_in(queries["query_id"], pa.array(sorted(set(ids)), pa.string())))
+    some = some_rows.having(material.run, "queries", "query_id", ids, ["query_id", "query"])
     return dict(zip(some["query_id"].to_pylist(), some["query"].to_pylist(), strict=True))
 
 
@@ -246,6 +246,5 @@ def _weights(material: Material) -> dict[str, float]:
 
 
 def _titles(material: Material, ids: Sequence[str]) -> dict[str, str]:
-    documents = material.table("documents")
-    some = documents.filter(pc.is_in(documents["document_id"], pa.array(sorted(set(ids)), pa.string())))
+    some = some_rows.having(material.run, "documents", "document_id", ids)
     return {row["document_id"]: row["title"] or row["text"][:TITLE] or row["document_id"] for row in some.to_pylist()}

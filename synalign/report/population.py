@@ -124,9 +124,8 @@ def vectors_of(material: Material, table: str, ids: Sequence[str]) -> NDArray[np
     """
     if not material.has(table):
         raise RunError(f"table {table!r} is not finished.")
-    folder = pads.dataset(material.run.table_folder(table), format="parquet")
     wanted = pads.field("id").isin(pa.array(sorted(set(ids)), pa.string()))
-    return matrix(folder.to_table(filter=wanted), list(ids))
+    return matrix(material.run.dataset(table).to_table(filter=wanted), list(ids))
 
 
 def drawn(rows: int, most: int, seed: int = SEED) -> NDArray[np.int64]:

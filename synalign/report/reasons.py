@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 
 from synalign.generation.ledger import REJECTED
 from synalign.generation.outcomes import INVALID_OUTPUT, REFUSED, TRUNCATED
@@ -102,7 +103,7 @@ def of_rule(material: Material, source: str, rule: str, most: int) -> tuple[str,
     """A rule of the query log in words, and a few rows that broke it."""
     if not material.has("rejected"):
         return "", []
-    rows = material.table("rejected")
-    rows = rows.filter(pc.and_(pc.equal(rows["source"], source), pc.equal(rows["rule"], rule))).slice(0, most)
+    wanted = (pads.field("source") == source) & (pads.field("rule") == rule)
+    rows = material.run.dataset("rejected").head(most, filter=wanted)
     texts, why = rows["row"].to_pylist(), rows["reason"].to_pylist()
     return next(iter(why), ""), [Example(text) for text in texts]

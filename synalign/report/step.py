@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+from pathlib import Path
 
 from synalign import registry
 from synalign.registry.connection import tracking_uri
@@ -22,10 +24,13 @@ def report(attempt: Attempt) -> None:
         RunError: A step before it is missing, or belongs to other settings.
     """
     registration = attempt.run.require("register")["metrics"]
-    path = attempt.folder / FILE
-    write(attempt.run, path)
-    shown_at = registry.attach(registration["run_id"], path, tracking_uri())
-    place = attempt.run.step_folder(attempt.step.name) / FILE
-    url = shown_at or place.as_uri()
-    attempt.metrics.update({"path": str(place), "bytes": path.stat().st_size, "url": url})
+    place = attempt.folder / FILE
+    with tempfile.TemporaryDirectory() as folder:
+        # MLflow takes files of this machine.
+        path = Path(folder) / FILE
+        write(attempt.run, path)
+        place.write_bytes(path.read_bytes())
+        shown_at = registry.attach(registration["run_id"], path, tracking_uri())
+    url = shown_at or place.uri
+    attempt.metrics.update({"path": str(place), "bytes": place.size(), "url": url})
     log.info("report: %s", url)

@@ -32,10 +32,10 @@ def test_the_file_lies_beside_the_run_and_in_mlflow_and_is_made_again_each_time(
     experiment = client.create_experiment("refresh/shop", (tmp_path / "artifacts").as_uri())
     run_id = client.create_run(experiment).info.run_id
     run = made_run(configuration(), real=60, written=40, changed={"register": {"run_id": run_id}})
-    path = run.step_folder("report") / "report.html"
     for _ in range(2):
         summary = perform(run, "report", report, always=True)
         assert summary["reused"] is False and summary["rows"] == {}
+        path = Path(run.step_folder("report") / "report.html")
         assert summary["metrics"] == {"path": str(path), "bytes": path.stat().st_size, "url": path.as_uri()}
     kept = client.download_artifacts(run_id, "report.html", str(tmp_path))
     assert Path(kept).read_bytes() == path.read_bytes()
@@ -46,4 +46,4 @@ def test_before_the_set_is_registered_there_is_no_step_to_do(configuration: Make
     run = made_run(configuration(), real=60, written=40, until="register")
     with pytest.raises(RunError, match="register is not finished"):
         perform(run, "report", report, always=True)
-    assert not run.step_folder("report").exists()
+    assert run.manifest("report") is None and not list((run.folder / "report").tree())
