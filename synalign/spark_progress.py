@@ -19,6 +19,7 @@ from py4j.protocol import Py4JError
 from pyspark import TaskContext
 
 from synalign.progress import progress
+from synalign.storage import Place
 
 if TYPE_CHECKING:
     from pyspark import StatusTracker
@@ -51,8 +52,10 @@ def tasks(spark: SparkSession, step: str, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def tallied(folder: Path, step: str, total: int, unit: str) -> Iterator[None]:
+def tallied(folder: Place, step: str, total: int, unit: str) -> Iterator[None]:
     """Show what tasks with a `Tally` in this folder have done while the block runs.
+
+    Object storage is no place for words that are written twice a second: there only the end is shown.
 
     Args:
         folder: Shared with the workers; made here, and removed at the end.
@@ -60,13 +63,16 @@ def tallied(folder: Path, step: str, total: int, unit: str) -> Iterator[None]:
         total: How many there are to do.
         unit: What is counted, in the plural.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    shared = folder.local
+    if shared is not None:
+        shared.mkdir(parents=True, exist_ok=True)
     try:
-        with progress(step, total, unit) as advance, _looking(lambda: advance.reach(_sum(folder))):
+        with progress(step, total, unit) as advance, _looking(lambda: advance.reach(_sum(shared))):
             yield
             advance.reach(total)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if shared is not None:
+            shutil.rmtree(shared, ignore_errors=True)
 
 
 class Tally:
@@ -76,17 +82,18 @@ class Tally:
         folder: That of `tallied`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Place) -> None:
         context = TaskContext.get()
         # A task that is tried again starts to count again, in the same file.
-        self._file = folder / f"{context.partitionId() if context else 0}"
+        name = f"{context.partitionId() if context else 0}"
+        self._file = folder.local / name if folder.local is not None else None
         self._done, self._next = 0, time.monotonic() + LOOK_SECONDS
 
     def add(self, count: int) -> None:
         """Count some more."""
         self._done += count
         now = time.monotonic()
-        if now >= self._next:
+        if self._file is not None and now >= self._next:
             self._next = now + LOOK_SECONDS
             # Nobody's work may fail for want of a word about it: the driver may be gone already.
             with suppress(OSError):
@@ -123,10 +130,10 @@ class _Tasks:
         return done, sum(stage.numTasks for stage in stages), about.status == "RUNNING"
 
 
-def _sum(folder: Path) -> int:
+def _sum(folder: Path | None) -> int:
     """What all tasks have done. A file that is being written may be empty for a moment."""
     total = 0
-    for file in folder.iterdir():
+    for file in folder.iterdir() if folder is not None else ():
         with suppress(OSError, ValueError):
             total += int(file.read_text())
     return total

@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 
 from synalign.errors import InputError
 from synalign.run import Attempt
-from synalign.spark import content_id, document_text, session, write_table
+from synalign.spark import content_id, document_text, session
 from synalign.spark_progress import tasks
+from synalign.spark_tables import read_files, read_table, write_table
 
 if TYPE_CHECKING:
     from synalign.run import Run
@@ -29,8 +30,8 @@ def assemble(attempt: Attempt) -> None:
         InputError: There is no real pair in the split `train`, so there is nothing to scale the weights by.
     """
     with session(f"synalign assemble {attempt.configuration.retriever}") as spark:
-        pairs = _read(spark, attempt.run, "pairs")
-        documents = _read(spark, attempt.run, "documents")
+        pairs = read_table(spark, attempt.run, "pairs")
+        documents = read_table(spark, attempt.run, "documents")
         documents = documents.select("document_id", document_text().alias("document"))
         real_train = pairs.where(F.col("split") == "train").count()
         if real_train == 0:
@@ -40,10 +41,6 @@ def assemble(attempt: Attempt) -> None:
         with tasks(spark, "assemble", "writing training_set"):
             write_table(rows, attempt.output("training_set"), "training_set", rows=most)
         attempt.metrics.update(_totals(spark, attempt))
-
-
-def _read(spark: SparkSession, run: Run, table: str) -> DataFrame:
-    return spark.read.parquet(str(run.table_folder(table)))
 
 
 def _real(pairs: DataFrame) -> DataFrame:
@@ -60,8 +57,8 @@ def _real(pairs: DataFrame) -> DataFrame:
 
 def _synthetic(spark: SparkSession, attempt: Attempt, real_train: int) -> DataFrame:
     mass = float(attempt.configuration.alignment.mass)
-    weights = _read(spark, attempt.run, "weights").where(F.col("scheme") == _scheme(attempt.run))
-    candidates = _read(spark, attempt.run, "candidates")
+    weights = read_table(spark, attempt.run, "weights").where(F.col("scheme") == _scheme(attempt.run))
+    candidates = read_table(spark, attempt.run, "candidates")
     return weights.join(candidates, "candidate_id").select(
         content_id("query", "document_id").alias("pair_id"),
         "query",
@@ -81,9 +78,11 @@ def _scheme(run: Run) -> str:
 
 def _totals(spark: SparkSession, attempt: Attempt) -> dict[str, Any]:
     """Rows and total weight by source and split, read back from what was written."""
-    rows = spark.read.parquet(str(attempt.output("training_set"))).groupBy("source", "split")
+    rows = read_files(spark, attempt.output("training_set").files("*.parquet"), "training_set")
+    sums = rows.groupBy("source", "split").agg(F.count("*").alias("rows"), F.sum("weight").alias("weight"))
     totals: dict[str, Any] = {"scheme": _scheme(attempt.run)}
-    for row in rows.agg(F.count("*").alias("rows"), F.sum("weight").alias("weight")).collect():
+    # Two sources, three splits.
+    for row in sums.collect():
         totals[f"{row['source']}_{row['split']}_rows"] = row["rows"]
         totals[f"{row['source']}_{row['split']}_weight"] = row["weight"]
     return totals

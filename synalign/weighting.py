@@ -7,7 +7,6 @@ The mathematics is in `synalign.alignment`; here are only the tables around it, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from synalign import some_rows
 from synalign.alignment import RealSide
 from synalign.alignment import align as solve
 from synalign.alignment.curvature import SINGLE_BYTES
 from synalign.embedding.matrix import matrix
 from synalign.errors import InputError
 from synalign.progress import phases
-from synalign.run import Attempt
+from synalign.run import Attempt, Run
 from synalign.vectors import evenly_spaced, median_distance
 
 if TYPE_CHECKING:
@@ -58,15 +58,15 @@ def align(attempt: Attempt) -> None:
     ids = candidates["candidate_id"].to_pylist()
     documents = candidates["document_id"].to_numpy(zero_copy_only=False).astype(str)
     vectors = matrix(run.read("candidate_embeddings"), ids)
-    train, test = _query_ids(attempt, "train"), _query_ids(attempt, "test")
-    if not train:
+    train, test = (some_rows.of_split(run, "queries", split) for split in ("train", "test"))
+    if not len(train):
         raise InputError("there is no train query to align to.", remedy="widen source.window_days")
-    held_out = _real(attempt, [test[place] for place in evenly_spaced(len(test), HELD_OUT_ROWS)])
+    held_out = _real(run, test[evenly_spaced(len(test), HELD_OUT_ROWS)])
     small = 4 * len(ids) ** 2 <= SINGLE_BYTES
     with phases("align") as report:
         alignment = solve(
             vectors,
-            _real(attempt, train) if small and len(train) <= REAL_ROWS else _summed(attempt, vectors, train),
+            _real(run, train) if small and len(train) <= REAL_ROWS else _summed(attempt, vectors, train),
             documents=documents,
             ridge=settings.ridge,
             coverage=settings.coverage,
@@ -106,19 +106,14 @@ def equal_mass(documents: NDArray[np.str_]) -> NDArray[np.float64]:
     return weights
 
 
-def _query_ids(attempt: Attempt, split: str) -> list[str]:
-    """Ids of the real queries of a split, in the table's order."""
-    queries = attempt.run.read("queries", ["query_id", "split"])
-    ids: list[str] = queries.filter(pc.equal(queries["split"], split))["query_id"].to_pylist()
-    return ids
+def _real(run: Run, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Embeddings of some real queries, by their rows."""
+    return some_rows.vectors(
+        run, "query_embeddings", some_rows.numbered(run, "queries", ["query_id"], rows)["query_id"].to_pylist()
+    )
 
 
-def _real(attempt: Attempt, ids: Sequence[str]) -> NDArray[np.float32]:
-    """Embeddings of real queries."""
-    return matrix(attempt.run.read("query_embeddings"), ids)
-
-
-def _summed(attempt: Attempt, candidates: NDArray[np.float32], train: list[str]) -> RealSide:
+def _summed(attempt: Attempt, candidates: NDArray[np.float32], train: NDArray[np.int64]) -> RealSide:
     """The train queries as alignment sees them, summed with Spark."""
     # Spark is loaded only where it is needed: most runs align on the driver alone.
     from pyspark.sql import functions as F
@@ -126,12 +121,13 @@ def _summed(attempt: Attempt, candidates: NDArray[np.float32], train: list[str])
     from synalign.kernel_means import spark_real_side
     from synalign.spark import session
     from synalign.spark_progress import tasks
+    from synalign.spark_tables import read_table
 
-    some = _real(attempt, [train[place] for place in evenly_spaced(len(train), REAL_ROWS)])
+    some = _real(attempt.run, train[evenly_spaced(len(train), REAL_ROWS)])
     width = median_distance(some.astype(np.float64))
     with session(f"synalign align {attempt.configuration.retriever}") as spark:
-        queries = spark.read.parquet(str(attempt.run.table_folder("queries"))).where(F.col("split") == "train")
-        vectors = spark.read.parquet(str(attempt.run.table_folder("query_embeddings")))
+        queries = read_table(spark, attempt.run, "queries").where(F.col("split") == "train")
+        vectors = read_table(spark, attempt.run, "query_embeddings")
         with tasks(spark, "align", "summing real kernels"):
             return spark_real_side(candidates, vectors.join(queries, vectors["id"] == queries["query_id"]), width)
 

@@ -54,6 +54,19 @@ def test_bytes_do_not_depend_on_how_the_log_is_stored(log: Any, monkeypatch: pyt
     assert first.mean.tobytes() == second.mean.tobytes() and first.energy == second.energy
 
 
+def test_partitions_are_added_in_blocks_before_they_reach_the_driver(log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_means, "ROWS_PER_PART", 10)
+    real, synthetic = unit(150, 2), unit(30, 1)
+    frame, found = log(real), []
+    for size in (64, 4, 4):
+        # Workers look at the function, not at the module that it came from.
+        monkeypatch.setattr(kernel_means, "PARTS_PER_BLOCK", size)
+        found.append(spark_real_side(synthetic, frame, 1.0).mean)
+    np.testing.assert_allclose(found[0], real_side(synthetic, real, 1.0).mean, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-14)
+    assert found[1].tobytes() == found[2].tobytes()
+
+
 def test_energy_of_a_large_log_is_estimated_within_its_error(log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_means, "SAMPLE_ROWS", 200)
     real = unit(1_500, 3)

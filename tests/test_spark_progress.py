@@ -10,6 +10,7 @@ import pytest
 
 from synalign import progress, spark_progress
 from synalign.progress import Event
+from synalign.storage import Place
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_tasks_are_shown_as_they_end(spark: Any, shown: list[Event]) -> None:
 
 
 def test_a_task_says_how_far_it_is_while_it_works(spark: Any, tmp_path: Path, shown: list[Event]) -> None:
-    folder = tmp_path / "attempt" / ".progress"
+    folder = Place(tmp_path) / "attempt" / ".progress"
 
     def slow(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tally = spark_progress.Tally(folder)
@@ -64,7 +65,14 @@ def test_a_task_says_how_far_it_is_while_it_works(spark: Any, tmp_path: Path, sh
 
 def test_what_a_task_cannot_say_does_not_fail_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spark_progress, "LOOK_SECONDS", 0.0)
-    spark_progress.Tally(tmp_path / "gone").add(1)
-    with spark_progress.tallied(tmp_path / "half", "embed", 1, "texts"):
+    spark_progress.Tally(Place(tmp_path) / "gone").add(1)
+    with spark_progress.tallied(Place(tmp_path) / "half", "embed", 1, "texts"):
         (tmp_path / "half" / "0").write_text("")
         assert spark_progress._sum(tmp_path / "half") == 0
+
+
+def test_in_object_storage_only_the_end_is_told(shown: list[Event]) -> None:
+    folder = Place("s3://bucket/nobody/asks/for/it")
+    with spark_progress.tallied(folder, "embed", 3, "texts"):
+        spark_progress.Tally(folder).add(1)
+    assert shown[-1].done == 3

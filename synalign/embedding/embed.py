@@ -7,9 +7,7 @@ the table is then read from there.
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -18,9 +16,11 @@ from pyspark.sql import functions as F
 
 from synalign.config import Encoder
 from synalign.embedding import cache, encoder
-from synalign.run import Attempt
-from synalign.spark import content_id, document_text, session, write_table
+from synalign.run import Attempt, Run
+from synalign.spark import content_id, document_text, session
 from synalign.spark_progress import Tally, tallied, tasks
+from synalign.spark_tables import read_table, write_table
+from synalign.storage import Place
 
 log = logging.getLogger("synalign")
 
@@ -39,7 +39,7 @@ class _Source(NamedTuple):
 class Store(NamedTuple):
     """Where vectors are kept, and what its files say of their making."""
 
-    folder: Path
+    folder: Place
     made_by: dict[str, str]
 
 
@@ -52,7 +52,7 @@ class Shown(NamedTuple):
     """
 
     step: str
-    folder: Path
+    folder: Place
 
 
 def _sources() -> dict[str, _Source]:
@@ -80,24 +80,25 @@ def embed(attempt: Attempt) -> None:
     attempt.metrics.update({**made_by, "loop": plan.loop})
     kept = attempt.configuration.runtime.embedding_cache
     # Without a cache, vectors take the same way through a folder that goes with the attempt.
-    store = Store((cache.root() if kept else attempt.folder / ".vectors") / encoder.identity(settings), made_by)
+    aside = attempt.folder / ".vectors"
+    store = Store((cache.root() if kept else aside) / encoder.identity(settings), made_by)
+    shown = Shown(attempt.step.name, attempt.folder / ".progress")
     with session(f"synalign {attempt.step.name} {attempt.configuration.retriever}") as spark:
         for target in attempt.step.writes:
             source = _sources()[target]
-            frame = _read(spark, attempt.run.table_folder(source.table), source)
-            vectors, figures = embedded(frame, settings, store, Shown(attempt.step.name, attempt.folder / ".progress"))
+            vectors, figures = embedded(_read(spark, attempt.run, source), settings, store, shown)
             rows = attempt.run.rows(source.table)
             with tasks(spark, attempt.step.name, f"writing {target}"):
                 write_table(vectors, attempt.output(target), target, rows=rows, metadata=made_by)
             attempt.metrics.update({f"{target}_{name}": value for name, value in figures.items()})
             told = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items())
             log.info("%s: %s", target, told)
-    shutil.rmtree(attempt.folder / ".vectors", ignore_errors=True)
+    aside.remove()
 
 
-def _read(spark: SparkSession, folder: Path, source: _Source) -> DataFrame:
+def _read(spark: SparkSession, run: Run, source: _Source) -> DataFrame:
     text = F.col(source.text) if isinstance(source.text, str) else source.text
-    return spark.read.parquet(str(folder)).select(F.col(source.id).alias("id"), text.alias("text"))
+    return read_table(spark, run, source.table).select(F.col(source.id).alias("id"), text.alias("text"))
 
 
 def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) -> tuple[DataFrame, dict[str, int]]:
@@ -127,6 +128,7 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) ->
         new = texts.where(F.col("known").isNull()).select("text_id", "text")
         ordered = new.repartition(tasks, "text_id").sortWithinPartitions("text_id")
         with tallied(shown.folder, shown.step, unseen, "texts"):
+            # A number for each batch of texts.
             ordered.mapInArrow(_embedder(settings, store, shown.folder), "rows long").collect()
     vectors = (
         texts.select("text_id", "ids")
@@ -139,7 +141,7 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) ->
 
 
 def _embedder(
-    settings: Encoder, store: Store, progress: Path
+    settings: Encoder, store: Store, progress: Place
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """What runs in the workers. It closes over plain settings; the model is cached by the encoder's own module."""
 

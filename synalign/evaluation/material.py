@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synalign.embedding.matrix import matrix
+from synalign import some_rows
 from synalign.errors import InputError
 from synalign.evaluation.arms import SCHEMES, Pool
 from synalign.evaluation.segments import cold_documents, traffic_segments
@@ -136,13 +136,14 @@ def _written(run: Run) -> tuple[pa.Table, Pool]:
 
 def _documents(run: Run, needed: set[str]) -> tuple[list[str], list[str]]:
     """Ids and texts of the documents that are ranked."""
-    documents = run.read("documents")
-    ids = documents["document_id"].to_pylist()
-    if len(ids) > DOCUMENTS:
+    names = ["document_id", "title", "text"]
+    if run.rows("documents") > DOCUMENTS:
+        ids = run.read("documents", ["document_id"])["document_id"].to_pylist()
         others = [identifier for identifier in ids if identifier not in needed]
         more = evenly_spaced(len(others), max(1, DOCUMENTS - len(needed)))
-        ranked = needed | {others[place] for place in more}
-        documents = documents.filter(pa.array([identifier in ranked for identifier in ids], pa.bool_()))
+        documents = some_rows.having(run, "documents", "document_id", needed | {others[place] for place in more}, names)
+    else:
+        documents = run.read("documents", names)
     columns = (documents[name].to_pylist() for name in ("document_id", "title", "text"))
     rows = list(zip(*columns, strict=True))
     return [identifier for identifier, _, _ in rows], [document_text(title, text) for _, title, text in rows]
@@ -153,14 +154,14 @@ def _collection(
 ) -> Collection:
     """Real queries, then written ones, with documents and all their vectors."""
     vectors = [
-        matrix(run.read("query_embeddings"), list(queries)),
-        matrix(run.read("candidate_embeddings"), written["candidate_id"].to_pylist()),
+        some_rows.vectors(run, "query_embeddings", list(queries)),
+        some_rows.vectors(run, "candidate_embeddings", written["candidate_id"].to_pylist()),
     ]
     return Collection(
         [*queries.values(), *written["query"].to_pylist()],
         texts,
         np.concatenate(vectors),
-        matrix(run.read("document_embeddings"), documents),
+        some_rows.vectors(run, "document_embeddings", documents),
     )
 
 
@@ -169,12 +170,13 @@ def _judged(run: Run, rows: pa.Table, query: dict[str, int], document: dict[str,
     for identifier, found in zip(rows["query_id"].to_pylist(), rows["document_id"].to_pylist(), strict=True):
         relevant.setdefault(identifier, set()).add(document[found])
     queries = run.read("queries", ["query_id", "count"])
-    segment = dict(zip(queries["query_id"].to_pylist(), traffic_segments(queries["count"]).tolist(), strict=True))
+    judged = pc.index_in(pa.array(list(relevant), pa.string()), queries["query_id"].combine_chunks())
+    segments = traffic_segments(queries["count"])[judged.to_numpy()] if relevant else np.empty(0, np.str_)
     return Judged(
         list(relevant),
         np.array([query[identifier] for identifier in relevant], dtype=np.int64),
         list(relevant.values()),
-        np.array([segment[identifier] for identifier in relevant], dtype=np.str_),
+        segments,
         cold_documents(list(relevant.values()), set(real.document.tolist())),
     )
 

@@ -83,14 +83,14 @@ def copied_spans(
     for target, rows in of_document.items():
         parts = [_part(text) for text in documents[target]]
         for row in rows:
-            automaton = _Automaton(_words(queries[row]))
+            automaton = _Automaton(words_of(queries[row]))
             spans[row] = max((automaton.heaviest(part) for part in parts), default=0.0)
         tally.add()
     return spans
 
 
 def _part(text: str) -> _Part:
-    words = _words(text[:LONGEST_DOCUMENT])
+    words = words_of(text[:LONGEST_DOCUMENT])
     weights = {word: _weight(word) for word in set(words)}
     return _Part(words, list(accumulate((weights[word] for word in words), initial=0.0)))
 
@@ -160,7 +160,8 @@ class _Automaton:
         return best
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text, NFKC-normalised and case-folded."""
     return _pattern().findall(unicodedata.normalize("NFKC", text).casefold())
 
 

@@ -40,6 +40,6 @@ def tiles(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> Iterator
             yield Tile(rows, columns, vectors[rows] @ others[columns].T)
 
 
-def tile_count(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> int:
-    """How many tiles `tiles` gives."""
-    return -(-len(vectors) // ROWS) * -(-len(others) // COLUMNS)
+def tile_count(vectors: int, others: int) -> int:
+    """How many tiles `tiles` gives for so many vectors."""
+    return -(-vectors // ROWS) * -(-others // COLUMNS)

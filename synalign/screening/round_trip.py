@@ -14,6 +14,8 @@ from synalign.screening.cosines import tile_count, tiles
 from synalign.tally import Report, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 
@@ -40,11 +42,33 @@ def round_trip_ranks(
     Returns:
         (m,) int64, 1 for the nearest; documents equally near, but for rounding, do not push a target back.
     """
+    return ranks_in_parts(queries, documents[targets], [documents], len(documents), report)
+
+
+def ranks_in_parts(
+    queries: NDArray[np.float32],
+    own: NDArray[np.float32],
+    parts: Iterable[NDArray[np.float32]],
+    documents: int,
+    report: Report | None = None,
+) -> NDArray[np.int64]:
+    """The same where the documents are too many to be held: they come in parts.
+
+    Args:
+        queries: (m, d) float32, unit rows.
+        own: (m, d) float32, each query's document.
+        parts: (some, d) float32, unit rows: all documents, those of the queries among them.
+        documents: How many there are in all.
+        report: Called as tiles of cosines are done.
+
+    Returns:
+        As `round_trip_ranks`.
+    """
     ranks = np.ones(len(queries), dtype=np.int64)
-    tally = Tally(report, "tiles of cosines to documents", tile_count(queries, documents))
-    for rows, columns, cosines in tiles(queries, documents):
-        if columns.start == 0:
-            own = np.einsum("rd,rd->r", queries[rows], documents[targets[rows]])
-        ranks[rows] += np.count_nonzero(cosines > own[:, None] + ROUNDING, axis=1)
-        tally.add()
+    nearness = np.einsum("rd,rd->r", queries, own)
+    tally = Tally(report, "tiles of cosines to documents", tile_count(len(queries), documents))
+    for part in parts:
+        for rows, _, cosines in tiles(queries, part):
+            ranks[rows] += np.count_nonzero(cosines > nearness[rows, None] + ROUNDING, axis=1)
+            tally.add()
     return ranks

@@ -22,17 +22,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synalign import some_rows
 from synalign.embedding.matrix import matrix
 from synalign.errors import GenerationError
 from synalign.privacy import redact
 from synalign.progress import phases
 from synalign.run import Attempt, Run
 from synalign.screening.copied import copied_spans
-from synalign.screening.cosines import tile_count
+from synalign.screening.cosines import COLUMNS, tile_count
 from synalign.screening.duplicates import exact_duplicates, near_duplicates, nearest_cosine
 from synalign.screening.labels import label_depth, label_places
 from synalign.screening.personal import personal_data
-from synalign.screening.round_trip import round_trip_ranks
+from synalign.screening.round_trip import ranks_in_parts, round_trip_ranks
 from synalign.tally import Report, Tally
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from synalign.config import Configuration
 
 log = logging.getLogger("synalign")
+
+PART = 4 * COLUMNS
+"""Real queries or documents whose vectors are held at once: 100 MB of width 384."""
 
 EXAMPLES, EXAMPLE_CHARACTERS = 3, 200
 
@@ -146,10 +150,15 @@ def _judge(run: Run, pool: Pool, report: Report) -> Verdicts:
     ranks = np.zeros(len(pool.ids))
     ranks[rows], depth = _ranks(run, pool, rows, report)
     verdicts.reject(rows, ranks[rows] > depth, "inconsistent", ranks[rows])
-    for reason, others in _real(run).items():
+    held_out = _held_out(run)
+    counts = {"leak": len(held_out), "near_real": run.rows("queries") - len(held_out)}
+    for reason, count in counts.items():
         rows = verdicts.open
-        tally = Tally(report, f"tiles of cosines for the reason {reason}", tile_count(pool.vectors[rows], others))
-        cosines = nearest_cosine(pool.vectors[rows], others, tally)
+        vectors = pool.vectors[rows]
+        tally = Tally(report, f"tiles of cosines for the reason {reason}", tile_count(len(rows), count))
+        cosines = np.full(len(rows), -1.0, dtype=np.float32)
+        for part in some_rows.vectors_in_parts(run, "query_embeddings", PART, among=held_out, within=reason == "leak"):
+            np.maximum(cosines, nearest_cosine(vectors, part, tally), out=cosines)
         verdicts.reject(rows, cosines >= settings.near_duplicate_cosine, reason, cosines)
     rows = verdicts.open
     verdicts.reject(rows, exact_duplicates(pool.texts(rows)), "exact_duplicate", np.ones(len(rows)))
@@ -162,9 +171,7 @@ def _judge(run: Run, pool: Pool, report: Report) -> Verdicts:
 
 def _spans(run: Run, pool: Pool, rows: NDArray[np.int64], report: Report) -> NDArray[np.float64]:
     """The longest run of words that each query shares with its document."""
-    documents = run.read("documents")
-    wanted = pa.array(sorted({pool.documents[row] for row in rows}), pa.string())
-    documents = documents.filter(pc.is_in(documents["document_id"], wanted))
+    documents = some_rows.having(run, "documents", "document_id", {pool.documents[row] for row in rows})
     place = _places(documents["document_id"].to_pylist())
     parts = list(zip(documents["title"].to_pylist(), documents["text"].to_pylist(), strict=True))
     targets = np.array([place[pool.documents[row]] for row in rows], dtype=np.int64)
@@ -174,30 +181,31 @@ def _spans(run: Run, pool: Pool, rows: NDArray[np.int64], report: Report) -> NDA
 def _ranks(run: Run, pool: Pool, rows: NDArray[np.int64], report: Report) -> tuple[NDArray[np.int64], int]:
     """The rank of each query's document among all, for the query, and how far down it may be."""
     depth = run.configuration.screening.round_trip_depth
+    own = [pool.documents[row] for row in rows]
+    if run.configuration.task == "retrieval":
+        parts = some_rows.vectors_in_parts(run, "document_embeddings", PART)
+        nearest = some_rows.vectors(run, "document_embeddings", own)
+        return ranks_in_parts(pool.vectors[rows], nearest, parts, run.rows("documents"), report), depth
     embeddings = run.read("document_embeddings")
-    document_ids = embeddings["id"].to_pylist()
-    place = _places(document_ids)
-    documents = matrix(embeddings, document_ids)
-    if run.configuration.task == "classification":
-        documents, depth = _labels(run, place, documents), label_depth(depth, len(documents))
-    targets = np.array([place[pool.documents[row]] for row in rows], dtype=np.int64)
-    return round_trip_ranks(pool.vectors[rows], documents, targets, report), depth
+    names = embeddings["id"].to_pylist()
+    place = _places(names)
+    labels = _labels(run, place, matrix(embeddings, names))
+    targets = np.array([place[name] for name in own], dtype=np.int64)
+    return round_trip_ranks(pool.vectors[rows], labels, targets, report), label_depth(depth, len(labels))
 
 
 def _labels(run: Run, place: dict[str, int], names: NDArray[np.float32]) -> NDArray[np.float32]:
     """Where each label is, by its train texts."""
     pairs = run.read("pairs", ["query_id", "document_id", "split"])
     pairs = pairs.filter(pc.equal(pairs["split"], "train"))
-    texts = matrix(run.read("query_embeddings"), pairs["query_id"].to_pylist())
+    texts = some_rows.vectors(run, "query_embeddings", pairs["query_id"].to_pylist())
     return label_places(texts, np.array([place[label] for label in pairs["document_id"].to_pylist()], np.int64), names)
 
 
-def _real(run: Run) -> dict[str, NDArray[np.float32]]:
-    """Real queries that a candidate must not repeat, by the reason it is rejected for."""
+def _held_out(run: Run) -> pa.Array:
+    """Ids of the real queries that no candidate may give away: those of the splits validation and test."""
     queries = run.read("queries", ["query_id", "split"])
-    vectors = matrix(run.read("query_embeddings"), queries["query_id"].to_pylist())
-    in_train = np.asarray(pc.equal(queries["split"], "train"))
-    return {"leak": vectors[~in_train], "near_real": vectors[in_train]}
+    return queries.filter(pc.not_equal(queries["split"], "train"))["query_id"].combine_chunks()
 
 
 def _places(ids: Sequence[str]) -> dict[str, int]:

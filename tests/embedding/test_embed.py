@@ -18,6 +18,7 @@ from synalign.embedding.embed import Shown, Store, embed, embedded
 from synalign.embedding.matrix import matrix
 from synalign.job import perform
 from synalign.run import Interval, Run
+from synalign.storage import Place
 
 pytestmark = pytest.mark.usefixtures("spark")
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
@@ -76,7 +77,7 @@ def test_every_id_has_the_encoders_vector_and_each_distinct_text_is_embedded_onc
     np.testing.assert_allclose(found, encoder.encode(queries, settings), atol=1e-6)
     found = matrix(run.read("document_embeddings"), ["d0", "d1", "d2"])
     np.testing.assert_allclose(found, encoder.encode(["Title\ntext", "text", "text"], settings), atol=1e-6)
-    made_by = pq.read_schema(run.table_folder("query_embeddings") / "part-00000.parquet").metadata
+    made_by = pq.read_schema(Path(run.table_folder("query_embeddings")) / "part-00000.parquet").metadata
     assert made_by[b"model"] == b"all-MiniLM-L6-v2"
     assert made_by[b"revision"] == encoder.EMBEDDED_WEIGHTS.encode()
 
@@ -129,12 +130,12 @@ def test_any_other_model_works_and_the_log_says_why_it_is_slower(
 def test_of_two_cached_vectors_of_a_text_the_file_that_sorts_first_has_its_way(tmp_path: Path, spark: Any) -> None:
     """As two runs at once leave them, were their machines to differ in the last bits."""
     settings = Encoder(precision="float32")
-    store = Store(tmp_path / "a folder" / "cache", {})
+    store = Store(Place(tmp_path) / "a {folder} [ü]" / "cache", {})
     texts = spark.createDataFrame([("q", "kettle")], "id string, text string")
     for vector in ([1.0, 0.0], [0.0, 1.0]):
         content = {"text_id": [tables.content_id("kettle")], "embedding": pa.array([vector], pa.list_(pa.float32()))}
         cache.add(store.folder, pa.table(content), {})
     first = pq.read_table(cache.sound_files(store.folder)[0])["embedding"].to_pylist()
-    vectors, figures = embedded(texts, settings, store, Shown("embed", tmp_path / "progress"))
+    vectors, figures = embedded(texts, settings, store, Shown("embed", Place(tmp_path) / "progress"))
     assert [list(row["embedding"]) for row in vectors.collect()] == first
     assert figures == {"distinct_texts": 1, "from_cache": 1, "embedded": 0}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,21 @@ def reasons(run: Run) -> dict[str, str | None]:
         f"{row['candidate_id']} {queries[row['candidate_id']]}": row["reason"]
         for row in run.read("screening").to_pylist()
     }
+
+
+def test_verdicts_do_not_depend_on_how_many_vectors_are_held_at_once(
+    strict: Configuration, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidates = [(f"query {angle}", float(angle), "d0" if angle < 50 else "d180") for angle in range(0, 140, 5)]
+    found = []
+    for part in (65_536, 1, 2):
+        monkeypatch.setenv("SYNALIGN_HOME", str(home / str(part)))
+        monkeypatch.setattr("synalign.screening.screen.PART", part)
+        run = run_with(strict, candidates)
+        perform(run, "screen", screen)
+        found.append(run.read("screening").to_pylist())
+    assert found[0] == found[1] == found[2]
+    assert {"leak", "inconsistent", None} <= {row["reason"] for row in found[0]}
 
 
 def test_each_candidate_has_one_verdict_with_its_reason(strict: Configuration) -> None:

@@ -1,0 +1,173 @@
+"""A Spark cluster on loopback, a master and two workers as processes, and work that a driver does on it.
+
+`python -m tests.cluster CASES` is the driver: it performs steps of retrievers in one session, on the cluster that
+PYSPARK_SUBMIT_ARGS names, and prints what came of each as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import pyspark
+
+HOST = "127.0.0.1"
+WORKERS = 2
+_START_SECONDS = 120
+# Tables here have thousands of rows at most: planning and compiling them would be all the time there is.
+_SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+}
+
+
+class Cluster(NamedTuple):
+    """A running cluster.
+
+    Attributes:
+        url: The master's, `spark://host:port`.
+        workers: The workers' processes.
+        environment: Of a driver.
+    """
+
+    url: str
+    workers: list[subprocess.Popen[bytes]]
+    environment: dict[str, str]
+
+    def driver(self, *arguments: str, settings: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """A Python process whose sessions run here."""
+        chosen = {**_SETTINGS, **(settings or {})}
+        submit = " ".join([f"--master {self.url}", *(f"--conf {key}={value}" for key, value in chosen.items())])
+        environment = {**self.environment, "PYSPARK_SUBMIT_ARGS": f"{submit} pyspark-shell"}
+        return subprocess.Popen(
+            [sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def executors(self) -> list[psutil.Process]:
+        """Processes of executors that run now."""
+        return [
+            child
+            for worker in self.workers
+            for child in psutil.Process(worker.pid).children(recursive=True)
+            if "CoarseGrainedExecutorBackend" in " ".join(child.cmdline())
+        ]
+
+
+@contextmanager
+def running(folder: Path, environment: dict[str, str]) -> Iterator[Cluster]:
+    """A master and two workers of one core each, until the block ends.
+
+    Args:
+        folder: For logs and what executors leave.
+        environment: Of all processes, beside that of this one.
+    """
+    port, page = _free_port(), _free_port()
+    every = {**os.environ, "SPARK_LOCAL_IP": HOST, "SPARK_DAEMON_MEMORY": "256m", **environment}
+    every.pop("PYSPARK_SUBMIT_ARGS", None)
+    url = f"spark://{HOST}:{port}"
+    started = []
+    try:
+        master = ("master.Master", "--host", HOST, "--port", str(port), "--webui-port", str(page))
+        started.append(_start(folder, "master", every, *master))
+        for number in range(WORKERS):
+            worker = ("worker.Worker", "--host", HOST, "--cores", "1", "--memory", "1g", "--webui-port", "0")
+            work = folder / f"work-{number}"
+            started.append(_start(folder, f"worker-{number}", every, *worker, "--work-dir", str(work), url))
+        _await_workers(f"http://{HOST}:{page}/json/")
+        yield Cluster(url, started[1:], every)
+    finally:
+        for process in reversed(started):
+            process.terminate()
+        for process in started:
+            process.wait(60)
+
+
+def _start(folder: Path, name: str, environment: dict[str, str], deployed: str, *options: str) -> Any:
+    command = [str(Path(pyspark.__file__).parent / "bin" / "spark-class"), f"org.apache.spark.deploy.{deployed}"]
+    with open(folder / f"{name}.log", "wb") as log:
+        return subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=subprocess.STDOUT)
+
+
+def _await_workers(page: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(page, timeout=5) as answer:
+                if json.load(answer)["aliveworkers"] == WORKERS:
+                    return
+        except OSError:
+            pass
+        time.sleep(0.3)
+    raise RuntimeError(f"the cluster did not come up within {_START_SECONDS} s")
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind((HOST, 0))
+        return int(listening.getsockname()[1])
+
+
+class Case(NamedTuple):
+    """Steps to perform.
+
+    Attributes:
+        configuration: A retriever's, as JSON.
+        steps: Names of steps that Spark takes part in, in the order of the flow.
+    """
+
+    configuration: dict[str, Any]
+    steps: list[str]
+
+
+def perform_all(cases: list[Case]) -> list[dict[str, Any]]:
+    """Digests of the tables of each case, or the error that ended it; in the session that is active."""
+    return [_perform(case) for case in cases]
+
+
+def _perform(case: Case) -> dict[str, Any]:
+    from synalign import flow
+    from synalign.config import Configuration
+    from synalign.embedding.embed import embed
+    from synalign.errors import SynAlignError
+    from synalign.job import perform
+    from synalign.querylog.ingest import ingest, source_files
+    from synalign.run import Interval, Run
+
+    run = Run(Configuration.model_validate(case.configuration), Interval.parse("2026-02-28", "2026-03-01"))
+    work = {"ingest": ingest, "embed": embed}
+    try:
+        for step in case.steps:
+            perform(run, step, work[step], source_files(run) if step == "ingest" else {})
+    except SynAlignError as error:
+        return {type(error).__name__: error.message}
+    return {table: run.digest(table) for step in case.steps for table in flow.step(step).writes}
+
+
+def main() -> None:
+    """Perform the cases that the first argument holds as JSON."""
+    from synalign.errors import SynAlignError
+    from synalign.spark import session
+
+    try:
+        with session("tests on a cluster"):
+            found: Any = perform_all([Case(*case) for case in json.loads(sys.argv[1])])
+    except SynAlignError as error:
+        found = {type(error).__name__: error.message}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
