@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import reduce
 
-from pyspark.errors import PySparkException
+from pyspark.errors import PySparkException, PythonException
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from synalign.config import Configuration
 from synalign.errors import InputError
+from synalign.forgetting import tombstones
 from synalign.querylog import sources
-from synalign.querylog.rules import document_rules, first_broken, log_rules, normalise_column
+from synalign.querylog.rules import (
+    document_rules,
+    first_broken,
+    forgotten_column,
+    log_rules,
+    normalise_column,
+)
 from synalign.querylog.splits import split_column
 from synalign.run import Attempt, Interval, Run
-from synalign.spark import content_id, session, write_table
+from synalign.spark import content_id, session
 from synalign.spark_progress import tasks
+from synalign.spark_tables import write_table
+
+_DECISIVE = ("malformed", "raw_query", "document_id", "timeless", "uncounted")
+"""Columns that decide which rule a log row breaks, with the collection: rows that agree in them share one fate."""
 
 
 def source_files(run: Run) -> dict[str, str]:
-    """The files that the step reads, path to SHA-256."""
-    return sources.files_of(run.configuration.source)
+    """The files that the step reads, path to SHA-256, and the lists of forgotten queries, if there are any."""
+    files = sources.files_of(run.configuration.source)
+    forgotten = tombstones.digest(run.configuration.retriever)
+    return files if forgotten is None else {**files, "forgotten queries": forgotten}
 
 
 def ingest(attempt: Attempt) -> None:
@@ -32,6 +46,9 @@ def ingest(attempt: Attempt) -> None:
     with session(f"synalign ingest {attempt.configuration.retriever}") as spark:
         try:
             _ingest(spark, attempt)
+        except PythonException:
+            # A task of ours failed, in storage or because its machine did: the input is not to blame.
+            raise
         except PySparkException as error:
             raise InputError(
                 f"Spark cannot read the input: {error.getCondition()}: {str(error).splitlines()[0]}",
@@ -43,27 +60,27 @@ def ingest(attempt: Attempt) -> None:
 def _ingest(spark: SparkSession, attempt: Attempt) -> None:
     configuration, interval = attempt.configuration, attempt.run.interval
     documents = _judge_documents(sources.read_documents(spark, configuration.source))
-    events = _judge_events(
-        sources.read_log(spark, configuration.source, interval.start), _usable(documents), configuration
-    )
-    events = events.withColumn("inside", _in_window(configuration, interval)).cache()
-    inside = events.where("inside")
-    usable = _usable(inside)
-    frames = {
-        "documents": _usable(documents),
-        "queries": _queries(usable, configuration),
-        "pairs": _pairs(usable, configuration),
-        "rejected": _rejected(inside, "log").unionByName(_rejected(documents, "documents")),
-    }
+    log = _keyed(sources.read_log(spark, configuration.source, interval.start), _in_window(configuration, interval))
+    # What follows costs as much as there are different rows, not as many rows as there are.
+    groups = _judge_groups(_grouped(log), _usable(documents), configuration).cache()
     with tasks(spark, "ingest", "reading"):
-        attempt.metrics.update(_count(events, documents))
+        attempt.metrics.update(_count(groups, documents))
     _require_rows(attempt)
-    # No table has more rows than came in, so none needs a pass of its own to be counted.
-    rows = {"documents": attempt.metrics["document_rows"], "rejected": _rejections(attempt.metrics)}
-    for table, frame in frames.items():
-        most = rows.get(table, attempt.metrics["log_rows_usable"])
+    usable = _usable(groups.where("inside"))
+    rejected = _rejected(documents, "documents")
+    if _rejections(attempt.metrics, "log"):
+        rejected = rejected.unionByName(_rejected(_broken_rows(log, groups), "log"))
+    different = usable.count()
+    tables = {
+        "documents": (_usable(documents), attempt.metrics["document_rows"]),
+        "queries": (_queries(usable, configuration), different),
+        "pairs": (_pairs(usable, configuration), different),
+        "rejected": (rejected, _rejections(attempt.metrics)),
+    }
+    for table, (frame, most) in tables.items():
         with tasks(spark, "ingest", f"writing {table}"):
             write_table(frame, attempt.output(table), table, rows=most)
+    groups.unpersist()
 
 
 def _judge_documents(documents: DataFrame) -> DataFrame:
@@ -72,18 +89,49 @@ def _judge_documents(documents: DataFrame) -> DataFrame:
     return documents.withColumn("copy", F.row_number().over(order)).withColumn("broken", first_broken(document_rules()))
 
 
-def _judge_events(events: DataFrame, documents: DataFrame, configuration: Configuration) -> DataFrame:
-    """Log rows with normalised `query`, and `broken`, the first rule they break."""
+def _keyed(events: DataFrame, inside: Column) -> DataFrame:
+    """Log rows with all that decides about them as columns of their own; of those outside the window, nothing else."""
+    keyed = (
+        events.withColumn("document_id", F.trim("document_id"))
+        .withColumn("timeless", F.col("event_time").isNull())
+        .withColumn("uncounted", F.coalesce(F.col("clicks") < 1, F.lit(True)))
+        .withColumn("inside", inside)
+    )
+    columns = [*_DECISIVE, "label", "event_time", "clicks", "row"]
+    return keyed.select("inside", *(F.when(F.col("inside"), F.col(name)).alias(name) for name in columns))
+
+
+def _grouped(log: DataFrame) -> DataFrame:
+    """Rows that are alike but for their times and clicks, as one: `rows` of them, with `total` clicks."""
+    return log.groupBy("inside", "label", *_DECISIVE).agg(
+        F.count("*").alias("rows"),
+        F.sum("clicks").alias("total"),
+        # Of rows without countable clicks none has any, of the others all have: one of them tells.
+        F.min("clicks").alias("clicks"),
+        F.min("event_time").alias("event_time"),
+        F.max("event_time").alias("last_seen"),
+    )
+
+
+def _judge_groups(groups: DataFrame, documents: DataFrame, configuration: Configuration) -> DataFrame:
+    """Groups with normalised `query`, and `broken`, the first rule they break."""
     source = configuration.source
     keep_unclicked = source.kind == "beir" or (source.kind == "log" and source.unclicked == "keep")
     known = documents.select("document_id", F.lit(True).alias("known_document"))
     rules = log_rules(configuration.ingest.max_query_characters, keep_unclicked)
     return (
-        events.withColumn("query", normalise_column("raw_query"))
-        .withColumn("document_id", F.trim("document_id"))
+        groups.withColumn("query", normalise_column("raw_query"))
+        .withColumn("forgotten", forgotten_column("query", tombstones.lists(configuration.retriever)))
         .join(known, "document_id", "left")
         .withColumn("broken", first_broken(rules))
     )
+
+
+def _broken_rows(log: DataFrame, groups: DataFrame) -> DataFrame:
+    """The rows of broken groups, as they came; a second reading of the log."""
+    broken = groups.where(F.col("inside") & F.col("broken").isNotNull()).select(*_DECISIVE, "broken").distinct()
+    alike = reduce(Column.__and__, (log[name].eqNullSafe(broken[name]) for name in _DECISIVE))
+    return log.where("inside").join(broken, alike).select("row", "broken")
 
 
 def _usable(frame: DataFrame) -> DataFrame:
@@ -100,26 +148,34 @@ def _in_window(configuration: Configuration, interval: Interval) -> Column:
     return time.isNull() | ((time >= F.lit(first)) & (time < F.lit(interval.end)))
 
 
-def _queries(events: DataFrame, configuration: Configuration) -> DataFrame:
+def _queries(groups: DataFrame, configuration: Configuration) -> DataFrame:
     query_id = content_id("query")
+    by_label = groups.groupBy("query", "label").agg(
+        F.sum("total").alias("total"),
+        F.sum("rows").alias("rows"),
+        F.min("event_time").alias("first_seen"),
+        F.max("last_seen").alias("last_seen"),
+    )
+    # The label of most rows; of two, the one whose name sorts first.
+    commonest = F.min(F.when(F.col("label").isNotNull(), F.struct(-F.col("rows"), F.col("label").alias("name"))))
     return (
-        events.groupBy("query")
+        by_label.groupBy("query")
         .agg(
-            F.sum("clicks").alias("count"),
-            F.min("event_time").alias("first_seen"),
-            F.max("event_time").alias("last_seen"),
-            F.mode("label", True).alias("label"),
+            F.sum("total").alias("count"),
+            F.min("first_seen").alias("first_seen"),
+            F.max("last_seen").alias("last_seen"),
+            commonest["name"].alias("label"),
         )
         .withColumn("query_id", query_id)
         .withColumn("split", split_column(F.col("query_id"), configuration.ingest))
     )
 
 
-def _pairs(events: DataFrame, configuration: Configuration) -> DataFrame:
+def _pairs(groups: DataFrame, configuration: Configuration) -> DataFrame:
     return (
-        events.where(F.coalesce(F.col("document_id"), F.lit("")) != "")
+        groups.where(F.coalesce(F.col("document_id"), F.lit("")) != "")
         .groupBy("query", "document_id")
-        .agg(F.sum("clicks").alias("count"))
+        .agg(F.sum("total").alias("count"))
         .withColumn("query_id", content_id("query"))
         .withColumn("pair_id", content_id("query", "document_id"))
         .withColumn("split", split_column(F.col("query_id"), configuration.ingest))
@@ -127,26 +183,34 @@ def _pairs(events: DataFrame, configuration: Configuration) -> DataFrame:
 
 
 def _rejected(frame: DataFrame, source: str) -> DataFrame:
+    rule = F.col("broken.rule")
     return frame.where(F.col("broken").isNotNull()).select(
-        F.lit(source).alias("source"), "row", F.col("broken.rule").alias("rule"), F.col("broken.reason").alias("reason")
+        F.lit(source).alias("source"),
+        # What was forgotten must not be kept here.
+        F.when(rule == "forgotten", F.lit("{}")).otherwise(F.col("row")).alias("row"),
+        rule.alias("rule"),
+        F.col("broken.reason").alias("reason"),
     )
 
 
-def _count(events: DataFrame, documents: DataFrame) -> dict[str, int]:
+def _count(groups: DataFrame, documents: DataFrame) -> dict[str, int]:
     """How many rows came in, where they went, and by which rule the rejected ones fell."""
     counts = {"log_rows": 0, "log_rows_outside_window": 0, "document_rows": 0}
-    for name, frame in (("log", events), ("document", documents.withColumn("inside", F.lit(True)))):
+    judged = documents.withColumns({"inside": F.lit(True), "rows": F.lit(1)})
+    for name, frame in (("log", groups), ("document", judged)):
         counts[f"{name}_rows_usable"] = 0
-        for row in frame.groupBy("inside", F.col("broken.rule").alias("rule")).count().collect():
-            counts[f"{name}_rows"] += row["count"]
+        fates = frame.groupBy("inside", F.col("broken.rule").alias("rule")).agg(F.sum("rows").alias("rows"))
+        # As many as there are rules.
+        for row in fates.collect():
+            counts[f"{name}_rows"] += row["rows"]
             fate = f"{name}_rejected_{row['rule']}" if row["rule"] else f"{name}_rows_usable"
             fate = fate if row["inside"] else "log_rows_outside_window"
-            counts[fate] = counts.get(fate, 0) + row["count"]
+            counts[fate] = counts.get(fate, 0) + row["rows"]
     return counts
 
 
-def _rejections(metrics: dict[str, int]) -> int:
-    return sum(count for key, count in metrics.items() if "_rejected_" in key)
+def _rejections(metrics: dict[str, int], source: str = "") -> int:
+    return sum(count for key, count in metrics.items() if f"{source}_rejected_" in key)
 
 
 def _require_rows(attempt: Attempt) -> None:

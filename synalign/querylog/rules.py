@@ -5,14 +5,16 @@ Rules are tried in order; the first that holds names the row in the table `rejec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
-from pyspark.sql.types import StringType
+from pyspark.sql.types import BooleanType, StringType
 
+from synalign.forgetting.tombstones import Tombstones
 from synalign.text import normalise
 
 # Control characters that are left once runs of white space have become one space, and the mark of a decoding error.
@@ -39,11 +41,25 @@ def normalise_column(texts: pd.Series) -> pd.Series:
     return pd.Series([None if text is None else normalise(text) for text in texts], dtype=object)
 
 
+def forgotten_column(query: str, lists: Sequence[Tombstones]) -> Column:
+    """Whether a column's normalised query is on a list of forgotten ones; null is not."""
+    if not lists:
+        return F.lit(False)
+
+    @pandas_udf(BooleanType())
+    def forgotten(queries: pd.Series) -> pd.Series:
+        return queries.map(lambda text: isinstance(text, str) and any(one.has(text) for one in lists)).astype(bool)
+
+    return forgotten(query)
+
+
 def log_rules(max_characters: int, keep_unclicked: bool) -> list[Rule]:
-    """Rules for the columns `malformed, event_time, raw_query, query, document_id, known_document, clicks`."""
+    """Rules for `malformed, event_time, raw_query, query, forgotten, document_id, known_document, clicks`."""
     query, document = F.col("query"), F.col("document_id")
     without_document = document.isNull() | (F.trim(document) == "")
     rules = [
+        # First of all: what another rule rejects is kept, row and all.
+        Rule("forgotten", F.col("forgotten"), "the query was forgotten on request (synalign forget)"),
         Rule("malformed_row", F.col("malformed"), "the line cannot be parsed"),
         Rule("malformed_time", F.col("event_time").isNull(), "event_time is missing or not a time"),
         Rule("null_query", F.col("raw_query").isNull(), "the query is missing"),

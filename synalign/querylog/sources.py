@@ -7,6 +7,7 @@ A log frame has `row` (the input row as JSON), `malformed`, `event_time` (timest
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import reduce
 from pathlib import Path
@@ -22,6 +23,8 @@ from synalign.errors import InputError
 from synalign.manifests import file_digest
 
 _MALFORMED = "_malformed_line"
+# What Hadoop's readers take for a pattern in a path.
+_PATTERN = re.compile(r"([\\{}\[\]*?])")
 
 
 def files_of(source: Source) -> dict[str, str]:
@@ -161,21 +164,22 @@ def _labels(spark: SparkSession, source: LabelledSource) -> DataFrame:
 
 def _judgements(spark: SparkSession, path: Path) -> DataFrame:
     """Positive judgements of one qrels file."""
-    frame = spark.read.csv(str(path), sep="\t", header=True)
+    frame = spark.read.csv(_literal(path), sep="\t", header=True)
     _require_columns(frame.columns, ["query-id", "corpus-id", "score"], str(path))
     return frame.select("query-id", "corpus-id", "score").where(F.col("score").cast("double") > 0)
 
 
 def _read(spark: SparkSession, path: str, format_: Format, wanted: list[str]) -> DataFrame:
     """Any of the three formats with the wanted columns, `row` and `malformed`."""
-    paths = [str(file) for file in _files(path, format_)]
+    files = _files(path, format_)
+    paths = [_literal(file) for file in files]
     if format_ == "jsonl":
         return _read_jsonl(spark, paths, wanted)
     if format_ == "csv":
         frame = _read_csv(spark, paths)
         columns = [name for name in frame.columns if name != _MALFORMED]
     else:
-        _check_parquet(paths)
+        _check_parquet(files)
         frame = spark.read.option("mergeSchema", "true").parquet(*paths)
         columns = frame.columns
         frame = frame.withColumn(_MALFORMED, F.lit(None).cast("string"))
@@ -237,7 +241,7 @@ def _require_columns(found: list[str], wanted: list[str], path: str) -> None:
         )
 
 
-def _check_parquet(paths: list[str]) -> None:
+def _check_parquet(paths: list[Path]) -> None:
     for path in paths:
         try:
             pq.read_schema(path)
@@ -274,6 +278,17 @@ def _files(path: str, format_: Format) -> list[Path]:
     if not found:
         raise InputError(f"{place}: has no {format_} file.", remedy="check the path, or set source.format")
     return found
+
+
+def _literal(path: Path) -> str:
+    """A file's path for Spark's readers, which would take `*`, `[` and `{` for patterns, and read other files.
+
+    Raises:
+        InputError: Spark cannot open a file of that name.
+    """
+    if ":" in path.name:
+        raise InputError(f"{path}: has a colon in its name, which Spark cannot open.", remedy="rename the file")
+    return _PATTERN.sub(r"\\\1", str(path))
 
 
 def _file(path: Path) -> Path:

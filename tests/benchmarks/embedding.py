@@ -28,6 +28,8 @@ from synalign import spark, tables
 from synalign.config import Encoder
 from synalign.embedding import cache, encoder
 from synalign.embedding.embed import Shown, Store, embedded
+from synalign.spark_tables import write_table
+from synalign.storage import Place
 from tests.benchmarks.datasets import banking_queries, beir_queries, bing_log, kept_folder
 from tests.benchmarks.measurement import Measurement, show
 
@@ -143,8 +145,9 @@ def second_day_line(data: Path) -> Measurement:
 def _step(session: Any, source: Path, place: Path, settings: Encoder, name: str = "table") -> dict[str, int]:
     settings = settings.model_copy(update={"precision": encoder.plan(settings).precision})
     frame = session.read.parquet(str(source))
-    vectors, figures = embedded(frame, settings, Store(place / "cache", {}), Shown("embed", place / "progress"))
-    spark.write_table(vectors, place / name, "query_embeddings", rows=figures["distinct_texts"])
+    home = Place(place)
+    vectors, figures = embedded(frame, settings, Store(home / "cache", {}), Shown("embed", home / "progress"))
+    write_table(vectors, home / name, "query_embeddings", rows=figures["distinct_texts"])
     return figures
 
 

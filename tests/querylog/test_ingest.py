@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from synalign.config import Configuration
-from synalign.errors import InputError, SynAlignError
+from synalign.errors import InputError, StorageError, SynAlignError
 from synalign.job import perform
 from synalign.querylog.ingest import ingest, source_files
 from synalign.run import Interval, Run
@@ -276,6 +276,20 @@ def test_a_missing_or_unreadable_file_is_refused(
     with pytest.raises(SynAlignError, match=expected):
         perform(run, "ingest", ingest, source_files(run))
     assert run.manifest("ingest") is None
+
+
+def test_a_task_that_fails_is_not_blamed_on_the_input(
+    home: Path, configuration: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(frame: Any, *_: Any, **__: Any) -> None:
+        def fail(_: Any) -> Any:
+            raise OSError("storage does not answer")
+
+        frame.mapInArrow(fail, "rows long").collect()
+
+    monkeypatch.setattr("synalign.querylog.ingest.write_table", write)
+    with pytest.raises(StorageError, match="storage does not answer"):
+        refresh(home, configuration(), [event()])
 
 
 def test_two_ingests_of_one_log_are_byte_identical(home: Path, configuration: Make) -> None:

@@ -1,0 +1,57 @@
+"""CPU seconds that joining so many pairs with their documents, and writing them as a training set, takes Spark."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+
+import psutil
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from synalign.spark import content_id, session
+from synalign.spark_tables import write_table
+from synalign.storage import Place
+from synalign.training_set import _real
+
+DOCUMENTS, WORDS = 20_000, 100
+_WARM = 20_000
+
+
+def spent() -> float:
+    """CPU seconds of this process and all that it has started, so far."""
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return float(sum(sum(process.cpu_times()[:2]) for process in family))
+
+
+def write(spark: SparkSession, rows: int, folder: Place) -> None:
+    """Write a training set of so many real pairs."""
+    text = " ".join(f"word{number}" for number in range(WORDS))
+    document_id = F.concat(F.lit("d"), "id").alias("document_id")
+    documents = spark.range(DOCUMENTS).select(document_id, F.lit(text).alias("document"))
+    pairs = spark.range(rows).select(
+        F.concat(F.lit("how to do "), "id").alias("query"),
+        F.concat(F.lit("d"), F.col("id") % DOCUMENTS).alias("document_id"),
+        F.lit("train").alias("split"),
+    )
+    pairs = pairs.withColumn("pair_id", content_id("query", "document_id"))
+    write_table(_real(pairs).join(documents, "document_id"), folder, "training_set", rows=rows)
+
+
+def main() -> None:
+    """Measure the numbers of rows in the arguments; print seconds per row of each."""
+    sizes = [int(text) for text in sys.argv[1:]]
+    found = []
+    with tempfile.TemporaryDirectory() as folder, session("assemble") as spark:
+        place = Place(folder)
+        write(spark, _WARM, place / "warm")
+        for rows in sizes:
+            before = spent()
+            write(spark, rows, place / str(rows))
+            found.append((spent() - before) / rows)
+    print(json.dumps({"seconds": found}))
+
+
+if __name__ == "__main__":
+    main()
