@@ -1,0 +1,57 @@
+"""Which attempts of a retriever's runs its registered training sets refer to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from synalign.manifests import ATTEMPT
+from synalign.registry.connection import connected
+from synalign.registry.versions import SUFFIX
+
+_PAGE = 1000
+
+
+class Referred(NamedTuple):
+    """What MLflow knows of a retriever.
+
+    Attributes:
+        versions: Every version of its training set, complete or not.
+        attempts: Names of the attempts that a version, or the MLflow run of one, names as the place of a table.
+    """
+
+    versions: frozenset[str]
+    attempts: frozenset[str]
+
+
+def referred(retriever: str, uri: str) -> Referred:
+    """What the versions of a retriever's training set refer to.
+
+    An attempt is known by its name, which no other has: a version still finds its tables after they were moved.
+
+    Raises:
+        RegistryError: MLflow cannot be reached or refuses.
+    """
+    with connected(uri, "ask again") as client:
+        versions = _versions(client, retriever + SUFFIX)
+        places = [place for version in versions for place in _places(client, version)]
+    attempts = frozenset(match[0] for place in places for match in ATTEMPT.finditer(place))
+    return Referred(frozenset(str(version.version) for version in versions), attempts)
+
+
+def _versions(client: MlflowClient, model: str) -> list[ModelVersion]:
+    found, token = list[ModelVersion](), None
+    while True:
+        page = client.search_model_versions(f"name = '{model}'", _PAGE, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def _places(client: MlflowClient, version: ModelVersion) -> list[str]:
+    """Where a version's training set lies, and the tables that its run was made from."""
+    inputs = client.get_run(version.run_id).inputs.dataset_inputs if version.run_id else []
+    return [version.tags.get("location", ""), *(given.dataset.source for given in inputs)]
