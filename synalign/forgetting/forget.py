@@ -1,0 +1,153 @@
+"""Forgetting a query everywhere that SynAlign keeps it, and saying where it stays."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from synalign.config import Configuration
+from synalign.errors import ArgumentError, RegistryError, RunError
+from synalign.forgetting import journals, rows, runs, tombstones, vectors
+from synalign.forgetting.trace import Trace
+from synalign.registry.connection import tracking_uri
+from synalign.registry.holdings import Holding, holdings
+from synalign.run import Interval, Run, intervals, root
+from synalign.storage import Place
+
+log = logging.getLogger("synalign")
+
+_RETRIEVER = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+
+
+class Forgotten(NamedTuple):
+    """What was forgotten, or would be.
+
+    Attributes:
+        listed: Whether the query was on the list before, by which ingest leaves it out.
+        runs: Runs that had it.
+        rows: Rows by table.
+        examples: Manifests whose examples quoted it.
+        reports: Reports that were removed.
+        attempts: Earlier attempts that were removed.
+        answers: Answers in journals.
+        vectors: Rows of the embedding cache.
+        held: Versions that still hold it.
+    """
+
+    listed: bool
+    runs: tuple[str, ...]
+    rows: dict[str, int]
+    examples: int
+    reports: int
+    attempts: int
+    answers: int
+    vectors: int
+    held: tuple[Holding, ...]
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The same for programs."""
+        held = [
+            {**holding._asdict(), "location": str(holding.location) if holding.location else None}
+            for holding in self.held
+        ]
+        return {**self._asdict(), "held": held}
+
+
+def forget(query: str, retriever: str = tombstones.ALL, *, exact: bool = False, dry: bool = False) -> Forgotten:
+    """Take a query out of everything that is SynAlign's, and have ingest leave it out from now on.
+
+    In this order: the list that ingest reads, journals, the embedding cache, then run by run. All of it may be done
+    again, so a run that was killed is finished by the next. Registered versions are never changed.
+
+    Args:
+        query: What the user typed, in any case and spacing.
+        retriever: Name of the one it is forgotten for, or `all`.
+        exact: Only texts that are the query, not those that have it within them.
+        dry: Change nothing, count all.
+
+    Raises:
+        ArgumentError: Nothing is left of the query when it is normalised, or the retriever's name is none.
+        RegistryError: MLflow cannot be reached: which sets must stay could not be told.
+        BusyError: A step of one of the runs is at work.
+        RunError: A run's folder is damaged.
+        StorageError: Storage refuses.
+    """
+    if not _RETRIEVER.fullmatch(retriever):
+        raise ArgumentError("retriever", retriever, "must be a retriever's name, or `all`")
+    trace = Trace(query, exact=exact)
+    held = _versions(retriever, trace)
+    listed = tombstones.is_there(retriever, trace)
+    if not dry:
+        tombstones.add(retriever, trace)
+    found = [_open(folder) for folder in _folders(retriever)]
+    known = rows.nothing_known(trace)
+    for run in found:
+        runs.learn(run, trace, known)
+    answers = sum(journals.forget(place, known.shown, trace, dry=dry) for place in _journals(found))
+    gone = vectors.forget(known.texts, dry=dry)
+    places = {holding.location for holding in held if holding.location is not None}
+    changes = {run.folder: _from(run, trace, known, places, dry=dry) for run in found}
+    return Forgotten(
+        listed,
+        tuple(f"{place.parent.name}/{place.name}" for place, change in changes.items() if change.any),
+        dict(sum((change.rows for change in changes.values()), Counter[str]())),
+        sum(change.examples for change in changes.values()),
+        sum(change.reports for change in changes.values()),
+        sum(change.attempts for change in changes.values()),
+        answers,
+        gone,
+        tuple(holding for holding in held if holding.files),
+    )
+
+
+def _from(run: Run, trace: Trace, known: rows.Known, places: set[Place], *, dry: bool) -> runs.Changes:
+    if dry:
+        return runs.forget(run, trace, known, places, dry=True)
+    with run.lock():
+        changes = runs.forget(run, trace, known, places, dry=False)
+    log.info("forget: %s is done", run.folder)
+    return changes
+
+
+def _folders(retriever: str) -> list[Place]:
+    """Folders of a retriever's runs, or of everybody's."""
+    of = root().folders() if retriever == tombstones.ALL else [root() / retriever]
+    return [folder for one in of for folder in intervals(one)]
+
+
+def _open(folder: Place) -> Run:
+    """A run, also one whose configuration cannot be read: what matters of it here is where its journal is."""
+    try:
+        return Run.open(folder)
+    except RunError as error:
+        log.warning("forget: a journal outside of %s is not looked through: %s", folder, error.message)
+    anywhere = {"kind": "beir", "path": "unknown"}
+    content = {"retriever": folder.parent.name, "schedule": {"start": "2000-01-01"}, "source": anywhere}
+    run = Run(Configuration.model_validate(content), Interval.named(folder.name), folder.parent.parent)
+    run.folder = folder
+    return run
+
+
+def _journals(found: list[Run]) -> list[str]:
+    """Each journal once: a retriever's runs can share one."""
+    return list(dict.fromkeys(run.journal for run in found))
+
+
+def _versions(retriever: str, trace: Trace) -> list[Holding]:
+    def in_set(files: list[Place]) -> bool:
+        known = rows.nothing_known(trace)
+        return any(rows.count("training_set", file, trace, known) for file in files)
+
+    in_text: Callable[[str], bool] = trace.in_json
+    try:
+        return holdings(None if retriever == tombstones.ALL else retriever, tracking_uri(), in_set, in_text)
+    except RegistryError as error:
+        raise RegistryError(
+            f"nothing was forgotten: {error.message}",
+            cause=error.cause or "which registered versions hold the query could not be told",
+            remedy=error.remedy,
+        ) from error

@@ -1,0 +1,120 @@
+"""What registered versions hold: where each says that its set lies, and which of their files have a text in them."""
+
+from __future__ import annotations
+
+import html
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from synalign.errors import RegistryError
+from synalign.registry.attachment import REPORT
+from synalign.registry.connection import connected
+from synalign.registry.versions import SUFFIX
+from synalign.storage import Place
+
+_PAGE = 1000
+_SET, _MANIFESTS = "training_set", "manifests"
+
+
+class Holding(NamedTuple):
+    """A registered version.
+
+    Attributes:
+        name: What people call it, such as `shop@3`.
+        aliases: Those that point at it.
+        run_id: Its MLflow run.
+        location: Where its training set lies beside MLflow; None where it does not say.
+        files: Artefacts of its run that have what was looked for; `location` too, if the files there have it.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    run_id: str
+    location: Place | None
+    files: tuple[str, ...]
+
+
+def holdings(
+    retriever: str | None, uri: str, in_set: Callable[[list[Place]], bool], in_text: Callable[[str], bool]
+) -> list[Holding]:
+    """Every version of a retriever's training sets, and what of it has what is looked for. Only reads.
+
+    Args:
+        retriever: Whose; None: everybody's.
+        uri: MLflow's address.
+        in_set: Whether the Parquet files of a training set have it.
+        in_text: Whether a text has it.
+
+    Raises:
+        RegistryError: MLflow cannot be reached, or its artefacts cannot be read.
+    """
+    # One bar for each version would bury what is said at the end.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        # Nothing was ever registered here.
+        return []
+    with connected(uri, "run `synalign forget` again") as client:
+        return [_holding(client, found, in_set, in_text) for found in _versions(client, retriever)]
+
+
+def _versions(client: MlflowClient, retriever: str | None) -> Iterator[ModelVersion]:
+    # By a prefix of its own: `name = ''` finds nothing, and a filter on nothing finds other people's models.
+    wanted = f"name = '{retriever}{SUFFIX}'" if retriever else f"name LIKE '%{SUFFIX}'"
+    token: str | None = None
+    while True:
+        page = client.search_model_versions(wanted, _PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _holding(
+    client: MlflowClient, found: ModelVersion, in_set: Callable[[list[Place]], bool], in_text: Callable[[str], bool]
+) -> Holding:
+    name = f"{found.name.removesuffix(SUFFIX)}@{found.version}"
+    location = Place(found.tags["location"]) if found.tags.get("location") else None
+    lying = location.files("*.parquet") if location is not None else []
+    try:
+        files = [str(location)] if lying and in_set(lying) else []
+        with tempfile.TemporaryDirectory() as folder:
+            files += _artefacts(client, str(found.run_id), Path(folder), in_set, in_text)
+    except OSError as error:
+        raise RegistryError(
+            f"what {name} holds cannot be read: {error}.",
+            cause="artefacts were removed, or their store is not reachable from this machine",
+            remedy=f"look at run {found.run_id} in MLflow",
+        ) from error
+    # A search does not fill in the aliases.
+    aliases = client.get_registered_model(found.name).aliases.items()
+    pointing = tuple(sorted(alias for alias, version in aliases if str(version) == str(found.version)))
+    return Holding(name, pointing, str(found.run_id), location, tuple(files))
+
+
+def _artefacts(
+    client: MlflowClient,
+    run_id: str,
+    folder: Path,
+    in_set: Callable[[list[Place]], bool],
+    in_text: Callable[[str], bool],
+) -> Iterator[str]:
+    """Which of a run's artefacts have it, each fetched and removed again; a run that was deleted has none."""
+    there = {item.path for item in client.list_artifacts(run_id)}
+    if _SET in there:
+        fetched = Path(client.download_artifacts(run_id, _SET, str(folder)))
+        if in_set([Place(path) for path in sorted(fetched.glob("*.parquet"))]):
+            yield _SET
+    if _MANIFESTS in there:
+        fetched = Path(client.download_artifacts(run_id, _MANIFESTS, str(folder)))
+        if any(in_text(path.read_text(encoding="utf-8")) for path in sorted(fetched.glob("*.json"))):
+            yield _MANIFESTS
+    if REPORT in there:
+        fetched = Path(client.download_artifacts(run_id, REPORT, str(folder)))
+        if in_text(html.unescape(fetched.read_text(encoding="utf-8"))):
+            yield REPORT

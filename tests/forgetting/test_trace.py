@@ -1,0 +1,74 @@
+"""Which texts are a query, and which have it within them, in any script."""
+
+import json
+
+import pytest
+
+from synalign.errors import ArgumentError
+from synalign.forgetting.trace import GONE, Trace
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("cat", "Cats, and a cat"),
+        ("Jane Roe", "ask 'jane  roe', please"),
+        ("jane roe berlin", "Jane Roe, Berlin"),
+        ("東京タワー", "昨日東京タワーに行った"),
+        ("กรุงเทพ", "ไปกรุงเทพฯ"),
+        ("مرحبا", "قال مرحبا لك"),
+        ("straße", "STRASSE 5"),
+        ("\uff23\uff21\uff34", "a cat"),
+        ("café", "CAFE\u0301 noir"),
+        ("c++", "how c++11 works"),
+        ("🔥🔥", "so 🔥🔥🔥"),
+        ("a.*b", "x a.*b"),
+        ("x' OR 1=1 --", "x' or 1=1 --"),
+        ("pay\u200bpal", "paypal"),
+    ],
+)
+def test_a_query_is_found_in_what_quotes_it(query: str, text: str) -> None:
+    assert Trace(query).in_(text)
+    answer = json.dumps({"queries": [{"text": text}]})
+    assert Trace(query).in_json(answer)
+    assert Trace(query).may_be_in(answer.encode())
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("cat", "category cats"),
+        ("jane roe", "jane roebuck"),
+        ("jane roe", "roe, jane"),
+        ("c++", "c is good"),
+        ("東京", "京東"),
+        ("naïve", "naive"),
+        ("a.*b", "axxb"),
+        ("red shoes", ""),
+    ],
+)
+def test_a_query_is_not_found_in_what_is_only_like_it(query: str, text: str) -> None:
+    assert not Trace(query).in_(text)
+    assert not Trace(query).in_json(json.dumps([text]))
+
+
+def test_exact_takes_only_the_query_itself() -> None:
+    assert Trace("jane roe", exact=True).in_(" Jane  ROE ")
+    assert not Trace("jane roe", exact=True).in_("ask jane roe")
+
+
+def test_a_quick_look_never_misses_and_passes_over_most() -> None:
+    line = json.dumps({"queries": ["call \u004aane roe", "caf\u00e9"]}).encode()
+    assert Trace("café").may_be_in(line)
+    assert not Trace("jane roe").may_be_in(b'{"queries": ["red shoes"]}')
+
+
+def test_texts_that_have_it_are_replaced_and_all_else_stays() -> None:
+    content = {"jane roe": 1, "list": ["x jane roe", {"k": "jane"}], "number": 2.5, "none": None}
+    assert Trace("jane roe").without(content) == {GONE: 1, "list": [GONE, {"k": "jane"}], "number": 2.5, "none": None}
+
+
+@pytest.mark.parametrize("query", ["", "  ", "\u200b\u202e"])
+def test_nothing_cannot_be_forgotten(query: str) -> None:
+    with pytest.raises(ArgumentError, match="must hold a character"):
+        Trace(query)
