@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from synalign.masking import mask
+
 _MOST_LISTED = 8
 
 
@@ -24,10 +26,9 @@ class SynAlignError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, cause: str = "", remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.cause = cause
-        self.remedy = remedy
+        # What a server or a library said may quote the key it was shown.
+        self.message, self.cause, self.remedy = mask(message), mask(cause), mask(remedy)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         lines = [self.message]
@@ -97,6 +98,12 @@ class SetupError(SynAlignError):
     """Something this machine lacks: Java, the encoder's weights, a package."""
 
     exit_code = 8
+
+
+class StorageError(SynAlignError):
+    """A disk that is full, or storage that cannot be reached: what was written before is kept."""
+
+    exit_code = 9
 
 
 def listed(names: Sequence[str]) -> str:

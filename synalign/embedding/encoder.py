@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from synalign.config import Encoder
+from synalign.embedding import model_files
 from synalign.embedding.batches import distinct, equal_length_batches
 from synalign.embedding.lean import Lean, obstacle
 from synalign.errors import SetupError
@@ -41,7 +42,8 @@ def model_folder(model: str) -> Path:
     """Where a model's files lie: the copy in the environment, or a folder of the user's.
 
     Raises:
-        SetupError: There is no such folder, or the package that holds the embedded model is missing.
+        SetupError: There is no such folder, it holds what is not to be loaded, or the package that holds the embedded
+            model is missing.
     """
     if model == EMBEDDED_MODEL:
         try:
@@ -59,6 +61,7 @@ def model_folder(model: str) -> Path:
             remedy="save the model with SentenceTransformer.save_pretrained and give that folder; "
             "nothing is downloaded",
         )
+    model_files.check(folder)
     return folder
 
 
@@ -166,7 +169,9 @@ def _whole(model: str, max_tokens: int) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    loaded = SentenceTransformer(str(model_folder(model)), device="cpu", trust_remote_code=False)
+    loaded = SentenceTransformer(
+        str(model_folder(model)), device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
+    )
     # Bags of words, such as StaticEmbedding, read texts of any length and refuse a bound.
     with suppress(AttributeError):
         loaded.max_seq_length = max_tokens

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from synalign.errors import InputError, SetupError
+from synalign.manifests import read_table
+from synalign.storage import Place
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 _COLUMNS = ("query", "document", "weight", "split")
 
 
-def training_dataset(training_set: Path | str | pa.Table) -> Dataset:
+def training_dataset(training_set: PathLike[str] | str | pa.Table) -> Dataset:
     """The rows of the split `train` of a training set, as columns `anchor`, `positive` and `label` (the weight).
 
     With `WeightedMultipleNegativesRankingLoss` as the loss, or with `weighted_batches` as the sampler and the library's
     own loss, that is all that a trainer needs.
 
     Args:
-        training_set: The table `training_set`: a Parquet file, a folder of them, or the table itself.
+        training_set: The table `training_set`: a Parquet file, a folder of them (also `s3://bucket/...`), or the table
+            itself.
 
     Raises:
         InputError: It is no training set, or has no row to train on.
@@ -41,7 +43,7 @@ def training_dataset(training_set: Path | str | pa.Table) -> Dataset:
         raise SetupError(
             "the package `datasets` is missing.", remedy="pip install 'sentence-transformers[train]'"
         ) from error
-    table = training_set if isinstance(training_set, pa.Table) else _read(Path(training_set))
+    table = training_set if isinstance(training_set, pa.Table) else _read(Place(training_set))
     missing = [name for name in _COLUMNS if name not in table.column_names]
     if missing:
         raise InputError(
@@ -60,10 +62,11 @@ def training_dataset(training_set: Path | str | pa.Table) -> Dataset:
     )
 
 
-def _read(path: Path) -> pa.Table:
+def _read(place: Place) -> pa.Table:
     try:
-        return pq.read_table(path, columns=list(_COLUMNS))
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist.") from error
+        files = [place] if place.is_file() else place.files("*.parquet")
+        if not files:
+            raise InputError(f"{place} does not exist.")
+        return read_table(files, list(_COLUMNS))
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} cannot be read as a training set: {error}.") from error
+        raise InputError(f"{place} cannot be read as a training set: {error}.") from error

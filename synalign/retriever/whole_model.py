@@ -29,7 +29,9 @@ def load(encoder: Encoder) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    model = SentenceTransformer(str(folder), device="cpu", trust_remote_code=False)
+    model = SentenceTransformer(
+        str(folder), device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
+    )
     # Bags of words, such as StaticEmbedding, read texts of any length and refuse a bound.
     with suppress(AttributeError):
         model.max_seq_length = encoder.max_tokens

@@ -1,0 +1,80 @@
+"""Secrets in texts: what a message, a log line or a traceback quotes of them is replaced by `***`.
+
+Secrets come from the environment, by variables whose names say so, or are learnt where they are read. Servers quote
+what they were shown, and libraries put addresses with passwords into their errors: so every error of ours and every log
+line of a job goes through here. Imported by DAG files: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import traceback
+from types import TracebackType
+
+MASK = "***"
+SHORTEST = 8
+"""Characters of a secret that is looked for: shorter ones stand in other words, and are no secrets to speak of."""
+
+_NAMES = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|API_?KEY|(?:ACCESS|PRIVATE|FERNET|_)_?KEY(?:_ID)?$", re.IGNORECASE)
+# Such variables say where a secret is, not what it is.
+_PLACES = re.compile(r"_(?:FILE|CMD|COMMAND|PATH|DIR|NAME|URL|URI|ID_FILE)$", re.IGNORECASE)
+_LOGIN = re.compile(r"(?P<user>://[^/\s:@'\"]*):[^/\s@'\"]+@")
+_learnt: set[str] = set()
+
+
+def learn(secret: str) -> None:
+    """Mask a secret from now on that no variable's name gives away."""
+    if len(secret) >= SHORTEST:
+        _learnt.add(secret)
+
+
+def is_secret(name: str) -> bool:
+    """Whether something of that name, such as an environment variable or a setting, holds a secret.
+
+    Examples:
+        >>> [is_secret(name) for name in ("AWS_SECRET_ACCESS_KEY", "api_key", "LOGIN_PASSWORD_FILE", "HOME")]
+        [True, True, False, False]
+    """
+    return bool(_NAMES.search(name)) and not _PLACES.search(name)
+
+
+def mask(text: str) -> str:
+    """A text without secrets: those of the environment, those learnt, and the password of any address in it.
+
+    Examples:
+        >>> mask("postgresql://airflow:hunter2@db/airflow is away")
+        'postgresql://airflow:***@db/airflow is away'
+    """
+    text = _LOGIN.sub(rf"\g<user>:{MASK}@", text)
+    # The longest first: one may be part of another.
+    for secret in sorted(_secrets(), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _secrets() -> set[str]:
+    named = {value.strip() for name, value in os.environ.items() if is_secret(name)}
+    return {secret for secret in named | _learnt if len(secret) >= SHORTEST}
+
+
+class Filter(logging.Filter):
+    """Masks what is logged; for a handler, so that it holds for every library's lines too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Put the line, without secrets, in the place of the record's message."""
+        record.msg, record.args = mask(record.getMessage()), None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = mask("".join(traceback.format_exception(*record.exc_info)).rstrip())
+        return True
+
+
+def show_masked_tracebacks() -> None:
+    """Have the interpreter print an error that nobody caught without secrets; for a process of our own."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))
+
+    sys.excepthook = hook
