@@ -15,6 +15,7 @@ from synalign import flow, tables
 from synalign.evaluation.chart import chart
 from synalign.evaluation.report import report
 from synalign.experiment import TrainingSet, draft
+from synalign.storage.copies import fetched
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,7 +36,8 @@ _DATASETS = {
 
 def log_files(client: MlflowClient, release: Release, run_id: str, version: str) -> None:
     """Log the set, the manifests, the configuration, the evaluation, and a plan to begin an A/B test with."""
-    client.log_artifacts(run_id, str(release.location), "training_set")
+    with fetched(release.location) as folder:
+        client.log_artifacts(run_id, str(folder), "training_set")
     with tempfile.TemporaryDirectory() as folder:
         for step, manifest in release.manifests.items():
             path = Path(folder) / f"{step}.json"
@@ -83,7 +85,7 @@ def _dataset(release: Release, table: str, context: str) -> DatasetInput:
     dataset = Dataset(
         name=table,
         digest=manifest["digest"][:_DIGEST_CHARACTERS],
-        source_type="local",
+        source_type="local" if release.folders[table].local else "s3",
         source=json.dumps({"uri": str(release.folders[table])}),
         schema=json.dumps({"mlflow_colspec": fields}),
         profile=json.dumps({"num_rows": manifest["rows"]}),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from requests import RequestException
 
 from synalign.config import home
 from synalign.errors import RegistryError
@@ -44,16 +45,18 @@ def connected(uri: str, again: str) -> Iterator[MlflowClient]:
     """
     try:
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
-    except MlflowException as error:
+    except (MlflowException, RequestException) as error:
+        # Files go to the server by requests of their own.
+        said = next(iter(str(error).splitlines()), type(error).__name__)
         raise RegistryError(
-            f"MLflow at {_without_password(uri)} refused: {_without_password(error.message.splitlines()[0])}",
+            f"MLflow at {_without_password(uri)} refused: {_without_password(said)}",
             cause="the server is down, or its database is of another version",
             remedy=f"check MLFLOW_TRACKING_URI and the server's log, then {again}",
         ) from error
 
 
 def experiment(client: MlflowClient, name: str, uri: str, description: str) -> str:
-    """Id of the MLflow experiment of that name, made where there is none.
+    """Id of the MLflow experiment of that name, made where there is none, once however often that is asked.
 
     Args:
         client: MLflow.
@@ -63,7 +66,16 @@ def experiment(client: MlflowClient, name: str, uri: str, description: str) -> s
     """
     found = client.get_experiment_by_name(name)
     if found is None:
-        return str(client.create_experiment(name, artifact_root(uri), {_NOTE: description}))
+        with _unless_there():
+            return str(client.create_experiment(name, artifact_root(uri), {_NOTE: description}))
+        # The server made it, and its answer was lost; or somebody else was quicker.
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise RegistryError(
+                f"MLflow has an experiment {name} and does not show it.",
+                cause="it was deleted, or this user may not read it",
+                remedy="restore it in MLflow, or give this user the permission READ",
+            )
     if _NOTE not in found.tags:
         client.set_experiment_tag(found.experiment_id, _NOTE, description)
     return str(found.experiment_id)
@@ -71,29 +83,36 @@ def experiment(client: MlflowClient, name: str, uri: str, description: str) -> s
 
 def registered_model(client: MlflowClient, name: str, description: str) -> None:
     """Make a registered model, unless it is there."""
-    try:
+    with _unless_there():
         client.create_registered_model(name, description=description)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def alias_of(client: MlflowClient, model: str, alias: str) -> ModelVersion | None:
     """The version that an alias of a registered model names; None where there is no such alias."""
-    with _unless_missing():
+    with unless_missing():
         return client.get_model_version_by_alias(model, alias)
     return None
 
 
 def version_of(client: MlflowClient, model: str, version: str) -> ModelVersion | None:
     """A version of a registered model; None where it is not there."""
-    with _unless_missing():
+    with unless_missing():
         return client.get_model_version(model, version)
     return None
 
 
 @contextmanager
-def _unless_missing() -> Iterator[None]:
+def _unless_there() -> Iterator[None]:
+    """Pass over an answer that something is there already."""
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+@contextmanager
+def unless_missing() -> Iterator[None]:
     """Pass over an answer that something is not there; it differs from version to version of the registry."""
     try:
         yield

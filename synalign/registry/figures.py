@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from mlflow.entities import Metric
 
 from synalign.generation.ledger import ledger_figures, whole_ledger
@@ -90,7 +89,7 @@ def series(release: Release) -> dict[str, list[tuple[int, float]]]:
 
 def synthetic_weights(release: Release) -> NDArray[np.float64]:
     """Weights of the training set's synthetic rows, (s,), heaviest first."""
-    rows = pq.read_table(release.location, columns=["source", "weight"])
+    rows = release.read("training_set", ["source", "weight"])
     weights = rows.filter(pc.equal(rows["source"], "synthetic"))["weight"].to_numpy()
     return np.sort(weights)[::-1]
 
@@ -134,7 +133,7 @@ def _seconds(release: Release) -> dict[str, float]:
 
 
 def _uncertainty(release: Release) -> list[float]:
-    rows = pq.read_table(release.folders["demonstrations"], columns=["position", "variance"])
+    rows = release.read("demonstrations", ["position", "variance"])
     values: list[float] = rows.filter(pc.equal(rows["position"], 0))["variance"].to_pylist()
     return values
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+
+from synalign.manifests import read_table
+from synalign.storage import Place
 from synalign.tables import content_id
 
 
@@ -25,7 +28,7 @@ class Release(NamedTuple):
     interval: str
     configuration: dict[str, Any]
     manifests: dict[str, dict[str, Any]]
-    folders: Mapping[str, Path]
+    folders: Mapping[str, Place]
     failures: tuple[str, ...]
 
     @property
@@ -34,7 +37,7 @@ class Release(NamedTuple):
         return f"{self.retriever}-training-set"
 
     @property
-    def location(self) -> Path:
+    def location(self) -> Place:
         """Folder of the training set."""
         return self.folders["training_set"]
 
@@ -59,6 +62,10 @@ class Release(NamedTuple):
         gate = self.evaluation["gate"]
         evaluated = (self.evaluation["reason"], gate["status"], gate["reason"])
         return content_id(self.retriever, self.interval, self.digest, *evaluated, *self.failures)
+
+    def read(self, table: str, columns: list[str]) -> pa.Table:
+        """Some columns of a table."""
+        return read_table(self.folders[table].files("*.parquet"), columns)
 
     def metrics(self, step: str) -> dict[str, Any]:
         """Figures of a step."""

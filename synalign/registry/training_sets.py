@@ -3,6 +3,9 @@
 One run per refresh and one version of the registered model `<retriever>-training-set` per distinct training set of an
 interval. Registering is idempotent: everything is found again by a key that is the hash of what is registered, so a
 registration that was killed anywhere is completed by the next one, and one that was complete is left as it is.
+
+MLflow's client sends again what a server that is away has not answered, and so may make a run or a version twice, of
+which it knows one: what was made is therefore looked for once it is made, and what is too many goes.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from synalign.registry import artifacts, descriptions, figures
 from synalign.registry.attachment import REPORT
-from synalign.registry.connection import alias_of, connected, experiment, registered_model
+from synalign.registry.connection import alias_of, connected, experiment, registered_model, unless_missing
 from synalign.registry.pages import model_path, page, run_path
 from synalign.registry.release import Release
 
@@ -70,8 +73,7 @@ def register(release: Release, tracking_uri: str) -> Registration:
     # Before anything is written: a ledger that does not add up is never registered.
     figures.figures(release)
     with connected(tracking_uri, "run the step register again") as client:
-        run = _run(client, release, tracking_uri)
-        version = _version(client, release, run)
+        run, version = _run_and_version(client, release, tracking_uri)
         reused = version.tags.get(_STATUS) == _READY
         if not reused:
             _complete(client, release, version, run)
@@ -80,13 +82,40 @@ def register(release: Release, tracking_uri: str) -> Registration:
     return Registration(release.model, str(version.version), run.info.run_id, current, reused, url)
 
 
-def _run(client: MlflowClient, release: Release, tracking_uri: str) -> Run:
-    """The release's MLflow run: found by its key, or made."""
+def _run_and_version(client: MlflowClient, release: Release, tracking_uri: str) -> tuple[Run, ModelVersion]:
+    """The release's MLflow run and model version: found by the release's key, or made."""
     name, about = f"refresh/{release.retriever}", descriptions.of_experiment(release.retriever)
     experiment_id = experiment(client, name, tracking_uri, about)
-    found = client.search_runs([experiment_id], f"tags.`{_KEY}` = '{release.key}'", ViewType.ACTIVE_ONLY, 1)
-    if found:
-        return found[0]
+    registered_model(client, release.model, descriptions.of_model(release.retriever, experiment_id))
+    runs = _runs(client, release, experiment_id)
+    if not runs:
+        _make_run(client, release, experiment_id)
+        runs = _runs(client, release, experiment_id)
+    versions = _versions(client, release, runs)
+    if not versions:
+        # A version is ready at once: it only points somewhere.
+        source = f"{runs[0].info.artifact_uri}/training_set"
+        client.create_model_version(release.model, source, runs[0].info.run_id, await_creation_for=0)
+        versions = _versions(client, release, runs)
+    version = versions[0]
+    for twin in versions[1:]:
+        with unless_missing():
+            client.delete_model_version(release.model, twin.version)
+    (run,) = (run for run in runs if run.info.run_id == version.run_id)
+    for twin in runs:
+        if twin is not run:
+            with unless_missing():
+                client.delete_run(twin.info.run_id)
+    return run, version
+
+
+def _runs(client: MlflowClient, release: Release, experiment_id: str) -> list[Run]:
+    """The release's MLflow runs, oldest first; more than one only where the server got a request twice."""
+    found = client.search_runs([experiment_id], f"tags.`{_KEY}` = '{release.key}'", ViewType.ACTIVE_ONLY)
+    return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+
+
+def _make_run(client: MlflowClient, release: Release, experiment_id: str) -> None:
     tags = {
         "synalign.retriever": release.retriever,
         "synalign.interval": release.interval,
@@ -97,18 +126,15 @@ def _run(client: MlflowClient, release: Release, tracking_uri: str) -> Run:
         "mlflow.source.name": "synalign refresh",
         "mlflow.source.type": "JOB",
     }
-    return client.create_run(experiment_id, tags=tags, run_name=descriptions.interval_name(release.interval))
+    client.create_run(experiment_id, tags=tags, run_name=descriptions.interval_name(release.interval))
 
 
-def _version(client: MlflowClient, release: Release, run: Run) -> ModelVersion:
-    """The release's model version: found by its run, or made."""
-    registered_model(client, release.model, descriptions.of_model(release.retriever, run.info.experiment_id))
-    found = client.search_model_versions(f"name = '{release.model}' and run_id = '{run.info.run_id}'")
-    if found:
-        return min(found, key=lambda version: int(version.version))
-    source = f"{run.info.artifact_uri}/training_set"
-    # A version is ready at once: it only points somewhere.
-    return client.create_model_version(release.model, source, run.info.run_id, await_creation_for=0)
+def _versions(client: MlflowClient, release: Release, runs: Sequence[Run]) -> list[ModelVersion]:
+    """The versions of these runs, oldest first; more than one only where the server got a request twice."""
+    found: list[ModelVersion] = []
+    for run in runs:
+        found += client.search_model_versions(f"name = '{release.model}' and run_id = '{run.info.run_id}'")
+    return sorted(found, key=lambda version: int(version.version))
 
 
 def _complete(client: MlflowClient, release: Release, version: ModelVersion, run: Run) -> None:

@@ -13,6 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from synalign.errors import RegistryError, listed
 from synalign.registry.connection import alias_of, connected, version_of
 from synalign.registry.training_sets import ALIAS
+from synalign.storage import Place
 
 SUFFIX = "-training-set"
 """What the name of a registered model adds to its retriever's."""
@@ -26,7 +27,7 @@ class Version(NamedTuple):
         version: Its version.
         interval: Name of the data interval.
         digest: Digest of the training set.
-        location: Folder where the run that made it wrote the training set.
+        location: Where the run that made it wrote the training set.
         run_id: The MLflow run.
     """
 
@@ -34,7 +35,7 @@ class Version(NamedTuple):
     version: str
     interval: str
     digest: str
-    location: Path
+    location: Place
     run_id: str
 
     @property
@@ -109,7 +110,7 @@ def fetch(version: Version, folder: Path, uri: str) -> Kept:
 def _version(found: ModelVersion) -> Version:
     tags = found.tags
     return Version(
-        found.name, str(found.version), tags["interval"], tags["digest"], Path(tags["location"]), found.run_id
+        found.name, str(found.version), tags["interval"], tags["digest"], Place(tags["location"]), found.run_id
     )
 
 

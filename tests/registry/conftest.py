@@ -12,6 +12,7 @@ import pytest
 from synalign import flow
 from synalign.evaluation.arms import ARMS, CONTRASTS
 from synalign.registry import Release
+from synalign.storage import Place
 from synalign.tables import schema
 
 MEANS = {"ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 0.5}
@@ -81,11 +82,12 @@ def release(tmp_path: Path) -> Release:
     for table, rows in {"training_set": TRAINING_SET, "demonstrations": DEMONSTRATIONS}.items():
         folders[table].mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows, schema(table)), folders[table] / "part-00000.parquet")
+    places = {table: Place(folder) for table, folder in folders.items()}
     configuration = {
         "retriever": "shop", "owner": "search", "seed": 0, "runtime": {"attempts": 4},
         "sampling": {"batches": 3, "length_scale": None}, "generation": {"redact": ["email"], "budget": {"max": 1}},
     }  # fmt: skip
-    return Release("shop", "20260228T000000Z-20260301T000000Z", configuration, manifests(), folders, ())
+    return Release("shop", "20260228T000000Z-20260301T000000Z", configuration, manifests(), places, ())
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Figures of a refresh in MLflow, against a worked example."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -60,14 +62,14 @@ def test_a_long_series_is_thinned_and_keeps_its_ends(release: Release) -> None:
         for batch in range(count)
     ]
     table = pa.Table.from_pylist(rows, schema("demonstrations"))
-    pq.write_table(table, release.folders["demonstrations"] / "part-00000.parquet")
+    pq.write_table(table, Path(release.folders["demonstrations"]) / "part-00000.parquet")
     line = figures.series(release)["sampling/uncertainty"]
     assert (len(line), line[0], line[-1]) == (figures.LONGEST_SERIES, (1, 1.0), (count, 1.0 / count))
     assert all(value == 1.0 / step for step, value in line)
 
 
 def test_a_set_without_synthetic_rows_has_no_weights(release: Release) -> None:
-    pq.write_table(schema("training_set").empty_table(), release.location / "part-00000.parquet")
+    pq.write_table(schema("training_set").empty_table(), Path(release.location) / "part-00000.parquet")
     assert not [name for name in figures.figures(release) if name.startswith("weights/")]
     assert "weights/cumulative_share" not in figures.series(release)
 

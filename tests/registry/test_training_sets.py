@@ -96,6 +96,30 @@ def test_killed_between_any_two_calls_and_run_again_gives_one_complete_version(
         assert client.get_model_version_by_alias("shop-training-set", "current").run_id == done.run_id, name
 
 
+def test_a_server_that_got_requests_twice_keeps_one_run_and_one_version(
+    release: Release, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when its answers are lost: MLflow's client then sends again by itself, and knows of one only."""
+    made = ("create_experiment", "create_run", "create_registered_model", "create_model_version")
+    for name in (*made, "delete_model_version", "delete_run"):
+        whole = getattr(MlflowClient, name)
+
+        def twice(self: MlflowClient, *args: Any, _whole: Any = whole, **kwargs: Any) -> Any:
+            _whole(self, *args, **kwargs)
+            return _whole(self, *args, **kwargs)
+
+        monkeypatch.setattr(MlflowClient, name, twice)
+    done = registry.register(release, uri)
+    client = client_of(uri)
+    experiment = client.get_experiment_by_name("refresh/shop")
+    assert [run.info.run_id for run in client.search_runs([experiment.experiment_id])] == [done.run_id]
+    versions = client.search_model_versions("name = 'shop-training-set'")
+    assert [(version.run_id, str(version.version)) for version in versions] == [(done.run_id, done.version)]
+    assert versions[0].tags["synalign.status"] == "ready"
+    monkeypatch.undo()
+    assert registry.register(release, uri) == done._replace(reused=True)
+
+
 def test_a_set_that_fails_a_check_is_registered_and_moves_no_alias(release: Release, uri: str) -> None:
     good = registry.register(release, uri)
     later = release._replace(
