@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from os import PathLike
 from typing import Any, NamedTuple
 
 from synalign.errors import RunError
-from synalign.generation.line_file import LineFile
+from synalign.generation.line_file import lines_at
 
 RECORD = "provider-batches.jsonl"
 
@@ -73,8 +73,8 @@ class Record:
         RunError: It cannot be read or written, or is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = LineFile(path)
+    def __init__(self, path: PathLike[str]) -> None:
+        self._file = lines_at(path)
         self._submissions: dict[str, Submission] = {}
         self._conclusions: dict[str, int] = {}
         self._failures: dict[tuple[str, str], list[Ended]] = {}

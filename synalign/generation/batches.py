@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synalign import some_rows
 from synalign.embedding.matrix import matrix
 from synalign.errors import RunError
 from synalign.generation.targets import choose_targets
@@ -53,20 +54,24 @@ def read_batches(run: Run) -> list[Batch]:
         RunError: A table is missing or empty, or a demonstration is not a train query.
     """
     members = _members(run.read("demonstrations"))
-    texts = _train_queries(run.read("queries"), members)
-    documents = run.read("documents")
-    if not members or not len(documents):
+    texts = _train_queries(run, members)
+    documents = run.read("documents", ["document_id"])["document_id"].to_pylist()
+    if not members or not documents:
         raise RunError("there are no demonstrations or no documents.", remedy="run ingest and sample again")
     choose = _labels if run.configuration.task == "classification" else _targets
-    targets = choose(run, members, documents["document_id"].to_pylist())
-    batches = []
-    for (batch_id, query_ids), rows in zip(members.items(), targets, strict=True):
-        shown = documents.take(pa.array(rows))
-        columns = (shown[name].to_pylist() for name in ("document_id", "title", "text"))
-        chosen = tuple(Document(*row) for row in zip(*columns, strict=True))
-        shown_queries = tuple(texts[query_id] for query_id in query_ids)
-        batches.append(Batch(batch_id, shown_queries, chosen))
-    return batches
+    targets = [[documents[row] for row in rows] for rows in choose(run, members, documents)]
+    shown = _documents(run, targets)
+    return [
+        Batch(batch_id, tuple(texts[query_id] for query_id in query_ids), tuple(shown[target] for target in chosen))
+        for (batch_id, query_ids), chosen in zip(members.items(), targets, strict=True)
+    ]
+
+
+def _documents(run: Run, targets: list[list[str]]) -> dict[str, Document]:
+    """The target documents by id; the others are never held."""
+    names = list(Document._fields)
+    rows = some_rows.having(run, "documents", "document_id", {id for chosen in targets for id in chosen}, names)
+    return {row["document_id"]: Document(**row) for row in rows.to_pylist()}
 
 
 def train_queries(run: Run) -> list[str]:
@@ -85,8 +90,10 @@ def _members(demonstrations: pa.Table) -> dict[str, list[str]]:
     return {batch_id: [query_id for _, query_id in sorted(members)] for batch_id, members in rows.items()}
 
 
-def _train_queries(queries: pa.Table, members: dict[str, list[str]]) -> dict[str, str]:
+def _train_queries(run: Run, members: dict[str, list[str]]) -> dict[str, str]:
     """Query texts by id; only of the split train, for what a model has seen must not be what it is judged on."""
+    asked = {query_id for query_ids in members.values() for query_id in query_ids}
+    queries = some_rows.having(run, "queries", "query_id", asked, ["query_id", "query", "split"])
     train = queries.filter(pc.equal(queries["split"], "train"))
     texts = dict(zip(train["query_id"].to_pylist(), train["query"].to_pylist(), strict=True))
     for query_ids in members.values():
@@ -98,7 +105,8 @@ def _train_queries(queries: pa.Table, members: dict[str, list[str]]) -> dict[str
 
 def _labels(run: Run, members: dict[str, list[str]], document_ids: list[str]) -> list[NDArray[np.int64]]:
     """The document of each batch's label: its only one."""
-    queries = run.read("queries", ["query_id", "label"])
+    first = {query_ids[0] for query_ids in members.values()}
+    queries = some_rows.having(run, "queries", "query_id", first, ["query_id", "label"])
     label = dict(zip(queries["query_id"].to_pylist(), queries["label"].to_pylist(), strict=True))
     place = {document_id: row for row, document_id in enumerate(document_ids)}
     return [np.array([place[label[query_ids[0]]]], dtype=np.int64) for query_ids in members.values()]
@@ -106,17 +114,20 @@ def _labels(run: Run, members: dict[str, list[str]], document_ids: list[str]) ->
 
 def _targets(run: Run, members: dict[str, list[str]], document_ids: list[str]) -> list[NDArray[np.int64]]:
     settings = run.configuration.generation
-    pairs = run.read("pairs")
+    pairs = run.read("pairs", ["query_id", "document_id", "count", "split"])
     # Held-out pairs play no part: choosing documents by them would tell the training set about the test.
     pairs = pairs.filter(pc.equal(pairs["split"], "train"))
     place = {document_id: row for row, document_id in enumerate(document_ids)}
     events = np.zeros(len(document_ids), dtype=np.int64)
+    sums = pairs.group_by("document_id").aggregate([("count", "sum")])
+    events[[place[id] for id in sums["document_id"].to_pylist()]] = sums["count_sum"].to_numpy()
+    asked = [query_id for ids in members.values() for query_id in ids]
     clicks: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    columns = (pairs[name].to_pylist() for name in ("query_id", "document_id", "count"))
+    mine = pairs.filter(pc.is_in(pairs["query_id"], pa.array(sorted(set(asked)), pa.string())))
+    columns = (mine[name].to_pylist() for name in ("query_id", "document_id", "count"))
     for query_id, document_id, count in zip(*columns, strict=True):
-        events[place[document_id]] += count
         clicks[query_id].append((-count, place[document_id]))
-    vectors = matrix(run.read("query_embeddings"), [query_id for ids in members.values() for query_id in ids])
+    vectors = some_rows.vectors(run, "query_embeddings", asked)
     ends = np.cumsum([len(query_ids) for query_ids in members.values()])[:-1]
     means = np.stack([part.mean(axis=0) for part in np.split(vectors, ends)])
     clicked = None

@@ -17,12 +17,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from os import PathLike
 from typing import Any, Literal, NamedTuple
 
 from synalign import config
 from synalign.errors import RunError
-from synalign.generation.line_file import LineFile
+from synalign.generation.line_file import lines_at
 
 log = logging.getLogger("synalign")
 
@@ -106,7 +106,7 @@ class Budget:
     """
 
     def __init__(
-        self, settings: config.Budget, mode: Literal["online", "batch"] = "online", record: Path | None = None
+        self, settings: config.Budget, mode: Literal["online", "batch"] = "online", record: PathLike[str] | None = None
     ) -> None:
         self.settings = settings
         self.mode = mode
@@ -225,8 +225,8 @@ class _Record:
         left: What earlier processes spent, and what they had reserved when they ended.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = LineFile(path)
+    def __init__(self, path: PathLike[str]) -> None:
+        self._file = lines_at(path)
         self.left = self._read()
         self._process = 1 + max((process for process, _ in self._seen), default=0)
         self._syncing: asyncio.Future[None] | None = None

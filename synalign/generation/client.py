@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
+from os import PathLike
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -39,8 +39,9 @@ __all__ = ["Answer", "Client", "Request"]
 log = logging.getLogger("synalign")
 
 LONGEST_BACKOFF = 30.0
-# A rate limit is the endpoint's way to say "later", not a failure: it costs no try, only patience.
-RATE_LIMIT_PATIENCE = 600.0
+PATIENCE = 600.0
+"""Seconds that a request waits in all for an endpoint that says "later", or that is away: neither is a failure of the
+request, so it costs no try."""
 _HOLD_SHARE = 0.2
 _PATH = "/chat/completions"
 
@@ -89,7 +90,7 @@ class Client:
         endpoint: Endpoint,
         journal: Journal,
         *,
-        record: Path | None = None,
+        record: PathLike[str] | None = None,
         backoff_seconds: float = 1.0,
     ) -> None:
         self._configuration = configuration
@@ -102,6 +103,9 @@ class Client:
         # Answers whose cost the budget knows.
         self._counted: set[str] = set()
         self._given_up: GenerationError | None = None
+        # Whether the endpoint was ever there, and the requests that wait for it to come back.
+        self._met = False
+        self._waiting_for_it: set[str] = set()
         self._breaker = Breaker(self._runtime.max_failure_rate)
         self.budget = Budget(self._settings.budget, self._settings.mode, record)
         self.pace = Pace(
@@ -133,8 +137,8 @@ class Client:
             not an error.
 
         Raises:
-            GenerationError: No request can succeed (quota exhausted, key refused, no such model or address), or too
-                many of the recent tries failed.
+            GenerationError: No request can succeed (quota exhausted, key refused, no such model or address), too many
+                of the recent tries failed, or nobody answered for `PATIENCE`.
             RunError: The journal or the record of what is spent cannot be written.
         """
         key = self.key(asked)
@@ -154,7 +158,10 @@ class Client:
         """Answer a request from the endpoint, and keep it."""
         failures: list[Failure] = []
         started = time.monotonic()
-        reply = await self._try(asked, failures)
+        try:
+            reply = await self._try(key, asked, failures)
+        finally:
+            self._waiting_for_it.discard(key)
         seconds = round(time.monotonic() - started, 3)
         spent_in = sum(failure.tokens_in or 0 for failure in failures)
         spent_out = sum(failure.tokens_out or 0 for failure in failures)
@@ -165,7 +172,7 @@ class Client:
         entry = await self._journal.add(Entry(key, reply.text, reply.model, spent_in, spent_out, seconds))
         return answer_of(request_id, entry, asked)._replace(reused=False, failures=counted)
 
-    async def _try(self, asked: Request, failures: list[Failure]) -> Reply | str:
+    async def _try(self, key: str, asked: Request, failures: list[Failure]) -> Reply | str:
         """Try until there is a good answer or no more patience; adds every failed try to `failures`.
 
         Returns:
@@ -173,7 +180,7 @@ class Client:
         """
         sent = request.parameters(asked, self._configuration)
         most_in, most_out = most_tokens_of(sent), self._settings.max_output_tokens
-        tries, patience = 0, RATE_LIMIT_PATIENCE
+        tries, patience = 0, PATIENCE
         while True:
             reservation = await self.budget.reserve(most_in, most_out)
             if reservation is None:
@@ -184,10 +191,12 @@ class Client:
                 failures.append(failure)
                 log.info("generate: %s of batch %s: %s", asked.kind, asked.batch_id[:8], failure)
                 limited = failure.outcome == outcomes.RATE_LIMITED
-                tries += not limited
+                later = limited or self._comes_back(key, failure)
+                tries += not later
                 wait = seconds_to_wait(failure, len(failures), self._backoff)
-                patience -= wait if limited else 0.0
+                patience -= wait if later else 0.0
                 if failure.outcome not in outcomes.RETRIED or tries >= self._runtime.attempts or patience < 0:
+                    self._require_endpoint(failure)
                     return failure.outcome
             # After a refusal everybody waits, which is the pace's affair.
             if not limited:
@@ -229,10 +238,39 @@ class Client:
         # `from None`: the client's own exception may quote the key.
         raise self._given_up or ended from None
 
+    def _comes_back(self, key: str, failure: Failure) -> bool:
+        """Whether to wait for an endpoint that is away. One that nobody ever met may be a wrong address."""
+        if not failure.away or (failure.unreached and not self._met):
+            return False
+        self._waiting_for_it.add(key)
+        return True
+
+    def _require_endpoint(self, failure: Failure) -> None:
+        """Give the run up where a request ends because nobody answers: no request may be lost to an endpoint's absence.
+
+        One that a gateway turns away while no other is turned away may itself be what the gateway cannot bear.
+
+        Raises:
+            GenerationError: The endpoint is away.
+        """
+        if not failure.unreached and not (failure.away and len(self._waiting_for_it) > 1):
+            return
+        self._given_up = self._given_up or GenerationError(
+            f"nobody answers at {self._settings.endpoint}.",
+            cause=failure.detail,
+            remedy="check that it is up, and generation.endpoint; then run the step again: good answers are kept and "
+            "not paid twice",
+        )
+        self.pace.stop(self._given_up)
+        raise self._given_up from None
+
     def _judge(self, ended: Reply | Failure | None) -> None:
         """Give the run up after a final failure, or after too many."""
         if ended is None or self._given_up is not None:
             return
+        if isinstance(ended, Failure) and ended.away:
+            return
+        self._met = True
         self._given_up = self._breaker.add(ended.outcome if isinstance(ended, Failure) else outcomes.OK)
         if isinstance(ended, Failure) and (ended.outcome in outcomes.FINAL or _asks_too_much(ended)):
             self._given_up = final_error(ended, self._settings)
@@ -274,7 +312,7 @@ class Client:
 
 def _asks_too_much(failure: Failure) -> bool:
     """Whether the endpoint asks everybody to wait longer than anybody will: that is a limit of a day or so."""
-    return failure.outcome == outcomes.RATE_LIMITED and (failure.retry_after or 0.0) > RATE_LIMIT_PATIENCE
+    return failure.outcome == outcomes.RATE_LIMITED and (failure.retry_after or 0.0) > PATIENCE
 
 
 def seconds_to_wait(failure: Failure, tries: int, first: float) -> float:

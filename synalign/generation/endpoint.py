@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from synalign import masking
 from synalign.config import Generation
 from synalign.errors import ConfigurationError
 from synalign.writer.server import embedded_writer
@@ -69,4 +70,5 @@ def _api_key(settings: Generation) -> str:
             cause="more than the key was copied",
             remedy=remedy,
         )
+    masking.learn(key)
     return key

@@ -20,7 +20,6 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from synalign import manifests
 from synalign.config import Configuration
@@ -34,7 +33,7 @@ from synalign.generation.ledger import NOT_RETURNED
 from synalign.generation.request import Request
 from synalign.generation.schemas import Attribute, LatentAttributes
 from synalign.generation.writing import WRITE, asked_for, write_request
-from synalign.run import Interval, Run, root
+from synalign.run import Interval, Run, finished_files, intervals, root
 from synalign.vectors import evenly_spaced
 
 RENDERED = 100
@@ -220,10 +219,9 @@ def _batches(configuration: Configuration) -> tuple[Basis, str | None, list[Batc
 
 def _runs(configuration: Configuration) -> Iterator[Run]:
     """The runs of a retriever that have ingested anything, latest interval first."""
-    for path in sorted((root() / configuration.retriever).glob(f"*/ingest/{manifests.NAME}"), reverse=True):
-        manifest = manifests.read(path)
-        if manifest is not None:
-            yield Run(configuration, Interval.parse(manifest["interval"]["start"], manifest["interval"]["end"]))
+    for folder in reversed(intervals(root() / configuration.retriever)):
+        if manifests.read(folder / "ingest" / manifests.NAME) is not None:
+            yield Run(configuration, Interval.named(folder.name))
 
 
 def _from_texts(run: Run) -> tuple[list[Batch], int]:
@@ -283,7 +281,8 @@ def _past(configuration: Configuration) -> _Past:
         manifest = run.manifest("generate")
         if manifest is None or manifest["settings"]["generation"]["model"] != configuration.generation.model:
             continue
-        requests = pq.read_table(run.table_folder("requests"), columns=["kind", "outcome", "tokens_in", "tokens_out"])
+        columns = ["kind", "outcome", "tokens_in", "tokens_out"]
+        requests = manifests.read_table(finished_files(run.folder, "requests"), columns)
         good = requests.filter(pc.equal(requests["outcome"], outcomes.OK))
         reason, write = (good.filter(pc.equal(good["kind"], kind)) for kind in (REASON, WRITE))
         asked = _asked_in_answers(manifest["metrics"].get("ledger"))
@@ -295,7 +294,7 @@ def _past(configuration: Configuration) -> _Past:
 
 def _attributes(run: Run) -> list[LatentAttributes]:
     """The first answers of a run, as far as the table keeps them."""
-    table = pq.read_table(run.table_folder("attributes")).to_pylist()
+    table = manifests.read_table(finished_files(run.folder, "attributes")).to_pylist()
     answers: dict[str, dict[str, tuple[list[str], list[str]]]] = {}
     for row in table:
         values = answers.setdefault(row["batch_id"], {}).setdefault(row["name"], ([], []))

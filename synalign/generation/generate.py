@@ -11,7 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import pyarrow as pa
@@ -96,7 +96,7 @@ def generate(attempt: Attempt) -> Waiting | None:
 
 
 async def _ask_all(
-    batches: list[Batch], configuration: Configuration, where: Endpoint, journal: Journal, record: Path
+    batches: list[Batch], configuration: Configuration, where: Endpoint, journal: Journal, record: PathLike[str]
 ) -> list[Result]:
     """Results in the order of the batches. A final error lets requests in flight end, so that they are kept."""
     results: list[Result | None] = [None] * len(batches)

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
-from synalign.errors import RunError
+from synalign.errors import RunError, StorageError
 from synalign.generation.journal_folder import FILE, Folder
 
 __all__ = ["FILE", "Entry", "Journal", "Store"]
@@ -72,7 +72,8 @@ class Journal:
         place: A folder, made if missing, or `s3://bucket/prefix`.
 
     Raises:
-        RunError: It cannot be read, or a line is damaged that no kill can have torn.
+        RunError: A line is damaged that no kill can have torn.
+        StorageError: It cannot be read.
     """
 
     def __init__(self, place: str | Path) -> None:
@@ -88,7 +89,7 @@ class Journal:
                 self._store.close()
                 raise
         except OSError as error:
-            raise RunError(f"{self.place} cannot be opened: {error}.", remedy=_remedy(self.place)) from error
+            raise StorageError(f"{self.place} cannot be opened: {error}.", remedy=_remedy(self.place)) from error
         # One thread: writes follow each other, and none of them holds up the event loop.
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
@@ -116,7 +117,7 @@ class Journal:
             The answer kept for that request: the one given, or an earlier one, which stays.
 
         Raises:
-            RunError: It cannot be written.
+            StorageError: It cannot be written.
         """
         if entry.key not in self._entries:
             # The line is made here, so that an entry that makes none cannot take others down with it.
@@ -128,7 +129,7 @@ class Journal:
         """Keep what still waits, and close the place.
 
         Raises:
-            RunError: It cannot be written.
+            StorageError: It cannot be written.
         """
         try:
             self._writer.submit(self._commit).result()
@@ -150,7 +151,7 @@ class Journal:
             # Those that share the write try it again, so that each of them learns how it ended.
             for waiting in group.values():
                 self._waiting.put(waiting)
-            raise RunError(
+            raise StorageError(
                 f"{self.place} cannot be written: {error}.",
                 cause="the disk is full, or the storage cannot be reached",
                 remedy="mend that and run the step again; answers written so far are kept",

@@ -8,30 +8,23 @@ ones are deleted, so that every answer is in at least one of them at any moment.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from pyarrow import fs
 
 from synalign.errors import ConfigurationError
+from synalign.storage import Place
+from synalign.storage.secrets import plain, without_secrets
 
 log = logging.getLogger("synalign")
 
-_PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.=-]+)*)/?", re.ASCII)
 _NAME = re.compile(r"responses-.*\.jsonl", re.ASCII)
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
-_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_TRIES = 5
-_CONNECT_SECONDS, _REQUEST_SECONDS = 10.0, 30.0
 _THREADS = 16
 _LISTINGS = 10
 # Objects below the limit are small; from that many on they are folded. An object of this size is read in a second.
@@ -55,36 +48,37 @@ class Bucket:
     """
 
     def __init__(self, place: str) -> None:
-        match = _PLACE.fullmatch(place)
-        if match is None:
-            # Not shown: it may hold a key.
+        try:
+            self._storage, self._folder = Place(place).filesystem()
+        except ConfigurationError as error:
+            # Not shown: it may hold a key. What is wrong with the endpoint is told as it is.
+            if error.message.startswith("AWS_"):
+                raise
             raise ConfigurationError(
-                "runtime.journal must be s3://bucket or s3://bucket/prefix, of letters, digits and . _ - = only.",
+                "runtime.journal must be s3://bucket or s3://bucket/prefix, without empty parts, `?` and `#`.",
                 cause="credentials or options in the URL; they belong in the environment",
                 remedy="for example s3://search-team/synalign/journal",
-            )
-        self._folder = match[1] + match[2]
-        self._storage = _storage(match[1])
+            ) from None
         self._writer = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
         self._count = 0
-        with _without_secrets():
+        with without_secrets():
             self._may_delete = self._probe()
 
     def read(self) -> Iterator[tuple[str, bytes]]:
         """Name and content of each object. What comes of it is taken for sound: small ones are folded at the end."""
-        with _without_secrets():
+        with without_secrets():
             contents = self._contents()
         for path, content in sorted(contents.items()):
             # Nothing tears an object: an end in mid-line is damage, to be met as a damaged line.
             yield f"s3://{path}", content if content.endswith(b"\n") or not content else content + b"\n"
         small = {path: content for path, content in contents.items() if len(content) < _SMALL}
         if len(small) >= _FOLDED_FROM and self._may_delete:
-            with _without_secrets():
+            with without_secrets():
                 self._fold(small)
 
     def append(self, lines: bytes) -> None:
         """Put some lines as a new object, or as several when they are many megabytes."""
-        with _without_secrets():
+        with without_secrets():
             for part in _parts(lines):
                 self._put(part)
 
@@ -97,7 +91,7 @@ class Bucket:
         try:
             self._storage.delete_file(path)
         except OSError as error:
-            log.info("journal: %s stays unfolded: %s", self._folder, _plain(error))
+            log.info("journal: %s stays unfolded: %s", self._folder, plain(error))
             return False
         return True
 
@@ -154,46 +148,9 @@ class Bucket:
             return list(pool.map(work, paths))
 
 
-def _storage(bucket: str) -> fs.S3FileSystem:
-    retries = fs.AwsStandardS3RetryStrategy(max_attempts=_TRIES)
-    # An object is sent when it is closed, in one request: no half of it can be there.
-    made = partial(
-        fs.S3FileSystem, retry_strategy=retries, background_writes=False, allow_delayed_open=True,
-        connect_timeout=_CONNECT_SECONDS, request_timeout=_REQUEST_SECONDS,
-    )  # fmt: skip
-    region = next(filter(None, map(os.environ.get, _REGIONS)), None)
-    name = next((name for name in _ENDPOINTS if os.environ.get(name)), None)
-    if name is None:
-        with _without_secrets():
-            return made(region=region or fs.resolve_s3_region(bucket))
-    url = urlsplit(os.environ[name])
-    if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
-        raise ConfigurationError(
-            f"{name} must be the address of an S3 server, without credentials.",
-            remedy="for example https://storage.example.com:9000; keys go into AWS_ACCESS_KEY_ID and the like",
-        )
-    return made(region=region or "us-east-1", scheme=url.scheme, endpoint_override=url.netloc + url.path.rstrip("/"))
-
-
 def _parts(lines: bytes) -> Iterator[bytes]:
     """Whole lines in parts of at most 4 MiB, or of one line that is larger."""
     while lines:
         end = lines.rfind(b"\n", 0, _LARGEST) + 1 or lines.find(b"\n") + 1 or len(lines)
         yield lines[:end]
         lines = lines[end:]
-
-
-@contextmanager
-def _without_secrets() -> Iterator[None]:
-    """What a server says may quote the key it was shown."""
-    try:
-        yield
-    except OSError as error:
-        raise type(error)(_plain(error)) from None
-
-
-def _plain(error: OSError) -> str:
-    text = " ".join(str(error).split())
-    for secret in filter(None, map(os.environ.get, _SECRETS)):
-        text = text.replace(secret, "***")
-    return text

@@ -5,7 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from synalign.errors import RunError
+from synalign.errors import StorageError
+from synalign.generation.line_objects import LineObjects
+from synalign.storage import Place
+
+
+def lines_at(path: os.PathLike[str]) -> LineFile | LineObjects:
+    """Lines at a place, of whichever kind it is.
+
+    Raises:
+        StorageError: They cannot be read or written.
+    """
+    place = Place(path)
+    return LineFile(place) if place.local else LineObjects(place)
 
 
 class LineFile:
@@ -21,11 +33,11 @@ class LineFile:
         lines: Lines that were there, without their ends.
 
     Raises:
-        RunError: It cannot be read or written.
+        StorageError: It cannot be read or written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: os.PathLike[str]) -> None:
+        self.path = path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -41,7 +53,7 @@ class LineFile:
         """Add a line, given without its end. It survives a kill; a power cut only after `sync`.
 
         Raises:
-            RunError: It cannot be written.
+            StorageError: It cannot be written.
         """
         left = memoryview(line + b"\n")
         try:
@@ -54,7 +66,7 @@ class LineFile:
         """Make all lines survive a power cut. May be called from another thread.
 
         Raises:
-            RunError: The disk refuses.
+            StorageError: The disk refuses.
         """
         try:
             os.fsync(self._descriptor)
@@ -65,5 +77,5 @@ class LineFile:
         """Close the file."""
         os.close(self._descriptor)
 
-    def _unusable(self, error: OSError) -> RunError:
-        return RunError(f"{self.path} cannot be used: {error}.", remedy="check the disk and the run's folder")
+    def _unusable(self, error: OSError) -> StorageError:
+        return StorageError(f"{self.path} cannot be used: {error}.", remedy="check the disk and the run's folder")

@@ -52,6 +52,8 @@ _BY_STATUS = {
     413: CONTEXT_TOO_LONG,
     429: RATE_LIMITED,
 }
+# What stands before the model says that there is none behind it, or that it has no room: whatever is asked.
+_AWAY = frozenset({502, 503, 504, 529})
 _MESSAGE_CHARACTERS = 300
 _MOST_TOKENS = 10**9
 
@@ -65,6 +67,7 @@ class Failure(Exception):
         retry_after: Seconds the endpoint asked to wait, if it did.
         tokens_in: Tokens it cost all the same; None: nobody says.
         tokens_out: The same for what was received.
+        away: Whether nobody was there to answer, so that it says nothing of the request.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Failure(Exception):
         retry_after: float | None = None,
         tokens_in: int | None = None,
         tokens_out: int | None = None,
+        away: bool = False,
     ) -> None:
         super().__init__(f"{outcome}: {detail}")
         self.outcome = outcome
@@ -82,6 +86,12 @@ class Failure(Exception):
         self.retry_after = retry_after
         self.tokens_in = tokens_in
         self.tokens_out = tokens_out
+        self.away = away
+
+    @property
+    def unreached(self) -> bool:
+        """Whether there was no connection at all: then not even a part of the endpoint is there."""
+        return self.away and self.outcome != SERVER_ERROR
 
 
 class Reply(NamedTuple):
@@ -104,13 +114,14 @@ class Reply(NamedTuple):
 
 def of_error(error: Exception) -> Failure:
     """What an exception of the openai client stands for; one that is none of them is raised again."""
+    if isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
+        # Where there was no connection, nothing was sent.
+        detail = f"the connection failed ({type(error.__cause__).__name__})"
+        return Failure(CONNECTION, detail, tokens_in=0, tokens_out=0, away=True)
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return Failure(TIMEOUT, "no answer in time")
     if isinstance(error, openai.APIConnectionError):
-        # Where there was no connection, nothing was sent.
-        cost = 0 if isinstance(error.__cause__, httpx2.ConnectError) else None
-        detail = f"the connection failed ({type(error.__cause__).__name__})"
-        return Failure(CONNECTION, detail, tokens_in=cost, tokens_out=cost)
+        return Failure(CONNECTION, f"the connection failed ({type(error.__cause__).__name__})")
     if isinstance(error, openai.APIStatusError):
         asked = retry_after(error.response.headers)
         return of_refusal(error.status_code, error.code, error.type, error.message, asked)
@@ -132,7 +143,7 @@ def of_refusal(status: int, code: object, kind: object, message: object, asked: 
     """
     codes = {word for word in (code, kind) if isinstance(word, str)}
     words = " ".join(str(message).split())[:_MESSAGE_CHARACTERS]
-    return Failure(of_status(status, codes), f"status {status}: {words}", retry_after=asked)
+    return Failure(of_status(status, codes), f"status {status}: {words}", retry_after=asked, away=status in _AWAY)
 
 
 def headers_of(error: Exception) -> Mapping[str, str]:

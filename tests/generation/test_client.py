@@ -54,8 +54,8 @@ class Script(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, steps, delay=0.0):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, steps, delay=0.0, port=0):
+        super().__init__(("127.0.0.1", port), Handler)
         self.steps, self.delay = list(steps), delay
         self.asked, self.times, self.running, self.most = [], [], 0, 0
         self.lock = threading.Lock()
@@ -262,7 +262,7 @@ def test_retry_after_is_honoured_by_all_requests_and_costs_no_try(tmp_path):
 
 
 def test_a_rate_limit_without_end_exhausts_patience(tmp_path, monkeypatch):
-    monkeypatch.setattr(client_module, "RATE_LIMIT_PATIENCE", 0.3)
+    monkeypatch.setattr(client_module, "PATIENCE", 0.3)
     answer, asked = one(tmp_path, error(429, headers={"Retry-After": "0.2"}))
     assert (answer.outcome, asked) == (outcomes.RATE_LIMITED, 2)
 
@@ -442,23 +442,83 @@ def test_what_an_earlier_attempt_paid_counts(tmp_path):
         assert spent == 30
 
 
-def test_no_connection_costs_nothing(tmp_path):
+def nobody() -> str:
+    """Address at which nobody listens."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         closed.listen(0)
-        port = closed.getsockname()[1]
-    configuration = configured()
-    content = configuration.model_dump(mode="json")
-    content["generation"]["endpoint"] = f"http://127.0.0.1:{port}/v1"
+        return f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+
+
+def test_an_address_where_nobody_ever_was_ends_the_run_soon_and_costs_nothing(tmp_path):
+    content = configured().model_dump(mode="json")
+    content["generation"]["endpoint"] = nobody()
 
     async def work():
         with Journal(tmp_path) as journal:
             where = Endpoint(content["generation"]["endpoint"], KEY)
             async with Client(Configuration.model_validate(content), where, journal, backoff_seconds=0.01) as client:
-                return await client.ask(request()), client.budget.tokens
+                with pytest.raises(GenerationError, match="nobody answers at"):
+                    await client.ask(request())
+                return client.budget.tokens
 
-    answer, spent = asyncio.run(work())
-    assert (answer.outcome, spent) == (outcomes.CONNECTION, 0)
+    assert asyncio.run(work()) == 0
+
+
+def test_an_endpoint_that_goes_away_and_comes_back_loses_no_request_and_trips_no_breaker(tmp_path):
+    """Forty requests meet a gateway without a server behind it, far more often than a request has tries."""
+    requests = [request(str(number)) for number in range(40)]
+    with served(ok(), *[error(503)] * 200, ok()) as server:
+        answers = ask(server, tmp_path, *requests, concurrency=8, attempts=2)
+        assert len(server.asked) == 240
+    assert [answer.outcome for answer in answers] == ["ok"] * 40
+    assert sum(answer.failures[outcomes.SERVER_ERROR] for answer in answers) == 200
+
+
+def test_a_server_that_dies_and_is_started_again_loses_no_request(tmp_path):
+    async def work():
+        status, headers, body = ok()
+        with served((status, {**headers, "Connection": "close"}, body)) as first:
+            port, configuration = first.server_port, configured(first, attempts=1)
+            where = Endpoint(configuration.generation.endpoint, KEY)
+            with Journal(tmp_path) as journal:
+                client = Client(configuration, where, journal, backoff_seconds=0.01)
+                assert (await client.ask(request("before"))).outcome == "ok"
+                first.shutdown()
+                first.server_close()
+                asked = asyncio.gather(*(client.ask(request(str(number))) for number in range(30)))
+                await asyncio.sleep(1.0)
+                second = Script([ok()], 0.0, port=port)
+                threading.Thread(target=second.serve_forever, daemon=True).start()
+                answers = await asked
+                await client.__aexit__(None, None, None)
+                second.shutdown()
+                second.server_close()
+                return answers, len(second.asked)
+
+    answers, asked = asyncio.run(work())
+    assert [answer.outcome for answer in answers] == ["ok"] * 30
+    assert asked == 30
+    # One failure that counted would have ended its request.
+    assert sum(answer.failures[outcomes.CONNECTION] for answer in answers) > 5
+
+
+def test_an_endpoint_that_stays_away_ends_the_run_and_no_request(tmp_path, monkeypatch):
+    monkeypatch.setattr(client_module, "PATIENCE", 0.3)
+    requests = [request(str(number)) for number in range(5)]
+    with served(ok(), error(503)) as server:
+        answers = ask(server, tmp_path, *requests, concurrency=2)
+    assert sum(isinstance(answer, GenerationError) for answer in answers) == 4
+    assert "nobody answers at" in str(next(answer for answer in answers if isinstance(answer, GenerationError)))
+    with Journal(tmp_path) as journal:
+        assert len(journal) == 1
+
+
+def test_a_request_that_alone_is_turned_away_ends_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(client_module, "PATIENCE", 0.3)
+    answer, asked = one(tmp_path, error(502), attempts=1)
+    assert (answer.outcome, answer.content) == (outcomes.SERVER_ERROR, None)
+    assert asked > 3
 
 
 def test_the_breaker_ends_a_failing_run_and_good_answers_are_kept(tmp_path):

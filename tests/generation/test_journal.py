@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synalign.config import Configuration
-from synalign.errors import RunError
+from synalign.errors import RunError, StorageError
 from synalign.generation.journal import FILE, Entry, Journal
 from synalign.run import Interval, Run
 
@@ -226,7 +226,7 @@ def test_a_full_disk_is_told_to_everyone_who_shared_the_write_and_can_be_mended(
         store = watched(journal)
         store.full = True
         for ended in add_at_once(journal, *map(entry, range(5))):
-            assert isinstance(ended, RunError) and "cannot be written" in str(ended)
+            assert isinstance(ended, StorageError) and "cannot be written" in str(ended)
         assert len(journal) == 0 and journal.get(entry(1).key) is None
         store.full = False
         assert add(journal, entry(9)) == [entry(9)]
@@ -247,7 +247,7 @@ def test_a_line_written_in_part_leaves_no_half_line(tmp_path, monkeypatch):
     with Journal(tmp_path) as journal:
         add(journal, entry(1))
         monkeypatch.setattr(os, "write", full)
-        with pytest.raises(RunError, match="cannot be written"):
+        with pytest.raises(StorageError, match="cannot be written"):
             add(journal, entry(2))
         assert journal.get(entry(2).key) is None
         assert not (tmp_path / FILE).read_bytes().endswith(b"\n")
@@ -260,10 +260,10 @@ def test_a_line_written_in_part_leaves_no_half_line(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made_is_an_error_of_ours(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot be opened"):
+    with pytest.raises(StorageError, match="cannot be opened"):
         Journal(tmp_path / "file")
     (tmp_path / FILE).mkdir()
-    with pytest.raises(RunError, match="cannot be opened"):
+    with pytest.raises(StorageError, match="cannot be opened"):
         Journal(tmp_path)
 
 

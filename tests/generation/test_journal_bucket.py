@@ -5,115 +5,23 @@ from __future__ import annotations
 import http.client
 import logging
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 
 import pytest
 from moto.server import ThreadedMotoServer
 
-from synalign.errors import ConfigurationError, RunError
+from synalign.errors import ConfigurationError, RunError, StorageError
 from synalign.generation import journal_bucket
 from synalign.generation.journal import Journal
+from tests.bad_line import ACCESS, SECRET, TOKEN, Line
 from tests.generation.test_journal import KILLED, LANGUAGES, add, add_at_once, entry
 
-ACCESS, SECRET, TOKEN = "AKIAEXAMPLEEXAMPLE12", "very/secret+key0123456789012345678901234", "session-token-0123456789"
 PREFIXES = count()
-
-
-class Line(ThreadingHTTPServer):
-    """Passes requests on to the S3 server, and remembers them; a fault befalls the next requests of a method."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, port):
-        super().__init__(("127.0.0.1", 0), _LineHandler)
-        self.target = port
-        self.lock = threading.Lock()
-        self.calm()
-
-    def calm(self):
-        self.seen, self.faults, self.before_get = [], [], None
-
-    def fault(self, method, kind, times=1):
-        """Let a fault befall the next requests: a status, `drop`, or seconds to wait."""
-        self.faults += [(method, kind)] * times
-
-    def next_fault(self, method):
-        with self.lock:
-            found = next((fault for fault in self.faults if fault[0] == method), None)
-            if found:
-                self.faults.remove(found)
-        return found and found[1]
-
-    def count(self, method):
-        """Requests for a journal's objects; the storage client makes others of its own."""
-        return sum(seen == method and ".jsonl" in path for seen, path in self.seen)
-
-
-class _LineHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = 60
-
-    def do_GET(self):
-        server, content = self.server, self.body()
-        server.seen.append((self.command, self.path))
-        if self.command == "GET" and ".jsonl" in self.path:
-            with server.lock:
-                hook, server.before_get = server.before_get, None
-            if hook:
-                hook()
-        fault = server.next_fault(self.command)
-        if fault == "drop":
-            self.connection.shutdown(socket.SHUT_RDWR)
-            self.close_connection = True
-            return
-        if isinstance(fault, int):
-            code = {403: "AccessDenied", 500: "InternalError", 503: "SlowDown"}[fault]
-            text = f"<Error><Code>{code}</Code><Message>no: {ACCESS} {SECRET} {TOKEN}</Message></Error>"
-            self.answer(fault, [("Content-Type", "application/xml")], text.encode())
-            return
-        time.sleep(fault or 0)
-        connection = http.client.HTTPConnection("127.0.0.1", server.target, timeout=30)
-        # Those of the body's way to here.
-        headers = {n: v for n, v in self.headers.items() if n.lower() not in ("expect", "transfer-encoding")}
-        connection.request(self.command, self.path, content, headers)
-        response = connection.getresponse()
-        self.answer(response.status, response.getheaders(), response.read())
-        connection.close()
-
-    do_PUT = do_POST = do_DELETE = do_HEAD = do_GET
-
-    def body(self):
-        if "Transfer-Encoding" not in self.headers:
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        chunks = []
-        while length := int(self.rfile.readline(), 16):
-            chunks.append(self.rfile.read(length))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
-
-    def answer(self, status, headers, content):
-        self.send_response(status)
-        for name, value in headers:
-            if name.lower() not in ("content-length", "connection", "transfer-encoding", "server", "date"):
-                self.send_header(name, value)
-        length = dict(headers).get("Content-Length", "0") if self.command == "HEAD" else len(content)
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *args):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -221,9 +129,9 @@ def test_a_fault_that_stays_is_told_without_keys_and_can_be_mended(line, place, 
     with Journal(place) as journal:
         add(journal, entry(1))
         line.fault("PUT", 403, times=99)
-        with pytest.raises(RunError, match="cannot be written") as caught:
+        with pytest.raises(StorageError, match="cannot be written") as caught:
             add(journal, entry(2))
-        with pytest.raises(RunError, match="cannot be opened") as other:
+        with pytest.raises(StorageError, match="cannot be opened") as other:
             Journal(place)
         line.faults.clear()
         assert add(journal, entry(3)) == [entry(3)]
@@ -238,10 +146,10 @@ def test_a_fault_that_stays_is_told_without_keys_and_can_be_mended(line, place, 
 
 
 def test_a_bucket_that_cannot_be_used_is_told_before_anything_is_paid_for(line):
-    with pytest.raises(RunError, match=r"s3://no-such-bucket/x cannot be opened.*bucket"):
+    with pytest.raises(StorageError, match=r"s3://no-such-bucket/x cannot be opened.*bucket"):
         Journal("s3://no-such-bucket/x")
     line.fault("PUT", 403)
-    with pytest.raises(RunError, match="check the bucket, the endpoint and the keys"):
+    with pytest.raises(StorageError, match="check the bucket, the endpoint and the keys"):
         Journal("s3://journals/may-not-write")
 
 
@@ -330,8 +238,6 @@ def test_a_damaged_object_is_named(line, place, damage):
         "s3://x",
         "s3://Journals/x",
         "s3://journals//x",
-        "s3://journals/a b",
-        "s3://journals/ü",
         "s3://journals/x#y",
     ],
 )
