@@ -116,6 +116,9 @@ def environment(ports: Ports, *, servers: bool, folder: Path | None = None) -> d
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }
+    # Airflow writes people's passwords into it, with whatever rights it finds; its database is for nobody else either.
+    _private(airflow / "passwords.json")
+    airflow.chmod(0o700)
     # Spark finds its own files; an inherited one may belong to another installation.
     variables.pop("SPARK_HOME", None)
     if servers:
@@ -128,10 +131,16 @@ def environment(ports: Ports, *, servers: bool, folder: Path | None = None) -> d
 def _secret(path: Path) -> str:
     """A secret that is made once and readable by its owner alone."""
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        _private(path)
         path.write_text(secrets.token_urlsafe(32))
     return path.read_text()
+
+
+def _private(path: Path) -> None:
+    """A file that its owner alone may read, with what it holds already, if it is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.chmod(0o600)
 
 
 def services(ports: Ports) -> tuple[Service, ...]:
@@ -176,6 +185,8 @@ def up(say: Callable[[str], None], *, only: Collection[str] = ()) -> None:
             [sys.executable, "-m", "airflow", "db", "migrate"], env=variables, stdout=log, stderr=log, check=True
         )
     for service in wanted:
+        # Airflow says the first password there.
+        _private(logs / f"{service.name}.log")
         with open(logs / f"{service.name}.log", "w", encoding="utf-8") as log:
             # A session of its own: Ctrl-C in the terminal is not for it, and `down` can end all it started.
             process = subprocess.Popen(service.command, env=variables, stdout=log, stderr=log, start_new_session=True)

@@ -18,7 +18,7 @@ from synalign.draft import to_fill_in
 from synalign.schema import SOURCES, Setting, settings
 
 _HEAD = """\
-<!-- Made by `make docs` from synalign/config.py: change the schema, not this page. -->
+<!-- Made by `make docs` from synalign/config/: change the schema, not this page. -->
 # Configuration reference
 
 One YAML file configures one retriever. `synalign init shop.yaml` writes one with every setting in it as a comment,
@@ -38,8 +38,10 @@ fits is reused, and a request that the language model has answered is not paid f
 |---|---|
 """
 VARIABLES = {
-    "SYNALIGN_HOME": "Folder of runs, caches and the embedded servers' state; relative paths of a file start there. "
-    "Default: `.synalign` in the working directory. The same for all workers.",
+    "SYNALIGN_HOME": "Folder of logs and the embedded servers' state; relative paths of a file start there. "
+    "Default: `.synalign` in the working directory.",
+    "SYNALIGN_STORE": "Where runs and the embedding cache lie, the same for all workers: a folder, or "
+    "`s3://bucket/prefix`. Default: `$SYNALIGN_HOME`.",
     "SYNALIGN_RETRIEVERS": "Folders with retrievers' YAML files, separated as in `PATH`. Default: `dags/retrievers`.",
     "SYNALIGN_PYTHON": "Python that runs the jobs. Default: Airflow's own.",
     "SYNALIGN_RETRIES": "How often Airflow tries a task again, at most. Default: by cause, see "
@@ -52,7 +54,7 @@ VARIABLES = {
     "MLFLOW_TRACKING_URI": "MLflow's server. Default: a SQLite file in `$SYNALIGN_HOME`. Credentials go into "
     "MLflow's own variables.",
     "JAVA_HOME": "The Java that Spark runs on. Default: the one in `PATH`.",
-    "AWS_ENDPOINT_URL_S3": "S3 server of an `s3://` journal, or `AWS_ENDPOINT_URL`. Default: Amazon's. Keys and region "
+    "AWS_ENDPOINT_URL_S3": "S3 server of `s3://` addresses, or `AWS_ENDPOINT_URL`. Default: Amazon's. Keys and region "
     "are the usual `AWS_...` variables.",
 }
 """Environment variables that people set."""

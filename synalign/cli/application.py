@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from synalign.cli import experiment as cli_experiment
+from synalign.cli import forget as cli_forget
+from synalign.cli import gc as cli_gc
 from synalign.cli import look as cli_look
 from synalign.cli import refresh as cli_refresh
 from synalign.cli import setup as cli_setup
@@ -24,7 +26,8 @@ EXIT_CODES = """
     log or documents unusable; 4 run missing, stale or damaged; 5 another
     process works on the same interval; 6 language model or its answers
     unusable; 7 MLflow unreachable or at odds with the run; 8 something is
-    missing on this machine; 130 ended by Ctrl-C.
+    missing on this machine; 9 a disk is full, or storage is away; 130 ended
+    by Ctrl-C.
 """
 
 application = typer.Typer(
@@ -69,6 +72,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Before the first refresh": (cli_setup.init, cli_setup.doctor, cli_setup.check, cli_setup.demo_data),
     "Refreshing": (cli_refresh.estimate, cli_refresh.refresh, cli_refresh.up, cli_refresh.down),
     "Looking at what came of it": (cli_look.show, cli_look.report, cli_look.compare, cli_experiment.lineage),
+    "Keeping house": (cli_gc.gc, cli_forget.forget),
 }
 for panel, commands in PANELS.items():
     for command in commands:

@@ -10,7 +10,8 @@ from synalign import config
 from synalign import java as java_
 from synalign.doctor.finding import Case, Skipped
 from synalign.errors import SetupError
-from synalign.run import root
+from synalign.run import intervals, root
+from synalign.storage import Place
 
 GIB = 2**30
 LEAST_DISK = GIB
@@ -44,10 +45,13 @@ def disk(case: Case) -> str:
     Raises:
         SetupError: There is not.
     """
-    home = config.home()
+    runs = root()
+    # Runs in object storage take no room here; what Spark and uploads put aside does.
+    home = config.home() if runs.local is None else runs.local.parent
     place = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(place).free
-    largest = max(map(_bytes, (root() / case.configuration.retriever).glob("*Z-*Z")), default=0)
+    kept = intervals(runs / case.configuration.retriever) if runs.local is not None else []
+    largest = max(map(_bytes, kept), default=0)
     needed = max(LEAST_DISK, 2 * largest)
     known = f"the largest run so far took {_size(largest)}" if largest else "no run so far"
     if free < needed:
@@ -117,8 +121,8 @@ def _limit(limit: Path, use: Path) -> int | None:
         return None
 
 
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def _bytes(folder: Place) -> int:
+    return sum(size for _, size in folder.tree())
 
 
 def _size(number: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +13,25 @@ from synalign import run
 from synalign.config import resolve
 from synalign.doctor.finding import Case, Skipped
 from synalign.errors import ConfigurationError, SetupError
+from synalign.storage import Place, StaleError
 
 _CONTENT = b"synalign doctor\n"
 
 
 def home(case: Case) -> str:
-    """Runs can be written, synced, locked and moved in `$SYNALIGN_HOME`.
+    """Runs can be written, read back and held by one writer where `$SYNALIGN_STORE` or `$SYNALIGN_HOME` says.
 
     Raises:
         SetupError: They cannot.
     """
-    place = run.root()
-    _try_folder(place, "set SYNALIGN_HOME to a folder on a local or POSIX-like disk that this user may write to")
+    try:
+        place = run.root()
+    except ConfigurationError as error:
+        raise SetupError(error.message, cause=error.cause, remedy=error.remedy) from error
+    if place.local is None:
+        _try_objects(place)
+        return f"{place} takes objects, and lets one of two writers win"
+    _try_folder(place.local, "set SYNALIGN_HOME to a folder on a local or POSIX-like disk that this user may write to")
     return f"{place} can be written, synced, locked and renamed in"
 
 
@@ -47,6 +53,45 @@ def journal(case: Case) -> str:
     return f"{folder} can be written, synced and locked in"
 
 
+def _try_objects(place: Place) -> None:
+    """Do what a step does: put, read back, list, put under a condition, delete."""
+    probe, doing = place / f".doctor-{uuid.uuid4().hex[:8]}" / "object", "reached"
+    try:
+        try:
+            doing = "written to"
+            tag = probe.create(_CONTENT)
+            doing = "read back"
+            if probe.read_bytes() != _CONTENT:
+                raise OSError("what was read is not what was written")
+            doing = "listed"
+            if probe.parent.files() != [probe]:
+                raise OSError("what was written is not listed")
+            doing = "held by one writer"
+            _refuses_the_slower(probe, tag)
+        finally:
+            probe.remove()
+    except OSError as error:
+        raise SetupError(
+            f"{place} cannot be {doing}: {error}.",
+            remedy="check the bucket, AWS_ENDPOINT_URL and the keys; they need s3:PutObject, GetObject, DeleteObject "
+            "and ListBucket, and the storage must honour If-Match and If-None-Match on a put",
+        ) from error
+
+
+def _refuses_the_slower(probe: Place, tag: str) -> None:
+    """Two writers would both believe they won in a storage that ignores conditions."""
+    probe.replace(_CONTENT * 2, tag)
+    for slower, refusal in (
+        (lambda: probe.create(_CONTENT), FileExistsError),
+        (lambda: probe.replace(_CONTENT, tag), StaleError),
+    ):
+        try:
+            slower()
+        except refusal:
+            continue
+        raise OSError("a put whose condition did not hold was not refused")
+
+
 def _try_bucket(place: str) -> None:
     from synalign.generation.journal_bucket import Bucket
 
@@ -63,15 +108,14 @@ def _try_bucket(place: str) -> None:
 
 
 def _try_folder(place: Path, remedy: str) -> None:
-    """Do in a folder what a step does: write, sync, lock, read back, move a folder into place."""
+    """Do in a folder what a step does: write, sync, lock, rename a file, read it back."""
     doing = "made"
     try:
         with _made(place):
             draft, final = (place / f".doctor-{uuid.uuid4().hex[:8]}{end}" for end in (".draft", ""))
             try:
                 doing = "written to"
-                draft.mkdir()
-                with open(draft / "file", "w+b") as file:
+                with open(draft, "w+b") as file:
                     file.write(_CONTENT)
                     file.flush()
                     doing = "synced"
@@ -79,13 +123,13 @@ def _try_folder(place: Path, remedy: str) -> None:
                     doing = "locked"
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 doing = "renamed in"
-                os.rename(draft, final)
+                os.replace(draft, final)
                 doing = "read back"
-                if (final / "file").read_bytes() != _CONTENT:
+                if final.read_bytes() != _CONTENT:
                     raise OSError("what was read is not what was written")
             finally:
                 for left in (draft, final):
-                    shutil.rmtree(left, ignore_errors=True)
+                    left.unlink(missing_ok=True)
     except OSError as error:
         raise SetupError(f"{place} cannot be {doing}: {error}.", remedy=remedy) from error
 

@@ -12,6 +12,10 @@ from typing import Any, NoReturn
 import pytest
 
 from synalign.doctor import Case, Finding
+from synalign.storage import Place, objects
+from tests.storage.conftest import bucket, s3_server
+
+__all__ = ["bucket", "s3_server"]
 
 Make, Look = Callable[..., Case], Callable[[str, Case], Finding]
 
@@ -29,7 +33,7 @@ def test_a_home_that_works_passes_and_nothing_stays(case: Make, check: Look, hom
 
 
 @pytest.mark.parametrize(
-    ("module", "call", "word"), [(os, "fsync", "synced"), (os, "rename", "renamed in"), (fcntl, "flock", "locked")]
+    ("module", "call", "word"), [(os, "fsync", "synced"), (os, "replace", "renamed in"), (fcntl, "flock", "locked")]
 )
 def test_what_a_disk_cannot_do_is_named(
     case: Make, check: Look, home: Path, monkeypatch: pytest.MonkeyPatch, module: Any, call: str, word: str
@@ -102,26 +106,38 @@ def test_a_bucket_that_cannot_be_reached_fails_without_showing_the_key(
     assert KEYS["AWS_SECRET_ACCESS_KEY"] not in found.found + found.remedy
 
 
-def test_a_bucket_that_takes_objects_passes(
-    case: Make, check: Look, keys: None, monkeypatch: pytest.MonkeyPatch
+def test_a_bucket_that_takes_objects_passes(case: Make, check: Look, bucket: Place) -> None:
+    assert check("journal", case(runtime={"journal": str(bucket)})).state == "pass"
+    missing = check("journal", case(runtime={"journal": "s3://nobody-made-this/team"}))
+    assert missing.state == "fail"
+
+
+def test_runs_in_a_bucket_are_tried_there(
+    case: Make, check: Look, bucket: Place, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
-    import http.client
-    import logging
+    monkeypatch.setenv("SYNALIGN_STORE", str(bucket))
+    found = check("storage", case())
+    assert found.state == "pass" and "lets one of two writers win" in found.found
+    assert list(bucket.tree()) == [] and not home.exists()
+    assert check("disk", case()).state == "pass"
 
-    from moto.server import ThreadedMotoServer
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    try:
-        port = moto.get_host_and_port()[1]
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        connection.request("PUT", "/journals")
-        assert connection.getresponse().status == 200
-        connection.close()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        assert check("journal", case(runtime={"journal": "s3://journals/team"})).state == "pass"
-        missing = check("journal", case(runtime={"journal": "s3://nobody-made-this/team"}))
-        assert missing.state == "fail"
-    finally:
-        moto.stop()
+def test_a_storage_that_ignores_conditions_is_named(
+    case: Make, check: Look, bucket: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some servers do: two writers would both believe they won."""
+    monkeypatch.setenv("SYNALIGN_STORE", str(bucket))
+    monkeypatch.setattr(objects.Bucket, "create", lambda self, path, content: self.write(path, content) or "tag")
+    monkeypatch.setattr(objects.Bucket, "replace", lambda self, path, content, tag: self.write(path, content) or "tag")
+    found = check("storage", case())
+    assert found.state == "fail"
+    assert "cannot be held by one writer: a put whose condition did not hold was not refused" in found.found
+    assert list(bucket.tree()) == []
+
+
+@pytest.mark.parametrize("address", ["s3://UPPER/x", "s3://nobody-made-this/x"])
+def test_a_bucket_for_runs_that_is_none_is_named(
+    case: Make, check: Look, bucket: Place, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("SYNALIGN_STORE", address)
+    assert check("storage", case()).state == "fail"

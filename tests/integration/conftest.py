@@ -31,6 +31,10 @@ class Refresh(NamedTuple):
     def manifest(self, step: str) -> dict:
         return json.loads((self.folder / step / "manifest.json").read_text())
 
+    def attempt(self, step: str) -> Path:
+        """Folder of the attempt that counts."""
+        return self.folder / step / self.manifest(step)["attempt"]
+
     def digests(self) -> dict[str, str]:
         """Of every table but `requests`, which holds how long each request took."""
         return {

@@ -45,21 +45,23 @@ def test_a_step_killed_in_the_middle_and_run_again_gives_the_same_bytes(
     with open(tmp_path / "killed.log", "w") as log:
         killed = subprocess.Popen(command, env=other.environment(), stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + 600
-    while not list(other.folder.glob(f".{step.name}.*")):
+    attempts = other.folder / step.name
+    while not list(attempts.glob("*-*")):
         assert killed.poll() is None, (tmp_path / "killed.log").read_text()[-3000:]
         assert time.monotonic() < deadline
         time.sleep(0.01)
     # Spark steps are met while they write, the others as soon as they have begun.
-    while step.engine == "spark" and not list(other.folder.glob(f".{step.name}.*/*")) and killed.poll() is None:
+    while step.engine == "spark" and not list(attempts.glob("*-*/*")) and killed.poll() is None:
         time.sleep(0.01)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    assert not (other.folder / step.name / "manifest.json").exists()
+    (half,) = attempts.glob("*-*")
+    assert not (attempts / "manifest.json").exists()
 
     resumed = subprocess.run(command, env=other.environment(), capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr[-3000:]
     assert json.loads(resumed.stdout.splitlines()[-1])["reused"] is False
-    assert [path.name for path in other.folder.glob(f".{step.name}.*")] == []
+    assert list(attempts.glob("*-*")) == [other.attempt(step.name)] != [half]
     for table in step.writes:
         if table != "requests":
             found = other.manifest(step.name)["tables"][table]["digest"]
@@ -70,4 +72,4 @@ def test_a_step_killed_in_the_middle_and_run_again_gives_the_same_bytes(
         assert len(client.search_model_versions("name = 'small-training-set'")) == 1
     if step.name == "report":
         kept = home / "mlflow" / "artifacts" / other.manifest("register")["metrics"]["run_id"] / "artifacts"
-        assert (kept / "report.html").read_bytes() == (other.folder / "report" / "report.html").read_bytes()
+        assert (kept / "report.html").read_bytes() == (other.attempt("report") / "report.html").read_bytes()

@@ -18,7 +18,7 @@ from synalign.embedding.matrix import matrix
 
 
 def read(calm: Any, table: str) -> pa.Table:
-    return pq.read_table(calm.folder / flow.writer(table).name / table)
+    return pq.read_table(calm.attempt(flow.writer(table).name) / table)
 
 
 def test_the_summary_says_what_a_person_wants_to_know(calm: Any) -> None:
@@ -110,7 +110,7 @@ def test_airflow_holds_the_asset_and_mlflow_the_version(calm: Any) -> None:
         (extra,) = [json.loads(row[0]) for row in database.execute("select extra from asset_event")]
     registered = calm.manifest("register")["metrics"]
     assert (extra["version"], extra["digest"]) == ("1", registered["digest"])
-    assert extra["location"] == str(calm.folder / "assemble" / "training_set")
+    assert extra["location"] == str(calm.attempt("assemble") / "training_set")
     uri = f"sqlite:///{calm.home / 'mlflow' / 'mlflow.db'}"
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     version = client.get_model_version_by_alias("small-training-set", "current")
@@ -125,11 +125,11 @@ def test_airflow_holds_the_asset_and_mlflow_the_version(calm: Any) -> None:
     }  # fmt: skip
     kept = client.download_artifacts(version.run_id, "training_set", str(calm.home))
     copied = {path.name: path.read_bytes() for path in Path(kept).glob("*.parquet")}
-    assert copied == {path.name: path.read_bytes() for path in (calm.folder / "assemble" / "training_set").iterdir()}
+    assert copied == {path.name: path.read_bytes() for path in (calm.attempt("assemble") / "training_set").iterdir()}
 
 
 def test_the_report_lies_beside_the_run_and_among_the_artefacts_of_its_mlflow_run(calm: Any) -> None:
-    report = calm.folder / "report" / "report.html"
+    report = calm.attempt("report") / "report.html"
     html = report.read_text(encoding="utf-8")
     assert calm.manifest("report")["metrics"] == {
         "path": str(report), "bytes": report.stat().st_size, "url": report.as_uri(),

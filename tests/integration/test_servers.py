@@ -29,6 +29,11 @@ class Servers(NamedTuple):
     environment: dict[str, str]
 
 
+def attempt_folder(step: Path) -> Path:
+    """Folder of a step's attempt that counts."""
+    return step / json.loads((step / "manifest.json").read_text())["attempt"]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -80,13 +85,14 @@ def test_a_refresh_triggered_through_the_rest_api_succeeds(servers: Servers) -> 
 
     folder = servers.home / "runs" / "small" / "20260228T000000Z-20260301T000000Z"
     registered = json.loads((folder / "register" / "manifest.json").read_text())["metrics"]
-    rows = pq.read_table(folder / "assemble" / "training_set")
+    assembled = attempt_folder(folder / "assemble")
+    rows = pq.read_table(assembled / "training_set")
     assert set(rows["source"].to_pylist()) == {"real", "synthetic"}
 
     events = airflow.get("assets/events?source_dag_id=refresh__small")["asset_events"]
     (extra,) = [event["extra"] for event in events if event["source_run_id"] == "by-hand"]
     assert (extra["version"], extra["digest"]) == ("1", registered["digest"])
-    assert extra["location"] == str(folder / "assemble" / "training_set")
+    assert extra["location"] == str(assembled / "training_set")
 
     query = "name=small-training-set&alias=current"
     version = from_mlflow(servers, f"registered-models/alias?{query}")["model_version"]
@@ -102,7 +108,7 @@ def test_a_refresh_triggered_through_the_rest_api_succeeds(servers: Servers) -> 
     assert links["MLflow run"].startswith(page)
     assert links["Report"].startswith(f"{page}/artifacts/report.html")
     with urllib.request.urlopen(f"{servers.mlflow}/get-artifact?path=report.html&run_id={version['run_id']}") as kept:
-        assert kept.read() == (folder / "report" / "report.html").read_bytes()
+        assert kept.read() == (attempt_folder(folder / "report") / "report.html").read_bytes()
 
 
 def test_a_second_up_is_refused_while_the_first_runs(servers: Servers) -> None:
