@@ -1,8 +1,10 @@
 # The two commands: `make refresh` and `make test`. Both install what they need into .venv first.
 #   make refresh [SOURCE=demo|beir:PATH]   one refresh through Airflow, Spark and MLflow, and what came of it
 #   make test                              lint, types and every test
+#   make test-production [FULL=1]          the topology of docker/ as processes, and every fault that is injected
 #   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
 #   make bench-generation                  the request engine against rate limits, beside a naive client
+#   make bench-scale [QUICK=1]             20 million events in bounded memory, and what each step costs a unit
 #   make bench-effectiveness DATA=PATH     what every weighting does to a retriever, on real queries
 #   make experiment-demo                   three online A/B tests whose truth is known, read out by the real DAG
 #   make figures DATA=PATH                 the pictures of README.md and docs/method.md, from public data sets
@@ -16,7 +18,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 
-.PHONY: refresh test bench-core bench-generation bench-effectiveness experiment-demo figures docs up down clean java chromium
+.PHONY: refresh test test-production bench-core bench-generation bench-scale bench-effectiveness experiment-demo figures docs up down clean java chromium
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
@@ -27,11 +29,18 @@ test: .venv/installed | chromium
 	.venv/bin/mypy
 	.venv/bin/pytest
 
+# One process: the tests share one topology, which takes all of two cores.
+test-production: .venv/installed
+	SYNALIGN_TEST_PRODUCTION=$(if $(FULL),full,short) .venv/bin/pytest -n 0 -rA --show-capture=no tests/production
+
 bench-core: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.core $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)
 
 bench-generation: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.generation
+
+bench-scale: .venv/installed
+	@.venv/bin/python -m tests.benchmarks.scale $(if $(QUICK),--quick)
 
 bench-effectiveness: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.effectiveness --data '$(DATA)'
@@ -67,7 +76,7 @@ chromium:
 	@echo "Installing into .venv (3 GB; some minutes the first time) ..."
 	@$(PYTHON) -m venv .venv
 # Of 3 GB a few modules are ever imported: they are compiled then.
-	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,production,test]'
+	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,production,tracking,test]'
 	@touch $@
 
 # Rivals that only benchmarks need.

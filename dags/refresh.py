@@ -29,7 +29,7 @@ from airflow.sdk import (
 from synalign import flow, overrides
 from synalign.config import Configuration
 from synalign.errors import SynAlignError
-from synalign.orchestration import alerts, retries, task_pages
+from synalign.orchestration import alerts, retries, task_pages, turn
 from synalign.orchestration.deferral import WaitingJobOperator
 from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator, SparkJobOperator
 from synalign.retrievers import retriever_files, valid
@@ -56,7 +56,7 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
         schedule=CronDataIntervalTimetable(schedule.cron, timezone="UTC"),
         start_date=datetime.combine(schedule.start, datetime.min.time(), UTC),
         catchup=schedule.catchup,
-        # Steps of one interval never interleave, and an interval may build on what the one before it showed.
+        # Of those that the schedule starts. A backfill has a bound of its own: `turn` keeps its intervals in order.
         max_active_runs=1,
         params={field.key: _param(field) for field in form},
         user_defined_macros={"changes": partial(overrides.changed, form)},
@@ -78,6 +78,8 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
                 prefix_group_id=False,
             ):
                 tasks |= {name: _task(flow.step(name), path, configuration) for name in group.steps}
+                if turn.REMEMBERS in group.steps and configuration.sampling.memory:
+                    turn.TurnOperator(task_id=turn.TASK, doc_md=TURN_PAGE) >> tasks[turn.REMEMBERS]
                 if "register" in group.steps:
                     _publish(configuration, tasks["register"].output)
         for step in flow.STEPS:
@@ -135,6 +137,14 @@ def _publish(configuration: Configuration, registration: Any) -> None:
 PUBLISH_PAGE = (
     "Emits the training set's asset with version, digest and location: DAGs that are scheduled on it start now.\n\n"
     f"**Reads** the summary of `register`. **When it fails**, Airflow itself is at fault. {task_pages.AFTERWARDS}"
+)
+
+
+TURN_PAGE = (
+    "Waits until the run of the interval before this one has sampled, or is over: *sampling.memory* lets an interval "
+    "explore what earlier ones did not show. It takes no worker slot. A run that failed is not waited for; what was "
+    "made without it stays as it is.\n\n"
+    f"**When it fails**, Airflow itself is at fault. {task_pages.AFTERWARDS}"
 )
 
 

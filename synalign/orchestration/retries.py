@@ -41,11 +41,13 @@ LATER = {
     errors.BusyError.exit_code: Patience(4, timedelta(minutes=2), "another process works on this interval"),
     errors.GenerationError.exit_code: Patience(4, timedelta(minutes=5), "the model endpoint may recover"),
     errors.RegistryError.exit_code: Patience(4, timedelta(minutes=1), "MLflow may come back"),
+    errors.StorageError.exit_code: Patience(4, timedelta(minutes=2), "the disk may be emptied, storage may come back"),
 }
 """Exit codes that time may mend."""
 
-OTHERWISE = Patience(1, timedelta(minutes=1), "it may have been the machine")
-"""For all that says nothing: a job that was killed, a worker that was lost, a mistake in the code."""
+OTHERWISE = Patience(3, timedelta(minutes=1), "it may have been the machine")
+"""For all that says nothing: a job that was killed, a worker that was lost, a mistake in the code. More than once: in a
+bad night one job may lose its driver and then its executors."""
 
 # A person at a terminal mends and starts again; nobody waits for half an hour there.
 MOST = int(os.environ.get("SYNALIGN_RETRIES", max(patience.times for patience in LATER.values())))

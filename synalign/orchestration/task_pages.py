@@ -125,6 +125,7 @@ CODES = {
     errors.GenerationError: "the model's endpoint, or its answers, cannot be used",
     errors.RegistryError: "MLflow cannot be reached, or refuses",
     errors.SetupError: "the machine lacks Java, the encoder or a package",
+    errors.StorageError: "a disk is full, or storage cannot be reached",
 }
 """What each kind of error means."""
 
@@ -182,7 +183,7 @@ def refresh_page(configuration: Configuration, retries: dict[type[errors.SynAlig
             + "\n".join(codes)
             + f"\n| other | the job was killed, or has a mistake | {retries[errors.SynAlignError]} |",
         ),
-        ("Where its data lies", f"*$SYNALIGN_HOME/runs/{name}/(interval)/(step)/*, as Parquet."),
+        ("Where its data lies", f"*$SYNALIGN_STORE/runs/{name}/(interval)/(step)/(attempt)/*, as Parquet."),
     )
 
 

@@ -101,7 +101,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict:
     (folder / "good.yaml").write_text(GOOD.format(name="good") + ALERTS.format(notifier=SMTP))
     labelled = GOOD.format(name="second").replace("beir", "labelled") + "task: classification\n"
     (folder / "second.yaml").write_text(labelled)
-    nightly = GOOD.format(name="nightly") + "generation: {mode: batch}\nowner: night shift\n"
+    nightly = GOOD.format(name="nightly") + "generation: {mode: batch}\nsampling: {memory: 0}\nowner: night shift\n"
     (folder / "nightly.yaml").write_text(nightly + "alerts: {deadline_hours: null}\n")
     (folder / "bad.yaml").write_text(GOOD.format(name="bad") + "sampling: {batches: none}\nextra: 1\n")
     (folder / "mute.yaml").write_text(GOOD.format(name="mute") + ALERTS.format(notifier="airflow.no.Notifier"))
@@ -129,7 +129,7 @@ def test_dag_files_import_nothing_heavy_and_parse_fast(loaded: dict) -> None:
 
 def test_the_dag_follows_the_flow(loaded: dict) -> None:
     dag = loaded["dags"]["refresh__good"]
-    assert set(dag["tasks"]) == {step.name for step in flow.STEPS} | {"publish"}
+    assert set(dag["tasks"]) == {step.name for step in flow.STEPS} | {"turn", "publish"}
     reachable: dict[str, set[str]] = {task: set() for task in dag["tasks"]}
     for _ in dag["tasks"]:
         for above, below in dag["arrows"]:
@@ -142,16 +142,22 @@ def test_the_dag_follows_the_flow(loaded: dict) -> None:
 
 
 def test_only_generate_in_batch_mode_waits_without_a_slot(loaded: dict) -> None:
-    assert loaded["dags"]["refresh__nightly"]["kinds"] == {
-        **loaded["dags"]["refresh__good"]["kinds"],
-        "generate": "WaitingJobOperator",
-    }
+    good = loaded["dags"]["refresh__good"]["kinds"]
+    assert {**good, **loaded["dags"]["refresh__nightly"]["kinds"]} == {**good, "generate": "WaitingJobOperator"}
 
 
 def test_a_classification_has_the_tasks_of_any_other(loaded: dict) -> None:
     good, second = loaded["dags"]["refresh__good"], loaded["dags"]["refresh__second"]
     for part in ("tasks", "arrows", "kinds", "groups", "links"):
         assert second[part] == good[part]
+
+
+def test_only_what_remembers_earlier_intervals_waits_for_its_turn(loaded: dict) -> None:
+    good, alone = loaded["dags"]["refresh__good"], loaded["dags"]["refresh__nightly"]
+    assert [below for above, below in map(tuple, good["arrows"]) if above == "turn"] == ["sample"]
+    # Not even its own interval's other steps hold it up: a run that failed early has had its turn.
+    assert "turn" not in {below for _, below in map(tuple, good["arrows"])}
+    assert "turn" not in alone["tasks"]
 
 
 def test_intervals_are_not_empty_and_runs_do_not_interleave(loaded: dict) -> None:

@@ -36,6 +36,7 @@ def test_what_no_time_mends_is_never_tried_again(kind: type[errors.SynAlignError
         (errors.BusyError, [2, 4, 8, 16]),
         (errors.GenerationError, [5, 10, 20, 40]),
         (errors.RegistryError, [1, 2, 4, 8]),
+        (errors.StorageError, [2, 4, 8, 16]),
     ],
 )
 def test_what_time_may_mend_is_tried_again_less_and_less_often(
@@ -46,8 +47,8 @@ def test_what_time_may_mend_is_tried_again_less_and_less_often(
 
 
 @pytest.mark.parametrize("error", [JobFailed("killed"), JobFailed("x", 1), RuntimeError("x"), KeyError("x")])
-def test_what_says_nothing_is_tried_once_more(error: BaseException) -> None:
-    assert decisions(error) == [MINUTE]
+def test_what_says_nothing_is_tried_some_times(error: BaseException) -> None:
+    assert decisions(error) == [MINUTE, 2 * MINUTE, 4 * MINUTE]
 
 
 def test_a_task_that_was_cleared_has_all_its_tries_again() -> None:

@@ -1,0 +1,86 @@
+"""The order of intervals: what earlier ones showed is known before a later one samples, however many run at once.
+
+Airflow's backfill runs many intervals of one DAG beside each other, and its bound on them is not the DAG's own. Only
+the step *sample* looks at other intervals, so it alone waits for its turn: until the run of the interval before it has
+sampled, or is over. A night that failed holds nobody up: later ones go on without what it would have shown, and their
+manifests say what they knew. Imported by DAG files and by the triggerer: nothing heavier than Airflow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from synalign.orchestration.alerts import WATCHED
+
+TASK = "turn"
+REMEMBERS = "sample"
+PAUSE = 10.0
+"""Seconds between two looks."""
+
+RUN_IS_OVER = ("success", "failed")
+TASK_IS_OVER = ("success", "failed", "upstream_failed", "skipped", "removed")
+
+
+def settled(dag: str, run: str) -> bool:
+    """Whether nothing that a later interval remembers can still come of a run, and of those before it.
+
+    A run whose turn has come has seen that the ones before it are settled; so the nearest run is all there is to ask.
+
+    Args:
+        dag: Id of the DAG.
+        run: Id of the run.
+    """
+    if RuntimeTaskInstance.get_dagrun_state(dag_id=dag, run_id=run) in RUN_IS_OVER:
+        return True
+    states = RuntimeTaskInstance.get_task_states(dag_id=dag, task_ids=[TASK, REMEMBERS], run_ids=[run]).get(run, {})
+    return states.get(TASK) == "success" and states.get(REMEMBERS) in TASK_IS_OVER
+
+
+class TurnTrigger(BaseTrigger):
+    """Fires when a run is settled.
+
+    Args:
+        dag: Id of the DAG.
+        run: Id of the run.
+        pause: Seconds between two looks.
+    """
+
+    def __init__(self, dag: str, run: str, pause: float = PAUSE) -> None:
+        super().__init__()
+        self.dag, self.before, self.pause = dag, run, pause
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Where the triggerer finds the class, and what it makes one from."""
+        arguments = {"dag": self.dag, "run": self.before, "pause": self.pause}
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event, once the run is settled."""
+        while not await sync_to_async(settled)(self.dag, self.before):
+            await asyncio.sleep(self.pause)
+        yield TriggerEvent({"settled": self.before})
+
+
+class TurnOperator(BaseOperator):
+    """Waits, without a worker slot, until the run of the interval before this one is settled."""
+
+    def execute(self, context: Any) -> None:
+        """Look, and wait if need be."""
+        # One refresh at a terminal runs alone; one that was ended there long ago looks as if it still ran.
+        before = None if os.environ.get(WATCHED, "") else context["ti"].get_previous_dagrun()
+        if before is None or settled(self.dag_id, before.run_id):
+            return
+        self.log.info("waiting for %s, which has not sampled yet", before.run_id)
+        self.defer(trigger=TurnTrigger(self.dag_id, before.run_id), method_name="resume")
+
+    def resume(self, context: Any, event: dict[str, Any] | None = None) -> None:
+        """Go on: it is this interval's turn."""
+        self.log.info("go on: %s", event)
