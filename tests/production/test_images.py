@@ -72,7 +72,7 @@ def test_the_example_of_the_environment_asks_for_just_that(given: dict[str, str]
 def test_every_image_is_pinned_by_a_version(content: dict[str, Any]) -> None:
     bases = re.findall(r"^FROM (\S+)", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
     foreign = [found["image"] for found in content["services"].values() if "build" not in found]
-    assert bases == ["python:3.11.13-slim-bookworm", "airflow"]
+    assert bases == ["python:3.11.14-slim-bookworm", "airflow"]
     assert len(foreign) == 2
     for image in foreign:
         assert re.search(r":v?\d+\.\d+", image), image

@@ -148,6 +148,7 @@ def test_killed_between_any_two_requests_and_run_again_there_is_one_version_comp
         tracking.register(retriever, kill_at=number)
         tracking.register(retriever)
         same(tracking.found(retriever), calm)
+        print(f"killed after {requests[number - 1][1:]}: one version, complete", flush=True)
     told = f"{len(requests)} requests, {len(changing)} of which change something; killed after each of {len(chosen)}"
     faults.note(Seen("killed between two requests", "register", f"run again: one version, complete ({told})", True))
 

@@ -3,10 +3,8 @@
 import json
 import re
 import subprocess
-import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,10 +12,9 @@ import psycopg2
 import pytest
 
 from synalign import flow
-from tests.production.conftest import Production, small
+from tests.production.alone import INTERVAL, Alone, digests
+from tests.production.conftest import Production
 
-INTERVAL = "20260228T000000Z-20260301T000000Z"
-SYNALIGN = str(Path(sys.executable).with_name("synalign"))
 SPARK_STEPS = [step.name for step in flow.STEPS if step.engine == "spark"]
 
 
@@ -32,21 +29,7 @@ def refreshed(production: Production) -> Production:
 @pytest.fixture(scope="module")
 def alone(production: Production, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Digests of the tables of the same refresh by `synalign refresh`, on one machine without any server."""
-    home = tmp_path_factory.mktemp("alone")
-    (home / "small.yaml").write_text(small(production.data, production.writer))
-    kept = {name: production.topology.environment("scheduler")[name] for name in ("PATH", "LANG")}
-    environment = {**kept, "HOME": str(home), "SYNALIGN_HOME": str(home / "home"), "MODEL_API_KEY": "any"}
-    command = [SYNALIGN, "refresh", str(home / "small.yaml"), "--date", "2026-03-01"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    folder = home / "home" / "runs" / "small" / INTERVAL
-    return digests([json.loads((folder / step.name / "manifest.json").read_text()) for step in flow.STEPS])
-
-
-def digests(manifests: list[dict[str, Any]]) -> dict[str, str]:
-    """Of every table but `requests`, which holds how long each request took."""
-    tables = {name: table for manifest in manifests for name, table in manifest["tables"].items()}
-    return {name: table["digest"] for name, table in tables.items() if name != "requests"}
+    return Alone(production, tmp_path_factory.mktemp("alone")).digests()
 
 
 def spark_page(production: Production) -> dict[str, Any]:
@@ -67,7 +50,8 @@ def test_run_folders_are_in_object_storage_and_on_no_disk(refreshed: Production)
     homes = [refreshed.topology.base / "volumes" / "synalign-home", *(refreshed.topology.base / "containers").iterdir()]
     assert [file for home in homes for file in home.rglob("*.parquet")] == []
     # Every file belongs to an attempt that is whole.
-    attempts = {re.match(r"(.*/\d{8}T\d{6}Z-[0-9a-f]{8})/", key)[1] for key in keys if "Z-" in key.split("/")[5]}  # type: ignore[index]
+    attempts = {found[1] for key in keys if (found := re.match(r"(.*/\d{8}T\d{6}Z-[0-9a-f]{8})/", key))}
+    assert len(attempts) == len(flow.STEPS)
     assert {f"{attempt}/manifest.json" for attempt in attempts} <= keys
 
 
