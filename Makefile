@@ -31,7 +31,7 @@ test: .venv/installed | chromium
 
 # One process: the tests share one topology, which takes all of two cores.
 test-production: .venv/installed
-	SYNALIGN_TEST_PRODUCTION=$(if $(FULL),full,short) .venv/bin/pytest -n 0 -rA --show-capture=no tests/production
+	SYNALIGN_TEST_PRODUCTION=$(if $(FULL),full,short) .venv/bin/pytest -n 0 -rA --show-capture=no tests/production$(if $(FULL), tests/test_spark_cluster.py)
 
 bench-core: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.core $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)

@@ -1,6 +1,7 @@
 """A real cluster of two workers: where its code comes from, what it makes of odd logs, and what losing it costs."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -125,6 +126,9 @@ def test_odd_logs_give_in_object_storage_on_the_cluster_what_they_give_here(
     assert "none of the 3 rows" in far[3]["InputError"]
 
 
+@pytest.mark.skipif(
+    os.environ.get("SYNALIGN_TEST_PRODUCTION") != "full", reason="takes many minutes: make test-production FULL=1"
+)
 def test_an_executor_that_is_killed_is_replaced_and_nothing_is_different(
     cluster: Cluster, case: Callable[..., Case], home: Path
 ) -> None:
