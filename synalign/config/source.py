@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from synalign.config.closed import Closed, Format
+
+Files = Annotated[str, Field(min_length=1, description="File or folder; relative paths start at $SYNALIGN_HOME.")]
+FilesFormat = Annotated[Format, Field(description="Of the file, or of the files read in the folder.")]
 
 
 class LogColumns(Closed):
@@ -30,12 +33,8 @@ class DocumentColumns(Closed):
 class Documents(Closed):
     """The document collection."""
 
-    path: str = Field(
-        min_length=1,
-        description="File or folder; relative paths start at $SYNALIGN_HOME.",
-        examples=["data/shop/documents.parquet"],
-    )
-    format: Format = Field("parquet", description="Of the file, or of the files read in the folder.")
+    path: Files = Field(examples=["data/shop/documents.parquet"])
+    format: FilesFormat = "parquet"
     columns: DocumentColumns = DocumentColumns()
 
 
@@ -43,12 +42,8 @@ class LogSource(Closed):
     """A query log and a document table."""
 
     kind: Literal["log"] = Field("log", description="What the source is.")
-    path: str = Field(
-        min_length=1,
-        description="File or folder; relative paths start at $SYNALIGN_HOME.",
-        examples=["data/shop/query_log.parquet"],
-    )
-    format: Format = Field("parquet", description="Of the file, or of the files read in the folder.")
+    path: Files = Field(examples=["data/shop/query_log.parquet"])
+    format: FilesFormat = "parquet"
     columns: LogColumns = LogColumns()
     documents: Documents
     window_days: int = Field(28, ge=1, le=3650, description="Days of log used, up to the end of the interval.")
@@ -86,12 +81,8 @@ class LabelledSource(Closed):
     """Texts with labels, for `task: classification`: a label is a document, a labelled text a query that finds it."""
 
     kind: Literal["labelled"] = Field("labelled", description="What the source is.")
-    path: str = Field(
-        min_length=1,
-        description="File or folder; relative paths start at $SYNALIGN_HOME.",
-        examples=["data/intents/train.csv"],
-    )
-    format: Format = Field("csv", description="Of the file, or of the files read in the folder.")
+    path: Files = Field(examples=["data/intents/train.csv"])
+    format: FilesFormat = "csv"
     columns: LabelledColumns = LabelledColumns()
     window_days: int = Field(
         28, ge=1, le=3650, description="Days used, up to the end of the interval, where there is an event_time."

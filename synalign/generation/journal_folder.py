@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from synalign.storage.files import sync
+
 FILE = "responses.jsonl"
 _OTHERS = "responses-{number}.jsonl"
 _ALL = "responses*.jsonl"
@@ -33,7 +35,7 @@ class Folder:
         folder.mkdir(parents=True, exist_ok=True)
         self._descriptor = _free_file(folder)
         self._size = os.fstat(self._descriptor).st_size
-        _sync(folder)
+        sync(folder)
 
     def read(self) -> Iterator[tuple[str, bytes]]:
         """Name and whole lines of each file; a torn last line is cut off the file that is ours."""
@@ -75,12 +77,3 @@ def _free_file(folder: Path) -> int:
             raise
         else:
             return descriptor
-
-
-def _sync(folder: Path) -> None:
-    """Make the files' names themselves survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -43,7 +43,7 @@ class Files:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-        _sync(place.parent)
+        sync(place.parent)
 
     def write(self, path: str, content: bytes) -> None:
         with self.open_output(path) as file:
@@ -128,8 +128,8 @@ def _alone(path: str) -> Iterator[None]:
         yield
 
 
-def _sync(folder: Path) -> None:
-    """Make a new name survive a power cut."""
+def sync(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

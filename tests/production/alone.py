@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from synalign import flow
-from tests.production.conftest import Production, small
+from tests.production.conftest import LITTLE_JAVA, Production, small
 
 INTERVAL = "20260228T000000Z-20260301T000000Z"
 
@@ -26,7 +26,8 @@ class Alone:
         self._home = home
         (home / "small.yaml").write_text(small(production.data, production.writer))
         kept = {name: production.topology.environment("scheduler")[name] for name in ("PATH", "LANG")}
-        environment = {**kept, "HOME": str(home), "SYNALIGN_HOME": str(home / "home"), "MODEL_API_KEY": "any"}
+        own = {"HOME": str(home), "SYNALIGN_HOME": str(home / "home"), "MODEL_API_KEY": "any"}
+        environment = {**kept, **own, "JAVA_TOOL_OPTIONS": LITTLE_JAVA}
         command = [str(Path(sys.executable).with_name("synalign")), "refresh", str(home / "small.yaml")]
         with open(home / "log", "w", encoding="utf-8") as log:
             self._process = subprocess.Popen(

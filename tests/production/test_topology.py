@@ -19,17 +19,17 @@ SPARK_STEPS = [step.name for step in flow.STEPS if step.engine == "spark"]
 
 
 @pytest.fixture(scope="module")
-def refreshed(production: Production) -> Production:
+def alone(production: Production, tmp_path_factory: pytest.TempPathFactory) -> Alone:
+    """The same refresh by `synalign refresh` on one machine without any server, beside that of the topology."""
+    return Alone(production, tmp_path_factory.mktemp("alone"))
+
+
+@pytest.fixture(scope="module")
+def refreshed(production: Production, alone: Alone) -> Production:
     """The topology after one refresh of the retriever `small`."""
     tasks = production.calm()
     assert set(tasks) == {step.name for step in flow.STEPS} | {"turn", "publish"}
     return production
-
-
-@pytest.fixture(scope="module")
-def alone(production: Production, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Digests of the tables of the same refresh by `synalign refresh`, on one machine without any server."""
-    return Alone(production, tmp_path_factory.mktemp("alone")).digests()
 
 
 def spark_page(production: Production) -> dict[str, Any]:
@@ -38,9 +38,9 @@ def spark_page(production: Production) -> dict[str, Any]:
         return json.loads(page.read())
 
 
-def test_the_set_is_that_of_one_machine_byte_for_byte(refreshed: Production, alone: dict[str, str]) -> None:
+def test_the_set_is_that_of_one_machine_byte_for_byte(refreshed: Production, alone: Alone) -> None:
     found = digests([refreshed.manifest("small", INTERVAL, step.name) for step in flow.STEPS])
-    assert found == alone
+    assert found == alone.digests()
     assert found["training_set"]
 
 
