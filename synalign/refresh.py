@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TextIO
 
 from synalign import config, embedded, errors, processes, progress, retrievers
-from synalign.cli.display import Display, printable, state
 from synalign.config import Configuration
+from synalign.display import Display, printable, state
 from synalign.errors import SynAlignError
 from synalign.job import MARK
 from synalign.progress import Event

@@ -61,7 +61,7 @@ def refresh(
     from rich.console import Console
 
     from synalign import demo
-    from synalign.cli.display import display
+    from synalign.display import display
     from synalign.references import latest
     from synalign.refresh import Refresh
 

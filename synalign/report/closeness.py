@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from synalign import some_rows
 from synalign.embedding.matrix import matrix
 from synalign.report.material import Material
+from synalign.report.population import weights
 from synalign.vectors import evenly_spaced, median_distance
 
 MOST_ROWS = 5_000
@@ -76,30 +75,16 @@ def measured(material: Material, scheme: str) -> Closeness:
     from synalign.alignment.kernels import kernel_energy
     from synalign.weighting import HELD_OUT_ROWS, REAL_ROWS
 
-    rows = matrix(material.table("candidate_embeddings"), _ids(material)).astype(np.float64)
+    ids, weighted = weights(material, scheme)
+    rows = matrix(material.table("candidate_embeddings"), ids).astype(np.float64)
     synthetic = torch.from_numpy(rows)
     train, test = _real(material, "train", REAL_ROWS), _real(material, "test", HELD_OUT_ROWS)
     width = (median_distance(train),)
     equal = np.full(len(rows), 1.0 / len(rows))
-    masses = torch.from_numpy(np.stack([equal, weights(material, scheme)], axis=1))
+    masses = torch.from_numpy(np.stack([equal, weighted], axis=1))
     energies = (kernel_energy(synthetic, masses[:, 0], width), kernel_energy(synthetic, masses[:, 1], width))
     found = compare_held_out(synthetic, masses, torch.from_numpy(test), energies=energies, bandwidths=width)
     return Closeness(found.mmd2_uniform, found.mmd2, found.p_value, len(test))
-
-
-def weights(material: Material, scheme: str) -> NDArray[np.float64]:
-    """(m,) weights of a scheme, sum 1, in the order of the table."""
-    return np.asarray(_of_scheme(material, scheme)["weight"], dtype=np.float64)
-
-
-def _ids(material: Material) -> list[str]:
-    ids: list[str] = _of_scheme(material, "aligned")["candidate_id"].to_pylist()
-    return ids
-
-
-def _of_scheme(material: Material, scheme: str) -> pa.Table:
-    table = material.table("weights")
-    return table.filter(pc.equal(table["scheme"], scheme))
 
 
 def _real(material: Material, split: str, most: int) -> NDArray[np.float64]:

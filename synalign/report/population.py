@@ -107,13 +107,18 @@ def accepted(material: Material) -> pa.Table:
     return candidates.filter(pc.is_in(candidates["candidate_id"], kept.combine_chunks()))
 
 
-def multiples(material: Material, scheme: str) -> tuple[list[str], NDArray[np.float64]]:
-    """Candidate ids and their weights under a scheme, as multiples of the mean; in the table's order."""
-    weights = material.table("weights")
-    rows = weights.filter(pc.equal(weights["scheme"], scheme))
-    values = rows["weight"].to_numpy().astype(np.float64)
+def weights(material: Material, scheme: str) -> tuple[list[str], NDArray[np.float64]]:
+    """Candidate ids and their weights under a scheme, which sum to 1; in the table's order."""
+    table = material.table("weights")
+    rows = table.filter(pc.equal(table["scheme"], scheme))
     ids: list[str] = rows["candidate_id"].to_pylist()
-    return ids, values * len(values)
+    return ids, rows["weight"].to_numpy().astype(np.float64)
+
+
+def multiples(material: Material, scheme: str) -> tuple[list[str], NDArray[np.float64]]:
+    """`weights` as multiples of the mean."""
+    ids, found = weights(material, scheme)
+    return ids, found * len(found)
 
 
 def vectors_of(material: Material, table: str, ids: Sequence[str]) -> NDArray[np.float32]:

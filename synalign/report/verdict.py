@@ -8,13 +8,12 @@ from synalign.report import closeness
 from synalign.report.closeness import Closeness, chosen_scheme
 from synalign.report.formats import change, count, counted, figure, p_value, seconds, share, words
 from synalign.report.material import STEPS, Material
+from synalign.report.population import NAMES, weights
 from synalign.report.section import Section
 from synalign.report.warnings import CONVINCING, Concern, warnings_of
 
 NOTABLE = 1.05
 """A squared MMD that is not this many times smaller is hardly so."""
-
-WEIGHTS = {"filtered": "equal weights", "equal_mass": "equal mass per document", "aligned": "aligned weights"}
 
 
 class Tile(NamedTuple):
@@ -105,7 +104,7 @@ def _alternative(material: Material, chosen: Closeness | None) -> str:
 def _unmeasured(material: Material) -> str:
     if closeness.of_aligned(material) is None:
         return "no real query is held out for it"
-    return f"it has {WEIGHTS[chosen_scheme(material)]}, and only aligned weights are measured where there are so many"
+    return f"it has {NAMES[chosen_scheme(material)]}, and only aligned weights are measured where there are so many"
 
 
 def _weighted(found: Closeness) -> str:
@@ -147,13 +146,13 @@ def effective_size(material: Material) -> tuple[float, int]:
     # Loaded where it is needed: it brings torch.
     from synalign.alignment.diagnostics import effective_sample_size
 
-    return effective_sample_size(closeness.weights(material, scheme)), rows
+    return effective_sample_size(weights(material, scheme)[1]), rows
 
 
 def _why(material: Material) -> str:
     """Which weights were chosen, and why; the scores behind it are in the section on the retriever."""
     metrics = material.metrics("evaluate")
-    name = WEIGHTS.get(metrics["scheme"], words(metrics["scheme"]))
+    name = NAMES.get(metrics["scheme"], words(metrics["scheme"]))
     reason = metrics["reason"].removeprefix("not validated: ").partition(": nDCG")[0]
     return f"It has {name}{'' if metrics['validated'] else ', which nobody validated'}: {reason}."
 

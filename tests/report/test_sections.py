@@ -12,7 +12,7 @@ import pytest
 
 from synalign.config import Configuration
 from synalign.generation.templates import template
-from synalign.report import closeness, costs, flow_table, lineage, verdict, warnings
+from synalign.report import closeness, costs, flow_table, lineage, population, verdict, warnings
 from synalign.report.material import Material
 from synalign.report.sums import Part, Sum
 from tests.report.runs import made_run
@@ -97,7 +97,7 @@ def test_equal_mass_is_measured_as_alignment_measures_itself(finished: Material)
     fair = closeness.of_chosen(evaluated(finished, "equal_mass"))
     assert fair is not None and fair.before == pytest.approx(aligned.before, rel=1e-9)
     assert fair.after != pytest.approx(aligned.after, rel=1e-3)
-    weights = closeness.weights(finished, "equal_mass")
+    _, weights = population.weights(finished, "equal_mass")
     size, rows = verdict.effective_size(evaluated(finished, "equal_mass"))
     assert (size, rows) == (pytest.approx(1.0 / np.square(weights).sum()), 180)
 

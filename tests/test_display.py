@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from synalign.cli.display import display, printable, state
+from synalign.display import display, printable, state
 from synalign.progress import Event
 
 FAILURE = [
