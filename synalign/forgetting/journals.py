@@ -60,6 +60,9 @@ def forget(journal: str, shown: Iterable[Shown], trace: Trace, *, dry: bool) -> 
     def goes(line: bytes) -> bool:
         return _goes(line, requests, trace)
 
+    if not dry:
+        # Of forgetting that was killed: generation appends.
+        place.clear_drafts()
     for part in place.files(_PARTS):
         with _alone(part, dry):
             found = sum(map(goes, _lines(part)))

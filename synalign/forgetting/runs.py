@@ -203,6 +203,8 @@ def _clear(
 ) -> tuple[set[Place], tuple[Place, ...]]:
     """Remove attempts that do not count and have the query; also what was never finished, which may have it."""
     removed, kept = set[Place](), list[Place]()
+    if not dry:
+        run.folder.clear_drafts()
     for step in reversed(flow.STEPS):
         place = run.folder / step.name
         whole = {folder for _, _, folder in _attempts(run, step)}
@@ -221,6 +223,7 @@ def _clear(
             for folder in attempts(place):
                 if folder not in whole and not (folder / manifests.NAME).exists():
                     folder.remove()
+            place.clear_drafts()
             kept += _clear_old_layout(run, step, registered)
     return removed, tuple(kept)
 

@@ -28,10 +28,11 @@ def forget(texts: set[str], *, dry: bool) -> int:
     """
     wanted, count = pa.array(sorted(texts), pa.string()), 0
     for folder in cache.root().folders():
-        for damaged in folder.files(".damaged-*"):
-            # Nobody can say what is in it.
-            if not dry:
+        if not dry:
+            # Nobody can say what is in these. A task that writes at this very moment is begun again by Spark.
+            for damaged in folder.files(".damaged-*"):
                 damaged.remove()
+            folder.clear_drafts()
         for part in folder.files("part-*.parquet"):
             with part.open_input() as stream:
                 ids = pq.read_table(stream, columns=["text_id"]).column("text_id")

@@ -18,7 +18,6 @@ from synalign.config import Configuration
 from synalign.errors import BusyError, RunError
 from synalign.run.run import Run
 from synalign.storage import Place, StaleError
-from synalign.storage.files import DRAFTS
 from synalign.storage.lock import Hold
 from synalign.storage.taken import TakenError
 
@@ -71,8 +70,7 @@ class Attempt:
             if not (folder / manifests.NAME).is_file():
                 folder.remove()
         for place in (self.run.folder, self._counts.parent):
-            for draft in place.files(DRAFTS):
-                draft.remove()
+            place.clear_drafts()
         self.run.keep_configuration()
         self.folder.make()
 

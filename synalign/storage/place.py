@@ -16,7 +16,7 @@ from pyarrow import fs
 
 from synalign.errors import ArgumentError, ConfigurationError
 from synalign.storage import objects
-from synalign.storage.files import Files
+from synalign.storage.files import DRAFTS, Files
 from synalign.storage.store import Kept, Store
 
 SCHEME = "s3://"
@@ -180,6 +180,11 @@ class Place:
         """Make the folder, and those above it; object storage has none to make."""
         store, path = self._in()
         store.make(path)
+
+    def clear_drafts(self) -> None:
+        """Remove what killed writers left in the folder itself; a writer at work loses its file, and fails."""
+        for draft in self.files(DRAFTS):
+            draft.remove()
 
     def remove(self) -> None:
         """Remove the file, or the folder with all in it; nothing is wrong where there is none."""

@@ -68,6 +68,18 @@ def test_afterwards_it_is_nowhere(remembered: Run, home: Path) -> None:
     assert told.held == ()
 
 
+def test_what_killed_writers_left_goes_too(remembered: Run, home: Path) -> None:
+    (cached,) = (home / "embeddings").iterdir()
+    step = Path(remembered.folder) / "sample"
+    left = [folder / ".any.0123abcd.draft" for folder in (cached, step, step.parent, Path(remembered.journal))]
+    for draft in left:
+        draft.write_text(QUERY)
+    forget(QUERY, dry=True)
+    assert all(draft.exists() for draft in left)
+    forget(QUERY)
+    assert traces(home) == []
+
+
 def test_all_else_stays_as_it_was(remembered: Run) -> None:
     forget(QUERY)
     for name, before in tables().items():

@@ -12,7 +12,7 @@ import signal
 import tempfile
 import urllib.request
 from base64 import b64encode
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -121,29 +121,35 @@ class Production(NamedTuple):
 
     def follow(self, dag: str, run: str, seconds: float = SECONDS) -> dict[str, str | None]:
         """Wait for a run to end well; the states of its tasks."""
-        self.follow_all(dag, [run], seconds)
+        self.follow_all({dag: [run]}, seconds)
         return self.api.tasks(dag, run)
 
-    def follow_all(self, dag: str, runs: Collection[str], seconds: float = SECONDS) -> None:
+    def follow_all(self, wanted: Mapping[str, Collection[str]], seconds: float = SECONDS) -> None:
         """Wait for runs to end well.
+
+        Args:
+            wanted: Runs by their DAG.
+            seconds: Longest wait.
 
         Raises:
             AssertionError: One failed; with its tasks' states.
         """
         api = self.api
 
-        def ended() -> bool:
+        def ended(dag: str) -> bool:
             found = self.runs(dag)
             for run in found:
                 # The schedule adds one for today once a DAG is let go: here it would only take time.
                 if run["run_type"] == "scheduled" and run["state"] not in OVER:
                     path = f"/api/v2/dags/{dag}/dagRuns/{quote(run['dag_run_id'])}"
                     api._call("PATCH", path, {"state": "failed"})
-            return all(run["state"] in OVER for run in found if run["dag_run_id"] in runs)
+            return all(run["state"] in OVER for run in found if run["dag_run_id"] in wanted[dag])
 
-        wait_for(ended, f"the end of {', '.join(runs)}", seconds)
-        for run in runs:
-            assert api.state(dag, run) == "success", (run, api.tasks(dag, run))
+        # A list, so that each is looked at.
+        wait_for(lambda: all([ended(dag) for dag in wanted]), f"the end of runs of {', '.join(wanted)}", seconds)
+        for dag, runs in wanted.items():
+            for run in runs:
+                assert api.state(dag, run) == "success", (run, api.tasks(dag, run))
 
     def unpause(self, dag: str) -> None:
         """Let a DAG go."""

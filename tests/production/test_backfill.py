@@ -73,10 +73,9 @@ def backfilled(production: Production) -> Production:
         assert done.returncode == 0, done.stdout + done.stderr
     for name in RETRIEVERS:
         production.unpause(f"refresh__{name}")
-    for name in RETRIEVERS:
-        runs = [run["dag_run_id"] for run in production.runs(f"refresh__{name}") if run["run_type"] == "backfill"]
-        assert len(runs) == DAYS
-        production.follow_all(f"refresh__{name}", runs, SECONDS * DAYS)
+    runs = {f"refresh__{name}": backfills(production, name) for name in RETRIEVERS}
+    assert [len(found) for found in runs.values()] == [DAYS] * len(RETRIEVERS)
+    production.follow_all({dag: [run["dag_run_id"] for run in found] for dag, found in runs.items()}, SECONDS * DAYS)
     return production
 
 
@@ -103,8 +102,13 @@ def test_no_more_ran_at_once_than_the_bounds_allow(backfilled: Production) -> No
     parallelism = int(backfilled.topology.services["scheduler"].environment["AIRFLOW__CORE__PARALLELISM"])
     assert 1 < most_at_once(working) <= parallelism
     for name in RETRIEVERS:
-        runs = [run for run in backfilled.runs(f"refresh__{name}") if run["run_type"] == "backfill"]
+        runs = backfills(backfilled, name)
         assert most_at_once([(run["start_date"], run["end_date"]) for run in runs]) <= AT_ONCE
+
+
+def backfills(production: Production, name: str) -> list[dict[str, Any]]:
+    """Runs of a retriever's backfill."""
+    return [run for run in production.runs(f"refresh__{name}") if run["run_type"] == "backfill"]
 
 
 def instances(production: Production, dag: str) -> list[dict[str, Any]]:
