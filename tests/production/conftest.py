@@ -48,7 +48,9 @@ evaluation: {{seeds: 2, steps: 20}}
 """A retriever of the topology; as small as one can be whose set passes its checks."""
 
 EVENTS = 1200
-LITTLE_JAVA = "-XX:TieredStopAtLevel=1 -Dspark.sql.codegen.wholeStage=false -Dspark.sql.adaptive.enabled=false"
+LITTLE_JAVA = (
+    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dspark.sql.codegen.wholeStage=false -Dspark.sql.adaptive.enabled=false"
+)
 """For every JVM: over some thousand rows, compiling code and planning anew would be most of what Spark does."""
 
 SECONDS = 1500.0
