@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 from synalign import config, demo, flow
 from synalign.experiment import ExperimentPlan
@@ -33,6 +34,10 @@ os.environ.update(
 )
 for inherited in ("MLFLOW_TRACKING_URI", "SYNALIGN_WRITER_URL", "SPARK_HOME", "SYNALIGN_RETRIEVERS"):
     os.environ.pop(inherited, None)
+
+# Machines are shared: a time means nothing.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 

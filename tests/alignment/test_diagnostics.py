@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from synalign.alignment import diagnostics
 
-PROPERTY = settings(max_examples=25, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=25, derandomize=True)
 
 
 def looped_mmd2(x: np.ndarray, p: np.ndarray, y: np.ndarray, q: np.ndarray, width: float) -> float:

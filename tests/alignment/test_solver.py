@@ -12,7 +12,7 @@ from synalign.alignment import RealSide, align, curvature, kernels, newton, real
 from synalign.alignment.real_side import estimated_energy
 from synalign.errors import ArgumentError
 
-PROPERTY = settings(max_examples=15, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=15, derandomize=True)
 MIXTURE = (0.3, 0.6, 1.2, 2.4, 4.8)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from synalign.alignment import Alignment, HeldOut, align, gradient, simplex
 from synalign.errors import ArgumentError
 
-PROPERTY = settings(max_examples=15, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=15, derandomize=True)
 
 
 def clustered_rows(rows: int, *, seed: int, skew: float = 1.0, width: int = 8, clusters: int = 6) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -104,7 +104,6 @@ def test_traffic_and_arm_are_independent(plan: Callable[..., ExperimentPlan]) ->
     assert stats.binomtest(inside.count("treatment"), len(inside), 0.5).pvalue > 1e-4
 
 
-@settings(deadline=None)
 @given(
     unit=st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
     salt=st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True),

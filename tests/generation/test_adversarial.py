@@ -69,7 +69,7 @@ def test_no_text_changes_a_prompts_structure(name):
     check(TEXTS[name])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(st.characters(codec=None), max_size=200))
 def test_no_text_at_all_does(text):
     check(text)

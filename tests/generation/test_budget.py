@@ -56,7 +56,7 @@ def test_money_is_by_the_million_and_half_in_a_batch():
     assert cost(200_000, 100_000, prices, "batch") == pytest.approx((0.6 + 1.5) / 2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     requests=st.lists(
         st.tuples(st.integers(1, 400), st.integers(1, 400), st.floats(0.0, 1.0), st.floats(0.0, 5.0), st.booleans()),
@@ -143,7 +143,7 @@ def test_a_kill_leaves_what_was_in_flight_counted_as_spent(tmp_path):
     assert Budget(settings, record=path).tokens == 530
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cut=st.integers(0, 400))
 def test_a_record_torn_anywhere_never_forgets_a_request_that_was_sent(tmp_path_factory, cut):
     """Cutting off whole and half lines from the end: what a line that is still there says counts at least."""

@@ -27,7 +27,7 @@ def drawn(given: LatentAttributes, documents: int, queries: int, shown=(), batch
     return [combination for row in rows for combination in row]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.integers(2, 8), min_size=1, max_size=3), st.integers(1, 16), st.integers(1, 8), st.integers(0, 10**6)
 )

@@ -67,7 +67,7 @@ results = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(results, max_size=8), st.data())
 def test_any_mix_of_answers_adds_up_to_what_was_asked_for(mix: list[tuple[Result, Written]], data: Any) -> None:
     done, written = [part[0] for part in mix], [part[1] for part in mix]

@@ -16,7 +16,7 @@ from synalign.generation.pace import Pace, duration, remaining
 from tests.benchmarks.limited_server import Limit
 from tests.generation import virtual_time
 
-NEWLY = settings(max_examples=40, deadline=None)
+NEWLY = settings(max_examples=40)
 
 
 def headers(left, limit=600, reset="1s", kind="requests"):

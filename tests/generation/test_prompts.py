@@ -49,7 +49,7 @@ def test_version_is_the_start_of_the_sha256_of_the_template():
         assert digests(CONFIGURATION)[f"prompts/{kind}"] == hashlib.sha256(content).hexdigest()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 def test_any_text_comes_back_from_the_data_block_as_it_was_but_for_personal_data(text):
     messages = render("reason", {"demonstrations": [text]}, CONFIGURATION, count=1)

@@ -34,7 +34,7 @@ def literal(means, documents, events, size):
     return targets
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 40), st.integers(1, 5))
 def test_cold_targets_are_those_of_the_literal_rule(seed, batches, count, size):
     rng = np.random.default_rng(seed)

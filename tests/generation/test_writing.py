@@ -60,7 +60,7 @@ def test_what_cannot_be_used_is_counted_with_its_reason(entries, rejected):
     assert read(*entries).rejected == rejected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(-1, 3), st.lists(st.text(max_size=25), max_size=4)), max_size=6))
 def test_the_ledger_of_an_answer_adds_up(entries):
     written = read(*entries)

@@ -170,7 +170,7 @@ def test_no_date_is_a_phone_number_or_a_long_number():
             assert redact(text, KINDS, REGIONS) == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.ip_addresses(v=4))
 def test_any_address_that_can_be_reached_from_outside_is_found(address):
     text = f"host {address} down"
@@ -184,14 +184,14 @@ def test_any_address_that_can_be_reached_from_outside_is_found(address):
     assert (redact(text, ("ip",), ()) == "host [IP] down") == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**125 - 1))
 def test_any_global_address_of_version_6_is_found(number):
     address = ipaddress.IPv6Address((1 << 125) + number)
     assert redact(f"host {address} down", ("ip",), ()) == "host [IP] down"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.emails(domains=st.sampled_from(["example.org", "mail.example.co.uk", "xn--exmple-cua.de"])))
 def test_any_usual_address_is_found(address):
     local = address.partition("@")[0]
@@ -206,7 +206,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=12).map("".join)))
 @example("a@b.co@c.de")
 @example("123-45-6789,4155552671")

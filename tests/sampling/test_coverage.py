@@ -18,7 +18,7 @@ from tests.sampling.oracles import (
     with_near_duplicates,
 )
 
-PROPERTY = settings(max_examples=20, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=20, derandomize=True)
 
 
 class TestCoverage:

@@ -15,7 +15,7 @@ from tests.sampling.oracles import (
     clustered_rows,
 )
 
-PROPERTY = settings(max_examples=20, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=20, derandomize=True)
 
 
 @pytest.mark.parametrize("criterion", ["coverage", "variance"])

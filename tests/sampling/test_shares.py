@@ -19,7 +19,7 @@ def hamilton(weights: list[int], seats: int) -> list[int]:
     return given
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=12), st.integers(1, 60))
 def test_without_bounds_it_is_the_largest_remainder(traffic: list[int], batches: int) -> None:
     expected = hamilton(traffic, batches)
@@ -32,7 +32,7 @@ def test_without_bounds_it_is_the_largest_remainder(traffic: list[int], batches:
 labels = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 60)), min_size=1, max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(labels, st.integers(1, 60), st.integers(1, 9), st.sampled_from(["proportional", "equal"]))
 def test_it_gives_all_it_can_and_no_label_more_than_it_can_fill(
     content: list[tuple[int, int]], batches: int, size: int, balance: str

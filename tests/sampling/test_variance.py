@@ -21,7 +21,7 @@ from tests.sampling.oracles import (
     with_near_duplicates,
 )
 
-PROPERTY = settings(max_examples=20, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=20, derandomize=True)
 
 
 @pytest.fixture(params=["matrix kept", "evaluated afresh"], autouse=True, scope="module")

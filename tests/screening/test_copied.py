@@ -24,7 +24,7 @@ def naive(query: list[str], document: list[str]) -> int:
 words = st.lists(st.sampled_from("abc"), max_size=12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(words, st.lists(st.sampled_from("abcd"), max_size=30))
 def test_the_longest_run_is_that_of_trying_every_run(query: list[str], document: list[str]) -> None:
     assert span(" ".join(query), " ".join(document)) == naive(query, document)

@@ -117,7 +117,7 @@ def test_every_script_gets_an_answer_of_the_schema(demonstration, title, text):
     written([demonstration, demonstration + " 2"], (title, text))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.text(max_size=40), min_size=1, max_size=4),
     st.lists(st.tuples(st.text(max_size=20), st.text(max_size=80)), min_size=1, max_size=3),
