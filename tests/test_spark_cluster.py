@@ -150,8 +150,7 @@ def test_an_executor_that_is_killed_is_replaced_and_nothing_is_different(
             executors[0].send_signal(signal.SIGKILL)
             assert len(parts) < 4
         found.append(ended(driver))
-        # What a killed task had begun in the cache of vectors has a hidden name, and stays.
-        folder = Place(home / name / "runs")
+        folder = Place(home / name)
         assert not [place for place, _ in folder.tree() if ".part-" in place.name or place.name.endswith(".draft")]
     assert found[0] == found[1]
     assert "query_embeddings" in found[0][0]
