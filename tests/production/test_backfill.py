@@ -22,6 +22,9 @@ LAST = date(2026, 2, 28)
 DATES = [LAST - timedelta(days=back) for back in reversed(range(DAYS))]
 RETRIEVERS = ("first", "second")
 AT_ONCE = 2
+pytestmark = pytest.mark.timeout(SECONDS * DAYS * (len(RETRIEVERS) + 1))
+"""Whoever asks first waits for the whole backfill and for the intervals run alone."""
+
 SYNALIGN = str(Path(sys.executable).with_name("synalign"))
 
 
