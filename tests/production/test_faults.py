@@ -26,11 +26,14 @@ from tests.production.conftest import EXTENT, Production, small
 from tests.production.faults import Seen
 from tests.production.proxy import NONE, Fault, Request, fair
 
-pytestmark = pytest.mark.skipif(EXTENT != "full", reason="a bad night takes half an hour: make test-production FULL=1")
-
 DAG, RUN = "refresh__faulty", "bad-night"
 AWAY_SECONDS = 60.0
 NIGHT_SECONDS = 2700.0
+pytestmark = [
+    pytest.mark.skipif(EXTENT != "full", reason="a bad night takes half an hour: make test-production FULL=1"),
+    # Beside the night: the topology's start, and the calm refresh to compare with.
+    pytest.mark.timeout(2 * NIGHT_SECONDS),
+]
 EXECUTOR = "CoarseGrainedExecutorBackend"
 
 

@@ -132,6 +132,8 @@ def changes(request: Request) -> bool:
     return request.method != "GET" and not request.path.partition("?")[0].endswith("/search")
 
 
+# Some forty times: killed, and run again.
+@pytest.mark.timeout(7200)
 def test_killed_between_any_two_requests_and_run_again_there_is_one_version_complete(
     tracking: Tracking, calm: dict[str, Any]
 ) -> None:
