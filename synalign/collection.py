@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from synalign import flow, manifests
 from synalign.errors import RegistryError, RunError
@@ -104,24 +104,32 @@ def _retrievers(name: str | None) -> list[Place]:
 def _known(retriever: Place) -> Referred:
     """What MLflow knows of a retriever, which must be the MLflow that its runs were registered in.
 
+    It is if it knows the newest version, by its number and its MLflow run: another has runs of its own, and one that
+    was set back to an older backup lacks the newest.
+
     Raises:
-        RegistryError: It is another one, or cannot be reached.
+        RegistryError: It is another one, was set back, or cannot be reached.
     """
-    uri = tracking_uri()
-    known = referred(retriever.name, uri)
-    claimed = {str(metrics["version"]) for folder in intervals(retriever) if (metrics := _registered(folder))}
-    if claimed and not claimed & known.versions:
+    known = referred(retriever.name, tracking_uri())
+    claimed = [version for folder in intervals(retriever) if (version := _registered(folder)) is not None]
+    newest = max((number for number, _ in claimed), default=0)
+    if claimed and known.versions.get(str(newest)) not in {run for number, run in claimed if number == newest}:
         raise RegistryError(
-            f"MLflow knows no version of {retriever.name} that its runs were registered as: nothing is removed.",
-            cause="MLFLOW_TRACKING_URI names another MLflow, or its versions were deleted",
-            remedy="set MLFLOW_TRACKING_URI as refreshes have it; to give everything up, delete the runs' folder",
+            f"MLflow does not know version {newest} of the training set of {retriever.name}, as which a run was "
+            "registered: nothing is removed.",
+            cause="MLFLOW_TRACKING_URI names another MLflow, it was set back to a backup, or the version was deleted",
+            remedy="set MLFLOW_TRACKING_URI as refreshes have it; if the version was deleted, run the step register "
+            "of that interval again; to give everything up, delete the runs' folder",
         )
     return known
 
 
-def _registered(interval: Place) -> dict[str, Any]:
+def _registered(interval: Place) -> tuple[int, str] | None:
+    """Version and MLflow run as which an interval was registered."""
     manifest = manifests.read(interval / flow.step("register").name / _MANIFEST)
-    return manifest["metrics"] if manifest is not None else {}
+    if manifest is None:
+        return None
+    return int(manifest["metrics"]["version"]), str(manifest["metrics"]["run_id"])
 
 
 def _rubbish(interval: Place, known: Referred, before: str) -> Iterator[Rubbish]:

@@ -27,7 +27,10 @@ _LAST_LINE = re.compile(
     r"^\s*(?:OSError: (?:\[Errno (?P<number>\d+)\])?|(?:Timeout|Connection\w*|synalign\.errors\.Storage)Error:).*$",
     re.MULTILINE,
 )
-_LACKING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE}
+# The last two: what a mounted folder says that cannot lock.
+_LACKING = {
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOLCK, errno.EOPNOTSUPP,
+}  # fmt: skip
 
 LONGEST_PAUSE = 60.0
 """Seconds between two looks of `--wait`, at most; the first pause is two."""
@@ -132,7 +135,7 @@ def perform(
             log.info("%s: reused, nothing it depends on has changed", step)
             return _summary(attempt.finished, reused=True)
         log.info("%s: started", step)
-        attempt.begin()
+        attempt.begin(hold)
         try:
             waiting = work(attempt)
             if waiting is not None:
@@ -141,10 +144,18 @@ def perform(
                 return {"step": step, "waiting": waiting._asdict()}
             manifest = attempt.commit(hold)
         except BaseException:
-            attempt.abandon()
+            _abandon(attempt)
             raise
     log.info("%s: done in %.1f s", step, manifest["seconds"])
     return _summary(manifest, reused=manifest["attempt"] != attempt.folder.name)
+
+
+def _abandon(attempt: Attempt) -> None:
+    """Clear what a step wrote that failed; how it failed is what people are to be told, whatever comes of this."""
+    try:
+        attempt.abandon()
+    except OSError as error:
+        log.info("%s is not removed, which the next attempt does: %s", attempt.folder, error)
 
 
 @contextmanager
@@ -162,7 +173,7 @@ def _storage_may_fail() -> Iterator[None]:
             raise
         raise StorageError(
             f"storage failed: {lack}.",
-            cause="the disk is full, or object storage cannot be reached",
+            cause="the disk is full, a mounted folder cannot lock files, or object storage cannot be reached",
             remedy="mend that and run the step again; finished steps and answers so far are kept",
         ) from error
 

@@ -187,3 +187,35 @@ def test_the_command_lists_and_removes_only_when_told(run: Run) -> None:
 def test_a_retriever_that_is_not_there_is_named() -> None:
     with pytest.raises(RunError, match="'shoe' has no run in"):
         collect("shoe", older_than=NOW, remove=False)
+
+
+def test_another_mlflow_with_versions_of_the_same_numbers_is_told_from_the_right_one(
+    run: Run, monkeypatch: pytest.MonkeyPatch, empty_database: bytes, tmp_path: Path
+) -> None:
+    again(run, "screen")
+    before = listing(run)
+    (tmp_path / "other.db").write_bytes(empty_database)
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    client = MlflowClient(tracking_uri=other, registry_uri=other)
+    client.create_registered_model("shop-training-set")
+    trial = client.create_run(client.create_experiment("refresh/shop", (tmp_path / "trial").as_uri()))
+    for _ in range(2):
+        client.create_model_version("shop-training-set", "x", trial.info.run_id)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
+    with pytest.raises(RegistryError, match="does not know version 1"):
+        collect("shop", older_than=NOW - timedelta(seconds=5), remove=True)
+    assert listing(run) == before
+
+
+def test_an_mlflow_that_lacks_the_newest_version_is_not_trusted_until_it_is_registered_again(
+    run: Run, uri: str
+) -> None:
+    """As after its database was set back to a backup."""
+    again(run, "screen")
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.delete_model_version("shop-training-set", "1")
+    with pytest.raises(RegistryError, match="does not know version 1"):
+        collect("shop", older_than=NOW - timedelta(seconds=5), remove=True)
+    perform(run, "register", register, always=True)
+    found = collect("shop", older_than=NOW - timedelta(seconds=5), remove=True)
+    assert {each.folder.parent.name for each in found.rubbish} == {"screen", "register"}

@@ -13,9 +13,10 @@ from pyspark.errors import PythonException
 
 from synalign import flow
 from synalign.config import Configuration
-from synalign.errors import StorageError
+from synalign.errors import InputError, StorageError
 from synalign.job import perform
 from synalign.run import Attempt, Run
+from synalign.storage import Place
 from tests.conftest import INTERVAL
 
 JOBS = Path(__file__).parent.parent / "jobs"
@@ -101,3 +102,29 @@ def test_what_storage_cannot_do_is_told_from_a_fault_in_the_code(
         perform(run, "ingest", work)
     assert told is not StorageError or ("What to do" in str(caught.value) and "SQLSTATE" not in str(caught.value))
     assert run.manifest("ingest") is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_folder_that_cannot_be_locked_is_not_said_to_be_at_work(
+    configuration: Callable[..., Configuration], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def flock(file: object, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(StorageError, match=os.strerror(number)):
+        perform(Run(configuration(), INTERVAL), "ingest", lambda attempt: None)
+
+
+def test_how_a_step_failed_is_told_also_when_what_it_wrote_cannot_be_removed(
+    configuration: Callable[..., Configuration], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(attempt: Attempt) -> None:
+        monkeypatch.setattr(Place, "remove", refused)
+        raise InputError("column 'query' is missing.")
+
+    def refused(place: Place) -> None:
+        raise PermissionError("AccessDenied")
+
+    with pytest.raises(InputError, match="column 'query' is missing"):
+        perform(Run(configuration(), INTERVAL), "ingest", work)

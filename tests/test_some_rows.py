@@ -1,5 +1,6 @@
 """Some rows of a table in several files against the same rows of the whole table."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -92,3 +93,39 @@ def test_parts_together_are_all_vectors_in_stored_order(run: Run, rows: int, wit
 
 def test_of_no_vectors_there_is_no_part(run: Run) -> None:
     assert list(some_rows.vectors_in_parts(run, "document_embeddings", 10)) == []
+
+
+def test_a_reader_that_takes_its_time_holds_a_part_and_not_the_table(
+    configuration: Callable[..., Configuration],
+) -> None:
+    made = Run(configuration(), Interval.parse("2026-02-28", "2026-03-01"))
+    contents = {"query_embeddings": _many_vectors()}
+    for step in flow.STEPS[:2]:
+        attempt = Attempt(made, step)
+        attempt.begin()
+        for table in step.writes:
+            attempt.write(table, schema(table).empty_table())
+        for table in contents.keys() & set(step.writes):
+            for number, content in enumerate(contents[table]):
+                with (attempt.output(table) / f"part-{number:05d}.parquet").open_output() as stream:
+                    pq.write_table(content, stream, row_group_size=1000)
+        attempt.commit()
+    whole = sum(content.nbytes for content in contents["query_embeddings"])
+    before, most = pa.total_allocated_bytes(), 0
+    for part in some_rows.vectors_in_parts(made, "query_embeddings", 1000):
+        time.sleep(0.05)
+        most = max(most, pa.total_allocated_bytes() - before)
+        assert len(part) == 1000
+    assert most < whole / 4
+
+
+def _many_vectors() -> list[pa.Table]:
+    """Ten files of four row groups: 62 MB."""
+    vectors = np.random.default_rng(0).normal(size=(4000, 384)).astype(np.float32)
+    column = pa.FixedSizeListArray.from_arrays(vectors.ravel(), 384).cast(pa.list_(pa.float32()))
+    return [
+        pa.table({"id": [f"q{file}-{row:04d}" for row in range(4000)], "embedding": column}).cast(
+            schema("query_embeddings")
+        )
+        for file in range(10)
+    ]

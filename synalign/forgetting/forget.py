@@ -106,9 +106,9 @@ def forget(query: str, retriever: str = tombstones.ALL, *, exact: bool = False, 
 
 def _from(run: Run, trace: Trace, known: rows.Known, places: set[Place], *, dry: bool) -> runs.Changes:
     if dry:
-        return runs.forget(run, trace, known, places, dry=True)
-    with run.lock():
-        changes = runs.forget(run, trace, known, places, dry=False)
+        return runs.forget(run, trace, known, places, None)
+    with run.lock() as hold:
+        changes = runs.forget(run, trace, known, places, hold)
     log.info("forget: %s is done", run.folder)
     return changes
 

@@ -25,6 +25,7 @@ from synalign.forgetting.trace import Trace
 from synalign.run import Run
 from synalign.run.attempt import attempts
 from synalign.storage import Place
+from synalign.storage.lock import Hold
 
 FORGOTTEN = "forgotten"
 """Key of a manifest: what was taken out of the step's tables after they were made."""
@@ -61,18 +62,19 @@ def learn(run: Run, trace: Trace, known: rows.Known) -> None:
                 rows.learn(table, _files(folder, manifest, table), trace, known)
 
 
-def forget(run: Run, trace: Trace, known: rows.Known, registered: Set[Place], *, dry: bool) -> Changes:
-    """Take the query out of a run's folder. The caller holds the run's lock.
+def forget(run: Run, trace: Trace, known: rows.Known, registered: Set[Place], hold: Hold | None) -> Changes:
+    """Take the query out of a run's folder.
 
     Args:
         run: The run.
         trace: What is forgotten.
         known: What `learn` found in all runs.
         registered: Where registered versions say that their training set lies.
-        dry: Only count.
+        hold: The lock on the run; None: only count.
 
     Raises:
         RunError: A manifest is damaged.
+        TakenError: The lock is another's by now.
         OSError: Storage refuses.
     """
     found: Counter[str] = Counter()
@@ -80,23 +82,24 @@ def forget(run: Run, trace: Trace, known: rows.Known, registered: Set[Place], *,
     affected = _has_any(run, trace, known)
     earlier = {folder for step in flow.STEPS for counts, _, folder in _attempts(run, step) if not counts}
     reports = affected and (run.folder / "report" / manifests.NAME).exists()
-    if reports and not dry:
+    if reports and hold is not None:
         # First: made of all the tables, it is found only as long as they have something.
+        hold.check()
         _drop(run.folder / "report")
     for step in reversed(flow.STEPS):
-        manifest = run.manifest(step.name)
+        tag, manifest = _counting(run, step)
         if manifest is None or (step.name == "report" and reports):
             continue
         hits = _hits(manifests.folder(run.folder / step.name, manifest), manifest, trace, known)
         metrics = trace.without(manifest["metrics"])
         examples += metrics != manifest["metrics"]
         found.update({table: sum(files.values()) for table, files in hits.items()})
-        if (hits or metrics != manifest["metrics"]) and not dry:
-            _write(run, step, {**manifest, "metrics": metrics}, hits, trace, known)
-    if not dry:
+        if (hits or metrics != manifest["metrics"]) and hold is not None:
+            _write(run, step, {**manifest, "metrics": metrics}, tag, hits, trace, known)
+    if hold is not None:
         # Also when nothing was found: an earlier try may have been killed just before this.
         _relink(run)
-    removed, kept = _clear(run, trace, known, registered, affected=affected, dry=dry)
+    removed, kept = _clear(run, trace, known, registered, hold, affected=affected)
     # What was written anew just now is told by its rows.
     return Changes(found, examples, reports, len(removed & earlier), kept)
 
@@ -143,6 +146,7 @@ def _write(
     run: Run,
     step: flow.Step,
     manifest: dict[str, Any],
+    tag: str,
     hits: dict[str, dict[Place, int]],
     trace: Trace,
     known: rows.Known,
@@ -168,27 +172,33 @@ def _write(
     _count(
         place,
         {**manifest, "attempt": new.name, "tables": tables, FORGOTTEN: [*manifest.get(FORGOTTEN, []), note]},
+        tag,
     )
 
 
-def _count(place: Place, manifest: dict[str, Any]) -> None:
-    """Let an attempt count with this manifest."""
-    tag = (place / manifests.NAME).tag()
+def _counting(run: Run, step: flow.Step) -> tuple[str, dict[str, Any] | None]:
+    """The manifest that counts, and the tag under which it may be replaced: one from before it, or its own."""
+    tag = (run.folder / step.name / manifests.NAME).tag()
+    return tag or "", run.manifest(step.name)
+
+
+def _count(place: Place, manifest: dict[str, Any], tag: str) -> None:
+    """Let an attempt count with this manifest, if none else does since the tag was read."""
     content = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False).encode()
     if "attempt" in manifest:
         (manifests.folder(place, manifest) / manifests.NAME).write_bytes(content)
-    (place / manifests.NAME).replace(content, tag or "")
+    (place / manifests.NAME).replace(content, tag)
 
 
 def _relink(run: Run) -> None:
     """Let steps that were made from a table before rows went out of it say that they are made from what it is now."""
     for step in flow.STEPS:
-        manifest = run.manifest(step.name)
+        tag, manifest = _counting(run, step)
         if manifest is None:
             continue
         inputs = {table: _now(run, table, digest) for table, digest in manifest["inputs"].items()}
         if inputs != manifest["inputs"]:
-            _count(run.folder / step.name, {**manifest, "inputs": inputs})
+            _count(run.folder / step.name, {**manifest, "inputs": inputs}, tag)
 
 
 def _now(run: Run, table: str, digest: str) -> str:
@@ -199,33 +209,39 @@ def _now(run: Run, table: str, digest: str) -> str:
 
 
 def _clear(
-    run: Run, trace: Trace, known: rows.Known, registered: Set[Place], *, affected: bool, dry: bool
+    run: Run, trace: Trace, known: rows.Known, registered: Set[Place], hold: Hold | None, *, affected: bool
 ) -> tuple[set[Place], tuple[Place, ...]]:
     """Remove attempts that do not count and have the query; also what was never finished, which may have it."""
     removed, kept = set[Place](), list[Place]()
-    if not dry:
-        run.folder.clear_drafts()
     for step in reversed(flow.STEPS):
-        place = run.folder / step.name
-        whole = {folder for _, _, folder in _attempts(run, step)}
-        for counts, manifest, folder in list(_attempts(run, step)):
+        whole = set[Place]()
+        for counts, manifest, folder in _attempts(run, step):
+            whole.add(folder)
             has = (step.name == "report" and affected) or _has(folder, manifest, trace, known)
             if counts or not has:
                 continue
             # By its name, which no other has: a home that was moved has its versions with it.
             if any(folder.name in manifests.ATTEMPT.findall(str(one)) for one in registered):
                 kept.append(folder)
-                continue
-            removed.add(folder)
-            if not dry:
-                folder.remove()
-        if not dry:
-            for folder in attempts(place):
-                if folder not in whole and not (folder / manifests.NAME).exists():
-                    folder.remove()
-            place.clear_drafts()
+            else:
+                removed.add(folder)
+        if hold is not None:
+            _remove(run.folder / step.name, removed, whole, hold)
             kept += _clear_old_layout(run, step, registered)
+    if hold is not None:
+        run.folder.clear_drafts()
     return removed, tuple(kept)
+
+
+def _remove(step: Place, removed: Set[Place], whole: Set[Place], hold: Hold) -> None:
+    """Remove a step's attempts that have the query, and what was never finished."""
+    unfinished = [folder for folder in attempts(step) if folder not in whole]
+    unfinished = [folder for folder in unfinished if not (folder / manifests.NAME).exists()]
+    # Still held after the look: none of it is of one that took the lock over meanwhile.
+    hold.check()
+    for folder in [*(one for one in removed if one.parent == step), *unfinished]:
+        folder.remove()
+    step.clear_drafts()
 
 
 def _has(folder: Place, manifest: dict[str, Any], trace: Trace, known: rows.Known) -> bool:

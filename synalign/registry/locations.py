@@ -18,11 +18,11 @@ class Referred(NamedTuple):
     """What MLflow knows of a retriever.
 
     Attributes:
-        versions: Every version of its training set, complete or not.
+        versions: Every version of its training set, complete or not, and the id of its MLflow run.
         attempts: Names of the attempts that a version, or the MLflow run of one, names as the place of a table.
     """
 
-    versions: frozenset[str]
+    versions: dict[str, str]
     attempts: frozenset[str]
 
 
@@ -38,7 +38,7 @@ def referred(retriever: str, uri: str) -> Referred:
         versions = _versions(client, retriever + SUFFIX)
         places = [place for version in versions for place in _places(client, version)]
     attempts = frozenset(match[0] for place in places for match in ATTEMPT.finditer(place))
-    return Referred(frozenset(str(version.version) for version in versions), attempts)
+    return Referred({str(version.version): version.run_id or "" for version in versions}, attempts)
 
 
 def _versions(client: MlflowClient, model: str) -> list[ModelVersion]:

@@ -64,11 +64,21 @@ class Attempt:
         manifest = self.run.manifest(self.step.name)
         return manifest if manifest is not None and self._stands_for_this(manifest) else None
 
-    def begin(self) -> None:
-        """Clear what killed attempts left, keep the configuration and make the folder to write in."""
-        for folder in attempts(self._counts.parent):
-            if not (folder / manifests.NAME).is_file():
-                folder.remove()
+    def begin(self, hold: Hold | None = None) -> None:
+        """Clear what killed attempts left, keep the configuration and make the folder to write in.
+
+        Args:
+            hold: The lock on the interval.
+
+        Raises:
+            TakenError: The lock is another's by now.
+        """
+        left = [folder for folder in attempts(self._counts.parent) if not (folder / manifests.NAME).is_file()]
+        if hold is not None:
+            # Still held after the look: none of it is of one that took the lock over meanwhile.
+            hold.check()
+        for folder in left:
+            folder.remove()
         for place in (self.run.folder, self._counts.parent):
             place.clear_drafts()
         self.run.keep_configuration()

@@ -75,11 +75,11 @@ class Files:
         os.makedirs(path, exist_ok=True)
 
     def remove(self, path: str) -> None:
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, onerror=_unless_gone)
+            return
         with suppress(FileNotFoundError):
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
+            os.unlink(path)
 
     def tag(self, path: str) -> str | None:
         try:
@@ -116,6 +116,12 @@ class Files:
                 ]
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+
+def _unless_gone(call: object, path: str, failed: tuple[type[BaseException], BaseException, object]) -> None:
+    """Go on where somebody else removed an entry first, such as a writer its own draft; raise anything else."""
+    if not isinstance(failed[1], FileNotFoundError):
+        raise failed[1]
 
 
 @contextmanager

@@ -65,7 +65,7 @@ class Lease:
         self._renewing.join()
         try:
             with self._changing:
-                self._place.replace(self._content(free=True), self._tag)
+                self._put(free=True)
         except OSError as failure:
             # Others wait a minute then, and take it.
             log.info("lease: %s is not given back: %s", self._place, failure)
@@ -134,11 +134,35 @@ class Lease:
             if self._lost:
                 raise StaleError(f"{self._place} was taken by another process")
             self._beat += 1
-            try:
-                self._tag = self._place.replace(self._content(), self._tag)
-            except StaleError:
+            self._put()
+
+    def _put(self, *, free: bool = False) -> None:
+        """Change the object, also where an earlier change was made whose answer never came: its tag is not known.
+
+        Raises:
+            StaleError: It is another's.
+            OSError: Storage does not say.
+        """
+        content = self._content(free=free)
+        try:
+            self._tag = self._place.replace(content, self._tag)
+            return
+        except StaleError:
+            # In this order: a tag of before the content can only make the change fail.
+            tag = self._place.tag() or ""
+            if not self._mine():
                 self._lost = True
                 raise
+        try:
+            self._tag = self._place.replace(content, tag)
+        except StaleError as error:
+            raise OSError(f"{self._place} changed while it was looked at: {error}") from error
+
+    def _mine(self) -> bool:
+        try:
+            return bool(json.loads(self._place.read_bytes())["holder"] == self._id)
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return False
 
     def _content(self, *, free: bool = False) -> bytes:
         return json.dumps({"who": self._who, "holder": self._id, "beat": self._beat, "free": free}).encode()

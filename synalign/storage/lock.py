@@ -50,7 +50,7 @@ def held(place: Place) -> Iterator[Hold]:
     with open(place, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             file.seek(0)
             raise TakenError(file.read().strip() or "unknown") from error
         file.truncate(0)

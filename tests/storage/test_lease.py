@@ -136,3 +136,37 @@ def test_a_lock_that_cannot_be_read_is_taken_when_its_time_is_over(bucket: Place
     (bucket / ".lock").write_bytes(b"{")
     with Lease(bucket / ".lock", "this one") as mine:
         mine.check()
+
+
+@pytest.mark.parametrize("ends", ["check", "exit"])
+def test_a_change_whose_answer_never_came_is_no_loss(bucket: Place, monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    monkeypatch.setattr(lease, "RENEWED_AFTER", 3600.0)
+    real = Place.replace
+
+    def unanswered(place: Place, content: bytes, tag: str) -> str:
+        real(place, content, tag)
+        raise OSError("no answer")
+
+    with Lease(bucket / ".lock", "this one") as mine:
+        with monkeypatch.context() as away:
+            away.setattr(Place, "replace", unanswered)
+            with pytest.raises(TakenError, match="no answer"):
+                mine.check()
+            assert not mine.lost()
+        if ends == "check":
+            mine.check()
+            mine.check()
+    assert json.loads((bucket / ".lock").read_bytes())["free"] is True
+
+
+def test_a_change_without_an_answer_that_another_followed_is_a_loss(
+    bucket: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "RENEWED_AFTER", 3600.0)
+    with Lease(bucket / ".lock", "this one") as mine:
+        (bucket / ".lock").write_bytes(b'{"who": "the other", "holder": "another", "beat": 3, "free": false}')
+        with pytest.raises(TakenError):
+            mine.check()
+        assert mine.lost()
+    # Nor is it given back in the other's name.
+    assert json.loads((bucket / ".lock").read_bytes())["holder"] == "another"

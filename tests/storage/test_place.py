@@ -232,3 +232,32 @@ def test_what_storage_says_of_a_key_is_not_passed_on(bucket: Place, monkeypatch:
     with pytest.raises(OSError, match=r"NoSuchBucket|does not exist") as caught:
         Place("s3://nobody-made-this/x").write_bytes(b"")
     assert not any(key in f"{caught.value}{caught.value.__cause__!r}" for key in KEYS.values())
+
+
+def test_a_folder_goes_whole_although_somebody_else_removes_one_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that ends removes its draft at the moment in which its folder is removed."""
+    folder, real, gone = Place(tmp_path / "attempt"), os.unlink, list[str]()
+    for number in range(9):
+        (folder / "table" / f"part-{number}").write_bytes(b"rows")
+
+    def unlink(name: str, *, dir_fd: int | None = None) -> None:
+        real(name, dir_fd=dir_fd)
+        if not gone:
+            gone.append(name)
+            raise FileNotFoundError(name)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    folder.remove()
+    assert gone and not folder.exists()
+
+
+def test_a_folder_that_may_not_be_removed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(name: str, *, dir_fd: int | None = None) -> None:
+        raise PermissionError(name)
+
+    (Place(tmp_path) / "attempt" / "part").write_bytes(b"rows")
+    monkeypatch.setattr(os, "unlink", refused)
+    with pytest.raises(PermissionError):
+        (Place(tmp_path) / "attempt").remove()

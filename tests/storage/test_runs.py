@@ -281,3 +281,33 @@ def test_earlier_intervals_are_found(store: Place, configuration: Make) -> None:
     assert [table.interval for table in found] == [day.name for day in days[:2]]
     assert pa.table({"query": ["how"]}).equals(Run(configuration(), days[0]).read("queries", ["query"]).cast(
         pa.schema([("query", pa.string())])))  # fmt: skip
+
+
+def test_one_that_lost_the_lease_before_it_began_leaves_the_next_ones_files_alone(run: Run) -> None:
+    """Stopped for a minute after it had the lease; the next one is in the middle of its step."""
+
+    class Lost:
+        def check(self) -> None:
+            raise TakenError("number two")
+
+    late: Hold = Lost()
+    next_one = Attempt(run, flow.step("ingest"))
+    next_one.begin()
+    ingest(next_one)
+    with pytest.raises(TakenError):
+        Attempt(run, flow.step("ingest")).begin(late)
+    assert next_one.commit()["tables"]["documents"]["rows"] == 2
+
+
+def test_what_appears_after_the_look_for_leftovers_is_nobodys_leftover(run: Run) -> None:
+    begun: list[Attempt] = []
+
+    class Stopped:
+        def check(self) -> None:
+            begun.append(Attempt(run, flow.step("ingest")))
+            begun[0].begin()
+            ingest(begun[0])
+
+    hold: Hold = Stopped()
+    Attempt(run, flow.step("ingest")).begin(hold)
+    assert begun[0].commit()["tables"]["documents"]["rows"] == 2
