@@ -204,4 +204,19 @@ def _move_alias(client: MlflowClient, release: Release, version: ModelVersion) -
         return False
     if serving is None or str(serving.version) != str(version.version):
         client.set_registered_model_alias(release.model, ALIAS, version.version)
-    return True
+    # Looking and setting are two requests, and minutes where MLflow is away: another interval may have come between.
+    overtaken = _finished_since(client, release, version)
+    if overtaken:
+        client.set_registered_model_alias(release.model, ALIAS, overtaken[-1].version)
+    return not overtaken
+
+
+def _finished_since(client: MlflowClient, release: Release, version: ModelVersion) -> list[ModelVersion]:
+    """Versions of later intervals that may serve and were completed since this one was made, in their order.
+
+    Older ones are left alone: somebody who let an earlier version serve again had a reason.
+    """
+    found = client.search_model_versions(f"name = '{release.model}' and tags.`{_STATUS}` = '{_READY}'")
+    since = [one for one in found if one.last_updated_timestamp >= version.creation_timestamp]
+    later = [one for one in since if one.tags["checks"] == "passed" and one.tags["interval"] > release.interval]
+    return sorted(later, key=lambda one: (one.tags["interval"], int(one.version)))

@@ -18,11 +18,20 @@ class Airflow:
 
     def __init__(self, run: str, **tasks: str | None) -> None:
         self.run, self.tasks, self.asked = run, tasks, 0
+        self.running, self.waiting = 1, 0
 
     def get_dagrun_state(self, dag_id: str, run_id: str) -> str:
         assert (dag_id, run_id) == ("refresh__shop", RUN)
         self.asked += 1
         return self.run
+
+    def get_dr_count(self, dag_id: str, states: list[str]) -> int:
+        assert (dag_id, states) == ("refresh__shop", ["running"])
+        return self.running
+
+    def get_ti_count(self, dag_id: str, task_ids: list[str], states: list[str]) -> int:
+        assert (dag_id, task_ids, states) == ("refresh__shop", ["turn"], ["deferred"])
+        return self.waiting
 
     def get_task_states(self, dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, Any]:
         assert task_ids == ["turn", "sample"]
@@ -77,7 +86,7 @@ def test_it_waits_in_the_triggerer_and_not_in_a_worker(monkeypatch: pytest.Monke
         operator().execute(context(RUN))
     path, kept = deferred.value.trigger.serialize()
     assert path == "synalign.orchestration.turn.TurnTrigger"
-    assert kept == {"dag": "refresh__shop", "run": RUN, "pause": turn.PAUSE}
+    assert kept == {"dag": "refresh__shop", "run": RUN, "pause": turn.PAUSE, "patience": turn.PATIENCE}
 
     async def fire() -> Any:
         trigger = turn.TurnTrigger(**{**kept, "pause": 0.01})
@@ -96,3 +105,53 @@ def test_a_refresh_at_a_terminal_waits_for_no_run_that_was_ended_there_before(mo
     monkeypatch.setenv(WATCHED, "1")
     monkeypatch.setattr(turn, "RuntimeTaskInstance", Airflow("running"))
     operator().execute(context(RUN))
+
+
+@pytest.mark.parametrize(
+    ("state", "running", "waiting", "expected"),
+    [
+        # A backfill backwards: both slots are held by runs that wait for the ones queued before them.
+        ("queued", 2, 2, "stuck"),
+        # A later run waits for the earlier of two that were cleared, which has no slot.
+        ("queued", 1, 1, "stuck"),
+        # The nightly run waits for a long backfill, of which others are at work: its turn will come.
+        ("queued", 3, 1, None),
+        ("running", 1, 1, None),
+    ],
+)
+def test_a_run_that_cannot_start_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch, state: str, running: int, waiting: int, expected: str | None
+) -> None:
+    airflow = Airflow(state)
+    airflow.running, airflow.waiting = running, waiting
+    monkeypatch.setattr(turn, "RuntimeTaskInstance", airflow)
+
+    async def fire() -> Any:
+        trigger = turn.TurnTrigger("refresh__shop", RUN, pause=0.01, patience=0.2)
+        try:
+            return (await asyncio.wait_for(anext(trigger.run()), 2)).payload
+        except TimeoutError:
+            return {}
+
+    assert asyncio.run(fire()) == ({expected: RUN} if expected else {})
+
+
+def test_one_that_starts_in_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    airflow = Airflow("queued")
+    airflow.running = airflow.waiting = 1
+    monkeypatch.setattr(turn, "RuntimeTaskInstance", airflow)
+
+    async def fire() -> Any:
+        waiting = asyncio.ensure_future(anext(turn.TurnTrigger("refresh__shop", RUN, 0.01, 3600.0).run()))
+        while airflow.asked < 4:
+            await asyncio.sleep(0.01)
+        airflow.run, airflow.running = "running", 2
+        airflow.tasks = {"turn": "success", "sample": "success"}
+        return (await asyncio.wait_for(waiting, 10)).payload
+
+    assert asyncio.run(fire()) == {"settled": RUN}
+
+
+def test_going_on_without_it_is_told_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    operator().resume({}, {"stuck": RUN})
+    assert f"{RUN} is queued and cannot start" in capsys.readouterr().out

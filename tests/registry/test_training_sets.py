@@ -163,6 +163,38 @@ def test_a_late_backfill_of_an_earlier_interval_does_not_move_the_alias_back(rel
     assert (earlier.version, earlier.current) == ("2", False)
 
 
+def test_an_interval_that_is_overtaken_between_looking_and_setting_gives_the_alias_back(
+    release: Release, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when MLflow is away for a minute, and the request of the earlier one is sent again afterwards."""
+    later = release._replace(interval="20260301T000000Z-20260302T000000Z")
+    done: list[registry.Registration] = []
+    whole = MlflowClient.set_registered_model_alias
+
+    def late(self: MlflowClient, *args: Any) -> None:
+        if not done:
+            monkeypatch.setattr(MlflowClient, "set_registered_model_alias", whole)
+            done.append(registry.register(later, uri))
+        whole(self, *args)
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", late)
+    assert not registry.register(release, uri).current
+    assert done[0].current
+    current = client_of(uri).get_model_version_by_alias("shop-training-set", "current")
+    assert str(current.version) == done[0].version
+
+
+def test_a_version_that_somebody_let_serve_again_is_followed_by_the_next_and_not_by_the_one_they_left(
+    release: Release, uri: str
+) -> None:
+    first = registry.register(release, uri)
+    registry.register(release._replace(interval="20260303T000000Z-20260304T000000Z"), uri)
+    client_of(uri).set_registered_model_alias("shop-training-set", "current", first.version)
+    between = registry.register(release._replace(interval="20260301T000000Z-20260302T000000Z"), uri)
+    assert between.current
+    assert str(client_of(uri).get_model_version_by_alias("shop-training-set", "current").version) == between.version
+
+
 def test_a_server_that_is_down_is_named_without_its_password(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
