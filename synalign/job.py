@@ -93,11 +93,10 @@ def conclude(work: Callable[[], dict[str, Any]]) -> None:
     Args:
         work: Gives the summary; an error of ours ends the job with its message and its exit code.
     """
-    handler = logging.StreamHandler(sys.stderr)
     # What a job says is kept where many can read it.
-    handler.addFilter(masking.Filter())
+    masking.mask_logs()
     masking.show_masked_tracebacks()
-    logging.basicConfig(level=logging.WARNING, format=f"{MARK}%(levelname)s %(message)s", handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, format=f"{MARK}%(levelname)s %(message)s")
     log.setLevel(logging.INFO)
     # Airflow and people end jobs with SIGTERM; unwinding lets the attempt clean up. SIGKILL is survived too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

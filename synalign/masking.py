@@ -12,7 +12,9 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 MASK = "***"
 SHORTEST = 8
@@ -60,15 +62,35 @@ def _secrets() -> set[str]:
     return {secret for secret in named | _learnt if len(secret) >= SHORTEST}
 
 
-class Filter(logging.Filter):
-    """Masks what is logged; for a handler, so that it holds for every library's lines too."""
+def mask_logs() -> None:
+    """Have every line that this process logs masked, whoever handles it; for a process of our own.
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Put the line, without secrets, in the place of the record's message."""
-        record.msg, record.args = mask(record.getMessage()), None
+    Not a filter of a handler: some libraries give their loggers handlers of their own.
+    """
+    if not isinstance(logging.getLogRecordFactory(), _Masked):
+        logging.setLogRecordFactory(_Masked(logging.getLogRecordFactory()))
+
+
+class _Masked:
+    """Makes log records whose text and traceback hold no secret."""
+
+    def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
+        self._make = make
+
+    def __call__(self, *given: Any, **named: Any) -> logging.LogRecord:
+        record = self._make(*given, **named)
+        record.msg, record.args = mask(_message(record)), None
         if record.exc_info and not record.exc_text:
             record.exc_text = mask("".join(traceback.format_exception(*record.exc_info)).rstrip())
-        return True
+        return record
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:
+        # A fault in a library's line is not to end the work that it tells of.
+        return f"{record.msg} {record.args}"
 
 
 def show_masked_tracebacks() -> None:

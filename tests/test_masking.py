@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -60,24 +62,35 @@ def test_a_secret_under_another_name_is_masked_once_it_was_read(monkeypatch: pyt
     assert masking.mask(f"x{CANARY}x") == "x***x"
 
 
-def test_log_lines_and_their_tracebacks_are_masked(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    """A logger with a handler of its own, as MLflow's have, in a process whose logs are masked, and what it writes."""
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
-    handler = logging.StreamHandler(sys.stdout)
-    handler.addFilter(masking.Filter())
-    logger = logging.getLogger("test_masking")
+    before, logger, said = logging.getLogRecordFactory(), logging.getLogger("test_masking"), io.StringIO()
+    masking.mask_logs()
+    handler = logging.StreamHandler(said)
     logger.addHandler(handler)
+    yield logger, said
+    logger.removeHandler(handler)
+    logging.setLogRecordFactory(before)
+
+
+def test_log_lines_and_their_tracebacks_are_masked(logs: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, said = logs
     try:
         raise ValueError(CANARY)
     except ValueError:
         logger.exception("key %s of %d", CANARY, 3)
-    finally:
-        logger.removeHandler(handler)
-    said = capsys.readouterr().out
-    assert "key *** of 3" in said
-    assert "ValueError: ***" in said
-    assert CANARY not in said
+    assert "key *** of 3" in said.getvalue()
+    assert "ValueError: ***" in said.getvalue()
+    assert CANARY not in said.getvalue()
+
+
+def test_a_line_that_a_library_got_wrong_ends_no_work(logs: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, said = logs
+    logger.warning("three %s and %d", CANARY)
+    assert "three" in said.getvalue()
+    assert CANARY not in said.getvalue()
 
 
 def test_a_job_that_dies_of_what_nobody_foresaw_shows_no_secret() -> None:

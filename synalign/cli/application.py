@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from synalign import masking
 from synalign.cli import experiment as cli_experiment
 from synalign.cli import forget as cli_forget
 from synalign.cli import gc as cli_gc
@@ -82,19 +83,21 @@ application.add_typer(cli_experiment.experiment, name="experiment", rich_help_pa
 
 def main() -> None:
     """Entry point: errors as text with their exit code, and a traceback only for those who ask for it."""
+    masking.mask_logs()
     try:
         application()
     except SynAlignError as error:
         _fail(error, f"{type(error).__name__}: {error}", error.exit_code)
     except Exception as error:
-        cause = f"{type(error).__name__}: {error}".rstrip(": ")
+        cause = masking.mask(f"{type(error).__name__}: {error}".rstrip(": "))
         _fail(error, f"{cause}\nLikely cause: a fault in SynAlign.\nWhat to do: {_remedy()}", SynAlignError.exit_code)
 
 
 def _fail(error: Exception, text: str, code: int) -> None:
     """Say what went wrong on standard error, on one screen at most."""
     if _Debug.wanted:
-        traceback.print_exception(error)
+        # Its causes are libraries' errors, which quote addresses and keys; and people are asked to report it.
+        sys.stderr.write(masking.mask("".join(traceback.format_exception(error))))
     lines = text.splitlines()
     if len(lines) > LONGEST_ERROR and not _Debug.wanted:
         # What to do stands last.

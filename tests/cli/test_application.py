@@ -112,6 +112,21 @@ def test_a_long_error_fits_on_a_screen_with_what_to_do_at_its_end(
     assert "mistake 150" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [(), ("--debug",)])
+def test_neither_an_error_nor_its_traceback_holds_a_secret(
+    options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Libraries quote the address that they could not reach, login and all."""
+    monkeypatch.setenv("MODEL_API_KEY", "canary-5b1c77")
+    error = errors.RegistryError("MLflow refused.")
+    error.__cause__ = OSError("http://team:hunter2@mlflow:5000 is away, said canary-5b1c77")
+    for kind in (error, error.__cause__):
+        failing(kind, monkeypatch, *options)
+        said = capsys.readouterr().err
+        assert "hunter2" not in said and "canary" not in said
+        assert "mlflow:5000" in said or kind is error
+
+
 def failing(error: Exception, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
     """The exit code of `synalign check x` where checking raises an error."""
 
