@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+EXAMPLE_CHARACTERS = 200
+"""What a manifest quotes of a query is cut to so many."""
+
 # Characters that are drawn as nothing. Soft hyphen, grapheme joiner, fillers, zero-width space and marks, directional
 # marks, overrides and isolates, invisible operators, byte order mark, musical and shorthand controls, and tags, in
 # which text can be hidden from people and not from a model. Not among them: format characters that are drawn, such as

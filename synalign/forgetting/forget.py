@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from synalign.config import Configuration
-from synalign.errors import ArgumentError, RegistryError, RunError
+from synalign.errors import ArgumentError, BusyError, RegistryError, RunError
 from synalign.forgetting import journals, rows, runs, tombstones, vectors
-from synalign.forgetting.trace import Trace
+from synalign.forgetting.trace import Trace, redacted
+from synalign.generation.batch_record import RECORD, Record
 from synalign.registry.connection import tracking_uri
-from synalign.registry.holdings import Holding, holdings
+from synalign.registry.holdings import Holding, Looked, holdings
 from synalign.run import Interval, Run, intervals, root
 from synalign.storage import Place
 
@@ -72,18 +72,20 @@ def forget(query: str, retriever: str = tombstones.ALL, *, exact: bool = False, 
     Raises:
         ArgumentError: Nothing is left of the query when it is normalised, or the retriever's name is none.
         RegistryError: MLflow cannot be reached: which sets must stay could not be told.
-        BusyError: A step of one of the runs is at work.
+        BusyError: A step of one of the runs is at work, or waits for batches at a provider.
         RunError: A run's folder is damaged.
         StorageError: Storage refuses.
     """
     if not _RETRIEVER.fullmatch(retriever):
         raise ArgumentError("retriever", retriever, "must be a retriever's name, or `all`")
-    trace = Trace(query, exact=exact)
+    found = [_open(folder) for folder in _folders(retriever)]
+    trace = Trace(query, exact=exact, shown=_shown(query, found))
     held = _versions(retriever, trace)
     listed = tombstones.is_there(retriever, trace)
     if not dry:
+        for run in found:
+            _require_no_batches(run)
         tombstones.add(retriever, trace)
-    found = [_open(folder) for folder in _folders(retriever)]
     known = rows.nothing_known(trace)
     for run in found:
         runs.learn(run, trace, known)
@@ -132,6 +134,32 @@ def _open(folder: Place) -> Run:
     return run
 
 
+def _shown(query: str, found: list[Run]) -> set[str]:
+    """How prompts of these runs showed the query."""
+    settings = [run.configuration.generation for run in found]
+    return {redacted(query, each.redact, each.phone_regions) for each in settings}
+
+
+def _require_no_batches(run: Run) -> None:
+    """A run that waits for a provider's batch holds no lock, and is handed answers later.
+
+    Raises:
+        BusyError: It does.
+    """
+    place = run.folder / RECORD
+    if not place.exists():
+        return
+    record = Record(place)
+    waiting = record.open()
+    record.close()
+    if waiting:
+        raise BusyError(
+            f"{run.folder} waits for {len(waiting)} batches at the provider, whose answers may quote the query.",
+            remedy="nothing was forgotten: let the refresh of that interval end first; if it was given up, remove "
+            f"{place}, and what it waited for is not fetched any more",
+        )
+
+
 def _journals(found: list[Run]) -> list[str]:
     """Each journal once: a retriever's runs can share one."""
     return list(dict.fromkeys(run.journal for run in found))
@@ -142,9 +170,11 @@ def _versions(retriever: str, trace: Trace) -> list[Holding]:
         known = rows.nothing_known(trace)
         return any(rows.count("training_set", file, trace, known) for file in files)
 
-    in_text: Callable[[str], bool] = trace.in_json
+    # A report is one text, in which a query never stands alone.
+    in_report = Trace(trace.query).in_ if trace.exact else trace.in_
     try:
-        return holdings(None if retriever == tombstones.ALL else retriever, tracking_uri(), in_set, in_text)
+        wanted = None if retriever == tombstones.ALL else retriever
+        return holdings(wanted, tracking_uri(), Looked(in_set, trace.in_json, in_report))
     except RegistryError as error:
         raise RegistryError(
             f"nothing was forgotten: {error.message}",

@@ -79,7 +79,7 @@ def forget(run: Run, trace: Trace, known: rows.Known, registered: Set[Place], ho
     """
     found: Counter[str] = Counter()
     examples = 0
-    affected = _has_any(run, trace, known)
+    affected, ever = _has_any(run, trace, known)
     earlier = {folder for step in flow.STEPS for counts, _, folder in _attempts(run, step) if not counts}
     reports = affected and (run.folder / "report" / manifests.NAME).exists()
     if reports and hold is not None:
@@ -99,7 +99,7 @@ def forget(run: Run, trace: Trace, known: rows.Known, registered: Set[Place], ho
     if hold is not None:
         # Also when nothing was found: an earlier try may have been killed just before this.
         _relink(run)
-    removed, kept = _clear(run, trace, known, registered, hold, affected=affected)
+    removed, kept = _clear(run, trace, known, registered, hold, reported=ever)
     # What was written anew just now is told by its rows.
     return Changes(found, examples, reports, len(removed & earlier), kept)
 
@@ -130,16 +130,16 @@ def _hits(folder: Place, manifest: dict[str, Any], trace: Trace, known: rows.Kno
     return hits
 
 
-def _has_any(run: Run, trace: Trace, known: rows.Known) -> bool:
-    """Whether a step that counts has the query."""
+def _has_any(run: Run, trace: Trace, known: rows.Known) -> tuple[bool, bool]:
+    """Whether an attempt that counts has the query, and whether any whole one has."""
+    ever = False
     for step in flow.STEPS:
-        manifest = run.manifest(step.name)
-        if manifest is not None and (
-            trace.without(manifest["metrics"]) != manifest["metrics"]
-            or _hits(manifests.folder(run.folder / step.name, manifest), manifest, trace, known)
-        ):
-            return True
-    return False
+        for counts, manifest, folder in _attempts(run, step):
+            if _has(folder, manifest, trace, known):
+                ever = True
+                if counts:
+                    return True, True
+    return False, ever
 
 
 def _write(
@@ -209,7 +209,7 @@ def _now(run: Run, table: str, digest: str) -> str:
 
 
 def _clear(
-    run: Run, trace: Trace, known: rows.Known, registered: Set[Place], hold: Hold | None, *, affected: bool
+    run: Run, trace: Trace, known: rows.Known, registered: Set[Place], hold: Hold | None, *, reported: bool
 ) -> tuple[set[Place], tuple[Place, ...]]:
     """Remove attempts that do not count and have the query; also what was never finished, which may have it."""
     removed, kept = set[Place](), list[Place]()
@@ -217,7 +217,8 @@ def _clear(
         whole = set[Place]()
         for counts, manifest, folder in _attempts(run, step):
             whole.add(folder)
-            has = (step.name == "report" and affected) or _has(folder, manifest, trace, known)
+            # A report shows tables of attempts that may be gone by now: which it was made of is not asked.
+            has = (step.name == "report" and reported) or _has(folder, manifest, trace, known)
             if counts or not has:
                 continue
             # By its name, which no other has: a home that was moved has its versions with it.

@@ -5,23 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from synalign.errors import ArgumentError
 from synalign.screening.copied import words_of
 from synalign.tables import content_id
-from synalign.text import normalise
+from synalign.text import EXAMPLE_CHARACTERS, normalise
+
+if TYPE_CHECKING:
+    from synalign.config import PersonalData
 
 GONE = "[FORGOTTEN]"
 """Stands where a text was that has to stay in some form, such as an example in a manifest."""
 
 _PART = "\x1f"
+_TELLING = 20
+"""Characters of a query's beginning by which it is known where a text was cut within it."""
 
 
 def folded(text: str) -> str:
     """A text as traces compare it: as ingest normalises it, in lower case."""
-    return normalise(text).casefold()
+    # Greek letters with several marks are one only when taken apart before they are folded, and put together again.
+    return normalise(unicodedata.normalize("NFD", normalise(text)).casefold())
 
 
 class Trace:
@@ -30,6 +37,7 @@ class Trace:
     Args:
         query: What the user typed.
         exact: Whether only texts count that are the query, and not those that have it within them.
+        shown: How prompts showed it, personal data replaced: what the model wrote can have it so.
 
     Attributes:
         query: As ingest normalises it.
@@ -39,18 +47,17 @@ class Trace:
         ArgumentError: Nothing is left of it when it is normalised.
     """
 
-    def __init__(self, query: str, *, exact: bool = False) -> None:
+    def __init__(self, query: str, *, exact: bool = False, shown: Iterable[str] = ()) -> None:
         self.query = normalise(query)
         self.exact = exact
         self._folded = folded(query)
         if not self._folded:
             raise ArgumentError("query", query, "must hold a character that can be seen")
-        self._words = words_of(self.query)
+        self._forms = [_Form(form) for form in dict.fromkeys([self.query, *filter(_tells, shown)])]
         # Of a word no character can be escaped in JSON but by its number.
-        longest = max(self._words, key=len, default="")
+        common = set[str].intersection(*(set(form.words) for form in self._forms))
+        longest = max(sorted(common), key=len, default="")
         self._longest = longest.encode() if longest.isascii() else b""
-        self._whole = re.compile(_edge(self._folded[0], "(?<!{})") + re.escape(self._folded)
-                                 + _edge(self._folded[-1], "(?!{})"))  # fmt: skip
 
     @property
     def query_id(self) -> str:
@@ -70,15 +77,14 @@ class Trace:
 
         `cat` is in `Cats, and a cat`, but not in `cats` or `category`. Scripts without spaces have no such bounds.
         """
-        if self.is_(text):
-            return True
-        if self.exact:
-            return False
-        if self._whole.search(folded(text)):
-            return True
-        if len(self._words) < 2:
-            return False
-        return _joined(self._words) in _joined(words_of(text))
+        cut = len(text) == EXAMPLE_CHARACTERS
+        text_folded = folded(text)
+        return any(
+            text_folded == form.folded
+            or (cut and form.goes_on_after(text_folded, whole=self.exact))
+            or (not self.exact and form.within(text, text_folded))
+            for form in self._forms
+        )
 
     def in_json(self, text: str) -> bool:
         """Whether a string anywhere in JSON has it; what is no JSON counts as one text."""
@@ -101,6 +107,50 @@ class Trace:
         if isinstance(content, dict):
             return {self.without(key): self.without(value) for key, value in content.items()}
         return [self.without(value) for value in content] if isinstance(content, list) else content
+
+
+class _Form:
+    """One way of writing the query.
+
+    Args:
+        text: It, normalised.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.folded = folded(text)
+        self.words = words_of(text)
+        self._whole = re.compile(_edge(self.folded[0], "(?<!{})") + re.escape(self.folded)
+                                 + _edge(self.folded[-1], "(?!{})"))  # fmt: skip
+
+    def within(self, text: str, text_folded: str) -> bool:
+        """Whether a text has it within it as whole words."""
+        if self._whole.search(text_folded):
+            return True
+        return len(self.words) > 1 and _joined(self.words) in _joined(words_of(text))
+
+    def goes_on_after(self, text_folded: str, *, whole: bool) -> bool:
+        """Whether a text that was cut ends in its beginning; or, if it is to be the whole of it, is its beginning."""
+        if whole:
+            return self.folded.startswith(text_folded)
+        longest = min(len(self.folded), len(text_folded))
+        return any(text_folded.endswith(self.folded[:end]) for end in range(longest, _TELLING - 1, -1))
+
+
+def redacted(query: str, kinds: Iterable[PersonalData], regions: Sequence[str]) -> str:
+    """A query as prompts show it."""
+    # Not for everyone: ingest asks for keys alone, in many processes.
+    from synalign.privacy import redact
+
+    return redact(normalise(query), kinds, regions)
+
+
+def _tells(form: str) -> bool:
+    """Whether enough of a query is left where personal data was replaced to know it by: two words."""
+    from synalign.privacy.personal import PLACEHOLDERS
+
+    for placeholder in PLACEHOLDERS.values():
+        form = form.replace(placeholder, " ")
+    return len(words_of(form)) > 1
 
 
 def key(text: str, salt: str) -> str:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from synalign.generation.ledger import OF_A_QUERY
 from synalign.privacy import redact
+from synalign.text import EXAMPLE_CHARACTERS
 
 if TYPE_CHECKING:
     from synalign.config import Configuration
     from synalign.generation.writing import Written
 
-EXAMPLES, CHARACTERS = 3, 200
+EXAMPLES = 3
 
 
 def dropped_examples(written: Sequence[Written], configuration: Configuration) -> dict[str, list[dict[str, str]]]:
@@ -23,13 +24,13 @@ def dropped_examples(written: Sequence[Written], configuration: Configuration) -
         configuration: Says what is personal data; none goes into a manifest.
 
     Returns:
-        By the ledger's reason, at most `EXAMPLES` of `query`, cut to `CHARACTERS`, and `document_id`.
+        By the ledger's reason, at most `EXAMPLES` of `query`, cut to `EXAMPLE_CHARACTERS`, and `document_id`.
     """
     settings = configuration.generation
     examples: dict[str, list[dict[str, str]]] = {}
     for dropped in (query for part in written for query in part.dropped):
         known = examples.setdefault(OF_A_QUERY.get(dropped.reason, dropped.reason), [])
         if len(known) < EXAMPLES:
-            text = redact(dropped.query, settings.redact, settings.phone_regions)[:CHARACTERS]
+            text = redact(dropped.query, settings.redact, settings.phone_regions)[:EXAMPLE_CHARACTERS]
             known.append({"query": text, "document_id": dropped.document_id})
     return examples

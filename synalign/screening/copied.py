@@ -162,7 +162,9 @@ class _Automaton:
 
 def words_of(text: str) -> list[str]:
     """The words of a text, NFKC-normalised and case-folded."""
-    return _pattern().findall(unicodedata.normalize("NFKC", text).casefold())
+    # Greek letters with several marks are one only when taken apart before they are folded, and put together again.
+    lower = unicodedata.normalize("NFKD", text).casefold()
+    return _pattern().findall(unicodedata.normalize("NFKC", lower))
 
 
 def _weight(word: str) -> float:

@@ -35,6 +35,7 @@ from synalign.screening.labels import label_depth, label_places
 from synalign.screening.personal import personal_data
 from synalign.screening.round_trip import ranks_in_parts, round_trip_ranks
 from synalign.tally import Report, Tally
+from synalign.text import EXAMPLE_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ log = logging.getLogger("synalign")
 PART = 4 * COLUMNS
 """Real queries or documents whose vectors are held at once: 100 MB of width 384."""
 
-EXAMPLES, EXAMPLE_CHARACTERS = 3, 200
+EXAMPLES = 3
 
 _CAUSES = {
     "personal_data": "they hold what looks like personal data (screening.personal_data, generation.redact)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -18,12 +19,13 @@ from mlflow import MlflowClient
 from synalign import flow, manifests
 from synalign.config import Configuration
 from synalign.errors import ArgumentError, BusyError, RegistryError
-from synalign.forgetting import tombstones
+from synalign.forgetting import rows, tombstones
 from synalign.forgetting.forget import forget
 from synalign.forgetting.trace import Trace
-from synalign.generation.journal import Journal
-from synalign.run import Interval, Run
-from synalign.storage import Place
+from synalign.generation.batch_record import RECORD, Record, Sent
+from synalign.generation.journal import Entry, Journal
+from synalign.run import Attempt, Interval, Run
+from synalign.storage import Place, StaleError
 from synalign.storage.files import Files
 from synalign.tables import content_id
 from tests.forgetting.conftest import BYSTANDERS, NOW, OTHER, QUERY, WRITTEN, key, make_run, tables
@@ -228,10 +230,25 @@ def test_versions_that_hold_it_are_named_and_not_changed(remembered: Run, regist
 def test_when_the_version_is_deleted_the_next_run_removes_its_set(
     remembered: Run, registered: MlflowClient, home: Path
 ) -> None:
-    forget(QUERY)
+    (run_id,) = (held.run_id for held in forget(QUERY).held)
     registered.delete_registered_model("shop-training-set")
-    assert forget(QUERY).held == ()
+    # Its artefacts are still served by its MLflow run, also out of MLflow's bin.
+    for _ in range(2):
+        (left,) = forget(QUERY).held
+        assert (left.name, left.run_id, left.files) == ("shop, version deleted", run_id, ("training_set", "manifests"))
+        registered.delete_run(run_id)
     assert traces(home / "runs") == []
+    shutil.rmtree(home / "mlflow" / "artifacts")
+    assert forget(QUERY).held == ()
+
+
+def test_a_report_is_searched_for_the_query_within_it_also_when_only_the_whole_of_it_goes(
+    remembered: Run, registered: MlflowClient, tmp_path: Path
+) -> None:
+    (run_id,) = (held.run_id for held in forget(QUERY, dry=True).held)
+    registered.log_text(run_id, f"<p>asked: {QUERY} yesterday</p>", "report.html")
+    (held,) = forget(QUERY, exact=True, dry=True).held
+    assert "report.html" in held.files
 
 
 def test_nothing_is_forgotten_while_nobody_knows_which_versions_there_are(
@@ -294,3 +311,70 @@ def test_intervals_after_it_remember_nothing_of_it(
         pq.read_table(Path(earlier.folder))["query_id"].to_pylist() for earlier in later.earlier("demonstrations", 7)
     ]
     assert shown == [[content_id("red shoes")]]
+
+
+def test_an_old_report_goes_although_what_counts_has_nothing_of_the_query(
+    remembered: Run, home: Path, tmp_path: Path
+) -> None:
+    """As when the log was cleaned and the interval refreshed before anybody thought of forgetting."""
+    for step in ("ingest", "report"):
+        shutil.copytree(remembered.step_folder(step), tmp_path / step / remembered.step_folder(step).name)
+    forget(QUERY)
+    for step in ("ingest", "report"):
+        shutil.copytree(tmp_path / step, Path(remembered.folder / step), dirs_exist_ok=True)
+    assert {Path(path).name for path in traces(home)} >= {"report.html"}
+    forget(QUERY)
+    assert traces(home) == []
+
+
+def test_what_the_model_made_of_a_query_that_prompts_showed_redacted_goes(remembered: Run) -> None:
+    async def add() -> None:
+        with Journal(remembered.journal) as journal:
+            for name, text in {"a": "ask jane roe 9 oak lane [PHONE]", "b": "red shoes [PHONE]"}.items():
+                await journal.add(Entry(name, json.dumps({"queries": [text]}), "m", 1, 1, 0.1))
+
+    asyncio.run(add())
+    assert forget("jane roe 9 oak lane +1 415 555 2671").answers == 1
+    # Of this one nothing is left that would tell it from others.
+    assert forget("+1 415 555 2671 please").answers == 0
+
+
+def test_a_run_that_waits_for_a_batch_at_the_provider_is_refused_before_anything_changes(
+    remembered: Run, home: Path
+) -> None:
+    record = Record(remembered.folder / RECORD)
+    record.intend("d", "s", {"key": Sent("write", 1, 1)})
+    record.created("d", "batch_1")
+    record.close()
+    before = traces(home)
+    with pytest.raises(BusyError, match="waits for 1 batches at the provider"):
+        forget(QUERY)
+    assert traces(home) == before and not (home / "forgotten").exists()
+    forget(QUERY, dry=True)
+    (remembered.folder / RECORD).remove()
+    forget(QUERY)
+    assert traces(home) == []
+
+
+def test_what_another_process_let_count_meanwhile_is_not_undone(
+    remembered: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that took the interval over from forgetting that was stopped for a minute."""
+    won: list[dict[str, Any]] = []
+    copy = rows.copy_without
+
+    def overtaken(*given: Any) -> None:
+        if not won:
+            other = Attempt(remembered, flow.step("report"))
+            other.begin()
+            won.append(other.commit())
+            assemble = Attempt(remembered, flow.step("assemble"))
+            assemble.folder.make()
+            assemble.write("training_set", remembered.read("training_set"))
+            won.append(assemble.commit())
+        copy(*given)
+
+    monkeypatch.setattr(rows, "copy_without", overtaken)
+    with pytest.raises(StaleError):
+        forget(QUERY)
+    assert remembered.manifest("assemble") == won[1]

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from synalign.errors import ArgumentError
-from synalign.forgetting.trace import GONE, Trace
+from synalign.forgetting.trace import GONE, Trace, folded, redacted
+from synalign.text import EXAMPLE_CHARACTERS, normalise
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,40 @@ def test_texts_that_have_it_are_replaced_and_all_else_stays() -> None:
 def test_nothing_cannot_be_forgotten(query: str) -> None:
     with pytest.raises(ArgumentError, match="must hold a character"):
         Trace(query)
+
+
+def test_upper_and_lower_case_of_every_letter_are_one_query() -> None:
+    # The Turkish i without a dot is another letter to everybody else.
+    for letter in set(map(chr, range(0x110000))) - {"\u0131"}:
+        if letter != letter.upper() and folded(letter):
+            same = [letter, letter.upper(), letter.title(), letter.upper().lower()]
+            assert len({folded(f"17 {form} 5") for form in same if normalise(form)}) == 1, letter
+
+
+SHOWN = "jane roe 12 elm street [PHONE]"
+
+
+def test_a_query_is_known_by_what_redaction_leaves_of_it() -> None:
+    query = "jane roe 12 elm street +1 415 555 2671"
+    assert redacted(query, ["phone"], ["US"]) == SHOWN
+    trace = Trace(query, shown=[SHOWN])
+    assert trace.in_(f"where is {SHOWN}") and trace.in_(query)
+    assert trace.may_be_in(json.dumps({"queries": [SHOWN]}).encode())
+    assert not trace.is_(SHOWN), "what a user typed so is another query"
+    assert Trace(query, exact=True, shown=[SHOWN]).in_(SHOWN)
+    assert not Trace(query, exact=True, shown=[SHOWN]).in_(f"where is {SHOWN}")
+
+
+@pytest.mark.parametrize("shown", ["[PHONE]", "call [PHONE]", "[EMAIL] [PHONE]"])
+def test_what_redaction_leaves_nothing_of_is_not_looked_for(shown: str) -> None:
+    assert not Trace("call +1 415 555 2671", shown=[shown]).in_(f"please {shown} now")
+
+
+def test_a_manifest_that_cuts_a_query_is_recognised() -> None:
+    query = " ".join(f"word{number}" for number in range(60))
+    cut = query[:EXAMPLE_CHARACTERS]
+    assert Trace(query).in_(cut) and Trace(query, exact=True).in_(cut)
+    begun = f"{'x' * 99} {query}"[:EXAMPLE_CHARACTERS]
+    assert Trace(query).in_(begun) and not Trace(query, exact=True).in_(begun)
+    assert not Trace(query).in_(f"{cut[:-1]}x") and not Trace(query).in_(query[:100])
+    assert Trace(query).without({"examples": [cut, "red shoes"]}) == {"examples": [GONE, "red shoes"]}
