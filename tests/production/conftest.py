@@ -143,8 +143,7 @@ class Production(NamedTuple):
             for run in found:
                 # The schedule adds one for today once a DAG is let go: here it would only take time.
                 if run["run_type"] == "scheduled" and run["state"] not in OVER:
-                    path = f"/api/v2/dags/{dag}/dagRuns/{quote(run['dag_run_id'])}"
-                    api._call("PATCH", path, {"state": "failed"})
+                    self.end(dag, run["dag_run_id"])
             return all(run["state"] in OVER for run in found if run["dag_run_id"] in wanted[dag])
 
         # A list, so that each is looked at.
@@ -156,6 +155,10 @@ class Production(NamedTuple):
     def unpause(self, dag: str) -> None:
         """Let a DAG go."""
         self.api._call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
+
+    def end(self, dag: str, run: str) -> None:
+        """End a run as failed."""
+        self.api._call("PATCH", f"/api/v2/dags/{dag}/dagRuns/{quote(run)}", {"state": "failed"})
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """All runs of a DAG."""

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from synalign import flow
+from synalign.experiment.airflow_api import wait_for
+from synalign.orchestration.turn import PATIENCE
 from tests.production.conftest import SECONDS, Production, small
 
 DAYS = int(os.environ.get("SYNALIGN_TEST_DAYS", "7"))
@@ -107,6 +110,27 @@ def test_no_more_ran_at_once_than_the_bounds_allow(backfilled: Production) -> No
     for name in RETRIEVERS:
         runs = backfills(backfilled, name)
         assert most_at_once([(run["start_date"], run["end_date"]) for run in runs]) <= AT_ONCE
+
+
+def test_one_that_runs_backwards_does_not_wait_for_ever(production: Production) -> None:
+    """Its only slot is held by the later interval, which waits for the earlier one: that one cannot start."""
+    name, dag = "backwards", "refresh__backwards"
+    (production.retrievers / f"{name}.yaml").write_text(yaml_of(production, name))
+    production.wait_for_dag(dag)
+    dates = ["--from-date", str(DATES[-2]), "--to-date", str(DATES[-1]), "--max-active-runs", "1", "--run-backwards"]
+    done = production.topology.run("api-server", "airflow", "backfill", "create", "--dag-id", dag, *dates)
+    assert done.returncode == 0, done.stdout + done.stderr
+    production.unpause(dag)
+    earlier, later = sorted(backfills(production, name), key=lambda run: str(run["logical_date"]))
+    wait_for(lambda: production.api.tasks(dag, later["dag_run_id"]).get("turn") == "deferred", "its turn", SECONDS)
+    assert production.api.state(dag, earlier["dag_run_id"]) == "queued"
+    began = time.monotonic()
+    wait_for(lambda: production.api.tasks(dag, later["dag_run_id"]).get("turn") == "success", "going on", SECONDS)
+    assert time.monotonic() - began > PATIENCE / 2
+    assert production.api.state(dag, earlier["dag_run_id"]) == "queued"
+    # The schedule added one for today once the DAG was let go.
+    for run in production.runs(dag):
+        production.end(dag, run["dag_run_id"])
 
 
 def backfills(production: Production, name: str) -> list[dict[str, Any]]:
