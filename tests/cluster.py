@@ -62,8 +62,16 @@ class Cluster(NamedTuple):
             child
             for worker in self.workers
             for child in psutil.Process(worker.pid).children(recursive=True)
-            if "CoarseGrainedExecutorBackend" in " ".join(child.cmdline())
+            if _is_executor(child)
         ]
+
+
+def _is_executor(process: psutil.Process) -> bool:
+    try:
+        return "CoarseGrainedExecutorBackend" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        # One of an executor's own has just ended.
+        return False
 
 
 @contextmanager
