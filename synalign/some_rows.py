@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
-import pyarrow.parquet as pq
 
+from synalign import manifests
 from synalign.embedding.matrix import matrix
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def of_split(run: Run, table: str, split: str) -> NDArray[np.int64]:
     """Numbers of a split's rows, ascending: 8 bytes each."""
     found, first = [], 0
-    for batch in _batches(run, table, ["split"]):
+    for batch in manifests.batches(run.files(table), ["split"]):
         found.append(np.flatnonzero(pc.equal(batch.column("split"), split).to_numpy(zero_copy_only=False)) + first)
         first += batch.num_rows
     return np.concatenate(found) if found else np.empty(0, np.int64)
@@ -69,7 +69,7 @@ def vectors_in_parts(
     """
     held: list[NDArray[np.float32]] = []
     count = 0
-    for batch in _batches(run, table, ["id", "embedding"]):
+    for batch in manifests.batches(run.files(table), ["id", "embedding"]):
         if among is not None:
             inside = pc.is_in(batch.column("id"), among)
             batch = batch.filter(inside if within else pc.invert(inside))
@@ -84,12 +84,3 @@ def vectors_in_parts(
             held, count = [joined[rows:]], count - rows
     if count:
         yield np.concatenate(held)
-
-
-def _batches(run: Run, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """A finished table in stored order, of which one row group is held: a dataset reads ahead of a slow reader."""
-    for place in run.files(table):
-        with place.open_input() as stream:
-            file = pq.ParquetFile(stream)
-            for group in range(file.num_row_groups):
-                yield from file.iter_batches(row_groups=[group], columns=columns)

@@ -30,6 +30,14 @@ DRAWN_AS_NOTHING = re.compile(rf"[\x00-\x08\x0e-\x1f\x7f\u20e3{_NOTHING}{_JOINER
 """All of that wherever it is, with control characters and keycaps: what can stand unseen inside a number."""
 
 
+def caseless(text: str) -> str:
+    """A text in which the case of a letter makes no difference, in Unicode NFKC.
+
+    Greek letters with several marks are one only when taken apart before they are folded, and put together again.
+    """
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", text).casefold())
+
+
 def normalise(text: str) -> str:
     """A query as SynAlign compares it.
 

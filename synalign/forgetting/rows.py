@@ -5,7 +5,6 @@ Tables are read a batch at a time, and only the columns that decide, so memory d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from synalign.forgetting.journals import Shown
 from synalign.forgetting.trace import Trace
+from synalign.manifests import batches
 from synalign.storage import Place
 from synalign.tables import content_id
 
@@ -55,21 +55,21 @@ def nothing_known(trace: Trace) -> Known:
 def learn(table: str, files: list[Place], trace: Trace, known: Known) -> None:
     """Add what a table tells about others; tables in the order of the flow."""
     if table == "queries":
-        for batch in _batches(files, ["query_id", "query"]):
+        for batch in batches(files, ["query_id", "query"]):
             known.queries.update(_where(batch, "query_id", _hits(table, batch, trace, known)))
         known.texts.update(known.queries)
     elif table == "demonstrations":
-        for batch in _batches(files, ["batch_id", "query_id"]):
+        for batch in batches(files, ["batch_id", "query_id"]):
             known.batches.update(_where(batch, "batch_id", _hits(table, batch, trace, known)))
     elif table == "requests" and known.batches:
-        for batch in _batches(files, ["request_id", "batch_id", "kind"]):
+        for batch in batches(files, ["request_id", "batch_id", "kind"]):
             known.shown.update(
                 Shown(row["kind"], row["batch_id"], row["request_id"])
                 for row in batch.to_pylist()
                 if row["batch_id"] in known.batches
             )
     elif table == "candidates":
-        for batch in _batches(files, ["candidate_id", "query"]):
+        for batch in batches(files, ["candidate_id", "query"]):
             hits = _hits(table, batch, trace, known)
             known.candidates.update(_where(batch, "candidate_id", hits))
             known.texts.update(content_id(query) for query in _where(batch, "query", hits))
@@ -79,7 +79,7 @@ def count(table: str, file: Place, trace: Trace, known: Known) -> int:
     """How many rows of a table's file have the query."""
     if table not in _COLUMNS:
         return 0
-    return sum(sum(_hits(table, batch, trace, known)) for batch in _batches([file], _COLUMNS[table]))
+    return sum(sum(_hits(table, batch, trace, known)) for batch in batches([file], _COLUMNS[table]))
 
 
 def copy_without(table: str, file: Place, to: Place, trace: Trace, known: Known) -> None:
@@ -96,12 +96,6 @@ def copy_without(table: str, file: Place, to: Place, trace: Trace, known: Known)
 
 def _codec(name: str) -> str:
     return "none" if name == "uncompressed" else name
-
-
-def _batches(files: list[Place], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    for file in files:
-        with file.open_input() as stream, pq.ParquetFile(stream) as source:
-            yield from source.iter_batches(columns=columns)
 
 
 def _where(batch: pa.RecordBatch, column: str, hits: list[bool]) -> list[str]:

@@ -23,7 +23,7 @@ from synalign import flow, manifests
 from synalign.forgetting import rows
 from synalign.forgetting.trace import Trace
 from synalign.run import Run
-from synalign.run.attempt import attempts
+from synalign.run.attempt import attempts, unfinished
 from synalign.storage import Place
 from synalign.storage.lock import Hold
 
@@ -236,11 +236,10 @@ def _clear(
 
 def _remove(step: Place, removed: Set[Place], whole: Set[Place], hold: Hold) -> None:
     """Remove a step's attempts that have the query, and what was never finished."""
-    unfinished = [folder for folder in attempts(step) if folder not in whole]
-    unfinished = [folder for folder in unfinished if not (folder / manifests.NAME).exists()]
+    left = [folder for folder in unfinished(step) if folder not in whole]
     # Still held after the look: none of it is of one that took the lock over meanwhile.
     hold.check()
-    for folder in [*(one for one in removed if one.parent == step), *unfinished]:
+    for folder in [*(one for one in removed if one.parent == step), *left]:
         folder.remove()
     step.clear_drafts()
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from synalign.errors import ArgumentError
 from synalign.screening.copied import words_of
 from synalign.tables import content_id
-from synalign.text import EXAMPLE_CHARACTERS, normalise
+from synalign.text import EXAMPLE_CHARACTERS, caseless, normalise
 
 if TYPE_CHECKING:
     from synalign.config import PersonalData
@@ -27,8 +26,7 @@ _TELLING = 20
 
 def folded(text: str) -> str:
     """A text as traces compare it: as ingest normalises it, in lower case."""
-    # Greek letters with several marks are one only when taken apart before they are folded, and put together again.
-    return normalise(unicodedata.normalize("NFD", normalise(text)).casefold())
+    return normalise(caseless(normalise(text)))
 
 
 class Trace:

@@ -27,6 +27,11 @@ def attempts(step: Place) -> list[Place]:
     return [folder for folder in step.folders() if manifests.ATTEMPT.fullmatch(folder.name)]
 
 
+def unfinished(step: Place) -> list[Place]:
+    """Folders of attempts that are not whole: one is at work there, or was killed."""
+    return [folder for folder in attempts(step) if not (folder / manifests.NAME).is_file()]
+
+
 class Attempt:
     """One try at one step: what it reads, what it writes into a folder of its own, and that it counts.
 
@@ -73,7 +78,7 @@ class Attempt:
         Raises:
             TakenError: The lock is another's by now.
         """
-        left = [folder for folder in attempts(self._counts.parent) if not (folder / manifests.NAME).is_file()]
+        left = unfinished(self._counts.parent)
         if hold is not None:
             # Still held after the look: none of it is of one that took the lock over meanwhile.
             hold.check()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from synalign.tally import Report, Tally
+from synalign.text import caseless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,9 +163,7 @@ class _Automaton:
 
 def words_of(text: str) -> list[str]:
     """The words of a text, NFKC-normalised and case-folded."""
-    # Greek letters with several marks are one only when taken apart before they are folded, and put together again.
-    lower = unicodedata.normalize("NFKD", text).casefold()
-    return _pattern().findall(unicodedata.normalize("NFKC", lower))
+    return _pattern().findall(caseless(text))
 
 
 def _weight(word: str) -> float:

@@ -40,6 +40,16 @@ def run(store: Place, configuration: Make) -> Run:
     return Run(configuration(), INTERVAL)
 
 
+class Lost:
+    """A hold on an interval that another process took over."""
+
+    def check(self) -> None:
+        raise TakenError("number two")
+
+    def lost(self) -> bool:
+        return True
+
+
 def names(place: Place) -> set[str]:
     """Everything below a place, by its path from there; an attempt's own name is left out."""
     found = (str(file).removeprefix(f"{place}/").split("/") for file, _ in place.tree())
@@ -161,10 +171,6 @@ def test_of_two_attempts_that_differ_the_slower_is_told_so(run: Run) -> None:
 
 
 def test_an_attempt_whose_lease_is_lost_does_not_count(run: Run) -> None:
-    class Lost:
-        def check(self) -> None:
-            raise TakenError("number two")
-
     hold: Hold = Lost()
     attempt = Attempt(run, flow.step("ingest"))
     attempt.begin()
@@ -285,10 +291,6 @@ def test_earlier_intervals_are_found(store: Place, configuration: Make) -> None:
 
 def test_one_that_lost_the_lease_before_it_began_leaves_the_next_ones_files_alone(run: Run) -> None:
     """Stopped for a minute after it had the lease; the next one is in the middle of its step."""
-
-    class Lost:
-        def check(self) -> None:
-            raise TakenError("number two")
 
     late: Hold = Lost()
     next_one = Attempt(run, flow.step("ingest"))
