@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 from requests import RequestException
 
 from synalign.config import home
 from synalign.errors import RegistryError
 
 _NOTE = "mlflow.note.content"
+
+_Found = TypeVar("_Found")
 
 
 def tracking_uri() -> str:
@@ -79,6 +83,21 @@ def experiment(client: MlflowClient, name: str, uri: str, description: str) -> s
     if _NOTE not in found.tags:
         client.set_experiment_tag(found.experiment_id, _NOTE, description)
     return str(found.experiment_id)
+
+
+def every(search: Callable[[str | None], PagedList[_Found]]) -> Iterator[_Found]:
+    """Everything that a search of MLflow finds, page after page.
+
+    Args:
+        search: Gives the page of a token; None: the first.
+    """
+    token: str | None = None
+    while True:
+        page = search(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def registered_model(client: MlflowClient, name: str, description: str) -> None:

@@ -7,16 +7,17 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
+from mlflow.entities import Experiment, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
 from synalign.errors import RegistryError
 from synalign.registry.attachment import REPORT
-from synalign.registry.connection import connected
+from synalign.registry.connection import connected, every
 from synalign.registry.versions import SUFFIX
 from synalign.storage import Place
 
@@ -87,26 +88,21 @@ def holdings(retriever: str | None, uri: str, looked: Looked) -> list[Holding]:
 def _versions(client: MlflowClient, retriever: str | None) -> Iterator[ModelVersion]:
     # By a prefix of its own: `name = ''` finds nothing, and a filter on nothing finds other people's models.
     wanted = f"name = '{retriever}{SUFFIX}'" if retriever else f"name LIKE '%{SUFFIX}'"
-    token: str | None = None
-    while True:
-        page = client.search_model_versions(wanted, _PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+    return every(lambda token: client.search_model_versions(wanted, _PAGE, page_token=token))
 
 
 def _runs(client: MlflowClient, retriever: str | None) -> Iterator[tuple[str, str]]:
     """Retriever and id of every MLflow run of a refresh, those in MLflow's bin among them."""
     wanted = f"name = 'refresh/{retriever}'" if retriever else "name LIKE 'refresh/%'"
-    for experiment in client.search_experiments(ViewType.ALL, filter_string=wanted):
-        token: str | None = None
-        while True:
-            page = client.search_runs([experiment.experiment_id], "", ViewType.ALL, page_token=token)
-            yield from ((experiment.name.removeprefix("refresh/"), run.info.run_id) for run in page)
-            token = page.token
-            if not token:
-                break
+    experiments: Iterator[Experiment] = every(
+        lambda token: client.search_experiments(ViewType.ALL, filter_string=wanted, page_token=token)
+    )
+    for experiment in experiments:
+        runs: Iterator[Run] = every(
+            partial(client.search_runs, [experiment.experiment_id], "", ViewType.ALL, _PAGE, None)
+        )
+        for run in runs:
+            yield experiment.name.removeprefix("refresh/"), run.info.run_id
 
 
 def _of_version(client: MlflowClient, found: ModelVersion, looked: Looked) -> Holding:

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from synalign.manifests import ATTEMPT
-from synalign.registry.connection import connected
+from synalign.registry.connection import connected, every
 from synalign.registry.versions import SUFFIX
 
 _PAGE = 1000
@@ -42,13 +42,7 @@ def referred(retriever: str, uri: str) -> Referred:
 
 
 def _versions(client: MlflowClient, model: str) -> list[ModelVersion]:
-    found, token = list[ModelVersion](), None
-    while True:
-        page = client.search_model_versions(f"name = '{model}'", _PAGE, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
+    return list(every(lambda token: client.search_model_versions(f"name = '{model}'", _PAGE, page_token=token)))
 
 
 def _places(client: MlflowClient, version: ModelVersion) -> list[str]:

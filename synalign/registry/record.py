@@ -22,7 +22,7 @@ from mlflow.entities import Run, ViewType
 from synalign.config import home
 from synalign.errors import ArgumentError, RegistryError
 from synalign.experiment.plan import Arm, ExperimentPlan
-from synalign.registry.connection import experiment
+from synalign.registry.connection import every, experiment
 from synalign.registry.descriptions import of_record
 from synalign.tables import content_id
 
@@ -266,14 +266,10 @@ def _write(client: MlflowClient, retriever: str, uri: str, event: Event) -> None
 
 
 def _runs(client: MlflowClient, experiment_id: str) -> list[Run]:
-    found: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment_id], "", ViewType.ALL, 1000, page_token=token)
-        found += [run for run in page if _EVENT in run.data.tags or "number" in run.data.tags]
-        token = page.token
-        if not token:
-            return found
+    found: Iterator[Run] = every(
+        lambda token: client.search_runs([experiment_id], "", ViewType.ALL, 1000, page_token=token)
+    )
+    return [run for run in found if _EVENT in run.data.tags or "number" in run.data.tags]
 
 
 def _chain(runs: list[Run], retriever: str) -> list[Event]:
