@@ -25,7 +25,7 @@ def _without_credentials(address: str) -> str:
 Address = Annotated[str, AfterValidator(_without_credentials)]
 """An address in a file that many read."""
 
-Format = Literal["parquet", "csv", "jsonl"]
+Format = Literal["parquet", "csv", "jsonl", "auto"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Task = Literal["retrieval", "classification"]
 Scheme = Literal["filtered", "equal_mass", "aligned"]
