@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import reduce
 from pathlib import Path
@@ -23,6 +24,7 @@ from synalign.querylog.files import Table, other_kind, partitions_of, shown
 
 _PATTERN = re.compile(r"([\\{}\[\]*?])")
 _SAMPLED_FILES, _SAMPLED_ROWS = 20, 200
+_THREADS = 8
 _PLAIN: tuple[tuple[Any, T.DataType], ...] = (
     (pa.types.is_string, T.StringType()),
     (pa.types.is_large_string, T.StringType()),
@@ -56,6 +58,12 @@ class Footer(NamedTuple):
     schema: pa.Schema
     int96: frozenset[str]
     partitions: dict[str, str | None]
+
+
+def footers_of(files: Sequence[Path], root: Path) -> tuple[Footer, ...]:
+    """The footers of files below a folder. Errors as of `footer_of`."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return tuple(pool.map(lambda file: footer_of(file, root), files))
 
 
 def footer_of(file: Path, root: Path) -> Footer:
@@ -147,13 +155,37 @@ def frame(
     Raises:
         InputError: A column is missing, or holds what cannot be read as what is wanted.
     """
-    groups: dict[Any, list[Footer]] = {}
     for footer in footers:
         require(table, wanted, footer.schema.names + nested_names(footer, wanted), footer.path, footer.partitions)
-        key = (*((field.name, str(field.type)) for field in footer.schema), *sorted(footer.int96))
-        groups.setdefault((key, *footer.partitions), []).append(footer)
-    parts = [_group(spark, table, group, wanted, formats, rows=rows) for group in groups.values()]
+    parts = [_group(spark, table, group, wanted, formats, rows=rows) for group in schema_groups(footers)]
     return reduce(DataFrame.unionByName, parts)
+
+
+def schema_groups(footers: Iterable[Footer]) -> list[list[Footer]]:
+    """Files that can be read at once: of the same columns and types."""
+    groups: dict[Any, list[Footer]] = {}
+    for footer in footers:
+        fields = tuple((field.name, str(field.type)) for field in footer.schema)
+        groups.setdefault((fields, footer.int96, *footer.partitions), []).append(footer)
+    return list(groups.values())
+
+
+def raw(spark: SparkSession, group: Sequence[Footer]) -> DataFrame:
+    """The columns of files with one schema, as far as Spark can read them; nanoseconds as whole numbers.
+
+    Raises:
+        InputError: Two columns have one name, or Spark cannot open a file of that name.
+    """
+    like = group[0]
+    twice = [name for name in dict.fromkeys(like.schema.names) if like.schema.names.count(name) > 1]
+    if twice:
+        raise InputError(
+            f"{like.path}: the column {twice[0]!r} is there {like.schema.names.count(twice[0])} times.",
+            remedy="give every column a name of its own",
+        )
+    kinds = ((field.name, spark_type(like, field.name)) for field in like.schema)
+    schema = T.StructType([T.StructField(name, kind) for name, kind in kinds if kind is not None])
+    return spark.read.schema(schema).parquet(*(_literal(footer.path) for footer in group))
 
 
 def nested_names(footer: Footer, wanted: Sequence[Column]) -> list[str]:
@@ -185,33 +217,20 @@ def _group(
     rows: bool,
 ) -> DataFrame:
     """The rows of files with one schema."""
-    like = group[0]
-    twice = [name for name in dict.fromkeys(like.schema.names) if like.schema.names.count(name) > 1]
-    if twice:
-        raise InputError(
-            f"{like.path}: the column {twice[0]!r} is there {like.schema.names.count(twice[0])} times.",
-            remedy="give every column a name of its own",
-        )
-    fields = [
-        T.StructField(field.name, kind)
-        for field in like.schema
-        if (kind := _field_type(field.type, field.name in like.int96)) is not None
-    ]
-    schema = T.StructType(fields)
-    read = spark.read.schema(schema).parquet(*(_literal(footer.path) for footer in group))
+    like, read = group[0], raw(spark, group)
     columns, flaws = [], []
     for column in wanted:
         source, kind = _source(table, like, column)
-        value, flaw = values.of(source, kind, column, formats, nanos=_is_nanos(like, column.name))
+        value, flaw = values.of(source, kind, column, formats, nanos=is_nanos(like, column.name))
         columns.append(value.alias(column.setting))
         flaws += [] if flaw is None else [flaw]
     flaw = F.coalesce(*flaws, F.lit(None).cast("string")) if flaws else F.lit(None).cast("string")
-    row = [_row(fields).alias("row")] if rows else []
+    row = [_row(read.columns).alias("row")] if rows else []
     return read.select(*columns, flaw.alias("flaw"), *row)
 
 
-def _row(fields: Sequence[T.StructField]) -> SparkColumn:
-    whole = F.to_json(F.struct(*(F.col(quoted(field.name)) for field in fields)), {"ignoreNullFields": "false"})
+def _row(names: Sequence[str]) -> SparkColumn:
+    whole = F.to_json(F.struct(*(F.col(quoted(name)) for name in names)), {"ignoreNullFields": "false"})
     return F.make_valid_utf8(whole)
 
 
@@ -220,7 +239,7 @@ def _source(table: Table, footer: Footer, column: Column) -> tuple[SparkColumn, 
     kind = _arrow_type(footer, column.name)
     if kind is None:
         if column.name in footer.partitions:
-            return _partition(column.name), pa.string()
+            return partition(column.name), pa.string()
         return F.lit(None).cast("string"), pa.string()
     if pa.types.is_null(kind):
         return F.lit(None).cast("string"), pa.string()
@@ -240,7 +259,7 @@ def _source(table: Table, footer: Footer, column: Column) -> tuple[SparkColumn, 
     return F.col(".".join(quoted(part) for part in column.name.split("."))), kind
 
 
-def _partition(name: str) -> SparkColumn:
+def partition(name: str) -> SparkColumn:
     """The value of a folder `name=value` in the path of the row's file."""
     # Spark escapes what Hive had escaped before: a colon is `%253A`. A plus stays one.
     part = F.regexp_extract(F.input_file_name(), f"/{re.escape(name)}=([^/]*)/", 1)
@@ -250,14 +269,16 @@ def _partition(name: str) -> SparkColumn:
     return F.when((value != "") & (value != "__HIVE_DEFAULT_PARTITION__"), value)
 
 
-def _is_nanos(footer: Footer, name: str) -> bool:
+def is_nanos(footer: Footer, name: str) -> bool:
+    """Whether a column has times that Spark reads as whole numbers of nanoseconds."""
     kind = _arrow_type(footer, name)
     return kind is not None and pa.types.is_timestamp(kind) and kind.unit == "ns" and name not in footer.int96
 
 
-def _field_type(kind: pa.DataType, int96: bool) -> T.DataType | None:
-    """The type by which Spark reads a column; None for those that it cannot read."""
-    if pa.types.is_timestamp(kind) and int96:
+def spark_type(footer: Footer, name: str) -> T.DataType | None:
+    """The type by which Spark reads a column of a file; None for those that it cannot read."""
+    kind = footer.schema.field(footer.schema.get_all_field_indices(name)[0]).type
+    if pa.types.is_timestamp(kind) and name in footer.int96:
         return T.TimestampType()
     return _spark_type(kind)
 

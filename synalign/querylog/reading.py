@@ -18,7 +18,7 @@ from synalign.querylog.columns import NO_TEXT, Column, nested, require
 from synalign.querylog.delimited import shapes_of
 from synalign.querylog.files import Table, files_of, partitions_of
 from synalign.querylog.heads import HEAD_BYTES, Head, head_of, refuse_foreign
-from synalign.querylog.parquet_frame import Footer, footer_of
+from synalign.querylog.parquet_frame import Footer, footers_of
 
 _ENCODINGS = {"utf-8-sig": "utf-8"}
 _NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
@@ -99,7 +99,7 @@ def open_table(table: Table, wanted: Sequence[Column], time_format: str = "auto"
     known = times.Guess((time_format,)) if time_format != "auto" else times.Guess((times.ISO,))
     plain = Opened(table, format_, tuple(files), tuple(left_out), tuple(wanted), (), (), known)
     if format_ == "parquet":
-        opened = plain._replace(footers=tuple(footer_of(file, _root(table)) for file in files))
+        opened = plain._replace(footers=footers_of(files, _root(table)))
     else:
         heads = tuple(head_of(table, format_, file, wanted) for file in files)
         refuse_foreign(table, heads)

@@ -32,7 +32,7 @@ def of(
     if column.kind == "count":
         return count(source, kind), None
     if nanos:
-        return F.timestamp_micros(_thousandth(source)).cast("string"), None
+        return F.timestamp_micros(micros(source)).cast("string"), None
     text = source.cast("string")
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return F.make_valid_utf8(source), F.when(~F.is_valid_utf8(source), F.lit("undecodable"))
@@ -45,7 +45,7 @@ def of(
 
 def _time(source: SparkColumn, kind: pa.DataType, formats: Sequence[str], *, nanos: bool) -> SparkColumn:
     if nanos:
-        return F.timestamp_micros(_thousandth(source))
+        return F.timestamp_micros(micros(source))
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return source.cast("timestamp")
     if pa.types.is_floating(kind):
@@ -68,6 +68,6 @@ def count(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
     return F.when((exact == F.floor(exact)) & (exact < MOST), exact.cast("long"))
 
 
-def _thousandth(number: SparkColumn) -> SparkColumn:
-    """A thousandth of a long, rounded down, without a double in between."""
-    return F.call_function("div", number - F.pmod(number, F.lit(1000)), F.lit(1000))
+def micros(nanos: SparkColumn) -> SparkColumn:
+    """Nanoseconds since 1970 as microseconds, rounded down, without a double in between."""
+    return F.call_function("div", nanos - F.pmod(nanos, F.lit(1000)), F.lit(1000))
