@@ -14,7 +14,7 @@ Kind = Literal["text", "time", "count"]
 NO_TEXT = object()
 """Stands for a value that no text can be made of: an object, a list, true, false, NaN."""
 
-_MOST_NAMES = 40
+_MOST_NAMES, _LONGEST_NAME = 40, 60
 # Names that logs give to what a setting means, in lower case, without separators; the likeliest first.
 _SYNONYMS = {
     "event_time": (
@@ -63,7 +63,7 @@ def require(table: Table, wanted: Iterable[Column], found: Iterable[str], file: 
     visible = sorted(has, key=names.index) if has <= set(names) else [*names, *sorted(has - set(names))]
     raise InputError(
         f"{file}: columns {', '.join(repr(column.name) for column in missing)} are missing; it has "
-        f"{', '.join(map(repr, visible[:_MOST_NAMES])) or 'none'}.",
+        f"{', '.join(repr(name[:_LONGEST_NAME]) for name in visible[:_MOST_NAMES]) or 'none'}.",
         cause="" if table.section else "the folder is not laid out as BEIR's",
         remedy=_mapping(table, columns, visible) if table.section else _beir(missing),
     )

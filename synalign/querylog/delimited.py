@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,6 +15,23 @@ LONGEST_RECORD = 4 * 2**20
 """Characters; a quoted field that goes on for longer was never closed."""
 
 _SHAPES = ((re.compile(r"\d+"), "0"), (re.compile(r"[^\W\d_]+"), "a"))
+
+
+_MOST_LINES = 0.8
+
+
+class Looks(NamedTuple):
+    """How the values of a column look, by which a line within a quoted field is known for a record of its own.
+
+    Attributes:
+        place: The column's position.
+        shapes: How its values look.
+        certain: Whether one such line is enough, as of times. Of ids, which text may resemble, most lines must look so.
+    """
+
+    place: int
+    shapes: frozenset[str]
+    certain: bool
 
 
 class Record(NamedTuple):
@@ -39,18 +56,18 @@ class Records:
     Args:
         dialect: How the file is written.
         blocks: Lines without their ends, and of lines that are not in the encoding, or too long, the rule they break.
-        shapes: Position of a column whose values look alike, and how they look: a line within a quoted field that has
-            such a value in its place was swallowed by a quote that is never closed.
+        looks: How the values of a column look: a line within a quoted field that looks so was swallowed by a quote
+            that is never closed.
     """
 
     def __init__(
         self,
         dialect: Dialect,
         blocks: Iterator[tuple[list[str], Mapping[int, str]]],
-        shapes: tuple[int, frozenset[str]] | None = None,
+        looks: Looks | None = None,
     ) -> None:
         csv.field_size_limit(2 * LONGEST_RECORD)
-        self._options, self._quote, self._shapes = csv_options(dialect), dialect.quote, shapes
+        self._options, self._quote, self._looks = csv_options(dialect), dialect.quote, looks
         self._wide, self._delimiter = len(dialect.names), dialect.delimiter
         self._blocks, self._number, self._skip = blocks, 1, dialect.header
         self._lines: deque[str] = deque()
@@ -116,8 +133,7 @@ class Records:
         while self._lines:
             try:
                 for fields in csv.reader(feed(), **self._options, strict=True):
-                    swallows = len(taken) > 1 and self._swallows(taken)
-                    if swallows:
+                    if len(taken) > 1 and (len(fields) != self._wide or self._swallows(taken)):
                         yield self._unclosed(taken)
                         break
                     lines, number = list(taken), self._number
@@ -152,15 +168,15 @@ class Records:
         return Record(fields, None, number, "")
 
     def _swallows(self, lines: Sequence[str]) -> bool:
-        """Whether some line after a record's first is a record of its own by the look of it."""
-        if self._shapes is None or self._wide < 2:
+        """Whether lines after a record's first are records of their own by the look of them."""
+        looks = self._looks
+        if looks is None or self._wide < 2:
             return False
-        place, shapes = self._shapes
+        alike = 0
         for line in lines[1:]:
             fields = line.split(self._delimiter)
-            if len(fields) == self._wide and shape(fields[place]) in shapes:
-                return True
-        return False
+            alike += len(fields) >= self._wide and shape(fields[looks.place]) in looks.shapes
+        return alike > 0 if looks.certain else alike > 1 and alike >= _MOST_LINES * (len(lines) - 1)
 
 
 def shape(value: str) -> str:
@@ -176,14 +192,16 @@ def shape(value: str) -> str:
     return value
 
 
-def shapes_of(dialect: Dialect, rows: Sequence[Mapping[str, str]], key: str) -> tuple[int, frozenset[str]] | None:
+def looks_of(dialect: Dialect, rows: Sequence[Mapping[str, str]], key: str, *, certain: bool) -> Looks | None:
     """How the values of a column look in a file's head, where they look alike; None where they do not."""
     values = [value for row in rows if (value := row.get(key))]
     if key not in dialect.names or not values:
         return None
-    found = [shape(value) for value in values]
-    common = {one for one in set(found) if found.count(one) >= max(1, 0.2 * len(found)) and one not in ("", "a", "a a")}
-    return (dialect.names.index(key), frozenset(common)) if common else None
+    found = Counter(map(shape, values))
+    common = {
+        one for one, number in found.items() if number >= max(1, 0.2 * len(values)) and one not in ("", "a", "a a")
+    }
+    return Looks(dialect.names.index(key), frozenset(common), certain) if common else None
 
 
 def line_row(record: Record, file: str) -> str:

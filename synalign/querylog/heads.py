@@ -39,7 +39,7 @@ class Head(NamedTuple):
         rows: Its first rows: of CSV texts by column, of JSONL objects.
         foreign: Lines of the head that are not in the encoding.
         lines: Lines of the head.
-        example: One of the foreign lines.
+        example: Bytes that are not in the encoding.
     """
 
     dialect: Dialect
@@ -59,7 +59,7 @@ def head_of(table: Table, format_: str, file: Path, wanted: Sequence[Column]) ->
     compression, encoding, separator, content = _beginning(table, file)
     lines, foreign = _lines(content, encoding, separator)
     dialect = Dialect(str(file), format_, compression, encoding, separator)
-    example = lines[foreign[0]] if foreign else ""
+    example = _odd_bytes(content, encoding) if foreign else ""
     if format_ == "jsonl":
         rows = _objects(table, file, [line for line in lines if line.strip()], whole=len(content) < HEAD_BYTES)
         return Head(dialect, names_in(rows), rows, len(foreign), len(lines), example)
@@ -135,6 +135,15 @@ def _line(piece: bytes, encoding: str) -> tuple[str, bool]:
         return piece.decode(encoding, "replace"), True
 
 
+def _odd_bytes(content: bytes, encoding: str) -> str:
+    """The first bytes that are not in an encoding; nothing of the text around them."""
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        return content[error.start : error.end].hex(" ")
+    return "those of U+FFFD"
+
+
 def refuse_foreign(table: Table, heads: Sequence[Head]) -> None:
     """Refuse text that is in another encoding, rather than reject half of its rows one by one.
 
@@ -145,8 +154,8 @@ def refuse_foreign(table: Table, heads: Sequence[Head]) -> None:
     if foreign >= _FOREIGN_LINES and foreign > _FOREIGN_SHARE * sum(head.lines for head in heads):
         head = next(head for head in heads if head.foreign)
         raise InputError(
-            f"{head.dialect.path}: is not {head.dialect.encoding}: {foreign} lines of its head, such as "
-            f"{head.example[:80]!r}.",
+            f"{head.dialect.path}: is not {head.dialect.encoding}: {foreign} lines of its head have bytes such as "
+            f"{head.example}.",
             cause="another encoding, such as latin-1, cp1252 or shift_jis",
             remedy=table.remedy("encoding: latin-1, or what the file is written in"),
         )

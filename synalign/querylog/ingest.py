@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import datetime, timedelta
 from functools import reduce
 
+import pyarrow.dataset as pads
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from synalign import manifests
 from synalign.config import BeirSource, Configuration, resolve
 from synalign.errors import InputError
 from synalign.forgetting import tombstones
 from synalign.querylog import joining, sources
 from synalign.querylog.rules import (
+    MOST,
     document_rules,
     first_broken,
     forgotten_column,
     log_rules,
     normalise_column,
+    overflow_rule,
 )
 from synalign.querylog.splits import split_column
 from synalign.run import Attempt, Interval, Run
@@ -32,8 +37,8 @@ log = logging.getLogger("synalign")
 _DECISIVE = ("flaw", "raw_query", "document_id", "timeless", "uncounted")
 """Columns that decide which rule a log row breaks, with the collection: rows that agree in them share one fate."""
 
-_MOST = 2**63 - 1
-"""What a count can hold."""
+_NAMED = 3
+"""Lines with a quote that is not closed that are named, at most."""
 
 
 def source_files(run: Run) -> dict[str, str]:
@@ -71,9 +76,9 @@ def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> No
     # What follows costs as much as there are different rows, not as many rows as there are.
     groups = _judge_groups(_grouped(events(rows=False)), _usable(documents), configuration).cache()
     with tasks(spark, "ingest", "reading"):
+        groups = _without_overflow(groups)
         attempt.metrics.update(_count(groups, documents))
     _require_rows(attempt, tables, groups, documents)
-    _require_sums(groups, tables)
     joining.warn(attempt.metrics, groups, documents)
     usable = _usable(groups.where("inside"))
     rejected = _rejected(documents, "documents")
@@ -90,6 +95,23 @@ def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> No
         with tasks(spark, "ingest", f"writing {table}"):
             write_table(frame, attempt.output(table), table, rows=most)
     groups.unpersist()
+    _name_lines(attempt)
+
+
+def _name_lines(attempt: Attempt) -> None:
+    """Say where quotes are that are not closed: what else such a line says is in `rejected` only."""
+    number = sum(attempt.metrics.get(f"{name}_rejected_unclosed_quote", 0) for name in ("log", "document"))
+    if not number:
+        return
+    files = attempt.output("rejected").files("*.parquet")
+    rows = manifests.dataset(files).head(_NAMED, columns=["row"], filter=pads.field("rule") == "unclosed_quote")
+    lines = [json.loads(text) for text in rows["row"].to_pylist()]
+    log.warning(
+        "%d %s a quote that is not closed where its field ends, such as %s; if quotes are text, set source.quote: none",
+        number,
+        "line has" if number == 1 else "lines have",
+        ", ".join(f"line {line['number']} of {line['file']}" for line in lines),
+    )
 
 
 def _judge_documents(documents: DataFrame) -> DataFrame:
@@ -136,6 +158,19 @@ def _judge_groups(groups: DataFrame, documents: DataFrame, configuration: Config
         .join(known, "document_id", "left")
         .withColumn("broken", first_broken(rules))
     )
+
+
+def _without_overflow(groups: DataFrame) -> DataFrame:
+    """Groups, of which those are broken whose query has more clicks than a count can hold."""
+    total = F.sum(F.coalesce(F.col("total").cast("decimal(38,0)"), F.lit(str(MOST + 1)).cast("decimal(38,0)")))
+    counted = _usable(groups.where("inside"))
+    all_clicks = counted.agg(total.alias("clicks")).first()
+    if all_clicks is None or (all_clicks["clicks"] or 0) <= MOST:
+        return groups
+    over = counted.groupBy("query").agg(total.alias("clicks")).where(F.col("clicks") > MOST)
+    over = over.select("query", F.lit(True).alias("over"))
+    broken = F.coalesce("broken", first_broken([overflow_rule("over")]))
+    return groups.join(over, "query", "left").withColumn("broken", broken).drop("over")
 
 
 def _broken_rows(log: DataFrame, groups: DataFrame) -> DataFrame:
@@ -222,23 +257,6 @@ def _count(groups: DataFrame, documents: DataFrame) -> dict[str, int]:
 
 def _rejections(metrics: dict[str, int], source: str = "") -> int:
     return sum(count for key, count in metrics.items() if f"{source}_rejected_" in key)
-
-
-def _require_sums(groups: DataFrame, tables: sources.Tables) -> None:
-    """Refuse clicks whose sum is no count any more.
-
-    Raises:
-        InputError: They add up to more than a count can hold.
-    """
-    usable = _usable(groups.where("inside"))
-    total = F.sum(F.col("total").cast("decimal(38,0)")).alias("sum")
-    sums = usable.agg(F.count_if(F.col("total").isNull()).alias("over"), total, F.max("clicks").alias("most")).first()
-    if sums is not None and (sums["over"] or (sums["sum"] or 0) > _MOST):
-        raise InputError(
-            f"{resolve(tables.source.path)}: clicks add up to more than {_MOST:,}; one row has {sums['most']:,}.",
-            cause="source.columns.clicks names a column that holds ids or times",
-            remedy="let source.columns.clicks name the number of events that a row stands for",
-        )
 
 
 def _require_rows(attempt: Attempt, tables: sources.Tables, groups: DataFrame, documents: DataFrame) -> None:

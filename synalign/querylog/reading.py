@@ -15,7 +15,7 @@ from synalign.config import resolve
 from synalign.errors import InputError, listed
 from synalign.querylog import json_lines, parquet_frame, text_frame, times, values
 from synalign.querylog.columns import NO_TEXT, Column, nested, require
-from synalign.querylog.delimited import shapes_of
+from synalign.querylog.delimited import looks_of
 from synalign.querylog.files import Table, files_of, partitions_of
 from synalign.querylog.heads import HEAD_BYTES, Head, head_of, refuse_foreign
 from synalign.querylog.parquet_frame import Footer, footers_of
@@ -206,8 +206,10 @@ def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame
     for head in opened.heads:
         partitions = partitions_of(head.dialect.path, _root(opened.table))
         fills = {name: value for name, value in partitions.items() if name not in head.names}
-        shapes = shapes_of(head.dialect, head.rows, key) if opened.format == "csv" else None
-        parts.append(text_frame.Part(head.dialect, 0, None, shapes, tuple(fills.items())))
+        looks = (
+            looks_of(head.dialect, head.rows, key.name, certain=key.kind == "time") if opened.format == "csv" else None
+        )
+        parts.append(text_frame.Part(head.dialect, 0, None, looks, tuple(fills.items())))
     names, texts = [one.name for one in opened.wanted], [one.kind == "text" for one in opened.wanted]
     frame = text_frame.frame(spark, parts, names, texts, rows=rows)
     columns: list[Any] = [F.col("flaw")] + ([F.col("row")] if rows else [])
@@ -219,7 +221,7 @@ def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame
     return frame.select(*columns)
 
 
-def _telling(wanted: Sequence[Column]) -> str:
+def _telling(wanted: Sequence[Column]) -> Column:
     """The column whose values look alike: the time, or else the id."""
     order = Counter({"event_time": 3, "document_id": 2, "label": 1})
-    return max(wanted, key=lambda column: order[column.setting]).name
+    return max(wanted, key=lambda column: order[column.setting])

@@ -20,6 +20,9 @@ from synalign.text import normalise
 # Control characters that are left once runs of white space have become one space, and the mark of a decoding error.
 _CONTROL = r"[\x00-\x1f\x7f-\x9f\ufffd]"
 
+MOST = 2**63 - 1
+"""Clicks of a query, at most: what a count can hold."""
+
 
 class Rule(NamedTuple):
     """One reason to reject a row.
@@ -77,6 +80,11 @@ def log_rules(max_characters: int, keep_unclicked: bool) -> list[Rule]:
         ),
     ]
     return [rule for rule in rules if not (keep_unclicked and rule.name == "null_document")]
+
+
+def overflow_rule(over: str) -> Rule:
+    """The rule for rows whose query has more clicks than a count can hold, as a column says."""
+    return Rule("too_many_clicks", F.col(over), f"the clicks of the query add up to more than {MOST:,}")
 
 
 def document_rules() -> list[Rule]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from synalign.querylog import json_lines
-from synalign.querylog.delimited import Record, Records, line_row
+from synalign.querylog.delimited import Looks, Record, Records, line_row
 from synalign.querylog.dialect import Dialect
 from synalign.querylog.heads import DAMAGE, damaged
 from synalign.querylog.text_lines import Block, blocks, splittable
@@ -30,14 +30,14 @@ class Part(NamedTuple):
         dialect: How the file is written.
         start: First byte.
         end: Behind the last byte; None: all.
-        shapes: Of CSV: see `delimited.Records`.
+        looks: Of CSV: see `delimited.Records`.
         partitions: Of columns that the file lacks: their values from the names of its folders.
     """
 
     dialect: Dialect
     start: int
     end: int | None
-    shapes: tuple[int, frozenset[str]] | None
+    looks: Looks | None
     partitions: tuple[tuple[str, str | None], ...]
 
 
@@ -152,7 +152,7 @@ def _csv_rows(part: Part, lines: Iterator[Block], names: Sequence[str], *, rows:
     dialect, partitions = part.dialect, dict(part.partitions)
     places = [dialect.names.index(name) if name in dialect.names else None for name in names]
     values_of = [partitions.get(name) for name in names]
-    for records in Records(dialect, lines, part.shapes):
+    for records in Records(dialect, lines, part.looks):
         if not records:
             continue
         columns = [
