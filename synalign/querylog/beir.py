@@ -133,7 +133,10 @@ def log(spark: SparkSession, folder: Folder, start: datetime, *, rows: bool) -> 
     queries = queries.withColumn("copy", F.row_number().over(order))
     score = F.trim("score")
     number = F.when(score.rlike(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"), score.cast("double"))
-    broken = F.col("flaw").isNull() & (number.isNull() | (F.trim("query_id") == "") | F.col("query_id").isNull())
+    unnamed = reduce(
+        SparkColumn.__or__, (F.coalesce(F.trim(one) == "", F.lit(True)) for one in ("query_id", "document_id"))
+    )
+    broken = F.col("flaw").isNull() & (number.isNull() | unnamed)
     known = queries.where(F.col("flaw").isNull() & (F.col("copy") == 1) & F.col("query_id").isNotNull())
     judgements = judgements.withColumns(
         {
