@@ -1,0 +1,60 @@
+"""A stand-in for the official Python image: Debian of the same release with Debian's Python of the same minor version.
+
+The official image cannot be had on every machine that tests run on, so this is no test of it: what differs is where
+Python lies (`/usr/bin`, linked from `/usr/local/bin`), its patch version, and what else is installed beside it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.images import machine
+from tests.images.buildah import buildah
+
+NAME = "localhost/synalign-test-base:bookworm"
+_RELEASE = "bookworm"
+_PYTHON = "apt-get update && apt-get install --yes --no-install-recommends python3.11 python3.11-venv " \
+    "&& rm --recursive --force /var/lib/apt/lists/* /var/cache/apt/* " \
+    "&& ln --symbolic /usr/bin/python3.11 /usr/local/bin/python && ln --symbolic python /usr/local/bin/python3"  # fmt: skip
+
+
+def make() -> str:
+    """Make it, unless an earlier run did.
+
+    Returns:
+        Its name.
+    """
+    if buildah("images", "--quiet", NAME, check=False).returncode == 0:
+        return NAME
+    container = buildah("from", "--name", "synalign-test-base", "scratch").stdout.strip()
+    try:
+        root = Path(buildah("mount", container).stdout.strip())
+        _install(root)
+        buildah("run", "--isolation", "chroot", "--network", "host", container, "--", "sh", "-c", _PYTHON)
+        buildah("umount", container)
+        buildah("config", "--cmd", "python3", container)
+        buildah("commit", "--format", "docker", "--quiet", container, NAME)
+    finally:
+        buildah("rm", container)
+    return NAME
+
+
+def _install(root: Path) -> None:
+    """Install Debian's smallest system, which gets packages and trusts servers as this machine does."""
+    mirror = machine.debian_mirror()
+    command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", _RELEASE, str(root)]
+    done = subprocess.run(
+        [*command, *([mirror] if mirror else [])], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    if mirror:
+        # debootstrap's own list has no security updates.
+        (root / "etc/apt/sources.list").unlink(missing_ok=True)
+        for file in machine.apt_sources():
+            shutil.copy(file, root / file.relative_to("/"))
+    (root / "etc/apt/apt.conf.d/90-as-this-machine").write_text(machine.apt_settings())
+    if machine.CERTIFICATES.is_file():
+        shutil.copy(machine.CERTIFICATES, root / machine.CERTIFICATES.relative_to("/"))
