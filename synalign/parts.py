@@ -1,4 +1,4 @@
-"""Which part of SynAlign is installed: all of it, or only what reads DAG files and serves pages, as in the image `airflow`.
+"""Which part of SynAlign is installed: all of it, or what reads DAG files and serves pages, as in the image `airflow`.
 
 Jobs and most commands need the extra `jobs`; where it is not installed, their first import fails.
 """

@@ -15,9 +15,13 @@ from tests.images.buildah import buildah
 
 NAME = "localhost/synalign-test-base:bookworm"
 _RELEASE = "bookworm"
-_PYTHON = "apt-get update && apt-get install --yes --no-install-recommends python3.11 python3.11-venv " \
-    "&& rm --recursive --force /var/lib/apt/lists/* /var/cache/apt/* " \
-    "&& ln --symbolic /usr/bin/python3.11 /usr/local/bin/python && ln --symbolic python /usr/local/bin/python3"  # fmt: skip
+_PYTHON = """
+apt-get update
+apt-get install --yes --no-install-recommends python3.11 python3.11-venv
+rm --recursive --force /var/lib/apt/lists/* /var/cache/apt/*
+ln --symbolic /usr/bin/python3.11 /usr/local/bin/python
+ln --symbolic python /usr/local/bin/python3
+"""
 
 
 def make() -> str:
@@ -32,7 +36,7 @@ def make() -> str:
     try:
         root = Path(buildah("mount", container).stdout.strip())
         _install(root)
-        buildah("run", "--isolation", "chroot", "--network", "host", container, "--", "sh", "-c", _PYTHON)
+        buildah("run", "--isolation", "chroot", "--network", "host", container, "--", "sh", "-ec", _PYTHON)
         buildah("umount", container)
         buildah("config", "--cmd", "python3", container)
         buildah("commit", "--format", "docker", "--quiet", container, NAME)

@@ -10,13 +10,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(os.environ.get("SYNALIGN_TEST_IMAGE_STORAGE", "/var/tmp/synalign-test-images"))
-"""Layers stay here for the next build: remove the folder with `python -m tests.images.buildah`."""
+"""Layers stay here for the next build: `python -m tests.images.buildah remove` removes them."""
 
 PROGRAMS = ("buildah", "debootstrap")
 _ISOLATION = ("--isolation", "chroot")
@@ -81,15 +82,11 @@ def inspect(image: str) -> dict[str, Any]:
     return found
 
 
-def size(image: str) -> int:
-    """Bytes of an image's files, as a list of images shows them."""
+def size(image: str) -> float:
+    """Gigabytes of an image's layers, as a list of images shows them."""
     (line,) = json.loads(buildah("images", "--json", image).stdout)
-    return int(line["size"]) if str(line["size"]).isdecimal() else _bytes(str(line["size"]))
-
-
-def _bytes(text: str) -> int:
-    number, unit = text.split()
-    return round(float(number) * 1000 ** ("B", "KB", "MB", "GB").index(unit.upper()))
+    number, unit = str(line["size"]).split()
+    return float(number) / 1000 ** ("GB", "MB", "KB", "B").index(unit.upper())
 
 
 class Container:
@@ -103,13 +100,21 @@ class Container:
         self.name = name
 
     def run(
-        self, *command: str, user: str = "50000:0", variables: dict[str, str] | None = None, seconds: float = 300
+        self,
+        *command: str,
+        user: str = "50000:0",
+        variables: dict[str, str] | None = None,
+        volumes: Sequence[str] = (),
+        seconds: float = 300,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command; it gets the image's variables and these, no terminal and no input."""
         options = [f"--env={name}={value}" for name, value in (variables or {}).items()]
+        options += [f"--volume={volume}" for volume in volumes]
+        # In the container: a buildah that is killed leaves what it started.
+        bounded = ["timeout", "--kill-after=10", str(seconds), *command]
         return buildah(
-            "run", *_ISOLATION, "--network", "host", "--user", user, *options, self.name, "--", *command,
-            seconds=seconds, check=False,
+            "run", *_ISOLATION, "--network", "host", "--user", user, *options, self.name, "--", *bounded,
+            seconds=seconds + 60, check=False,
         )  # fmt: skip
 
 
@@ -124,14 +129,13 @@ def container(image: str) -> Iterator[Container]:
 
 
 @contextmanager
-def mounted(image: str) -> Iterator[Path]:
-    """The files of a container of an image as a folder, meanwhile."""
-    with container(image) as made:
-        folder = Path(buildah("mount", made.name).stdout.strip())
-        try:
-            yield folder
-        finally:
-            buildah("umount", made.name)
+def mounted(container: Container) -> Iterator[Path]:
+    """The files of a container as a folder, meanwhile."""
+    folder = Path(buildah("mount", container.name).stdout.strip())
+    try:
+        yield folder
+    finally:
+        buildah("umount", container.name)
 
 
 def clear() -> None:
@@ -141,7 +145,16 @@ def clear() -> None:
         buildah("rmi", "--prune", check=False)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """`problem` says what keeps images from being built here, and ends with 1; `remove` removes all that is kept."""
+    if sys.argv[1:] == ["problem"]:
+        sys.exit(problem())
+    if sys.argv[1:] != ["remove"]:
+        sys.exit("usage: python -m tests.images.buildah problem|remove")
     clear()
     buildah("rmi", "--all", "--force", check=False)
-    shutil.rmtree(ROOT)
+    shutil.rmtree(ROOT, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
