@@ -6,6 +6,7 @@ Python lies (`/usr/bin`, linked from `/usr/local/bin`), its patch version, and w
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from tests.images import machine
 from tests.images.buildah import buildah
 
-NAME = "localhost/synalign-test-base:bookworm"
+_NAME = "localhost/synalign-test-base"
 _RELEASE = "bookworm"
 _PYTHON = """
 apt-get update
@@ -30,8 +31,9 @@ def make() -> str:
     Returns:
         Its name.
     """
-    if buildah("images", "--quiet", NAME, check=False).returncode == 0:
-        return NAME
+    name = f"{_NAME}:{_recipe()}"
+    if buildah("images", "--quiet", name, check=False).returncode == 0:
+        return name
     container = buildah("from", "--name", "synalign-test-base", "scratch").stdout.strip()
     try:
         root = Path(buildah("mount", container).stdout.strip())
@@ -39,10 +41,17 @@ def make() -> str:
         buildah("run", "--isolation", "chroot", "--network", "host", container, "--", "sh", "-ec", _PYTHON)
         buildah("umount", container)
         buildah("config", "--cmd", "python3", container)
-        buildah("commit", "--format", "docker", "--quiet", container, NAME)
+        buildah("commit", "--format", "docker", "--quiet", container, name)
     finally:
         buildah("rm", container)
-    return NAME
+    return name
+
+
+def _recipe() -> str:
+    """Return a digest of what the base is made from: another one makes another base."""
+    parts = [Path(__file__).read_bytes(), machine.apt_settings().encode(), (machine.debian_mirror() or "").encode()]
+    parts += [file.read_bytes() for file in [*machine.apt_sources(), machine.CERTIFICATES] if file.is_file()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
 def _install(root: Path) -> None:
