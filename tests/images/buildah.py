@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,12 @@ from typing import Any
 
 ROOT = Path(os.environ.get("SYNALIGN_TEST_IMAGE_STORAGE", "/var/tmp/synalign-test-images"))
 """Layers stay here for the next build: `python -m tests.images.buildah remove` removes them."""
+
+UNKNOWN = "12345:0"
+"""A user id that a platform chose."""
+
+RAW = re.compile(r"Traceback \(most recent call last\)|a fault in SynAlign|nobody has met this|ModuleNotFoundError")
+"""What nobody may ever be shown."""
 
 PROGRAMS = ("buildah", "debootstrap")
 _ISOLATION = ("--isolation", "chroot")
