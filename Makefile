@@ -2,6 +2,7 @@
 #   make refresh [SOURCE=demo|beir:PATH]   one refresh through Airflow, Spark and MLflow, and what came of it
 #   make test                              lint, types and every test
 #   make test-production [FULL=1]          the topology of docker/ as processes, and every fault that is injected
+#   make test-images [IMAGES=airflow]      both images of docker/ built and tried, without a Docker engine (root, Linux)
 #   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
 #   make bench-generation                  the request engine against rate limits, beside a naive client
 #   make bench-scale [QUICK=1]             20 million events in bounded memory, and what each step costs a unit
@@ -18,7 +19,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 
-.PHONY: refresh test test-production bench-core bench-generation bench-scale bench-effectiveness experiment-demo figures docs up down clean java chromium
+.PHONY: refresh test test-production test-images bench-core bench-generation bench-scale bench-effectiveness experiment-demo figures docs up down clean java chromium
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
@@ -32,6 +33,12 @@ test: .venv/installed | chromium
 # One process: the tests share one topology, which takes all of two cores.
 test-production: .venv/installed
 	SYNALIGN_TEST_PRODUCTION=$(if $(FULL),full,short) .venv/bin/pytest -n 0 -rA --show-capture=no tests/production$(if $(FULL), tests/test_spark_cluster.py)
+
+# The base is Debian's Python, not the official image. Layers stay for the next time:
+# `.venv/bin/python -m tests.images.buildah remove` takes them away.
+test-images: .venv/installed
+	@.venv/bin/python -m tests.images.buildah problem
+	SYNALIGN_TEST_IMAGES='$(or $(IMAGES),airflow jobs)' .venv/bin/pytest -n 0 -rA --show-capture=no tests/images
 
 bench-core: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.core $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)

@@ -14,11 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from synalign import flow, masking, outcome, overrides, retrievers
+from synalign import flow, masking, outcome, overrides, parts, retrievers
 from synalign.errors import StorageError, SynAlignError
 from synalign.run import Attempt, Interval, Run
 
 log = logging.getLogger("synalign")
+
+if not parts.runs_jobs():
+    # Every job imports this module first, and then Spark and the rest.
+    parts.explain_imports()
 
 # Begins every line that is meant for people: the others come from Spark and the libraries.
 MARK = "synalign | "

@@ -6,11 +6,11 @@ import sys
 import traceback
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from synalign import masking
+from synalign import masking, parts
 from synalign.cli import experiment as cli_experiment
 from synalign.cli import forget as cli_forget
 from synalign.cli import gc as cli_gc
@@ -89,11 +89,14 @@ def main() -> None:
     except SynAlignError as error:
         _fail(error, f"{type(error).__name__}: {error}", error.exit_code)
     except Exception as error:
+        lacking = parts.lacking() if isinstance(error, ImportError) else None
+        if lacking is not None:
+            _fail(error, f"{type(lacking).__name__}: {lacking}", lacking.exit_code)
         cause = masking.mask(f"{type(error).__name__}: {error}".rstrip(": "))
         _fail(error, f"{cause}\nLikely cause: a fault in SynAlign.\nWhat to do: {_remedy()}", SynAlignError.exit_code)
 
 
-def _fail(error: Exception, text: str, code: int) -> None:
+def _fail(error: Exception, text: str, code: int) -> NoReturn:
     """Say what went wrong on standard error, on one screen at most."""
     if _Debug.wanted:
         # Its causes are libraries' errors, which quote addresses and keys; and people are asked to report it.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from synalign import config, flow, retrievers
+from synalign import config, flow, parts, retrievers
 from synalign.cli.arguments import DEMO, AsJson, RetrieverFile
 from synalign.errors import ConfigurationError
 
@@ -65,6 +65,8 @@ def refresh(
     from synalign.references import latest
     from synalign.refresh import Refresh
 
+    # Airflow would start, and every task would fail.
+    parts.need_jobs()
     end = _end(file, date)
     if file is None:
         file = _prepared(source)
@@ -119,6 +121,7 @@ def up() -> None:
     """
     from synalign import embedded
 
+    parts.need_jobs()
     embedded.up(typer.echo)
 
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from synalign.doctor import airflow, encoder, machine, model, spark, storage, tracking
+from synalign import parts
+from synalign.doctor import airflow, machine, spark, storage, tracking
 from synalign.doctor.finding import Case, Finding, Skipped, State
 from synalign.errors import SynAlignError
 
@@ -17,25 +18,47 @@ class Check(NamedTuple):
     Attributes:
         name: Its name.
         look: Says what it found, or raises: an error of ours, with what to do; `Skipped`, with why.
+        of_jobs: It concerns jobs alone: there is nothing to look at where none can run.
     """
 
     name: str
     look: Callable[[Case], str]
+    of_jobs: bool = False
+
+
+def _encoder(case: Case) -> str:
+    from synalign.doctor import encoder
+
+    return encoder.encoder(case)
+
+
+def _model(case: Case) -> str:
+    # Its libraries are not everywhere.
+    from synalign.doctor import model
+
+    return model.model(case)
 
 
 CHECKS = (
-    Check("java", machine.java),
-    Check("spark", spark.spark),
-    Check("encoder", encoder.encoder),
-    Check("model", model.model),
-    Check("mlflow", tracking.mlflow),
+    Check("packages", machine.packages),
+    Check("java", machine.java, of_jobs=True),
+    Check("spark", spark.spark, of_jobs=True),
+    Check("encoder", _encoder, of_jobs=True),
+    Check("model", _model, of_jobs=True),
+    Check("mlflow", tracking.mlflow, of_jobs=True),
     Check("airflow", airflow.database),
     Check("storage", storage.home),
-    Check("journal", storage.journal),
+    Check("journal", storage.journal, of_jobs=True),
     Check("disk", machine.disk),
-    Check("memory", machine.memory),
+    Check("memory", machine.memory, of_jobs=True),
     # Last: it compares the times that the model's and MLflow's servers told.
     Check("clock", machine.clock),
+)
+
+
+_OF_THE_SYSTEM = (
+    "the system refuses it: let this user write to $SYNALIGN_HOME and to the folder for temporary files (/tmp or "
+    "$TMPDIR; a tmpfs where the rest is read-only), and look at the disk"
 )
 
 
@@ -60,13 +83,20 @@ def _finding(check: Check, case: Case) -> Finding:
     def ended(state: State, found: str, remedy: str = "") -> Finding:
         return Finding(check.name, state, found, remedy, round(time.monotonic() - started, 3))
 
+    if check.of_jobs and not parts.runs_jobs():
+        return ended("skipped", "no jobs run here")
     try:
         return ended("pass", check.look(case))
     except Skipped as reason:
         return ended("skipped", str(reason))
     except SynAlignError as error:
         found = f"{error.message} Likely cause: {error.cause}." if error.cause else error.message
-        return ended("fail", found, error.remedy or "mend that and run `synalign doctor` again")
+        return ended("fail", found, error.remedy or "fix that and run `synalign doctor` again")
+    except ImportError as error:
+        return ended("fail", f"{type(error).__name__}: {error}", "install what the check `packages` misses")
+    except OSError as error:
+        found = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return ended("fail", found, _OF_THE_SYSTEM)
     except Exception as error:
         # Whatever a machine has come to: the other checks must still be made, and this one must say what it met.
         found = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -1,12 +1,13 @@
-"""The machine itself: Java, disk, memory and clock."""
+"""The machine itself: packages, Java, disk, memory and clock."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
-from synalign import config
+from synalign import config, parts
 from synalign import java as java_
 from synalign.doctor.finding import Case, Skipped
 from synalign.errors import SetupError
@@ -24,6 +25,18 @@ _MEMORY_LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
+
+
+def packages(case: Case) -> str:
+    """Return that every package that jobs need is installed, in a version that was asked for.
+
+    Raises:
+        SetupError: One is not, or no jobs run here at all.
+    """
+    problem = parts.lacking()
+    if problem is not None:
+        raise problem
+    return f"synalign {version('synalign')} and every package that its jobs need are installed"
 
 
 def java(case: Case) -> str:

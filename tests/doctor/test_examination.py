@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
+import pytest
 from rich.console import Console
 
+from synalign import parts
 from synalign.doctor import CHECKS, Case, Skipped, examine
 from synalign.doctor.examination import Check
 from synalign.doctor.table import show
@@ -41,6 +43,35 @@ def test_a_check_that_fails_keeps_no_other_from_being_made(case: Callable[..., C
     assert found[1].remedy == "empty it"
     assert found[3].found == "ZeroDivisionError: division by zero"
     assert found[3].remedy
+
+
+def test_where_no_jobs_run_what_concerns_them_is_passed_over(
+    case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "runs_jobs", lambda: False)
+    checks = (Check("java", wrong, of_jobs=True), Check("disk", right))
+    found = [finding for _, finding in examine(case(), checks) if finding]
+    assert [(finding.state, finding.found) for finding in found] == [
+        ("skipped", "no jobs run here"), ("pass", "all is [bold]well[/bold]"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (PermissionError(13, "Permission denied", "/tmp"), "TMPDIR"),
+        (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "TMPDIR"),
+        (ModuleNotFoundError("No module named 'x'"), "`packages`"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_the_system_refuses_is_no_fault_of_ours(case: Callable[..., Case], error: Exception, remedy: str) -> None:
+    def refused(case: Case) -> str:
+        raise error
+
+    ((_, _), (_, finding)) = examine(case(), (Check("one", refused),))
+    assert finding is not None
+    assert (finding.state, remedy in finding.remedy) == ("fail", True)
 
 
 def printed(case: Case, checks: tuple[Check, ...], width: int = 100) -> tuple[bool, str]:
@@ -79,5 +110,6 @@ def test_long_sentences_stay_beside_their_check(case: Callable[..., Case]) -> No
 def test_what_the_issue_asks_for_is_looked_at() -> None:
     names = [check.name for check in CHECKS]
     assert names == [
-        "java", "spark", "encoder", "model", "mlflow", "airflow", "storage", "journal", "disk", "memory", "clock",
+        "packages", "java", "spark", "encoder", "model", "mlflow", "airflow", "storage", "journal", "disk", "memory",
+        "clock",
     ]  # fmt: skip

@@ -12,7 +12,7 @@ What a container has and a process has not:
 | a volume's path                               | a folder of that volume's name, shared as the volume is     |
 | a mounted file                                | a copy with these rules applied                             |
 | `/opt/synalign`, `/opt/venv` of the image     | the checkout and its environment                            |
-| any other path under `/var/lib`               | a folder of the service's own                               |
+| any other path under `/var/lib`, `/home`      | a folder of the service's own                               |
 
 The file is read by docker-compose itself, which also checks it; the image's entry point and environment are read from
 docker/Dockerfile. Everything else is as it stands there.
@@ -172,6 +172,8 @@ class OnLoopback:
         """Host path for each path of a service's container."""
         own = self._base / "containers" / name
         paths = {"/opt/synalign": CHECKOUT, "/opt/venv": Path(sys.prefix), "/var/lib": own, "/data": own / "data"}
+        paths["/home/synalign"] = own / "home"
+        paths["/home/synalign"].mkdir(parents=True, exist_ok=True)
         paths |= {f"/run/secrets/{file.name}": file for file in self._secrets.iterdir()}
         mounted: list[tuple[Path, Path]] = []
         for volume in self._services[name].get("volumes", ()):

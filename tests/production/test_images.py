@@ -70,18 +70,20 @@ def test_the_example_of_the_environment_asks_for_just_that(given: dict[str, str]
 
 
 def test_every_image_is_pinned_by_a_version(content: dict[str, Any]) -> None:
-    bases = re.findall(r"^FROM (\S+)", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+    stages = re.findall(r"^FROM (\S+) AS (\S+)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+    bases = {base for base, _ in stages} - {name for _, name in stages}
     foreign = [found["image"] for found in content["services"].values() if "build" not in found]
-    assert bases == ["python:3.11.14-slim-bookworm", "airflow"]
+    assert bases == {"python:3.11.14-slim-bookworm"}
     assert len(foreign) == 2
     for image in foreign:
         assert re.search(r":v?\d+\.\d+", image), image
 
 
 def test_our_processes_have_no_root_no_capabilities_and_can_get_none(content: dict[str, Any]) -> None:
-    users = re.findall(r"^(FROM|USER) (\S+)", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
-    last = [users[at - 1][1] for at, (word, _) in enumerate(users) if word == "FROM" and at] + [users[-1][1]]
-    assert last == ["50000:0", "50000:0"]
+    _, *stages = re.split(r"^FROM ", (DOCKER / "Dockerfile").read_text(), flags=re.MULTILINE)
+    for target in {found["build"]["target"] for found in content["services"].values() if "build" in found}:
+        (stage,) = (stage for stage in stages if stage.splitlines()[0].endswith(f" AS {target}"))
+        assert re.findall(r"^USER (\S+)", stage, re.MULTILINE)[-1] == "50000:0", target
     for name, found in content["services"].items():
         if "build" in found:
             assert found["cap_drop"] == ["ALL"], name
@@ -99,7 +101,8 @@ def test_no_secret_stands_in_the_file_or_in_a_layer(content: dict[str, Any], sec
     text = (DOCKER / "compose.yaml").read_text() + (DOCKER / "Dockerfile").read_text()
     assert not [secret for secret in made if len(secret) > 20 and secret in text]
     assert not SECRET.search(" ".join(image_environment("jobs")))
-    assert "ARG " not in (DOCKER / "Dockerfile").read_text()
+    # What a build is given stays in its history.
+    assert re.findall(r"^ARG (\w+)", (DOCKER / "Dockerfile").read_text(), re.MULTILINE) == ["TORCH_INDEX"]
     # A build sees nothing but what it copies.
     assert (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()[1] == "*"
 
@@ -164,6 +167,7 @@ def test_paths_of_processes_exist_or_are_theirs(services: dict[str, Service]) ->
     entry = services["scheduler"].command[0]
     assert entry == str(DOCKER / "entrypoint")
     assert os.access(entry, os.X_OK)
+    assert os.access(DOCKER / "bin" / "synalign", os.X_OK)
     for service in services.values():
         for argument in service.command[1:]:
             if argument.startswith(str(CHECKOUT)):
@@ -227,6 +231,27 @@ def test_sparks_secret_goes_into_a_file_of_its_owner_and_into_no_environment(tmp
     assert modes == ["600", "700"]
     assert file.endswith("spark.authenticate.secret canary-of-spark")
     assert "canary-of-spark" not in environment
+
+
+def test_the_entry_point_leaves_a_process_alone_that_comes_from_it(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    settings = str(DOCKER / "spark-defaults.conf")
+    twice = f'echo "$SPARK_CONF_DIR"; exec {DOCKER}/entrypoint sh -c \'echo "$SPARK_CONF_DIR"\''
+    done = entrypoint("sh", "-c", twice, SPARK_SETTINGS=settings, SPARK_SECRET=str(tmp_path / "secret"),
+                      TMPDIR=str(tmp_path))  # fmt: skip
+    first, second = done.stdout.split()
+    assert first == second
+
+
+@pytest.mark.parametrize("variables", [{}, {"SPARK_CONF_DIR": ""}])
+def test_the_entry_point_says_where_it_may_not_write(tmp_path: Path, variables: dict[str, str]) -> None:
+    (tmp_path / "secret").write_text("x")
+    done = entrypoint("true", SPARK_SETTINGS=str(DOCKER / "spark-defaults.conf"), TMPDIR=str(tmp_path / "none"),
+                      SPARK_SECRET=str(tmp_path / "secret"), **variables)  # fmt: skip
+    assert done.returncode == 78
+    assert done.stderr == (
+        f"entrypoint: {tmp_path}/none cannot be written to; mount a tmpfs there, or set TMPDIR to a folder\n"
+    )
 
 
 @pytest.mark.parametrize("secret", ["plain", "a/b@c:d?e#f%g h", "ключ"])
