@@ -13,7 +13,7 @@ from synalign.generation.batches import Batch
 from synalign.generation.client import Request
 from synalign.generation.combinations import combinations
 from synalign.generation.prompts import Excerpt, prompt_version, redactions, render
-from synalign.generation.schemas import QUERIES, LatentAttributes, WrittenQueries
+from synalign.generation.schemas import QUERIES, LatentAttributes, Unusable, WrittenQueries
 from synalign.tables import content_id
 from synalign.text import normalise
 
@@ -117,7 +117,7 @@ def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configura
     for entry in answer.documents:
         for text in entry.queries:
             query = normalise(text)
-            reason = _reason(query, longest, quota.get(entry.document))
+            reason = _reason(text, query, longest, quota.get(entry.document))
             if reason not in (UNKNOWN_DOCUMENT, TOO_MANY):
                 quota[entry.document] -= 1
             if reason:
@@ -146,12 +146,14 @@ def _documents(batch: Batch, configuration: Configuration) -> list[dict[str, Any
     ]
 
 
-def _reason(query: str, longest: int, quota: int | None) -> str:
+def _reason(text: str, query: str, longest: int, quota: int | None) -> str:
     """Why a query is no candidate; empty when it is one."""
     if quota is None:
         return UNKNOWN_DOCUMENT
     if quota < 1:
         return TOO_MANY
+    if isinstance(text, Unusable):
+        return text.reason
     if not query:
         return EMPTY
     if len(query) > longest:
