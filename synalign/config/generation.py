@@ -35,8 +35,10 @@ _OWNED = {
     "best_of": "no setting: each request has one answer",
     **dict.fromkeys(LIMIT_NAMES, "generation.max_output_tokens and generation.output_limit_name"),
 }
-_SECRET = r"pass(?:word|wd)|secret|client[-_]secret|credentials?|authorization|(?:x-)?(?:api|subscription)[-_]?key" \
+_SECRET = (
+    r"pass(?:word|wd)|secret|client[-_]secret|credentials?|authorization|(?:x-)?(?:api|subscription)[-_]?key"
     r"|(?:access|auth|bearer|refresh)[-_]?token"
+)
 # In a query, shorter names are keys, too; in a body they are not (`key`, `code`).
 _SECRET_IN_BODY = re.compile(_SECRET, re.IGNORECASE)
 _SECRET_IN_QUERY = re.compile(rf"{_SECRET}|(?:access[-_])?key|token|sig|signature|code", re.IGNORECASE)
@@ -100,12 +102,12 @@ class Generation(Closed):
         description="How the shape of an answer is asked for: by `response_format` with or without a schema, as the "
         "arguments of a tool, or in words only. auto: the first of these, in this order, that the endpoint takes.",
     )
-    output_limit_name: Literal[
-        "auto", "max_completion_tokens", "max_tokens", "max_output_tokens", "max_new_tokens"
-    ] = Field(
-        "auto",
-        description="What the endpoint calls `max_output_tokens`. auto: max_completion_tokens, or max_tokens where it "
-        "refuses that.",
+    output_limit_name: Literal["auto", "max_completion_tokens", "max_tokens", "max_output_tokens", "max_new_tokens"] = (
+        Field(
+            "auto",
+            description="What the endpoint calls `max_output_tokens`. auto: max_completion_tokens, or max_tokens where "
+            "it refuses that.",
+        )
     )
     extra_body: dict[str, Any] = Field(
         {},
@@ -147,7 +149,9 @@ class Generation(Closed):
     @field_validator("endpoint", mode="after")
     @classmethod
     def _no_secret_in_the_address(cls, endpoint: str) -> str:
-        if any(_SECRET_IN_QUERY.fullmatch(name) for name, _ in parse_qsl(urlsplit(endpoint).query, keep_blank_values=True)):
+        if any(
+            _SECRET_IN_QUERY.fullmatch(name) for name, _ in parse_qsl(urlsplit(endpoint).query, keep_blank_values=True)
+        ):
             raise PydanticCustomError(SECRET, "must hold no key: send it by headers_variable or api_key_variable")
         return endpoint
 

@@ -50,13 +50,16 @@ def _joined(events: list[Any]) -> dict[str, Any]:
         if part.get("error"):
             return part
     message: dict[str, Any] = {"role": "assistant"}
-    whole: dict[str, Any] = {"choices": [{"index": 0, "message": message, "finish_reason": None}]}
+    chosen: dict[str, Any] = {"index": 0, "message": message, "finish_reason": None}
+    whole: dict[str, Any] = {"choices": [chosen]}
     for part in parts:
         whole |= {name: part[name] for name in ("id", "model", "usage") if part.get(name) is not None}
         choices = part.get("choices")
         for choice in choices if isinstance(choices, list) else []:
             if isinstance(choice, dict) and choice.get("index", 0) == 0:
-                whole["choices"][0]["finish_reason"] = choice.get("finish_reason") or whole["choices"][0]["finish_reason"]
+                whole["choices"][0]["finish_reason"] = (
+                    choice.get("finish_reason") or whole["choices"][0]["finish_reason"]
+                )
                 _add(message, choice.get("delta") or choice.get("message"))
     return whole
 

@@ -8,6 +8,7 @@ endpoint's words are kept, without what a server quotes of the request: a prompt
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,7 +48,7 @@ class Complaint(NamedTuple):
     codes: frozenset[str] = frozenset()
     parameters: tuple[str, ...] = ()
     status: int | None = None
-    figures: Mapping[str, int] = {}  # noqa: RUF012 - never changed
+    figures: Mapping[str, int] = {}
     page: bool = False
 
 
@@ -186,7 +187,7 @@ def _parsed(text: str) -> Any:
 
 
 def _without_echo(words: str, prompt: str) -> str:
-    """The words without runs of letters and digits that stand in the prompt, too, and without quotations of its texts."""
+    """The words without long runs of letters and digits of the prompt, and without quotations of its texts."""
     plain = _plain(prompt)
     shingles = {plain[start : start + _SHORTEST_ECHO] for start in range(len(plain) - _SHORTEST_ECHO + 1)}
     places = [place for place, character in enumerate(words) if character.isalnum()]
@@ -205,10 +206,8 @@ def _without_echo(words: str, prompt: str) -> str:
 
 def _plain(text: str) -> str:
     # What JSON writes as an escape, a server may quote as the character.
-    try:
+    with contextlib.suppress(UnicodeError, ValueError):
         text = text.encode().decode("unicode_escape", "replace") if text.isascii() else text
-    except (UnicodeError, ValueError):
-        pass
     return "".join(character.casefold()[:1] for character in text if character.isalnum())
 
 

@@ -78,8 +78,8 @@ class Dialect:
         found: dict[str, Any] = {"structured_output": self.structured_output, "output_limit_name": self.limit_name}
         if self.not_sent:
             found["not_sent"] = ", ".join(sorted(self.not_sent))
-        found |= {name: value for name, value in (("most_output_tokens", self.most_output), ("context_tokens", self.window))
-                  if value is not None}  # fmt: skip
+        limits = {"most_output_tokens": self.most_output, "context_tokens": self.window}
+        found |= {name: value for name, value in limits.items() if value is not None}
         return found
 
     def parameters(self, asked: Request, room: int | None = None) -> dict[str, Any]:
@@ -119,13 +119,13 @@ class Dialect:
         # One that cannot be left out is refused again, whatever else is.
         return bool(learnt) and all(learnt)
 
-    def room(self, found: Refusal, asked: Request, sent: Mapping[str, Any]) -> int | None:
+    def room(self, found: Refusal, least: int, sent: Mapping[str, Any]) -> int | None:
         """Tokens that a request that overflowed leaves for its answer; None where they are too few, or not fewer."""
         if found.window is None:
             return None
-        taken = found.tokens_in if found.tokens_in is not None else tokens_of(asked.messages) + MARGIN
+        taken = found.tokens_in if found.tokens_in is not None else tokens_of(sent["messages"]) + MARGIN
         room = found.window - taken
-        enough = min(asked.answer_tokens, self._settings.max_output_tokens)
+        enough = min(least, self._settings.max_output_tokens)
         return room if enough <= room < self.limit_of(sent) else None
 
     def followed(self, sent: Mapping[str, Any], good: bool) -> None:

@@ -63,7 +63,7 @@ def generation_ledger(
     """The ledger as far as the step *generate* knows it; `accepted` are the candidates it hands on.
 
     Args:
-        results: What came of each batch.
+        results: What came of each batch, or of each part of one.
         written: What its second answer gave, in the same order.
         configuration: Says how many queries were asked for.
 

@@ -113,8 +113,9 @@ class Failure(Exception):
         self.tokens_out = tokens_out
         self.away = away
         self.refusal = refusal
-        self.most_in = self.most_out = 0
+        # Set by the client: tokens left for the answer to the same request, and whether only a shorter one can help.
         self.room: int | None = None
+        self.context_full = outcome == CONTEXT_TOO_LONG
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.detail}"
@@ -316,7 +317,7 @@ def _cut_off(tokens_out: int | None, sent: Mapping[str, Any] | None) -> str:
 
 
 def _texts(message: object, choice: object) -> Iterator[str]:
-    """Where an answer may stand, the likeliest first: arguments of a call, the content, and thoughts if all else lacks."""
+    """Where an answer may stand, the likeliest first: arguments of a call, the content; or thoughts instead."""
     calls = _member(message, "tool_calls")
     functions = [_member(call, "function") for call in calls] if isinstance(calls, list) else []
     for function in (*functions, _member(message, "function_call")):

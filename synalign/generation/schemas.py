@@ -48,7 +48,7 @@ def _query(value: Any, strictly: ValidatorFunctionWrapHandler) -> str:
     if not isinstance(value, str):
         return Unusable.of(NOT_TEXT)
     # Half a surrogate pair is no character, and no table can hold it; the query is rejected by what stands for it.
-    text: str = strictly(_whole(value)[: _LONGEST_QUERY])
+    text: str = strictly(_whole(value)[:_LONGEST_QUERY])
     return text
 
 
@@ -89,9 +89,7 @@ def _attributes(value: Any) -> Any:
 
 
 def _texts(items: Iterable[Any], longest: int) -> list[str]:
-    return [
-        item for item in items if isinstance(item, str) and 0 < len(item) <= longest and item == _whole(item)
-    ]
+    return [item for item in items if isinstance(item, str) and 0 < len(item) <= longest and item == _whole(item)]
 
 
 _Value = Annotated[str, Field(min_length=1, max_length=_LONGEST_VALUE)]

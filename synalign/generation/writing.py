@@ -20,6 +20,9 @@ from synalign.text import normalise
 WRITE = "write"
 EMPTY, OVER_LENGTH, CONTROL_CHARACTERS = "empty", "over_length", "control_characters"
 UNKNOWN_DOCUMENT, TOO_MANY = "unknown_document", "too_many"
+QUERY_TOKENS = 16
+"""A usual written query, with its share of the JSON around it."""
+
 _TITLE_CHARACTERS = 300
 
 
@@ -78,7 +81,7 @@ def write_request(batch: Batch, attributes: LatentAttributes, configuration: Con
         batch.demonstrations,
         len(batch.documents),
         wanted,
-        batch_id=batch.batch_id,
+        batch_id=batch.batch_id + batch.part,
         seed=configuration.seed,
     )
     data = {
@@ -99,7 +102,9 @@ def write_request(batch: Batch, attributes: LatentAttributes, configuration: Con
         queries_per_document=wanted,
         max_query_characters=longest,
     )
-    return Request(WRITE, batch.batch_id, prompt_version(WRITE, configuration), messages, QUERIES, WrittenQueries)
+    least = asked_for(batch, configuration) * QUERY_TOKENS
+    version = prompt_version(WRITE, configuration)
+    return Request(WRITE, batch.batch_id, version, messages, QUERIES, WrittenQueries, least)
 
 
 def redacted_in(batch: Batch, configuration: Configuration) -> Counter[PersonalData]:
@@ -135,7 +140,7 @@ def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configura
 
 
 def _documents(batch: Batch, configuration: Configuration) -> list[dict[str, Any]]:
-    characters = configuration.generation.document_characters
+    characters = batch.characters or configuration.generation.document_characters
     return [
         {
             "document": number,

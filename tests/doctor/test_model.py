@@ -98,8 +98,10 @@ def test_an_answer_that_is_cut_off_names_the_setting(case: Make, check: Look, se
 
 
 def test_what_is_no_chat_completion_is_told(case: Make, check: Look, server: Any) -> None:
-    server.body = b"<html>welcome</html>"
+    server.body = b'{"hello": "world"}'
     assert "invalid output" in check("model", case(generation={"endpoint": server.url})).found
+    server.body = b"<html>welcome</html>"
+    assert "a page, not an API: check the URL" in check("model", case(generation={"endpoint": server.url})).found
 
 
 def test_an_address_where_nobody_listens_is_told(case: Make, check: Look, closed_url: str) -> None:
