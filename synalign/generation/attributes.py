@@ -14,7 +14,7 @@ from synalign.generation.schemas import ATTRIBUTES, LatentAttributes
 from synalign.text import normalise
 
 REASON = "reason"
-_LEAST_TOKENS = 256
+_LEAST_TOKENS = 512
 
 
 class AttributeRow(NamedTuple):

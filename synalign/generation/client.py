@@ -389,11 +389,12 @@ def openai_client(configuration: Configuration, endpoint: Endpoint) -> openai.As
     """The library's client, which tries nothing again by itself."""
     for secret in (endpoint.api_key, *endpoint.headers.values()):
         masking.learn(secret)
-    # A proxy of the environment has no business with the writer on this machine.
-    local = openai.DefaultAsyncHttpxClient(trust_env=False) if addresses.local(endpoint.url) else None
-    headers: dict[str, Any] = dict(endpoint.headers)
-    if not endpoint.api_key and "authorization" not in map(str.lower, headers):
-        headers["Authorization"] = openai.Omit()
+    headers = {name.title() if name.lower() == "authorization" else name: value
+               for name, value in endpoint.headers.items()}  # fmt: skip
+    # The library insists on a key; where there is none, its header is taken out again.
+    hooks = {"request": [_without_key]} if not endpoint.api_key and "Authorization" not in headers else {}
+    # A proxy of the environment has no business with a server on this machine.
+    http = openai.DefaultAsyncHttpxClient(trust_env=not addresses.local(endpoint.url), event_hooks=hooks)
     return openai.AsyncOpenAI(
         base_url=addresses.base(endpoint.url),
         api_key=endpoint.api_key or "none",
@@ -401,8 +402,12 @@ def openai_client(configuration: Configuration, endpoint: Endpoint) -> openai.As
         default_headers=headers,
         max_retries=0,
         timeout=configuration.runtime.timeout_seconds,
-        http_client=local,
+        http_client=http,
     )
+
+
+async def _without_key(sent: httpx2.Request) -> None:
+    sent.headers.pop("Authorization", None)
 
 
 def answer_of(request_id: str, entry: Entry, asked: Request, configuration: Configuration) -> Answer:

@@ -149,7 +149,10 @@ class Dialect:
     def _limit(self, asked: Request, room: int | None) -> int:
         limits = [self._settings.max_output_tokens, self.most_output, room]
         if self.window is not None and room is None:
-            limits.append(max(asked.answer_tokens, self.window - tokens_of(asked.messages) - MARGIN))
+            left = self.window - tokens_of(asked.messages) - MARGIN
+            # Tokens are estimated too high. Where too few seem to be left, the endpoint, which counts, says how many:
+            # a refusal costs nothing, an answer that is cut off does.
+            limits.append(left if left >= 2 * asked.answer_tokens else None)
         return max(1, min(limit for limit in limits if limit is not None))
 
     def _learn(self, parameter: str, sent: Mapping[str, Any]) -> bool:

@@ -52,7 +52,7 @@ _ANSWERS: dict[str, type[BaseModel]] = {REASON: LatentAttributes, WRITE: Written
 _WITHOUT_ANSWER = {"expired": outcomes.TIMEOUT, "cancelled": outcomes.TIMEOUT}
 _MESSAGE_CHARACTERS = 300
 _REFUSED = re.compile(rb'"status_code"\s*:\s*[45]\d\d')
-_LEAST_TOKENS = 256
+_LEAST_TOKENS = 512
 """Tokens without which there is no use in asking."""
 
 

@@ -23,6 +23,7 @@ UNKNOWN_DOCUMENT, TOO_MANY = "unknown_document", "too_many"
 QUERY_TOKENS = 16
 """A usual written query, with its share of the JSON around it."""
 
+_SPARE_TOKENS = 64
 _TITLE_CHARACTERS = 300
 
 
@@ -102,7 +103,7 @@ def write_request(batch: Batch, attributes: LatentAttributes, configuration: Con
         queries_per_document=wanted,
         max_query_characters=longest,
     )
-    least = asked_for(batch, configuration) * QUERY_TOKENS
+    least = _SPARE_TOKENS + 2 * QUERY_TOKENS * asked_for(batch, configuration)
     version = prompt_version(WRITE, configuration)
     return Request(WRITE, batch.batch_id, version, messages, QUERIES, WrittenQueries, least)
 
