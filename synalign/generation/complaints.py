@@ -25,7 +25,7 @@ _WORDS = ("message", "msg", "detail", "details", "error", "errors", "error_messa
           "reason", "description")  # fmt: skip
 _CODES = ("code", "type", "status", "error_type", "error_code", "errorCode")
 _FIGURES = ("n_ctx", "n_prompt_tokens")
-_EMBEDDED = re.compile(r"[\[{](?=\s*['\"{\[(])")
+_EMBEDDED = re.compile(r"[\[{](?=(?:\s|\\n)*['\"{\[(])")
 _PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|title)\b", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _SHORTEST_ECHO = 12

@@ -57,9 +57,7 @@ def openai_error(message: str, code: str | None = None, param: str | None = None
 
 def _openai_reasoning(request: dict[str, Any]) -> Refusal | None:
     if "max_tokens" in request:
-        text = (
-            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-        )
+        text = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
         return 400, openai_error(text, "unsupported_parameter", "max_tokens")
     if request.get("temperature", 1) != 1:
         text = (
@@ -113,7 +111,7 @@ def _vllm_of(window: int) -> Callable[[dict[str, Any]], Refusal | None]:
             return None
         text = (
             f"This model's maximum context length is {window} tokens. However, you requested {sent + most} tokens "
-            f"({sent} in the messages, {most} in the completion). Please reduce the length of the messages or completion."
+            f"({sent} in the messages, {most} in the completion). Please reduce the length."
         )
         return 400, {"object": "error", "message": text, "type": "BadRequestError", "param": None, "code": 400}
 
@@ -225,7 +223,8 @@ def _anthropic(request: dict[str, Any], completion: dict[str, Any]) -> Any:
 
 
 def _thinks_aloud(request: dict[str, Any], completion: dict[str, Any]) -> Any:
-    text = f'<think>\nSay {{"documents": []}}? No.\n</think>\n\nHere it is:\n```json\n{content_of(completion)}\n```\nEnjoy!'
+    thoughts = '<think>\nSay {"documents": []}? No.\n</think>\n\n'
+    text = f"{thoughts}Here it is:\n```json\n{content_of(completion)}\n```\nEnjoy!"
     return {**with_message(completion, content=text), "usage": None}
 
 
