@@ -59,9 +59,11 @@ def section(material: Material) -> Section | None:
         {
             "steps": steps,
             "seconds": sum(step.seconds for step in steps),
-            "tokens": tokens_in_words(known),
-            "money": money_in_words(known, 4).removesuffix(f" {known.get('currency', '')}"),
+            "tokens": sum(step.tokens or 0 for step in steps),
+            "money": sum(step.money or 0.0 for step in steps),
             "usage_missing": known.get("usage_missing", 0),
+            "tokens_in_words": tokens_in_words(known),
+            "money_in_words": money_in_words(known, 4),
             "kinds": _kinds(material),
             "generated": generated,
             "budget": budget,
