@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from synalign.changes.side import Side
-from synalign.generation.spending import money_in_words
+from synalign.generation.usage import money_in_words
 
 Kind = Literal["count", "figure", "score", "share", "p_value", "seconds", "text"]
 

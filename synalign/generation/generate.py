@@ -36,8 +36,8 @@ from synalign.generation.progress import Progress
 from synalign.generation.prompts import prompt_version
 from synalign.generation.results import Result, ends, not_sent, writes
 from synalign.generation.schemas import LatentAttributes, WrittenQueries
-from synalign.generation.spending import spending
 from synalign.generation.splitting import fewer_demonstrations, smaller
+from synalign.generation.usage import spending
 from synalign.generation.writing import (
     WRITE,
     Candidate,

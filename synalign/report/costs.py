@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow.compute as pc
 
 from synalign.generation.budget import cost
-from synalign.generation.spending import money_in_words, tokens_in_words
+from synalign.generation.usage import money_in_words, tokens_in_words
 from synalign.report.material import STEPS, Material
 from synalign.report.section import Section
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from synalign.generation.spending import money_in_words, tokens_in_words
+from synalign.generation.usage import money_in_words, tokens_in_words
 from synalign.report import closeness
 from synalign.report.closeness import Closeness, chosen_scheme
 from synalign.report.formats import change, count, counted, figure, p_value, seconds, share, words
