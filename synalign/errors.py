@@ -88,6 +88,15 @@ class GenerationError(SynAlignError):
     exit_code = 6
 
 
+class EndpointError(GenerationError, ConfigurationError):
+    """The endpoint, the model and the settings of `generation` do not go together. Never worth a retry.
+
+    Its exit code is that of a wrong configuration: the next try would end the same way, and may cost again.
+    """
+
+    exit_code = ConfigurationError.exit_code
+
+
 class RegistryError(SynAlignError):
     """MLflow cannot be reached, or holds something that contradicts the run."""
 

@@ -46,12 +46,21 @@ class Waiting(NamedTuple):
     Attributes:
         batches: Ids of batches at a provider.
         url: Base URL of the provider.
-        api_key_variable: Environment variable that holds the key to it; None: it takes any.
+        api_key_variable: Environment variable that holds the key to it; None: none is sent.
+        headers_variable: Environment variables that hold the headers of each call, as `generation.headers_variable`.
     """
 
     batches: tuple[str, ...]
     url: str
     api_key_variable: str | None
+    headers_variable: dict[str, str] | str | None = None
+
+    def named(self) -> dict[str, Any]:
+        """The same for a summary; headers are left out where there are none."""
+        named = self._asdict()
+        if not self.headers_variable:
+            del named["headers_variable"]
+        return named
 
 
 def main(
@@ -144,7 +153,7 @@ def perform(
             if waiting is not None:
                 attempt.abandon()
                 log.info("%s: waiting for %s", step, ", ".join(waiting.batches))
-                return {"step": step, "waiting": waiting._asdict()}
+                return {"step": step, "waiting": waiting.named()}
             manifest = attempt.commit(hold)
         except BaseException:
             _abandon(attempt)

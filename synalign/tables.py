@@ -60,9 +60,9 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("outcome", _TEXT),
         ("model", _TEXT),
         ("prompt_version", _TEXT),
-        ("tokens_in", _INTEGER),
-        ("tokens_out", _INTEGER),
         ("seconds", _REAL),
+        # Empty where the endpoint does not say.
+        nullable=(("tokens_in", _INTEGER), ("tokens_out", _INTEGER)),
     ),
     # One row per value: the model names other attributes for every batch, so columns by name would differ from run to
     # run. `generalised` tells a value the model inferred from one it saw in the demonstrations; `support` is how many

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from synalign.changes.side import Side
+from synalign.generation.usage import money_in_words
 
 Kind = Literal["count", "figure", "score", "share", "p_value", "seconds", "text"]
 
@@ -88,7 +89,7 @@ def _effective(side: Side) -> float | None:
 
 def _money(side: Side) -> str | None:
     metrics = side.metrics("generate")
-    return f"{metrics['money']:.2f} {metrics['currency']}" if {"money", "currency"} <= metrics.keys() else None
+    return money_in_words(metrics) if {"money", "currency"} <= metrics.keys() else None
 
 
 def _seconds(side: Side) -> float:

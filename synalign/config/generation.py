@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from synalign.config.closed import Address, Closed
+from synalign.config.closed import SECRET, Address, Closed
 
 MOST_TEXTS_PER_LABEL = 64
 """Texts asked for in one request of `task: classification`; more in one answer would repeat each other."""
 
+LIMIT_NAMES = ("max_completion_tokens", "max_tokens", "max_output_tokens", "max_new_tokens")
+"""What endpoints call the most tokens of an answer."""
+
+_OWNED = {
+    "model": "generation.model",
+    "messages": "generation.prompts",
+    "response_format": "generation.structured_output",
+    "tools": "generation.structured_output",
+    "tool_choice": "generation.structured_output",
+    "functions": "generation.structured_output",
+    "function_call": "generation.structured_output",
+    "temperature": "generation.temperature",
+    "seed": "generation.seed",
+    "stream": "no setting: answers are read whole",
+    "stream_options": "no setting: answers are read whole",
+    "n": "no setting: each request has one answer",
+    "best_of": "no setting: each request has one answer",
+    **dict.fromkeys(LIMIT_NAMES, "generation.max_output_tokens and generation.output_limit_name"),
+}
+_SECRET = (
+    r"pass(?:word|wd)|secret|client[-_]secret|credentials?|authorization|(?:x-)?(?:api|subscription)[-_]?key"
+    r"|(?:access|auth|bearer|refresh)[-_]?token"
+)
+# In a query, shorter names are keys, too; in a body they are not (`key`, `code`).
+_SECRET_IN_BODY = re.compile(_SECRET, re.IGNORECASE)
+_SECRET_IN_QUERY = re.compile(rf"{_SECRET}|(?:access[-_])?key|token|sig|signature|code", re.IGNORECASE)
+_MOST_BODY = 20_000
+
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 PersonalData = Literal["email", "phone", "card", "ip", "digits", "name"]
 
 
@@ -46,12 +81,39 @@ class Generation(Closed):
 
     endpoint: Address = Field(
         "embedded",
-        description="Base URL of an OpenAI-compatible endpoint, or `embedded` for the writer that ships here.",
-        pattern=r"^(embedded|https?://\S+)$",
+        description="Base URL of an OpenAI-compatible endpoint, with its query if it has one "
+        "(`https://x.example/openai/deployments/d?api-version=2024-10-21`), or `embedded` for the writer that ships "
+        "here.",
+        pattern=r"^(embedded|https?://[^\s#]+)$",
     )
     model: str = Field("synalign-embedded-writer", min_length=1, description="The model's name at the endpoint.")
-    api_key_variable: str = Field(
-        "OPENAI_API_KEY", pattern=r"^[A-Z][A-Z0-9_]*$", description="Environment variable that holds the key."
+    api_key_variable: Variable | None = Field(
+        "OPENAI_API_KEY",
+        description="Environment variable that holds the key, sent as `Authorization: Bearer`. null: none is sent.",
+    )
+    headers_variable: dict[HeaderName, Variable] | Variable | None = Field(
+        None,
+        description="Headers of every request, by the environment variable that holds each value "
+        "(`{api-key: AZURE_OPENAI_KEY}`); or one variable that holds them all, as a JSON object or as lines "
+        "`Name: value`. null: none.",
+    )
+    structured_output: Literal["auto", "json_schema", "json_object", "tool", "prompt"] = Field(
+        "auto",
+        description="How the shape of an answer is asked for: by `response_format` with or without a schema, as the "
+        "arguments of a tool, or in words only. auto: the first of these, in this order, that the endpoint takes.",
+    )
+    output_limit_name: Literal["auto", "max_completion_tokens", "max_tokens", "max_output_tokens", "max_new_tokens"] = (
+        Field(
+            "auto",
+            description="What the endpoint calls `max_output_tokens`. auto: max_completion_tokens, or max_tokens where "
+            "it refuses that.",
+        )
+    )
+    extra_body: dict[str, Any] = Field(
+        {},
+        max_length=64,
+        description="Further members of every request's body, such as `{reasoning_effort: low}`. Those that another "
+        "setting says, and secrets, are refused.",
     )
     prompts: dict[Literal["reason", "write"], str] = Field(
         {}, description="Template files that replace SynAlign's own; relative paths start at the YAML file's folder."
@@ -70,8 +132,52 @@ class Generation(Closed):
     documents_per_batch: int = Field(12, ge=1, le=64, description="Documents written for in one request.")
     queries_per_document: int = Field(4, ge=1, le=32, description="Queries asked for per document.")
     document_characters: int = Field(1200, ge=100, le=100_000, description="How much of a document is shown.")
-    temperature: float = Field(0.7, ge=0.0, le=2.0, description="How freely the model writes; 0: as likely as can be.")
+    temperature: float | None = Field(
+        0.7, ge=0.0, le=2.0,
+        description="How freely the model writes; 0: as likely as can be. null: not sent, the endpoint decides.",
+    )  # fmt: skip
+    seed: Literal["auto"] | Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
+        "auto",
+        description="Sent with every request. auto: the retriever's `seed`, until the endpoint refuses one. null: not "
+        "sent.",
+    )
     max_output_tokens: int = Field(
         4096, ge=64, le=1_000_000, description="Most tokens of one answer; one that is cut off there is lost, but paid."
     )
     budget: Budget = Budget()
+
+    @field_validator("endpoint", mode="after")
+    @classmethod
+    def _no_secret_in_the_address(cls, endpoint: str) -> str:
+        if any(
+            _SECRET_IN_QUERY.fullmatch(name) for name, _ in parse_qsl(urlsplit(endpoint).query, keep_blank_values=True)
+        ):
+            raise PydanticCustomError(SECRET, "must hold no key: send it by headers_variable or api_key_variable")
+        return endpoint
+
+    @field_validator("extra_body", mode="after")
+    @classmethod
+    def _nothing_that_is_ours(cls, body: dict[str, Any]) -> dict[str, Any]:
+        for name in body:
+            if name in _OWNED:
+                raise ValueError(f"must not hold {name!r}: that is said by {_OWNED[name]}")
+        if any(_SECRET_IN_BODY.fullmatch(name) for name in _names(body)):
+            raise PydanticCustomError(SECRET, "must hold no secret: send it by headers_variable or api_key_variable")
+        try:
+            size = len(json.dumps(body, allow_nan=False))
+        except (TypeError, ValueError, RecursionError):
+            raise ValueError("must hold texts, numbers, lists and mappings only") from None
+        if size > _MOST_BODY:
+            raise ValueError(f"must be at most {_MOST_BODY:,} characters as JSON")
+        return body
+
+
+def _names(content: Any) -> Iterator[str]:
+    """Keys of all mappings within."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield str(name)
+            yield from _names(value)
+    elif isinstance(content, list):
+        for item in content:
+            yield from _names(item)

@@ -14,6 +14,7 @@ from synalign.generation.schemas import ATTRIBUTES, LatentAttributes
 from synalign.text import normalise
 
 REASON = "reason"
+_LEAST_TOKENS = 512
 
 
 class AttributeRow(NamedTuple):
@@ -31,9 +32,8 @@ def reason_request(batch: Batch, configuration: Configuration) -> Request:
     """Ask for the latent attributes of a batch."""
     data = {"demonstrations": batch.demonstrations}
     messages = render(REASON, data, configuration, count=len(batch.demonstrations))
-    return Request(
-        REASON, batch.batch_id, prompt_version(REASON, configuration), messages, ATTRIBUTES, LatentAttributes
-    )
+    version = prompt_version(REASON, configuration)
+    return Request(REASON, batch.batch_id, version, messages, ATTRIBUTES, LatentAttributes, _LEAST_TOKENS)
 
 
 def attribute_rows(batch: Batch, request_id: str, answer: LatentAttributes) -> list[AttributeRow]:

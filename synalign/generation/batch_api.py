@@ -14,9 +14,10 @@ import openai
 from openai.types import Batch
 
 from synalign.config import Configuration
-from synalign.errors import GenerationError
+from synalign.errors import EndpointError, GenerationError
 from synalign.generation import outcomes
-from synalign.generation.client import final_error, openai_client, seconds_to_wait
+from synalign.generation.client import openai_client, seconds_to_wait
+from synalign.generation.endings import final_error
 from synalign.generation.endpoint import Endpoint
 
 log = logging.getLogger("synalign")
@@ -44,7 +45,6 @@ class BatchApi:
     def __init__(self, configuration: Configuration, endpoint: Endpoint, *, backoff_seconds: float = 1.0) -> None:
         self._settings = configuration.generation
         self._runtime = configuration.runtime
-        self._endpoint = endpoint
         self._backoff = backoff_seconds
         self._openai = openai_client(configuration, endpoint)
 
@@ -131,7 +131,6 @@ class BatchApi:
                 return await call()
             except (openai.OpenAIError, TimeoutError) as error:
                 failure = outcomes.of_error(error)
-            failure.detail = failure.detail.replace(self._endpoint.api_key, "***")
             if failure.outcome == outcomes.NOT_FOUND:
                 raise _Unknown(
                     f"{self._settings.endpoint} does not know what was asked for to {what}.",
@@ -145,12 +144,13 @@ class BatchApi:
             wait = seconds_to_wait(failure, nth, self._backoff)
             log.info("generate: cannot %s: %s; trying again in %.1f s", what, failure.detail, wait)
             await asyncio.sleep(wait)
-        raise GenerationError(
+        kind = EndpointError if failure.outcome in outcomes.LASTING else GenerationError
+        raise kind(
             f"{self._settings.endpoint}: cannot {what} ({failure.outcome}).",
             cause=failure.detail,
             remedy="run the step again: what was submitted is not submitted twice, and no answer is lost",
         )
 
 
-class _Unknown(GenerationError):
+class _Unknown(EndpointError):
     """There is nothing at that address."""

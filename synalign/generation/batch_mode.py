@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 
 from synalign.config import Configuration
 from synalign.errors import ConfigurationError, GenerationError
+from synalign.generation import outcomes
 from synalign.generation.attributes import reason_request
 from synalign.generation.batch_record import RECORD, Record
 from synalign.generation.batches import Batch
+from synalign.generation.client import Answer
+from synalign.generation.dialect import Dialect
 from synalign.generation.endpoint import EMBEDDED, WRITER_VARIABLE, Endpoint
 from synalign.generation.journal import Journal
 from synalign.generation.provider_batch import ProviderBatches
 from synalign.generation.request import Request
 from synalign.generation.results import Result, not_sent, over_budget
 from synalign.generation.schemas import LatentAttributes
+from synalign.generation.splitting import fewer_demonstrations, smaller
 from synalign.generation.writing import write_request
 from synalign.job import Waiting
 from synalign.run import Run
@@ -38,7 +43,7 @@ def require_lasting_endpoint(configuration: Configuration) -> None:
         )
 
 
-def look(batches: list[Batch], run: Run, where: Endpoint, journal: Journal) -> list[Result] | Waiting:
+def look(batches: list[Batch], run: Run, where: Endpoint, journal: Journal, dialect: Dialect) -> list[Result] | Waiting:
     """Collect the provider's batches that have ended, and submit what is missing.
 
     Returns:
@@ -50,7 +55,7 @@ def look(batches: list[Batch], run: Run, where: Endpoint, journal: Journal) -> l
     """
     record = Record(run.folder / RECORD)
     try:
-        return asyncio.run(_advance(batches, run, where, journal, record))
+        return asyncio.run(_advance(batches, run, where, journal, record, dialect))
     except GenerationError:
         record.conclude(run.fingerprint(_STEP))
         raise
@@ -67,37 +72,53 @@ def conclude(run: Run) -> None:
 
 
 async def _advance(
-    batches: list[Batch], run: Run, where: Endpoint, journal: Journal, record: Record
+    batches: list[Batch], run: Run, where: Endpoint, journal: Journal, record: Record, dialect: Dialect
 ) -> list[Result] | Waiting:
     configuration, settings = run.configuration, run.configuration.generation
-    async with ProviderBatches(configuration, where, journal, record, run.fingerprint(_STEP)) as provider:
+    fingerprint = run.fingerprint(_STEP)
+    async with ProviderBatches(configuration, where, journal, record, fingerprint, dialect) as provider:
         await provider.collect()
-        pairs = [_pair(batch, provider, configuration) for batch in batches]
-        wanted = [asked for pair in pairs for asked in pair if asked is not None]
+        wanted: list[Request] = []
+        results = [_result(batch, provider, configuration, wanted) for batch in batches]
         await provider.submit(wanted)
         flying = provider.in_flight(wanted)
         if flying:
-            return Waiting(
-                tuple(flying), where.url, None if settings.endpoint == EMBEDDED else settings.api_key_variable
-            )
+            key = None if settings.endpoint == EMBEDDED else settings.api_key_variable
+            named = settings.headers_variable
+            return Waiting(tuple(flying), where.url, key, dict(named) if isinstance(named, dict) else named)
         # Nothing is on its way, so what has no answer did not fit under the ceiling.
-        return [_result(batch, pair, provider, configuration) for batch, pair in zip(batches, pairs, strict=True)]
+        return results
 
 
-def _pair(batch: Batch, provider: ProviderBatches, configuration: Configuration) -> tuple[Request, Request | None]:
-    """A batch's first request, and its second as soon as the first is answered."""
-    first = reason_request(batch, configuration)
-    answer = provider.answer(first)
-    if answer is None or not isinstance(answer.content, LatentAttributes):
-        return first, None
-    return first, write_request(batch, answer.content, configuration)
-
-
-def _result(
-    batch: Batch, pair: tuple[Request, Request | None], provider: ProviderBatches, configuration: Configuration
-) -> Result:
-    first, second = pair
-    reason = provider.answer(first) or over_budget(first, configuration)
-    if second is None:
+def _result(batch: Batch, provider: ProviderBatches, configuration: Configuration, wanted: list[Request]) -> Result:
+    """What came of a batch so far; adds all its requests that can be made by now to `wanted`."""
+    failures = Counter[str]()
+    while True:
+        asked = reason_request(batch, configuration)
+        wanted.append(asked)
+        reason = provider.answer(asked) or over_budget(asked, configuration)
+        failures += reason.failures
+        fewer = fewer_demonstrations(batch) if reason.outcome == outcomes.CONTEXT_TOO_LONG else None
+        if fewer is None:
+            break
+        batch = fewer
+    reason = reason._replace(failures=failures)
+    if not isinstance(reason.content, LatentAttributes):
         return Result(batch, reason, not_sent(batch, configuration))
-    return Result(batch, reason, provider.answer(second) or over_budget(second, configuration))
+    return _written(batch, reason, reason.content, provider, configuration, wanted)
+
+
+def _written(
+    batch: Batch,
+    reason: Answer,
+    attributes: LatentAttributes,
+    provider: ProviderBatches,
+    configuration: Configuration,
+    wanted: list[Request],
+) -> Result:
+    asked = write_request(batch, attributes, configuration)
+    wanted.append(asked)
+    answer = provider.answer(asked) or over_budget(asked, configuration)
+    parts = smaller(batch, configuration) if answer.outcome == outcomes.CONTEXT_TOO_LONG else ()
+    made = [_written(part, reason, attributes, provider, configuration, wanted) for part in parts]
+    return Result(batch, reason, answer, tuple(made))

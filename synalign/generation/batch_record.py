@@ -45,6 +45,18 @@ class Ended(NamedTuple):
     tokens_out: int
 
 
+class Note(NamedTuple):
+    """What is known of how a request failed, beside its outcome.
+
+    Attributes:
+        detail: What the provider said.
+        room: Tokens that the model's context leaves for the answer, where that is why it is asked otherwise.
+    """
+
+    detail: str = ""
+    room: int | None = None
+
+
 class Submission(NamedTuple):
     """A set of requests that is handed to the provider as one batch.
 
@@ -78,6 +90,7 @@ class Record:
         self._submissions: dict[str, Submission] = {}
         self._conclusions: dict[str, int] = {}
         self._failures: dict[tuple[str, str], list[Ended]] = {}
+        self._notes: dict[tuple[str, str], Note] = {}
         try:
             for number, line in enumerate(self._file.lines, start=1):
                 self._read(number, line)
@@ -108,6 +121,10 @@ class Record:
         """How a request's rounds without a good answer ended, in one session."""
         return self._failures.get((key, session), [])
 
+    def note(self, key: str, session: str) -> Note:
+        """What is known of a request's latest failure, in one session."""
+        return self._notes.get((key, session), Note())
+
     def spent(self) -> Iterator[tuple[int, int]]:
         """Tokens of every request: what was billed, or the most that can be while it is in flight."""
         for submission in self._submissions.values():
@@ -126,9 +143,9 @@ class Record:
         """Note that the provider never got a set."""
         self._write({"event": "dropped", "digest": digest})
 
-    def ended(self, digest: str, ended: Mapping[str, Ended]) -> None:
+    def ended(self, digest: str, ended: Mapping[str, Ended], notes: Mapping[str, Note] | None = None) -> None:
         """Note how the requests of a set ended; good answers must be in the journal by then."""
-        self._write({"event": "ended", "digest": digest, "ended": ended})
+        self._write({"event": "ended", "digest": digest, "ended": ended, **({"notes": notes} if notes else {})})
 
     def conclude(self, fingerprint: str) -> None:
         """Note that a step was given up: run again, it begins a new session."""
@@ -167,6 +184,8 @@ class Record:
             del self._submissions[digest]
         elif kind == "ended":
             self._end(digest, {key: Ended(*request) for key, request in event["ended"].items()})
+            session = self._submissions[digest].session
+            self._notes |= {(key, session): Note(*note) for key, note in event.get("notes", {}).items()}
         else:
             raise ValueError(kind)
 

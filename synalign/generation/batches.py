@@ -40,11 +40,15 @@ class Batch(NamedTuple):
         batch_id: Its id.
         demonstrations: Real queries, the anchor first.
         documents: Target documents; for classification the one that stands for the label.
+        part: Which part of the batch this is, where it was too long for the model as a whole; empty for the whole.
+        characters: How much of a document is shown at most; None: as configured.
     """
 
     batch_id: str
     demonstrations: tuple[str, ...]
     documents: tuple[Document, ...]
+    part: str = ""
+    characters: int | None = None
 
 
 def read_batches(run: Run) -> list[Batch]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from synalign.errors import GenerationError
+from synalign.errors import EndpointError, GenerationError
 from synalign.generation import outcomes
 
 WINDOW = 50
@@ -40,7 +40,9 @@ class Breaker:
         if len(self._recent) < LEAST or share <= self.max_failure_rate:
             return None
         kinds = ", ".join(f"{kind} {count}" for kind, count in failed.most_common())
-        return GenerationError(
+        # An answer that is not of the schema is paid, and would be again: no time mends that.
+        kind = EndpointError if failed.most_common(1)[0][0] in outcomes.LASTING else GenerationError
+        return kind(
             f"{failed.total()} of the last {len(self._recent)} tries failed, more than runtime.max_failure_rate == "
             f"{self.max_failure_rate}: {kinds}.",
             cause=_CAUSES.get(failed.most_common(1)[0][0], "the endpoint is down or overloaded"),

@@ -7,7 +7,6 @@ one place decides what is tried again, and when.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 import time
@@ -22,16 +21,20 @@ import httpx2
 import openai
 from pydantic import BaseModel
 
-from synalign.config import Configuration, Generation
+from synalign import masking
+from synalign.config import Configuration
 from synalign.errors import GenerationError
-from synalign.generation import outcomes, request
+from synalign.generation import addresses, outcomes, reading, request
 from synalign.generation.breaker import Breaker
-from synalign.generation.budget import Budget, Reservation, most_tokens_of
-from synalign.generation.endpoint import EMBEDDED, Endpoint
+from synalign.generation.budget import Budget, Reservation
+from synalign.generation.dialect import Dialect
+from synalign.generation.endings import final_error
+from synalign.generation.endpoint import Endpoint
 from synalign.generation.journal import Entry, Journal
 from synalign.generation.outcomes import Failure, Reply
 from synalign.generation.pace import Pace, Turn
 from synalign.generation.request import Request
+from synalign.generation.spent import spent
 from synalign.tables import content_id
 
 __all__ = ["Answer", "Client", "Request"]
@@ -43,7 +46,7 @@ PATIENCE = 600.0
 """Seconds that a request waits in all for an endpoint that says "later", or that is away: neither is a failure of the
 request, so it costs no try."""
 _HOLD_SHARE = 0.2
-_PATH = "/chat/completions"
+COMPLETIONS = "/chat/completions"
 
 
 class Answer(NamedTuple):
@@ -54,22 +57,28 @@ class Answer(NamedTuple):
         outcome: `ok`, or the outcome of its last try.
         content: The validated answer; None unless `ok`.
         model: The model's name as it reported it; as configured when nothing came back.
-        tokens_in: Tokens sent, failed tries included.
-        tokens_out: Tokens received, failed tries included.
+        tokens_in: Tokens sent, failed tries included; None where the endpoint does not say.
+        tokens_out: Tokens received, failed tries included; None where the endpoint does not say.
         seconds: From the first try to the end.
         reused: Whether it came from the journal.
         failures: Outcomes of the failed tries, counted.
+        most_in: The most tokens that can have been sent; the same as `tokens_in` where all is reported.
+        most_out: The same for tokens received.
+        detail: What was said of its last failed try; empty where none failed.
     """
 
     request_id: str
     outcome: str
     content: BaseModel | None
     model: str
-    tokens_in: int
-    tokens_out: int
+    tokens_in: int | None
+    tokens_out: int | None
     seconds: float
     reused: bool
     failures: Counter[str]
+    most_in: int = 0
+    most_out: int = 0
+    detail: str = ""
 
 
 class Client:
@@ -81,6 +90,7 @@ class Client:
         journal: Where good answers are kept; one that is there is not asked for again.
         record: File that remembers over kills what the refresh has spent. None: what its answers in the journal cost
             counts, and what else a killed process spent is forgotten.
+        dialect: What the endpoint takes. None: it is found out, and forgotten with this client.
         backoff_seconds: Wait after the first failed try; doubles with each.
     """
 
@@ -91,6 +101,7 @@ class Client:
         journal: Journal,
         *,
         record: PathLike[str] | None = None,
+        dialect: Dialect | None = None,
         backoff_seconds: float = 1.0,
     ) -> None:
         self._configuration = configuration
@@ -104,9 +115,10 @@ class Client:
         self._counted: set[str] = set()
         self._given_up: GenerationError | None = None
         # Whether the endpoint was ever there, and the requests that wait for it to come back.
-        self._met = False
+        self._met = self._answered = False
         self._waiting_for_it: set[str] = set()
         self._breaker = Breaker(self._runtime.max_failure_rate)
+        self.dialect = Dialect(configuration) if dialect is None else dialect
         self.budget = Budget(self._settings.budget, self._settings.mode, record)
         self.pace = Pace(
             self._runtime.concurrency,
@@ -147,10 +159,11 @@ class Client:
         async with self._alone(key):
             entry = self._journal.get(key)
             if entry is not None:
+                answer = answer_of(request_id, entry, asked, self._configuration)
                 if key not in self._counted:
                     self._counted.add(key)
-                    self.budget.count(entry.tokens_in, entry.tokens_out)
-                return answer_of(request_id, entry, asked)
+                    self.budget.count(answer.most_in, answer.most_out)
+                return answer
             self._counted.add(key)
             return await self._pay(key, request_id, asked)
 
@@ -163,14 +176,16 @@ class Client:
         finally:
             self._waiting_for_it.discard(key)
         seconds = round(time.monotonic() - started, 3)
-        spent_in = sum(failure.tokens_in or 0 for failure in failures)
-        spent_out = sum(failure.tokens_out or 0 for failure in failures)
+        tries: list[Reply | Failure] = [*failures, *([reply] if isinstance(reply, Reply) else [])]
+        cost = spent(tries, *most_of(asked, self._configuration))
         counted = Counter(failure.outcome for failure in failures)
         if not isinstance(reply, Reply):
-            return Answer(request_id, reply, None, self._settings.model, spent_in, spent_out, seconds, False, counted)
-        spent_in, spent_out = spent_in + (reply.tokens_in or 0), spent_out + (reply.tokens_out or 0)
-        entry = await self._journal.add(Entry(key, reply.text, reply.model, spent_in, spent_out, seconds))
-        return answer_of(request_id, entry, asked)._replace(reused=False, failures=counted)
+            figures = (self._settings.model, cost.tokens_in, cost.tokens_out, seconds, False, counted)
+            detail = failures[-1].detail if failures else ""
+            return Answer(request_id, reply, None, *figures, cost.most_in, cost.most_out, detail)
+        entry = await self._journal.add(Entry(key, reply.text, reply.model, cost.tokens_in, cost.tokens_out, seconds))
+        answer = answer_of(request_id, entry, asked, self._configuration)
+        return answer._replace(reused=False, failures=counted, most_in=cost.most_in, most_out=cost.most_out)
 
     async def _try(self, key: str, asked: Request, failures: list[Failure]) -> Reply | str:
         """Try until there is a good answer or no more patience; adds every failed try to `failures`.
@@ -178,16 +193,21 @@ class Client:
         Returns:
             The answer, or the outcome without one.
         """
-        sent = request.parameters(asked, self._configuration)
-        most_in, most_out = most_tokens_of(sent), self._settings.max_output_tokens
         tries, patience = 0, PATIENCE
+        room: int | None = None
         while True:
+            sent = self.dialect.parameters(asked, room)
+            most_in, most_out = request.most_tokens(sent), self.dialect.limit_of(sent)
             reservation = await self.budget.reserve(most_in, most_out)
             if reservation is None:
                 return outcomes.OVER_BUDGET
             try:
                 return await self._send(sent, asked, reservation)
             except Failure as failure:
+                if failure.outcome == outcomes.ASKED_OTHERWISE:
+                    # No fault, and no cost: the same request in another form.
+                    room = failure.room if failure.room is not None else room
+                    continue
                 failures.append(failure)
                 log.info("generate: %s of batch %s: %s", asked.kind, asked.batch_id[:8], failure)
                 limited = failure.outcome == outcomes.RATE_LIMITED
@@ -195,6 +215,8 @@ class Client:
                 tries += not later
                 wait = seconds_to_wait(failure, len(failures), self._backoff)
                 patience -= wait if later else 0.0
+                if failure.context_full:
+                    return outcomes.CONTEXT_TOO_LONG
                 if failure.outcome not in outcomes.RETRIED or tries >= self._runtime.attempts or patience < 0:
                     self._require_endpoint(failure)
                     return failure.outcome
@@ -220,16 +242,16 @@ class Client:
             async with asyncio.timeout(self._runtime.timeout_seconds):
                 # Not `chat.completions.create`: it spends more time on walking through the schema of each request
                 # and building objects of each answer than on sending it, and hides the headers.
-                response = await self._openai.post(_PATH, cast_to=httpx2.Response, body=sent)
+                response = await self._openai.post(COMPLETIONS, cast_to=httpx2.Response, body=sent)
             headers = response.headers
-            ended = outcomes.of_completion(json.loads(response.content), asked.answer)
+            ended = outcomes.of_response(response.content, asked.answer, headers, sent)
         except Failure as failure:
             ended = failure
         except (openai.OpenAIError, TimeoutError, ValueError, RecursionError) as error:
             headers = outcomes.headers_of(error) or headers
-            ended = outcomes.of_error(error)
-            ended.detail = ended.detail.replace(self._endpoint.api_key, "***")
+            ended = outcomes.of_error(error, sent)
         finally:
+            self._adapt(ended, asked, sent)
             self._judge(ended)
             self._settle(reservation, ended)
             self._tell_pace(turn, headers, ended)
@@ -264,6 +286,17 @@ class Client:
         self.pace.stop(self._given_up)
         raise self._given_up from None
 
+    def _adapt(self, ended: Reply | Failure | None, asked: Request, sent: dict[str, Any]) -> None:
+        """Learn from how a try ended how the endpoint is to be asked, and whether this request is worth another."""
+        if isinstance(ended, Reply):
+            self._answered = True
+            self.dialect.followed(sent, good=True)
+        elif ended is not None:
+            adapt(ended, asked.answer_tokens, sent, self.dialect, self._configuration)
+            if ended.outcome == outcomes.PAGE and self._answered:
+                # The address is right: what stands before the API has trouble.
+                ended.outcome, ended.tokens_in, ended.tokens_out = outcomes.SERVER_ERROR, 0, 0
+
     def _judge(self, ended: Reply | Failure | None) -> None:
         """Give the run up after a final failure, or after too many."""
         if ended is None or self._given_up is not None:
@@ -271,6 +304,9 @@ class Client:
         if isinstance(ended, Failure) and ended.away:
             return
         self._met = True
+        if isinstance(ended, Failure) and (ended.context_full or ended.outcome == outcomes.ASKED_OTHERWISE):
+            # Asked again, shorter or in another form: no fault of the endpoint's.
+            return
         self._given_up = self._breaker.add(ended.outcome if isinstance(ended, Failure) else outcomes.OK)
         if isinstance(ended, Failure) and (ended.outcome in outcomes.FINAL or _asks_too_much(ended)):
             self._given_up = final_error(ended, self._settings)
@@ -321,38 +357,65 @@ def seconds_to_wait(failure: Failure, tries: int, first: float) -> float:
     return doubled if failure.retry_after is None else failure.retry_after
 
 
+def adapt(ended: Failure, least: int, sent: Mapping[str, Any], dialect: Dialect, configuration: Configuration) -> None:
+    """Learn from a failed try, and turn it into *asked otherwise* where the same request may succeed in another form.
+
+    Args:
+        ended: How it ended.
+        least: Tokens without which there is no use in asking.
+        sent: The request's parameters.
+        dialect: What is known of the endpoint.
+        configuration: Says how long an answer may be.
+    """
+    found = ended.refusal
+    if found is not None:
+        learnt = dialect.learn(found, sent)
+        ended.room = dialect.room(found, least, sent) if found.overflow else None
+        if (learnt and not found.overflow) or ended.room is not None:
+            ended.outcome, ended.context_full = outcomes.ASKED_OTHERWISE, False
+    elif ended.outcome == outcomes.INVALID_OUTPUT and ended.tokens_out != 0:
+        dialect.followed(sent, good=False)
+    elif ended.outcome == outcomes.TRUNCATED:
+        # Shorter than the user allows: what the model has room for is the limit.
+        ended.context_full = dialect.limit_of(sent) < configuration.generation.max_output_tokens
+
+
+def most_of(asked: Request, configuration: Configuration) -> tuple[int, int]:
+    """The most tokens that one try of a request can send and receive."""
+    return request.most_tokens(request.parameters(asked, configuration)), configuration.generation.max_output_tokens
+
+
 def openai_client(configuration: Configuration, endpoint: Endpoint) -> openai.AsyncOpenAI:
     """The library's client, which tries nothing again by itself."""
-    # A proxy of the environment has no business with the writer on this machine.
-    local = openai.DefaultAsyncHttpxClient(trust_env=False) if configuration.generation.endpoint == EMBEDDED else None
+    for secret in (endpoint.api_key, *endpoint.headers.values()):
+        masking.learn(secret)
+    headers = {name.title() if name.lower() == "authorization" else name: value
+               for name, value in endpoint.headers.items()}  # fmt: skip
+    # The library insists on a key; where there is none, its header is taken out again.
+    hooks = {"request": [_without_key]} if not endpoint.api_key and "Authorization" not in headers else {}
+    # A proxy of the environment has no business with a server on this machine.
+    http = openai.DefaultAsyncHttpxClient(trust_env=not addresses.local(endpoint.url), event_hooks=hooks)
     return openai.AsyncOpenAI(
-        base_url=endpoint.url,
-        api_key=endpoint.api_key,
+        base_url=addresses.base(endpoint.url),
+        api_key=endpoint.api_key or "none",
+        default_query=addresses.query(endpoint.url),
+        default_headers=headers,
         max_retries=0,
         timeout=configuration.runtime.timeout_seconds,
-        http_client=local,
+        http_client=http,
     )
 
 
-def final_error(failure: Failure, settings: Generation) -> GenerationError:
-    """What people are told when no request can succeed."""
-    if failure.outcome == outcomes.QUOTA_EXHAUSTED:
-        message = f"{settings.endpoint} says that the quota is exhausted: this is about billing, not speed."
-        remedy = "top up the account or raise its limit, then run the step again; answers so far are kept"
-    elif failure.outcome == outcomes.RATE_LIMITED:
-        message = f"{settings.endpoint} asks to wait {failure.retry_after:.0f} s: this is a limit of hours or days."
-        remedy = "run the step again after that; answers so far are kept"
-    elif failure.outcome == outcomes.AUTHENTICATION:
-        message = f"{settings.endpoint} refused the API key in {settings.api_key_variable}."
-        remedy = f"put a valid key, one that may use {settings.model!r}, into {settings.api_key_variable}"
-    else:
-        message = f"{settings.endpoint} knows no model {settings.model!r}, or is no chat-completions endpoint."
-        remedy = "check generation.model and generation.endpoint; most base URLs end in /v1"
-    return GenerationError(message, cause=failure.detail, remedy=remedy)
+async def _without_key(sent: httpx2.Request) -> None:
+    sent.headers.pop("Authorization", None)
 
 
-def answer_of(request_id: str, entry: Entry, request: Request) -> Answer:
+def answer_of(request_id: str, entry: Entry, asked: Request, configuration: Configuration) -> Answer:
     """The answer that the journal holds."""
-    content = request.answer.model_validate_json(entry.answer)
+    content = reading.read(entry.answer, asked.answer).content
     figures = (entry.model, entry.tokens_in, entry.tokens_out, entry.seconds)
-    return Answer(request_id, outcomes.OK, content, *figures, True, Counter())
+    most_in, most_out = entry.tokens_in, entry.tokens_out
+    if most_in is None or most_out is None:
+        bound_in, bound_out = most_of(asked, configuration)
+        most_in, most_out = bound_in if most_in is None else most_in, bound_out if most_out is None else most_out
+    return Answer(request_id, outcomes.OK, content, *figures, True, Counter(), most_in, most_out)

@@ -32,7 +32,7 @@ from synalign.generation.combinations import MOST_COMBINED
 from synalign.generation.ledger import NOT_RETURNED
 from synalign.generation.request import Request
 from synalign.generation.schemas import Attribute, LatentAttributes
-from synalign.generation.writing import WRITE, asked_for, write_request
+from synalign.generation.writing import QUERY_TOKENS, WRITE, asked_for, write_request
 from synalign.run import Interval, Run, finished_files, intervals, root
 from synalign.vectors import evenly_spaced
 
@@ -44,9 +44,6 @@ COMPARED = 10
 
 REASON_TOKENS = 600
 """A usual answer to the first request: a dozen attributes with a handful of values each."""
-
-QUERY_TOKENS = 16
-"""A usual written query, with its share of the JSON around it."""
 
 Basis = Literal["batches", "texts", "configuration"]
 
@@ -288,6 +285,9 @@ def _past(configuration: Configuration) -> _Past:
         asked = _asked_in_answers(manifest["metrics"].get("ledger"))
         if len(reason) and asked:
             sent, answered = (pc.mean(reason[name]).as_py() for name in ("tokens_in", "tokens_out"))
+            if None in (sent, answered, pc.sum(write["tokens_out"]).as_py()):
+                # The endpoint does not say what it counts.
+                continue
             return _Past(sent, answered, pc.sum(write["tokens_out"]).as_py() / asked, _attributes(run) or [_USUAL])
     return _Past(None, REASON_TOKENS, QUERY_TOKENS, [_USUAL])
 

@@ -11,27 +11,33 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from os import PathLike
 from typing import Any
 
 import pyarrow as pa
 
 from synalign.config import Configuration, PersonalData
-from synalign.errors import GenerationError
+from synalign.errors import EndpointError, GenerationError
 from synalign.generation import batch_mode, outcomes
+from synalign.generation import dialect as dialects
 from synalign.generation.attribute_coverage import attribute_coverage
 from synalign.generation.attributes import REASON, AttributeRow, attribute_rows, reason_request
 from synalign.generation.batches import Batch, read_batches, train_queries
-from synalign.generation.budget import RECORD, cost
-from synalign.generation.client import Client
+from synalign.generation.budget import RECORD
+from synalign.generation.client import Answer, Client
+from synalign.generation.dialect import Dialect
+from synalign.generation.endings import counts, nothing_answered
 from synalign.generation.endpoint import Endpoint, endpoint
 from synalign.generation.examples import dropped_examples
 from synalign.generation.journal import Journal
 from synalign.generation.ledger import generation_ledger
 from synalign.generation.progress import Progress
 from synalign.generation.prompts import prompt_version
-from synalign.generation.results import Result, not_sent
+from synalign.generation.results import Result, ends, not_sent, writes
 from synalign.generation.schemas import LatentAttributes, WrittenQueries
+from synalign.generation.splitting import fewer_demonstrations, smaller
+from synalign.generation.usage import spending
 from synalign.generation.writing import (
     WRITE,
     Candidate,
@@ -68,23 +74,27 @@ def generate(attempt: Attempt) -> Waiting | None:
     if configuration.generation.mode == "batch":
         batch_mode.require_lasting_endpoint(configuration)
     batches = read_batches(attempt.run)
-    with Journal(attempt.run.journal) as journal, endpoint(configuration.generation) as where:
+    dialect = Dialect(configuration, attempt.run.folder / dialects.RECORD)
+    with closing(dialect), Journal(attempt.run.journal) as journal, endpoint(configuration.generation) as where:
         if configuration.generation.mode == "online":
-            results = asyncio.run(_ask_all(batches, configuration, where, journal, attempt.run.folder / RECORD))
+            record = attempt.run.folder / RECORD
+            results = asyncio.run(_ask_all(batches, configuration, where, journal, record, dialect))
         else:
-            found = batch_mode.look(batches, attempt.run, where, journal)
+            found = batch_mode.look(batches, attempt.run, where, journal, dialect)
             if isinstance(found, Waiting):
                 return found
             results = found
-    written = [_written(result, configuration) for result in results]
-    attempt.metrics.update(_metrics(results, written, configuration))
+    ended = list(ends(results))
+    written = [_written(result, configuration) for result in ended]
+    attempt.metrics.update(_metrics(results, ended, written, configuration))
+    attempt.metrics["asked_as"] = dialect.summary()
     attempt.metrics["redactions"] = _redactions(batches, configuration)
     attempt.metrics["attribute_coverage"] = attribute_coverage(
         [result.reason.content for result in results], train_queries(attempt.run)
     )
     attempt.metrics["seconds"] = round(time.monotonic() - started, 3)
     try:
-        _judge(attempt.metrics)
+        _judge(attempt.metrics, ended)
     except GenerationError:
         batch_mode.conclude(attempt.run)
         raise
@@ -96,7 +106,12 @@ def generate(attempt: Attempt) -> Waiting | None:
 
 
 async def _ask_all(
-    batches: list[Batch], configuration: Configuration, where: Endpoint, journal: Journal, record: PathLike[str]
+    batches: list[Batch],
+    configuration: Configuration,
+    where: Endpoint,
+    journal: Journal,
+    record: PathLike[str],
+    dialect: Dialect,
 ) -> list[Result]:
     """Results in the order of the batches. A final error lets requests in flight end, so that they are kept."""
     results: list[Result | None] = [None] * len(batches)
@@ -107,7 +122,7 @@ async def _ask_all(
             results[place] = await _ask(batch, client, configuration, counted)
 
     with progress("generate", 2 * len(batches), "requests") as advance:
-        async with Client(configuration, where, journal, record=record) as client:
+        async with Client(configuration, where, journal, record=record, dialect=dialect) as client:
             counted = Progress(advance, client.budget)
             # Twice as many batches at work as requests in flight: while one waits to try again, another takes its slot.
             workers = [work(client, counted) for _ in range(min(len(batches), 2 * configuration.runtime.concurrency))]
@@ -121,14 +136,36 @@ async def _ask_all(
 
 
 async def _ask(batch: Batch, client: Client, configuration: Configuration, counted: Progress) -> Result:
-    reason = await client.ask(reason_request(batch, configuration))
+    batch, reason = await _reason(batch, client, configuration)
     counted.add(reason)
     if not isinstance(reason.content, LatentAttributes):
         counted.skip()
         return Result(batch, reason, not_sent(batch, configuration))
-    write = await client.ask(write_request(batch, reason.content, configuration))
-    counted.add(write)
-    return Result(batch, reason, write)
+    result = await _write(batch, reason, reason.content, client, configuration)
+    counted.add(*writes(result))
+    return result
+
+
+async def _reason(batch: Batch, client: Client, configuration: Configuration) -> tuple[Batch, Answer]:
+    """The answer to a batch's first request; one that is too long is asked with fewer demonstrations."""
+    failures = Counter[str]()
+    while True:
+        answer = await client.ask(reason_request(batch, configuration))
+        failures += answer.failures
+        fewer = fewer_demonstrations(batch) if answer.outcome == outcomes.CONTEXT_TOO_LONG else None
+        if fewer is None:
+            return batch, answer._replace(failures=failures)
+        batch = fewer
+
+
+async def _write(
+    batch: Batch, reason: Answer, attributes: LatentAttributes, client: Client, configuration: Configuration
+) -> Result:
+    """What comes of a batch's second request; one that is too long is asked in parts."""
+    answer = await client.ask(write_request(batch, attributes, configuration))
+    parts = smaller(batch, configuration) if answer.outcome == outcomes.CONTEXT_TOO_LONG else ()
+    made = [await _write(part, reason, attributes, client, configuration) for part in parts]
+    return Result(batch, reason, answer, tuple(made))
 
 
 def _written(result: Result, configuration: Configuration) -> Written:
@@ -138,19 +175,22 @@ def _written(result: Result, configuration: Configuration) -> Written:
     return Written([], 0, Counter(), asked_for(result.batch, configuration))
 
 
-def _request_rows(results: list[Result], configuration: Configuration) -> Iterator[tuple[str | int | float, ...]]:
+def _request_rows(
+    results: list[Result], configuration: Configuration
+) -> Iterator[tuple[str | int | float | None, ...]]:
     versions = {kind: prompt_version(kind, configuration) for kind in (REASON, WRITE)}
-    for batch, *answers in results:
-        for kind, answer in zip((REASON, WRITE), answers, strict=True):
-            spent = (answer.tokens_in, answer.tokens_out, answer.seconds)
-            version = versions[kind]
-            yield (answer.request_id, batch.batch_id, kind, answer.outcome, answer.model, version, *spent)
+    for result in results:
+        for kind, answers in ((REASON, [result.reason]), (WRITE, writes(result))):
+            for answer in answers:
+                spent = (answer.seconds, answer.tokens_in, answer.tokens_out)
+                named = (answer.request_id, result.batch.batch_id, kind, answer.outcome, answer.model, versions[kind])
+                yield (*named, *spent)
 
 
 def _attribute_rows(results: list[Result]) -> Iterator[AttributeRow]:
-    for batch, reason, _ in results:
-        if isinstance(reason.content, LatentAttributes):
-            yield from attribute_rows(batch, reason.request_id, reason.content)
+    for result in results:
+        if isinstance(result.reason.content, LatentAttributes):
+            yield from attribute_rows(result.batch, result.reason.request_id, result.reason.content)
 
 
 def _table(name: str, rows: Iterable[tuple[Any, ...] | Candidate | AttributeRow]) -> pa.Table:
@@ -159,27 +199,26 @@ def _table(name: str, rows: Iterable[tuple[Any, ...] | Candidate | AttributeRow]
     return pa.table(arrays, schema=schema(name))
 
 
-def _metrics(results: list[Result], written: list[Written], configuration: Configuration) -> dict[str, Any]:
+def _metrics(
+    results: list[Result], ended: list[Result], written: list[Written], configuration: Configuration
+) -> dict[str, Any]:
     """Figures of the step; `ledger` adds up."""
-    answers = [answer for result in results for answer in (result.reason, result.write)]
+    answers = [answer for result in results for answer in (result.reason, *writes(result))]
     sent = [answer for answer in answers if answer.outcome not in (outcomes.NOT_SENT, outcomes.OVER_BUDGET)]
-    tokens_in, tokens_out = sum(answer.tokens_in for answer in sent), sum(answer.tokens_out for answer in sent)
-    settings = configuration.generation
+    # Those that were asked in parts ended with their parts.
+    last = [*(result.reason for result in results), *(result.write for result in ended)]
     return {
-        "mode": settings.mode,
+        "mode": configuration.generation.mode,
         "model": ", ".join(sorted({answer.model for answer in sent if answer.content is not None})),
         "endpoint": configuration.generation.endpoint,
         "requests": len(sent),
         "journal_hits": sum(answer.reused for answer in sent),
-        "tokens_in": tokens_in,
-        "tokens_out": tokens_out,
-        "tokens": tokens_in + tokens_out,
-        "money": cost(tokens_in, tokens_out, settings.budget, settings.mode),
-        "currency": settings.budget.currency,
-        "outcomes": dict(sorted(Counter(answer.outcome for answer in answers).items())),
+        **spending(sent, configuration.generation),
+        "outcomes": dict(sorted(Counter(answer.outcome for answer in last).items())),
+        "asked_in_parts": len(answers) - len(last),
         "failed_tries": dict(sorted(sum((answer.failures for answer in answers), Counter()).items())),
-        "write_requests_answered": sum(result.write.content is not None for result in results),
-        "ledger": generation_ledger(results, written, configuration),
+        "write_requests_answered": sum(result.write.content is not None for result in ended),
+        "ledger": generation_ledger(ended, written, configuration),
         "examples": dropped_examples(written, configuration),
     }
 
@@ -190,11 +229,11 @@ def _redactions(batches: list[Batch], configuration: Configuration) -> dict[str,
     return {str(kind): count for kind, count in sorted(counts.items())}
 
 
-def _judge(metrics: dict[str, Any]) -> None:
+def _judge(metrics: dict[str, Any], ended: list[Result]) -> None:
     """Stop when nothing came of the step; warn when part of it failed."""
     ledger = metrics["ledger"]
     failed = {outcome: count for outcome, count in metrics["outcomes"].items() if outcome != outcomes.OK}
-    reasons = ", ".join(f"{outcome} {count}" for outcome, count in failed.items())
+    reasons = counts(failed)
     over_budget = failed.pop(outcomes.OVER_BUDGET, 0)
     if over_budget:
         log.warning(
@@ -202,27 +241,35 @@ def _judge(metrics: dict[str, Any]) -> None:
             "candidates of %d queries asked for", over_budget, ledger["accepted"], ledger["asked_for"],
         )  # fmt: skip
     if over_budget and not metrics["write_requests_answered"]:
-        raise GenerationError(
+        raise EndpointError(
             f"the ceiling of generation.budget leaves no room for queries; requests by how they ended: {reasons}.",
             cause="it is lower than the most that a few requests can cost",
             remedy="`synalign estimate` says what a refresh can cost; raise the ceiling or lower "
             "generation.max_output_tokens",
         )
     if not metrics["write_requests_answered"]:
-        raise GenerationError(
-            f"no request for queries was answered; requests by how they ended: {reasons}.",
-            cause=f"tries that failed: {metrics['failed_tries']}",
-            remedy="see the log for what the endpoint said; run the step again, good answers are kept",
-        )
+        outcome, detail = _commonest(ended)
+        raise nothing_answered(outcome, reasons, detail)
     if not ledger["accepted"]:
-        raise GenerationError(
-            f"none of {ledger['returned']} returned queries can be used; rejected: {ledger['rejected']}, "
-            f"invalid: {ledger['invalid']}.",
+        raise EndpointError(
+            f"none of {ledger['returned']} returned queries can be used; rejected: "
+            f"{counts(ledger['rejected']) or 'none'}; invalid: {counts(ledger['invalid']) or 'none'}.",
             cause=f"the model {metrics['model']!r} does not follow the request",
             remedy="try another model, or raise ingest.max_query_characters if they are over_length",
         )
     if failed.keys() - {outcomes.NOT_SENT}:
+        outcome, detail = _commonest(ended)
         log.warning(
-            "generate: requests failed (%s); going on with %d candidates of %d queries asked for",
-            reasons, ledger["accepted"], ledger["asked_for"],
+            "generate: requests failed (%s); going on with %d candidates of %d queries asked for. The endpoint on %s: "
+            "%s", reasons, ledger["accepted"], ledger["asked_for"], outcome, detail or "nothing",
         )  # fmt: skip
+
+
+def _commonest(ended: list[Result]) -> tuple[str, str]:
+    """How most of the requests ended that failed, and what the endpoint said of the first of them."""
+    failed = [answer for result in ended for answer in (result.reason, result.write)
+              if answer.outcome not in (outcomes.OK, outcomes.NOT_SENT, outcomes.OVER_BUDGET)]  # fmt: skip
+    if not failed:
+        return outcomes.NOT_SENT, ""
+    outcome = Counter(answer.outcome for answer in failed).most_common(1)[0][0]
+    return outcome, next((answer.detail for answer in failed if answer.outcome == outcome and answer.detail), "")

@@ -32,16 +32,16 @@ class Entry(NamedTuple):
         key: SHA-256 of the canonical request, in hexadecimal.
         answer: The answer as the model sent it: JSON text.
         model: The model's name as it reported it.
-        tokens_in: Tokens sent, failed tries included.
-        tokens_out: Tokens received, failed tries included.
+        tokens_in: Tokens sent, failed tries included; None where the endpoint does not say.
+        tokens_out: Tokens received, failed tries included; None where the endpoint does not say.
         seconds: How long the answer took.
     """
 
     key: str
     answer: str
     model: str
-    tokens_in: int
-    tokens_out: int
+    tokens_in: int | None
+    tokens_out: int | None
     seconds: float
 
 

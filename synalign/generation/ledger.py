@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from synalign.errors import RunError
 from synalign.generation import outcomes
+from synalign.generation.schemas import NOT_TEXT
 from synalign.generation.writing import (
     CONTROL_CHARACTERS,
     EMPTY,
@@ -52,7 +53,7 @@ _IN_VAIN = {
     outcomes.TRUNCATED: "truncated",
     outcomes.INVALID_OUTPUT: "invalid",
 }
-OF_A_QUERY = {OVER_LENGTH: "over_length", EMPTY: "invalid", CONTROL_CHARACTERS: "invalid"}
+OF_A_QUERY = {OVER_LENGTH: "over_length", EMPTY: "invalid", CONTROL_CHARACTERS: "invalid", NOT_TEXT: "invalid"}
 """What the ledger calls the reasons why a query of an answer is no candidate; surplus keeps its names."""
 
 
@@ -62,7 +63,7 @@ def generation_ledger(
     """The ledger as far as the step *generate* knows it; `accepted` are the candidates it hands on.
 
     Args:
-        results: What came of each batch.
+        results: What came of each batch, or of each part of one.
         written: What its second answer gave, in the same order.
         configuration: Says how many queries were asked for.
 

@@ -1,19 +1,26 @@
 """How a request can end, and the one place where what an endpoint sends becomes one of these endings.
 
-Decided by exception class, status code and the error's `code`, never by the text of a message.
+Decided by exception class, status code and the error's `code`. Two endings need the text of a message, since endpoints
+have no code for them: a request that is too long for the model, and a parameter that it does not take (`refusals`).
 """
 
 from __future__ import annotations
 
 import email.utils
+import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import httpx2
 import openai
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
+
+from synalign.config.generation import LIMIT_NAMES
+from synalign.generation import bodies, complaints, reading
+from synalign.generation.complaints import Complaint
+from synalign.generation.refusals import OVERFLOW_CODES, Refusal, refusal
 
 OK = "ok"
 RATE_LIMITED = "rate_limited"
@@ -28,20 +35,36 @@ CONNECTION = "connection"
 REFUSED = "refused"
 TRUNCATED = "truncated"
 INVALID_OUTPUT = "invalid_output"
+PAGE = "page"
+UNSUPPORTED = "unsupported"
+ASKED_OTHERWISE = "asked_otherwise"
 NOT_SENT = "not_sent"
 OVER_BUDGET = "over_budget"
 
 # Trying again can help. The others would end the same way, and cost again.
 RETRIED = frozenset({RATE_LIMITED, TIMEOUT, SERVER_ERROR, CONNECTION, INVALID_OUTPUT})
 # Every other request would end the same way.
-FINAL = frozenset({QUOTA_EXHAUSTED, AUTHENTICATION, NOT_FOUND})
+FINAL = frozenset({QUOTA_EXHAUSTED, AUTHENTICATION, NOT_FOUND, PAGE, UNSUPPORTED})
 # The model answered, though not well.
 ANSWERED = frozenset({OK, REFUSED, TRUNCATED, INVALID_OUTPUT})
 # Turned away before the model saw it: nobody bills that.
-UNBILLED = FINAL | {RATE_LIMITED, CONTEXT_TOO_LONG, REJECTED}
+UNBILLED = FINAL | {RATE_LIMITED, CONTEXT_TOO_LONG, REJECTED, ASKED_OTHERWISE}
+# No time mends them: the same request ends the same way.
+LASTING = (FINAL | {CONTEXT_TOO_LONG, REJECTED, REFUSED, TRUNCATED, INVALID_OUTPUT}) - {QUOTA_EXHAUSTED}
 
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-_CONTEXT_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
+_CONTEXT_CODES = OVERFLOW_CODES
+# What a body says that has no status of its own: the error of a response with status 200.
+_STATUS_OF_CODE = {
+    "rate_limit_exceeded": 429, "rate_limit_error": 429, "too_many_requests": 429, "RESOURCE_EXHAUSTED": 429,
+    "throttling_error": 429, "insufficient_quota": 429, "invalid_api_key": 401, "authentication_error": 401,
+    "unauthorized": 401, "UNAUTHENTICATED": 401, "permission_error": 403, "permission_denied": 403,
+    "PERMISSION_DENIED": 403, "payment_required": 402, "model_not_found": 404, "not_found_error": 404,
+    "not_found": 404, "NOT_FOUND": 404, "invalid_request_error": 400, "invalid_request": 400,
+    "INVALID_ARGUMENT": 400, "bad_request": 400, "context_length_exceeded": 400, "overloaded_error": 529,
+    "overloaded": 529, "service_unavailable": 503, "UNAVAILABLE": 503, "timeout": 408, "timeout_error": 408,
+    "server_error": 500, "api_error": 500, "internal_server_error": 500, "internal_error": 500, "INTERNAL": 500,
+}  # fmt: skip
 _BY_STATUS = {
     401: AUTHENTICATION,
     402: QUOTA_EXHAUSTED,
@@ -68,6 +91,7 @@ class Failure(Exception):
         tokens_in: Tokens it cost all the same; None: nobody says.
         tokens_out: The same for what was received.
         away: Whether nobody was there to answer, so that it says nothing of the request.
+        refusal: What it was refused for, where that can be told.
     """
 
     def __init__(
@@ -79,14 +103,22 @@ class Failure(Exception):
         tokens_in: int | None = None,
         tokens_out: int | None = None,
         away: bool = False,
+        refusal: Refusal | None = None,
     ) -> None:
-        super().__init__(f"{outcome}: {detail}")
+        super().__init__(outcome, detail)
         self.outcome = outcome
         self.detail = detail
         self.retry_after = retry_after
         self.tokens_in = tokens_in
         self.tokens_out = tokens_out
         self.away = away
+        self.refusal = refusal
+        # Set by the client: tokens left for the answer to the same request, and whether only a shorter one can help.
+        self.room: int | None = None
+        self.context_full = outcome == CONTEXT_TOO_LONG
+
+    def __str__(self) -> str:
+        return f"{self.outcome}: {self.detail}"
 
     @property
     def unreached(self) -> bool:
@@ -112,8 +144,13 @@ class Reply(NamedTuple):
     tokens_out: int | None
 
 
-def of_error(error: Exception) -> Failure:
-    """What an exception of the openai client stands for; one that is none of them is raised again."""
+def of_error(error: Exception, sent: Mapping[str, Any] | None = None) -> Failure:
+    """What an exception of the openai client stands for; one that is none of them is raised again.
+
+    Args:
+        error: The exception.
+        sent: The request's parameters.
+    """
     if isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
         # Where there was no connection, nothing was sent.
         detail = f"the connection failed ({type(error.__cause__).__name__})"
@@ -124,26 +161,47 @@ def of_error(error: Exception) -> Failure:
         return Failure(CONNECTION, f"the connection failed ({type(error.__cause__).__name__})")
     if isinstance(error, openai.APIStatusError):
         asked = retry_after(error.response.headers)
-        return of_refusal(error.status_code, error.code, error.type, error.message, asked)
+        return of_refusal(error.status_code, complaints.complaint(_content(error)), asked, sent)
+    if isinstance(error, bodies.Page):
+        return Failure(PAGE, "a page, not an API")
     # The JSON decoder's, for a body that is none.
     if isinstance(error, ValueError | RecursionError | openai.APIError):
-        return Failure(INVALID_OUTPUT, f"the body is no chat completion ({type(error).__name__})")
+        return Failure(INVALID_OUTPUT, "the body of the response is no chat completion")
     raise error
 
 
-def of_refusal(status: int, code: object, kind: object, message: object, asked: float | None = None) -> Failure:
-    """What a status and the `code`, `type` and `message` of an error's body stand for; each may be anything.
+def of_refusal(
+    status: int, said: Complaint, asked: float | None = None, sent: Mapping[str, Any] | None = None
+) -> Failure:
+    """What a status and what the body says stand for.
 
     Args:
-        status: HTTP status other than 200.
-        code: `error.code` of the body.
-        kind: `error.type` of the body.
-        message: `error.message` of the body.
+        status: HTTP status, of the response or in its body.
+        said: What its body says.
         asked: Seconds that the endpoint asks to wait.
+        sent: The request's parameters.
     """
-    codes = {word for word in (code, kind) if isinstance(word, str)}
-    words = " ".join(str(message).split())[:_MESSAGE_CHARACTERS]
-    return Failure(of_status(status, codes), f"status {status}: {words}", retry_after=asked, away=status in _AWAY)
+    sent = sent or {}
+    words = complaints.shown(said.words, sent.get("messages", ()))
+    outcome = of_status(status, set(said.codes))
+    # What is quoted of the prompt may name anything.
+    found = refusal(status, said._replace(words=words if len(said.words) < complaints.LONGEST else said.words), sent)
+    if outcome in (REJECTED, NOT_FOUND, CONTEXT_TOO_LONG, SERVER_ERROR) and found is not None:
+        # Until somebody asks in another form, it is what it is.
+        outcome = CONTEXT_TOO_LONG if found.overflow else UNSUPPORTED
+    else:
+        found = None
+    detail = f"status {status}: {words}" if words else f"status {status}, without a word"
+    away = outcome == SERVER_ERROR and status in _AWAY
+    return Failure(outcome, detail, retry_after=asked, away=away, refusal=found)
+
+
+def _content(error: openai.APIStatusError) -> Any:
+    """The body of an error's response."""
+    try:
+        return error.response.content
+    except httpx2.StreamError:
+        return error.body
 
 
 def headers_of(error: Exception) -> Mapping[str, str]:
@@ -151,18 +209,43 @@ def headers_of(error: Exception) -> Mapping[str, str]:
     return error.response.headers if isinstance(error, openai.APIStatusError) else {}
 
 
-def of_completion(completion: object, model: type[BaseModel]) -> Reply:
+def of_response(
+    content: bytes, model: type[BaseModel], headers: Mapping[str, str], sent: Mapping[str, Any] | None = None
+) -> Reply:
+    """The validated answer in the body of a response with status 200.
+
+    Args:
+        content: The body.
+        model: What the answer must be.
+        headers: Of the response.
+        sent: The request's parameters.
+
+    Raises:
+        Failure: There is none.
+        ValueError: It is no JSON.
+        RecursionError: It is nested without end.
+    """
+    return of_completion(bodies.completion(content), model, headers, sent)
+
+
+def of_completion(
+    completion: object,
+    model: type[BaseModel],
+    headers: Mapping[str, str] | None = None,
+    sent: Mapping[str, Any] | None = None,
+) -> Reply:
     """The validated answer in a chat completion.
 
     Args:
         completion: The body of the response, as its JSON was read; any part may be missing or of another type.
         model: What the answer must be.
+        headers: Of the response, where it has a `Retry-After`.
+        sent: The request's parameters.
 
     Raises:
-        Failure: There is none: refused, truncated, or not of the schema.
+        Failure: There is none: an error with status 200, refused, truncated, or not of the schema.
     """
-    usage = _member(completion, "usage")
-    tokens_in, tokens_out = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    tokens_in, tokens_out = _usage(completion)
     choices = _member(completion, "choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message, finish = _member(choice, "message"), _member(choice, "finish_reason")
@@ -170,22 +253,125 @@ def of_completion(completion: object, model: type[BaseModel]) -> Reply:
     def failure(outcome: str, detail: str) -> Failure:
         return Failure(outcome, detail, tokens_in=tokens_in, tokens_out=tokens_out)
 
+    error = _error_in(completion, choice)
+    if error is not None:
+        raise _of_error_in(error, tokens_in, tokens_out, headers or {}, sent)
     if choice is None:
-        raise failure(INVALID_OUTPUT, "the body is no chat completion")
+        raise failure(INVALID_OUTPUT, "the body of the response is no chat completion")
     if finish == "content_filter" or _member(message, "refusal"):
         raise failure(REFUSED, "the model refused")
     if finish == "length":
-        raise failure(TRUNCATED, "the answer reached generation.max_output_tokens")
-    text = _member(message, "content")
-    if not isinstance(text, str):
-        raise failure(INVALID_OUTPUT, "the answer has no text")
-    try:
-        content = model.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))[:_MESSAGE_CHARACTERS] or "the answer"
-        raise failure(INVALID_OUTPUT, f"{place}: {first['type']}, {error.error_count()} in all") from None
-    return Reply(text, content, str(_member(completion, "model"))[:_MESSAGE_CHARACTERS], tokens_in, tokens_out)
+        raise failure(TRUNCATED, _cut_off(tokens_out, sent))
+    reason = "the answer has no text"
+    for text in _texts(message, choice):
+        try:
+            found = reading.read(text, model)
+        except reading.Unreadable as unreadable:
+            reason = str(unreadable)
+            continue
+        name = str(_member(completion, "model"))[:_MESSAGE_CHARACTERS]
+        return Reply(found.text, found.content, name, tokens_in, tokens_out)
+    raise failure(INVALID_OUTPUT, reason)
+
+
+def _error_in(completion: object, choice: object) -> object | None:
+    """What a body with status 200 complains of; None where it is no error."""
+    if _member(choice, "error") or _member(choice, "finish_reason") == "error":
+        return _member(choice, "error") or {"message": "the answer ended with an error", "code": 500}
+    if isinstance(completion, list):
+        return completion if completion and _member(completion[0], "error") else None
+    if choice is not None or not isinstance(completion, dict):
+        return None
+    named = any(completion.get(name) for name in ("error", "errors", "detail"))
+    return completion if named or completion.get("object") == "error" else None
+
+
+def _of_error_in(
+    error: object,
+    tokens_in: int | None,
+    tokens_out: int | None,
+    headers: Mapping[str, str],
+    sent: Mapping[str, Any] | None,
+) -> Failure:
+    """What an error with status 200 stands for: the status that it names, or that its code stands for."""
+    said = complaints.complaint(error)
+    named = (_STATUS_OF_CODE[code] for code in sorted(said.codes) if code in _STATUS_OF_CODE)
+    # The most telling of its codes: a type such as invalid_request_error stands beside others.
+    status = said.status or max(named, default=500)
+    failure = of_refusal(status, said, retry_after(headers), sent)
+    failure.detail = f"status 200 with an error in the body, {failure.detail.removeprefix('status ')}"
+    # Nothing was answered: nobody bills that, unless it says so.
+    failure.tokens_in, failure.tokens_out = tokens_in or 0, tokens_out or 0
+    return failure
+
+
+def _cut_off(tokens_out: int | None, sent: Mapping[str, Any] | None) -> str:
+    """Why an answer was cut off, as far as its length tells."""
+    limit = next((value for name, value in (sent or {}).items() if name in LIMIT_NAMES), None)
+    if tokens_out is not None and isinstance(limit, int) and tokens_out < 0.9 * limit:
+        return (
+            f"the answer was cut off after {tokens_out:,} tokens, before generation.max_output_tokens: the model's "
+            "context is full, or the endpoint has a limit of its own"
+        )
+    return "the answer reached generation.max_output_tokens"
+
+
+def _texts(message: object, choice: object) -> Iterator[str]:
+    """Where an answer may stand, the likeliest first: arguments of a call, the content; or thoughts instead."""
+    calls = _member(message, "tool_calls")
+    functions = [_member(call, "function") for call in calls] if isinstance(calls, list) else []
+    for function in (*functions, _member(message, "function_call")):
+        arguments = _member(function, "arguments")
+        if isinstance(arguments, dict):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        if isinstance(arguments, str) and arguments.strip():
+            yield arguments
+    content = _text(_member(message, "content"))
+    if not content.strip():
+        content = _text(_member(choice, "text"))
+    if content.strip():
+        yield content
+        return
+    for name in ("reasoning_content", "reasoning"):
+        text = _text(_member(message, name))
+        if text.strip():
+            yield text
+
+
+def _text(content: object) -> str:
+    """A message's content as text: a text, a JSON object, or parts, of which those of thoughts are left out."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, dict):
+        return json.dumps(content, ensure_ascii=False)
+    if not isinstance(content, list):
+        return ""
+    texts = []
+    for part in content:
+        kind = _member(part, "type")
+        text = part if isinstance(part, str) else _member(part, "text")
+        if isinstance(text, dict):
+            text = text.get("value")
+        if isinstance(text, str) and kind in (None, "text", "output_text"):
+            texts.append(text)
+    return "".join(texts)
+
+
+def _usage(completion: object) -> tuple[int | None, int | None]:
+    """Tokens sent and received, each None where the endpoint reports none that can be one."""
+    usage = _member(completion, "usage")
+    tokens_in, tokens_out = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    tokens_in = _count(usage, "input_tokens") if tokens_in is None else tokens_in
+    tokens_out = _count(usage, "output_tokens") if tokens_out is None else tokens_out
+    total = _count(usage, "total_tokens")
+    if total is not None and tokens_in is None and tokens_out is not None and total >= tokens_out:
+        tokens_in = total - tokens_out
+    elif total is not None and tokens_out is None and tokens_in is not None and total >= tokens_in:
+        tokens_out = total - tokens_in
+    if tokens_in == 0:
+        # No prompt of ours is empty: it was not counted.
+        tokens_in, tokens_out = None, tokens_out or None
+    return tokens_in, tokens_out
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

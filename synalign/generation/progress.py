@@ -27,15 +27,19 @@ class Progress:
     def __init__(self, advance: Advance, budget: Budget) -> None:
         self._advance, self._budget = advance, budget
         self._done: Counter[str] = Counter()
+        # Whether the endpoint keeps from saying what it counts.
+        self._silent = False
 
-    def add(self, answer: Answer) -> None:
-        """Count a request that has ended."""
-        over_budget = answer.outcome == outcomes.OVER_BUDGET
-        self._done["over_budget"] += over_budget
-        self._done["reused"] += answer.reused
-        self._done["failed"] += answer.content is None and not over_budget
+    def add(self, answer: Answer, *parts: Answer) -> None:
+        """Count a request that has ended, or one that was asked in parts, with the answers to them."""
+        for ended in parts or (answer,):
+            over_budget = ended.outcome == outcomes.OVER_BUDGET
+            self._done["over_budget"] += over_budget
+            self._done["reused"] += ended.reused
+            self._done["failed"] += ended.content is None and not over_budget
+            self._silent = self._silent or None in (ended.tokens_in, ended.tokens_out)
         self._advance.note = self._note()
-        self._advance(free=answer.reused or over_budget)
+        self._advance(free=answer.reused or answer.outcome == outcomes.OVER_BUDGET)
 
     def skip(self) -> None:
         """Count a request that will not be sent."""
@@ -64,7 +68,7 @@ class Progress:
         if self._done["over_budget"]:
             parts.append(f"{self._done['over_budget']:,} not sent for want of budget")
         if self._budget.tokens:
-            parts.append(_spent(self._budget))
+            parts.append(("at most " if self._silent else "") + _spent(self._budget))
         return ", ".join(parts)
 
 

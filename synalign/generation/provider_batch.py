@@ -11,8 +11,9 @@ import asyncio
 import hashlib
 import json
 import logging
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -20,14 +21,17 @@ from openai.types import Batch
 from pydantic import BaseModel
 
 from synalign.config import Configuration
-from synalign.errors import GenerationError
-from synalign.generation import outcomes, request
+from synalign.errors import EndpointError
+from synalign.generation import complaints, outcomes, request
 from synalign.generation.attributes import REASON
 from synalign.generation.batch_api import COMPLETIONS, BatchApi
-from synalign.generation.batch_record import Ended, Record, Sent, Submission
+from synalign.generation.batch_record import Ended, Note, Record, Sent, Submission
 from synalign.generation.batch_states import ENDED
-from synalign.generation.budget import Budget, most_tokens_of
-from synalign.generation.client import Answer, answer_of, final_error
+from synalign.generation.budget import Budget
+from synalign.generation.client import Answer, adapt, answer_of
+from synalign.generation.complaints import Complaint
+from synalign.generation.dialect import Dialect
+from synalign.generation.endings import final_error
 from synalign.generation.endpoint import EMBEDDED, Endpoint
 from synalign.generation.journal import Entry, Journal
 from synalign.generation.outcomes import Failure, Reply
@@ -47,6 +51,9 @@ _ANSWERS: dict[str, type[BaseModel]] = {REASON: LatentAttributes, WRITE: Written
 # How a request ended that a batch gave nothing for. The words are the client's for the same: too late, and no answer.
 _WITHOUT_ANSWER = {"expired": outcomes.TIMEOUT, "cancelled": outcomes.TIMEOUT}
 _MESSAGE_CHARACTERS = 300
+_REFUSED = re.compile(rb'"status_code"\s*:\s*[45]\d\d')
+_LEAST_TOKENS = 512
+"""Tokens without which there is no use in asking."""
 
 
 class _Line(NamedTuple):
@@ -66,6 +73,7 @@ class ProviderBatches:
         journal: Where good answers are kept; one that is there is not asked for again.
         record: What was submitted before.
         fingerprint: Of the step: other settings give every request its rounds back.
+        dialect: What the provider takes. None: it is found out, and forgotten with this object.
         most_requests: Most requests in one batch.
         most_bytes: Most bytes in one batch's file; a longer request still gets a file to itself.
         backoff_seconds: Wait after the first failed call; doubles with each.
@@ -78,6 +86,7 @@ class ProviderBatches:
         journal: Journal,
         record: Record,
         fingerprint: str,
+        dialect: Dialect | None = None,
         *,
         most_requests: int = MOST_REQUESTS,
         most_bytes: int = MOST_BYTES,
@@ -88,6 +97,7 @@ class ProviderBatches:
         self._journal = journal
         self._record = record
         self._session = record.session(fingerprint)
+        self._dialect = Dialect(configuration) if dialect is None else dialect
         self._most_requests = most_requests
         self._most_bytes = most_bytes
         self._api = BatchApi(configuration, endpoint, backoff_seconds=backoff_seconds)
@@ -123,20 +133,23 @@ class ProviderBatches:
         """How a request ended; None while it is in flight, or is yet to be submitted."""
         key = request.key(asked, self._configuration)
         request_id = content_id(asked.kind, asked.batch_id, key)
-        failures = self._record.failures(key, self._session)
+        ended = self._record.failures(key, self._session)
+        failures = [failure for failure in ended if failure.outcome != outcomes.ASKED_OTHERWISE]
         counted = Counter(failure.outcome for failure in failures)
         entry = self._journal.get(key)
         if entry is not None:
             reused = not self._record.submitted(key)
-            return answer_of(request_id, entry, asked)._replace(reused=reused, failures=counted)
-        if not failures:
+            answer = answer_of(request_id, entry, asked, self._configuration)
+            return answer._replace(reused=reused, failures=counted)
+        if not ended or ended[-1].outcome == outcomes.ASKED_OTHERWISE:
             return None
-        last = failures[-1].outcome
-        if last in outcomes.RETRIED and len(failures) < self._configuration.runtime.attempts:
+        last = failures[-1]
+        if last.outcome in outcomes.RETRIED and len(failures) < self._configuration.runtime.attempts:
             return None
         tokens_in = sum(failure.tokens_in for failure in failures)
         tokens_out = sum(failure.tokens_out for failure in failures)
-        return Answer(request_id, last, None, self._settings.model, tokens_in, tokens_out, 0.0, False, counted)
+        figures = (self._settings.model, tokens_in, tokens_out, 0.0, False, counted, tokens_in, tokens_out)
+        return Answer(request_id, last.outcome, None, *figures, self._record.note(key, self._session).detail)
 
     async def submit(self, requests: Iterable[Request]) -> None:
         """Submit those requests that have no answer and are not in flight, as far as the ceiling leaves room.
@@ -177,9 +190,9 @@ class ProviderBatches:
         if self._settings.endpoint == EMBEDDED:
             log.warning("generate: the embedded writer was started anew and has no batch %s", batch_id)
             return
-        raise GenerationError(
+        raise EndpointError(
             f"{self._settings.endpoint} does not know batch {batch_id}, which was submitted there.",
-            cause=f"the key in {self._settings.api_key_variable} belongs to another project",
+            cause="the key belongs to another project",
             remedy="use the key it was submitted with; if the batch is lost for good, delete the run's "
             "provider-batches.jsonl and its requests are paid again",
         )
@@ -201,8 +214,8 @@ class ProviderBatches:
             budget.count(tokens_in, tokens_out)
         lines = []
         for key, asked in missing.items():
-            body = request.parameters(asked, self._configuration)
-            sent = Sent(asked.kind, most_tokens_of(body), self._settings.max_output_tokens)
+            body = self._dialect.parameters(asked, self._record.note(key, self._session).room)
+            sent = Sent(asked.kind, request.most_tokens(body), self._dialect.limit_of(body))
             reservation = await budget.reserve(sent.tokens_in, sent.tokens_out)
             if reservation is None:
                 continue
@@ -217,16 +230,23 @@ class ProviderBatches:
         found: dict[str, Reply | Failure] = {}
         files = [] if batch is None else [batch.output_file_id, batch.error_file_id]
         for file_id in filter(None, files):
-            for key, ended in _read(await self._api.content(file_id), submission):
-                if not isinstance(found.get(key), Reply):
-                    found[key] = ended
+            content = await self._api.content(file_id)
+            bodies = await self._bodies(batch, content)
+            for key, ended in _read(content, submission, bodies):
+                if isinstance(found.get(key), Reply):
+                    continue
+                found[key] = ended
+                self._adapt(ended, bodies.get(key))
         seconds = _seconds(batch)
         entries = [self._entry(key, ended, seconds) for key, ended in found.items() if isinstance(ended, Reply)]
         # Together: they share writes.
         await asyncio.gather(*[self._journal.add(entry) for entry in entries])
-        missing = Ended(_without_answer(batch), 0, 0)
+        missing, said = Ended(await self._without_answer(batch), 0, 0), complaints.shown(_complaints(batch))
         ends = {key: _ended(found[key], sent) if key in found else missing for key, sent in submission.sent.items()}
-        self._record.ended(submission.digest, ends)
+        notes = {key: Note(ended.detail, ended.room) for key, ended in found.items() if isinstance(ended, Failure)}
+        if said:
+            notes |= {key: Note(said) for key in submission.sent if key not in found}
+        self._record.ended(submission.digest, ends, notes)
         counted = dict(sorted(Counter(end.outcome for end in ends.values()).items()))
         if batch is not None:
             log.info("generate: batch %s %s: %s%s", batch.id, batch.status, counted, _complaints(batch))
@@ -236,11 +256,43 @@ class ProviderBatches:
         if missing.outcome in outcomes.FINAL:
             raise final_error(Failure(missing.outcome, _complaints(batch)), self._settings)
 
+    async def _bodies(self, batch: Batch | None, content: bytes) -> dict[str, dict[str, Any]]:
+        """What was sent for each request of a batch, by key; asked for only where some were refused."""
+        if batch is None or not _REFUSED.search(content):
+            return {}
+        bodies = {}
+        for line in (await self._api.content(batch.input_file_id)).split(b"\n"):
+            try:
+                read = json.loads(line)
+                bodies[str(read["custom_id"])] = dict(read["body"])
+            except (ValueError, TypeError, KeyError, RecursionError):
+                continue
+        return bodies
+
+    def _adapt(self, ended: Reply | Failure, body: dict[str, Any] | None) -> None:
+        """Learn from how a request of a batch ended how the next round is to be asked."""
+        if isinstance(ended, Failure) and body is not None:
+            adapt(ended, _LEAST_TOKENS, body, self._dialect, self._configuration)
+
+    async def _without_answer(self, batch: Batch | None) -> str:
+        """How those requests ended that a batch gave nothing for."""
+        outcome, said = _without_answer(batch), _complaints(batch)
+        if batch is not None and batch.status == "failed" and outcome == outcomes.SERVER_ERROR:
+            body = next(iter((await self._bodies(batch, b'"status_code": 400')).values()), None)
+            failure = outcomes.of_refusal(400, Complaint(said), None, body)
+            if body is not None and failure.refusal is not None and not failure.refusal.overflow:
+                adapt(failure, 0, body, self._dialect, self._configuration)
+                outcome = failure.outcome if failure.outcome in (outcomes.ASKED_OTHERWISE, *outcomes.FINAL) else outcome
+        return outcome
+
     def _entry(self, key: str, reply: Reply, seconds: float) -> Entry:
         """A good answer as the journal keeps it, with what its failed rounds cost."""
         failures = self._record.failures(key, self._session)
-        tokens_in = (reply.tokens_in or 0) + sum(failure.tokens_in for failure in failures)
-        tokens_out = (reply.tokens_out or 0) + sum(failure.tokens_out for failure in failures)
+        tokens_in, tokens_out = reply.tokens_in, reply.tokens_out
+        if tokens_in is not None:
+            tokens_in += sum(failure.tokens_in for failure in failures)
+        if tokens_out is not None:
+            tokens_out += sum(failure.tokens_out for failure in failures)
         return Entry(key, reply.text, reply.model, tokens_in, tokens_out, seconds)
 
 
@@ -258,7 +310,9 @@ def _parts(lines: Sequence[_Line], most_requests: int, most_bytes: int) -> Itera
         yield part
 
 
-def _read(content: bytes, submission: Submission) -> Iterator[tuple[str, Reply | Failure]]:
+def _read(
+    content: bytes, submission: Submission, bodies: Mapping[str, dict[str, Any]]
+) -> Iterator[tuple[str, Reply | Failure]]:
     """How requests ended, from the lines of an output or error file; a line that names none of them is passed over.
 
     A request that a batch did not get to (expired, cancelled) is not among them: its line has no response.
@@ -272,24 +326,22 @@ def _read(content: bytes, submission: Submission) -> Iterator[tuple[str, Reply |
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
         try:
-            yield key, _of_response(status, body, _ANSWERS[sent.kind])
+            yield key, _of_response(status, body, _ANSWERS[sent.kind], bodies.get(key))
         except Failure as failure:
             yield key, failure
 
 
-def _of_response(status: Any, body: Any, model: type[BaseModel]) -> Reply:
+def _of_response(status: Any, body: Any, model: type[BaseModel], sent: dict[str, Any] | None) -> Reply:
     """The answer in one line's response.
 
     Raises:
         Failure: There is none.
     """
-    if status == 200 and isinstance(body, dict):
-        return outcomes.of_completion(body, model)
-    error = body.get("error") if isinstance(body, dict) else None
-    error = error if isinstance(error, dict) else {}
+    if status == 200 and isinstance(body, dict | list):
+        return outcomes.of_completion(body, model, None, sent)
     if type(status) is not int or status == 200:
         raise Failure(outcomes.INVALID_OUTPUT, "the line of the batch is no response")
-    raise outcomes.of_refusal(status, error.get("code"), error.get("type"), error.get("message", ""))
+    raise outcomes.of_refusal(status, complaints.complaint(body), None, sent)
 
 
 def _ended(ended: Reply | Failure, sent: Sent) -> Ended:
@@ -302,6 +354,7 @@ def _ended(ended: Reply | Failure, sent: Sent) -> Ended:
         return Ended(outcome, 0, 0)
     tokens_in = sent.tokens_in if ended.tokens_in is None else ended.tokens_in
     tokens_out = sent.tokens_out if ended.tokens_out is None else ended.tokens_out
+    outcome = outcomes.CONTEXT_TOO_LONG if isinstance(ended, Failure) and ended.context_full else outcome
     return Ended(outcome, tokens_in, tokens_out)
 
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from functools import cache
+from string import Template as Blanks
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from synalign.config import Configuration
+from synalign.generation.budget import most_tokens_of
 from synalign.generation.schemas import bounds, json_schema
 from synalign.manifests import canonical
 
 OUTPUT_LIMIT = "max_completion_tokens"
+
+_IN_WORDS = """
+
+Answer with one JSON object and nothing else: no fence, no remark before or after it. It is named $name, and this JSON
+schema describes it:
+$schema"""
 
 
 class Request(NamedTuple):
@@ -25,6 +35,7 @@ class Request(NamedTuple):
         messages: Chat messages.
         schema_name: Name of the structured answer.
         answer: The answer's model.
+        answer_tokens: Tokens without which there is no use in asking; no part of what is sent.
     """
 
     kind: str
@@ -33,33 +44,79 @@ class Request(NamedTuple):
     messages: list[dict[str, str]]
     schema_name: str
     answer: type[BaseModel]
+    answer_tokens: int = 64
 
 
-def parameters(request: Request, configuration: Configuration) -> dict[str, Any]:
-    """Everything that is sent."""
+def parameters(
+    request: Request,
+    configuration: Configuration,
+    *,
+    form: str = "json_schema",
+    limit_name: str = OUTPUT_LIMIT,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Everything that is sent.
+
+    Args:
+        request: The request.
+        configuration: Says model, temperature, seed, and what else is in the body.
+        form: How the shape of the answer is asked for: `json_schema`, `json_object`, `tool` or `prompt`.
+        limit_name: What the endpoint calls the most tokens of an answer.
+        limit: The most tokens of the answer. None: as configured.
+    """
     settings = configuration.generation
-    schema = {"name": request.schema_name, "strict": True, "schema": _schema(request.answer)}
-    return {
+    seed = configuration.seed if settings.seed == "auto" else settings.seed
+    sent: dict[str, Any] = {
+        **settings.extra_body,
         "model": settings.model,
         "messages": request.messages,
-        "response_format": {"type": "json_schema", "json_schema": schema},
-        "temperature": settings.temperature,
-        OUTPUT_LIMIT: settings.max_output_tokens,
-        "seed": configuration.seed,
+        **_shape(request, form),
+        limit_name: settings.max_output_tokens if limit is None else limit,
     }
+    if settings.temperature is not None:
+        sent["temperature"] = settings.temperature
+    if seed is not None:
+        sent["seed"] = seed
+    return sent
 
 
 def key(request: Request, configuration: Configuration) -> str:
     """SHA-256 of the canonical request: endpoint as configured, parameters, messages, and all bounds of the answer.
 
-    Not part of it are the embedded writer's address, since its port changes from run to run, and the most tokens that
-    an answer may have: one that was cut off is never kept, and one that was not is as good under any other limit. So
-    raising it asks again only for what was cut off.
+    Not part of it are the embedded writer's address, since its port changes from run to run; the form in which the
+    shape of the answer is asked for, and what an endpoint turned out not to take: the answer is validated all the
+    same; and the most tokens that an answer may have: one that was cut off is never kept, and one that was not is as
+    good under any other limit. So raising it asks again only for what was cut off.
     """
     sent = parameters(request, configuration)
     del sent[OUTPUT_LIMIT]
     content = {"endpoint": configuration.generation.endpoint, "parameters": sent, "bounds": _bounds(request.answer)}
     return hashlib.sha256(canonical(content)).hexdigest()
+
+
+def most_tokens(sent: Mapping[str, Any]) -> int:
+    """A bound on the tokens of what is sent, whatever form it asks in."""
+    shape = [sent[name] for name in ("tools", "tool_choice") if name in sent]
+    return most_tokens_of({"messages": sent["messages"], "response_format": shape or sent.get("response_format", "")})
+
+
+def _shape(request: Request, form: str) -> dict[str, Any]:
+    """The parameters that ask for the shape of an answer; a form without a schema has it in the messages, too."""
+    if form == "json_schema":
+        schema = {"name": request.schema_name, "strict": True, "schema": _schema(request.answer)}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    if form == "tool":
+        function = {"name": request.schema_name, "description": "Takes the answer.",
+                    "parameters": _schema(request.answer)}  # fmt: skip
+        return {
+            "tools": [{"type": "function", "function": function}],
+            "tool_choice": {"type": "function", "function": {"name": request.schema_name}},
+        }
+    schema_text = json.dumps(_schema(request.answer), ensure_ascii=False, separators=(",", ":"))
+    words = Blanks(_IN_WORDS).substitute(name=request.schema_name, schema=schema_text)
+    first, *others = request.messages
+    messages = [{**first, "content": first["content"] + words}, *others]
+    return {"messages": messages} | ({"response_format": {"type": "json_object"}} if form == "json_object" else {})
 
 
 # The same for every request; nobody changes them.

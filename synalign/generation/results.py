@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from synalign.config import Configuration
@@ -21,11 +22,29 @@ class Result(NamedTuple):
         batch: The batch.
         reason: The answer to its first request.
         write: The answer to its second; its outcome is `not_sent` when the first failed.
+        parts: What came of its parts, where the second was too long for the model and was asked in parts.
     """
 
     batch: Batch
     reason: Answer
     write: Answer
+    parts: tuple[Result, ...] = ()
+
+
+def ends(results: Iterable[Result]) -> Iterator[Result]:
+    """What stands at the end of each batch: the batch itself, or its parts."""
+    for result in results:
+        if result.parts:
+            yield from ends(result.parts)
+        else:
+            yield result
+
+
+def writes(result: Result) -> Iterator[Answer]:
+    """The answers to a batch's second request, and to what was asked in parts in its place."""
+    yield result.write
+    for part in result.parts:
+        yield from writes(part)
 
 
 def not_sent(batch: Batch, configuration: Configuration) -> Answer:

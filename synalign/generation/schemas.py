@@ -6,16 +6,95 @@ strict schema with length keywords in it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
 ATTRIBUTES = "latent_attributes"
 QUERIES = "written_queries"
 
-_Value = Annotated[str, Field(min_length=1, max_length=300)]
+NOT_TEXT = "not_text"
+"""Why an item of an answer that is no text is no query."""
+
+UNNUMBERED = -1
+"""The number of a document whose number is none."""
+
+_LONGEST_VALUE, _LONGEST_NAME, _LONGEST_QUERY = 300, 100, 20_000
+_MOST_VALUES = 24
 _KEPT = ("type", "description", "properties", "required", "additionalProperties", "items")
+
+
+class Unusable(str):
+    """An item of an answer that is no query.
+
+    Attributes:
+        reason: Why.
+    """
+
+    reason: str
+
+    @classmethod
+    def of(cls, reason: str) -> Unusable:
+        """An item without a text."""
+        item = cls()
+        item.reason = reason
+        return item
+
+
+def _query(value: Any, strictly: ValidatorFunctionWrapHandler) -> str:
+    """A query, or what stands for it where it is none: one bad item must not cost a whole answer."""
+    if not isinstance(value, str):
+        return Unusable.of(NOT_TEXT)
+    # Half a surrogate pair is no character, and no table can hold it; the query is rejected by what stands for it.
+    text: str = strictly(_whole(value)[:_LONGEST_QUERY])
+    return text
+
+
+def _whole(text: str) -> str:
+    """A text without half surrogate pairs; `U+FFFD` stands for each."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _entries(value: Any) -> Any:
+    """Entries for documents: those that are none are passed over where there are others that are."""
+    if not isinstance(value, list) or not any(map(_is_entry, value)):
+        return value
+    named = ({**entry, "document": UNNUMBERED} if _has_no_number(entry) else entry for entry in value)
+    return [entry for entry in named if _is_entry(entry)]
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and type(entry.get("document")) is int and isinstance(entry.get("queries"), list)
+
+
+def _has_no_number(entry: Any) -> bool:
+    return isinstance(entry, dict) and type(entry.get("document")) is not int and isinstance(entry.get("queries"), list)
+
+
+def _values(value: Any) -> Any:
+    """The values of an attribute that can be used."""
+    if not isinstance(value, list):
+        return value
+    return _texts(value, _LONGEST_VALUE)[:_MOST_VALUES]
+
+
+def _attributes(value: Any) -> Any:
+    """The attributes that can be used, where there are any."""
+    if not isinstance(value, list):
+        return value
+    good = [item for item in value if isinstance(item, dict) and _texts([item.get("name")], _LONGEST_NAME)]
+    return good[:_MOST_VALUES] if good else value
+
+
+def _texts(items: Iterable[Any], longest: int) -> list[str]:
+    return [item for item in items if isinstance(item, str) and 0 < len(item) <= longest and item == _whole(item)]
+
+
+_Value = Annotated[str, Field(min_length=1, max_length=_LONGEST_VALUE)]
+_Values = Annotated[list[_Value], Field(max_length=_MOST_VALUES), BeforeValidator(_values)]
+_Query = Annotated[str, Field(max_length=_LONGEST_QUERY), WrapValidator(_query)]
 
 
 class _Closed(BaseModel):
@@ -25,24 +104,24 @@ class _Closed(BaseModel):
 class Attribute(_Closed):
     """One latent attribute of a batch of demonstrations."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)] = Field(description="Short name of the attribute.")
-    values_seen: Annotated[list[_Value], Field(max_length=24)] = Field(description="Its values in the demonstrations.")
-    values_generalised: Annotated[list[_Value], Field(max_length=24)] = Field(
-        description="Other values of it that the same people could use."
+    name: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)] = Field(
+        description="Short name of the attribute."
     )
+    values_seen: _Values = Field(description="Its values in the demonstrations.")
+    values_generalised: _Values = Field(description="Other values of it that the same people could use.")
 
 
 class LatentAttributes(_Closed):
     """The answer to the request *reason*."""
 
-    attributes: Annotated[list[Attribute], Field(min_length=1, max_length=24)]
+    attributes: Annotated[list[Attribute], Field(min_length=1, max_length=_MOST_VALUES), BeforeValidator(_attributes)]
 
 
 class DocumentQueries(_Closed):
     """Queries written for one document; what is wrong with a single query is judged query by query."""
 
     document: int = Field(description="The document's number in the request.")
-    queries: Annotated[list[Annotated[str, Field(max_length=20_000)]], Field(max_length=256)] = Field(
+    queries: Annotated[list[_Query], Field(max_length=256)] = Field(
         description="Search queries that this document answers."
     )
 
@@ -50,7 +129,7 @@ class DocumentQueries(_Closed):
 class WrittenQueries(_Closed):
     """The answer to the request *write*."""
 
-    documents: Annotated[list[DocumentQueries], Field(max_length=256)]
+    documents: Annotated[list[DocumentQueries], Field(max_length=256), BeforeValidator(_entries)]
 
 
 @cache

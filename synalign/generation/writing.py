@@ -13,13 +13,17 @@ from synalign.generation.batches import Batch
 from synalign.generation.client import Request
 from synalign.generation.combinations import combinations
 from synalign.generation.prompts import Excerpt, prompt_version, redactions, render
-from synalign.generation.schemas import QUERIES, LatentAttributes, WrittenQueries
+from synalign.generation.schemas import QUERIES, LatentAttributes, Unusable, WrittenQueries
 from synalign.tables import content_id
 from synalign.text import normalise
 
 WRITE = "write"
 EMPTY, OVER_LENGTH, CONTROL_CHARACTERS = "empty", "over_length", "control_characters"
 UNKNOWN_DOCUMENT, TOO_MANY = "unknown_document", "too_many"
+QUERY_TOKENS = 16
+"""A usual written query, with its share of the JSON around it."""
+
+_SPARE_TOKENS = 64
 _TITLE_CHARACTERS = 300
 
 
@@ -78,7 +82,7 @@ def write_request(batch: Batch, attributes: LatentAttributes, configuration: Con
         batch.demonstrations,
         len(batch.documents),
         wanted,
-        batch_id=batch.batch_id,
+        batch_id=batch.batch_id + batch.part,
         seed=configuration.seed,
     )
     data = {
@@ -99,7 +103,9 @@ def write_request(batch: Batch, attributes: LatentAttributes, configuration: Con
         queries_per_document=wanted,
         max_query_characters=longest,
     )
-    return Request(WRITE, batch.batch_id, prompt_version(WRITE, configuration), messages, QUERIES, WrittenQueries)
+    least = _SPARE_TOKENS + 2 * QUERY_TOKENS * asked_for(batch, configuration)
+    version = prompt_version(WRITE, configuration)
+    return Request(WRITE, batch.batch_id, version, messages, QUERIES, WrittenQueries, least)
 
 
 def redacted_in(batch: Batch, configuration: Configuration) -> Counter[PersonalData]:
@@ -117,7 +123,7 @@ def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configura
     for entry in answer.documents:
         for text in entry.queries:
             query = normalise(text)
-            reason = _reason(query, longest, quota.get(entry.document))
+            reason = _reason(text, query, longest, quota.get(entry.document))
             if reason not in (UNKNOWN_DOCUMENT, TOO_MANY):
                 quota[entry.document] -= 1
             if reason:
@@ -135,7 +141,7 @@ def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configura
 
 
 def _documents(batch: Batch, configuration: Configuration) -> list[dict[str, Any]]:
-    characters = configuration.generation.document_characters
+    characters = batch.characters or configuration.generation.document_characters
     return [
         {
             "document": number,
@@ -146,12 +152,14 @@ def _documents(batch: Batch, configuration: Configuration) -> list[dict[str, Any
     ]
 
 
-def _reason(query: str, longest: int, quota: int | None) -> str:
+def _reason(text: str, query: str, longest: int, quota: int | None) -> str:
     """Why a query is no candidate; empty when it is one."""
     if quota is None:
         return UNKNOWN_DOCUMENT
     if quota < 1:
         return TOO_MANY
+    if isinstance(text, Unusable):
+        return text.reason
     if not query:
         return EMPTY
     if len(query) > longest:

@@ -16,7 +16,10 @@ from typing import Any
 import httpx
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from synalign.errors import ConfigurationError
+from synalign.generation import addresses
 from synalign.generation.batch_states import ENDED
+from synalign.generation.headers import headers
 from synalign.orchestration.operators import JobOperator
 
 FIRST_PAUSE = 2.0
@@ -37,8 +40,9 @@ class BatchTrigger(BaseTrigger):
 
     Args:
         batches: Ids.
-        url: Base URL of the provider, usually ending in `/v1`.
-        api_key_variable: Environment variable of the triggerer that holds the key; None: the endpoint takes none.
+        url: Base URL of the provider, usually ending in `/v1`; it may have a query.
+        api_key_variable: Environment variable of the triggerer that holds the key; None: none is sent.
+        headers_variable: Environment variables of the triggerer that hold headers, as `generation.headers_variable`.
         first_pause: Seconds between the first two polls.
         blind_seconds: See `BLIND_SECONDS`.
     """
@@ -50,11 +54,13 @@ class BatchTrigger(BaseTrigger):
         api_key_variable: str | None,
         first_pause: float = FIRST_PAUSE,
         blind_seconds: float = BLIND_SECONDS,
+        headers_variable: dict[str, str] | str | None = None,
     ) -> None:
         super().__init__()
         self.batches = list(batches)
         self.url = url
         self.api_key_variable = api_key_variable
+        self.headers_variable = headers_variable
         self.first_pause = first_pause
         self.blind_seconds = blind_seconds
 
@@ -64,6 +70,7 @@ class BatchTrigger(BaseTrigger):
             "batches": self.batches,
             "url": self.url,
             "api_key_variable": self.api_key_variable,
+            "headers_variable": self.headers_variable,
             "first_pause": self.first_pause,
             "blind_seconds": self.blind_seconds,
         }
@@ -76,7 +83,7 @@ class BatchTrigger(BaseTrigger):
         started = seen = clock()
         pause = self.first_pause
         # The writer on this machine takes no key, and a proxy of the environment has no business with it.
-        async with httpx.AsyncClient(trust_env=self.api_key_variable is not None, timeout=30.0) as client:
+        async with httpx.AsyncClient(trust_env=not addresses.local(self.url), timeout=30.0) as client:
             while True:
                 in_sight = await self._look(client, states)
                 if len(states) == len(self.batches):
@@ -103,13 +110,12 @@ class BatchTrigger(BaseTrigger):
 
     async def _status(self, client: httpx.AsyncClient, batch: str) -> str | None:
         """State of a batch; `unknown` when the provider has none of that id, None when nobody can tell."""
-        key = os.environ.get(self.api_key_variable, "").strip() if self.api_key_variable else "no-key-needed"
-        if not key:
-            self.log.warning("%s is not set in the triggerer's environment: cannot poll", self.api_key_variable)
+        headers = self._headers()
+        if headers is None:
             return None
         try:
-            headers = {"Authorization": f"Bearer {key}"}
-            response = await client.get(f"{self.url.rstrip('/')}/batches/{batch}", headers=headers)
+            address = f"{addresses.base(self.url)}/batches/{batch}"
+            response = await client.get(address, params=addresses.query(self.url), headers=headers)
             if response.status_code == 404:
                 return "unknown"
             if response.status_code != 200:
@@ -120,6 +126,24 @@ class BatchTrigger(BaseTrigger):
             # Its text may quote what was sent.
             self.log.warning("batch %s: %s; asking again", batch, type(error).__name__)
             return None
+
+    def _headers(self) -> dict[str, str] | None:
+        """The headers with the key and whatever else the provider is sent; None where one is not to be had."""
+        found = {}
+        if self.api_key_variable is not None:
+            key = os.environ.get(self.api_key_variable, "").strip()
+            if not key:
+                self.log.warning("%s is not set in the triggerer's environment: cannot poll", self.api_key_variable)
+                return None
+            found["Authorization"] = f"Bearer {key}"
+        try:
+            given = headers(self.headers_variable)
+        except ConfigurationError as error:
+            self.log.warning("%s cannot poll", error.message)
+            return None
+        if any(name.lower() == "authorization" for name in given):
+            found.pop("Authorization", None)
+        return found | given
 
 
 class WaitingJobOperator(JobOperator):

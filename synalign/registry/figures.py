@@ -30,7 +30,7 @@ _ALIGNMENT = {
     "p_value": ("mmd2_held_out_p_value",),
     "effective_sample_size": ("effective_sample_size",),
 }
-_COST = ("money", "tokens_in", "tokens_out", "requests")
+_COST = ("money", "money_at_most", "tokens_in", "tokens_out", "requests", "usage_missing")
 _COMPARED = {"difference": "difference", "difference_lower": "lower", "difference_upper": "upper", "p_value": "p_value"}
 
 
@@ -67,7 +67,9 @@ def figures(release: Release) -> dict[str, float]:
         "retriever": _retriever(release.evaluation.get("test", {})),
         "rows": {table: release.rows(table) for table in _TABLES},
         "ledger": ledger_figures(ledger),
-        "cost": {name: value for name, value in release.metrics("generate").items() if name in _COST},
+        "cost": {
+            name: value for name, value in release.metrics("generate").items() if name in _COST and value is not None
+        },
         "seconds": _seconds(release),
     }
     return {f"{group}/{name}": value for group, content in groups.items() for name, value in content.items()}

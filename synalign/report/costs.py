@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow.compute as pc
 
 from synalign.generation.budget import cost
+from synalign.generation.usage import money_in_words, tokens_in_words
 from synalign.report.material import STEPS, Material
 from synalign.report.section import Section
 
@@ -19,27 +20,27 @@ class StepCost(NamedTuple):
         seconds: Wall-clock time of the attempt that finished it.
         part: Share of all steps' time, in [0, 1].
         rows: Rows it wrote.
-        tokens: Tokens, both ways.
-        money: Money.
+        tokens: Tokens, both ways; None: the endpoint does not say.
+        money: Money; None: the endpoint does not say what it counts.
     """
 
     name: str
     seconds: float
     part: float
     rows: int
-    tokens: int
-    money: float
+    tokens: int | None
+    money: float | None
 
 
 class KindCost(NamedTuple):
-    """Requests of one kind: how many ended how, and their tokens."""
+    """Requests of one kind: how many ended how, and their tokens; None where the endpoint does not say."""
 
     kind: str
     requests: int
     good: int
-    tokens_in: int
-    tokens_out: int
-    money: float
+    tokens_in: int | None
+    tokens_out: int | None
+    money: float | None
     median_seconds: float
 
 
@@ -52,19 +53,23 @@ def section(material: Material) -> Section | None:
     budget = material.configuration.generation.budget
     accepted = material.metrics("screen").get("accepted", 0)
     money = generated.get("money", 0.0)
+    known = {"tokens": 0, "money": 0.0, **generated}
     return Section(
         "costs", "Money, tokens, seconds", "costs.html",
         {
             "steps": steps,
             "seconds": sum(step.seconds for step in steps),
-            "tokens": sum(step.tokens for step in steps),
-            "money": sum(step.money for step in steps),
+            "tokens": sum(step.tokens or 0 for step in steps),
+            "money": sum(step.money or 0.0 for step in steps),
+            "usage_missing": known.get("usage_missing", 0),
+            "tokens_in_words": tokens_in_words(known),
+            "money_in_words": money_in_words(known, 4),
             "kinds": _kinds(material),
             "generated": generated,
             "budget": budget,
             "priced": bool(budget.input_price or budget.output_price),
             "accepted": accepted,
-            "each": money / accepted if accepted else None,
+            "each": money / accepted if accepted and money is not None and "money_at_most" not in known else None,
         },
     )  # fmt: skip
 
@@ -95,9 +100,10 @@ def _kinds(material: Material) -> list[KindCost]:
         rows = requests.filter(pc.equal(requests["kind"], kind))
         if not rows.num_rows:
             continue
-        tokens_in, tokens_out = (int(pc.sum(rows[name]).as_py()) for name in ("tokens_in", "tokens_out"))
+        tokens_in, tokens_out = (pc.sum(rows[name]).as_py() for name in ("tokens_in", "tokens_out"))
         good = int(pc.sum(pc.equal(rows["outcome"], "ok")).as_py())
         median = float(pc.quantile(rows["seconds"], 0.5)[0].as_py())
-        money = cost(tokens_in, tokens_out, settings.budget, settings.mode)
+        known = tokens_in is not None and tokens_out is not None
+        money = cost(tokens_in, tokens_out, settings.budget, settings.mode) if known else None
         found.append(KindCost(kind, rows.num_rows, good, tokens_in, tokens_out, money, median))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from synalign.generation.usage import money_in_words, tokens_in_words
 from synalign.report import closeness
 from synalign.report.closeness import Closeness, chosen_scheme
 from synalign.report.formats import change, count, counted, figure, p_value, seconds, share, words
@@ -234,11 +235,12 @@ def _set_tile(material: Material) -> Tile:
 
 def _money_tile(material: Material) -> Tile:
     metrics = material.metrics("generate")
-    tokens = f"{count(metrics['tokens'])} tokens"
+    silent = "usage_missing" in metrics
+    tokens = f"{tokens_in_words(metrics) if silent else count(metrics['tokens'])} tokens"
     budget = material.configuration.generation.budget
     if not (budget.input_price or budget.output_price):
-        return Tile("Tokens", count(metrics["tokens"]), "no price is set")
-    return Tile("Model", f"{metrics['money']:,.2f} {metrics['currency']}", tokens)
+        return Tile("Tokens", tokens.removesuffix(" tokens"), "no price is set")
+    return Tile("Model", money_in_words(metrics), tokens)
 
 
 def _time_tile(material: Material) -> Tile:

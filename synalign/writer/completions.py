@@ -15,6 +15,7 @@ from synalign.writer.faults import COMPLETION
 from synalign.writer.language import describe, write_queries
 
 MODEL = "synalign-embedded-writer"
+_NAMED = re.compile(r"It is named (\w+)")
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 _ANSWERS: dict[str, Callable[[Any], dict[str, Any]]] = {ATTRIBUTES: describe, QUERIES: write_queries}
 
@@ -30,7 +31,8 @@ def complete(request: Any) -> dict[str, Any]:
         raise Rejected(400, "invalid_request", "the body must be an object with a list of messages")
     if request.get("stream"):
         raise Rejected(400, "unsupported_value", "streaming is not supported")
-    answer = _ANSWERS.get(_schema_name(request))
+    name = _schema_name(request)
+    answer = _ANSWERS.get(name)
     if answer is None:
         raise Rejected(400, "unsupported_schema", "I am no language model; I only answer SynAlign's two requests")
     try:
@@ -41,18 +43,24 @@ def complete(request: Any) -> dict[str, Any]:
         content = answer(data)
     except (KeyError, TypeError, AttributeError) as error:
         raise Rejected(400, "invalid_data", f"the data block is not as SynAlign writes it: {error!r}") from error
-    return _completion(request, json.dumps(content, ensure_ascii=False))
+    return _completion(request, json.dumps(content, ensure_ascii=False), name if "tools" in request else "")
 
 
 def _schema_name(request: dict[str, Any]) -> str:
+    """The name of the answer that is asked for: of a schema, of a tool, or in words in the first message."""
     try:
-        wanted = request["response_format"]
-        return str(wanted["json_schema"]["name"]) if wanted["type"] == "json_schema" else ""
-    except (KeyError, TypeError):
+        if "tools" in request:
+            return str(request["tools"][0]["function"]["name"])
+        wanted = request.get("response_format", {"type": "json_object"})
+        if wanted["type"] == "json_schema":
+            return str(wanted["json_schema"]["name"])
+        named = _NAMED.search(str(request["messages"][0]["content"]))
+        return named[1] if named and wanted["type"] == "json_object" else ""
+    except (KeyError, TypeError, IndexError, AttributeError):
         return ""
 
 
-def _completion(request: dict[str, Any], text: str) -> dict[str, Any]:
+def _completion(request: dict[str, Any], text: str, tool: str) -> dict[str, Any]:
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
     tokens = list(_TOKEN.finditer(text))
     cut = isinstance(limit, int) and len(tokens) > limit
@@ -61,13 +69,17 @@ def _completion(request: dict[str, Any], text: str) -> dict[str, Any]:
         text = text[: tokens[-1].end()] if tokens else ""
     asked = sum(len(_TOKEN.findall(str(message.get("content")))) for message in request["messages"])
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-    message = {"role": "assistant", "content": text, "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+    if tool:
+        call = {"id": "call_0", "type": "function", "function": {"name": tool, "arguments": text}}
+        message |= {"content": None, "tool_calls": [call]}
+    finish = "length" if cut else "tool_calls" if tool else "stop"
     return {
         "id": f"chatcmpl-{digest[:24]}",
         "object": "chat.completion",
         "created": 0,  # not the time: the same request gets the same bytes
         "model": MODEL,
-        "choices": [{"index": 0, "message": message, "finish_reason": "length" if cut else "stop", "logprobs": None}],
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
         "usage": {"prompt_tokens": asked, "completion_tokens": len(tokens), "total_tokens": asked + len(tokens)},
     }
 

@@ -142,6 +142,8 @@ def spoil(kind: str, body: bytes) -> bytes:
         return body
     completion: dict[str, Any] = json.loads(body)
     message = completion["choices"][0]["message"]
+    if message.get("tool_calls"):
+        message["content"] = message.pop("tool_calls")[0]["function"]["arguments"]
     if kind == "wrong-json":
         message["content"] = message["content"][: len(message["content"]) // 2] + "\\"
     elif kind == "wrong-schema":

@@ -11,6 +11,7 @@ import pytest
 from synalign.doctor import Case, Finding
 from synalign.writer.faults import Faults
 from synalign.writer.server import embedded_writer
+from tests.generation.servers import running
 
 Make, Look = Callable[..., Case], Callable[[str, Case], Finding]
 KEY = "sk-very-secret-0123456789"
@@ -98,8 +99,10 @@ def test_an_answer_that_is_cut_off_names_the_setting(case: Make, check: Look, se
 
 
 def test_what_is_no_chat_completion_is_told(case: Make, check: Look, server: Any) -> None:
-    server.body = b"<html>welcome</html>"
+    server.body = b'{"hello": "world"}'
     assert "invalid output" in check("model", case(generation={"endpoint": server.url})).found
+    server.body = b"<html>welcome</html>"
+    assert "a page, not an API: check the URL" in check("model", case(generation={"endpoint": server.url})).found
 
 
 def test_an_address_where_nobody_listens_is_told(case: Make, check: Look, closed_url: str) -> None:
@@ -136,3 +139,37 @@ def test_in_batch_mode_the_batches_are_looked_for_too(case: Make, check: Look, m
         monkeypatch.setattr(server, "ROUTES", without)
         missing = check("model", case(generation={"endpoint": url, "mode": "batch"}))
     assert missing.state == "fail"
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("old azure", "structured_output `json_object`, output_limit_name `max_tokens`, temperature; not seed"),
+        ("openai reasoning model", "output_limit_name `max_completion_tokens`, seed; not temperature"),
+        ("tools alone", "structured_output `tool`"),
+        ("words alone", "structured_output `prompt`"),
+        ("anthropic", "structured_output `json_object`"),
+        ("thinks aloud", "it does not say how many tokens"),
+        ("vllm", "1,100 tokens of context"),
+        ("deepseek", "2,048 tokens an answer at most"),
+    ],
+)
+def test_what_the_endpoint_takes_is_found_by_asking_it(case: Make, check: Look, kind: str, says: str) -> None:
+    with running(kind) as server:
+        found = check("model", case(generation={"endpoint": server.url, "model": "m"}))
+        assert len(server.asked) <= 6
+    assert found.state == "pass"
+    assert says in found.found
+
+
+def test_headers_go_with_the_question(case: Make, check: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setenv("ALL_HEADERS", "api-key: azure-secret-0123456789\nx-team: search\n")
+    with running("streams unasked") as server:
+        address = f"{server.url}/chat/completions?api-version=7"
+        settings = {"endpoint": address, "api_key_variable": None, "headers_variable": "ALL_HEADERS"}
+        assert check("model", case(generation=settings)).state == "pass"
+        ((path, headers, _),) = server.asked
+    assert path == "/v1/chat/completions?api-version=7"
+    assert (headers["api-key"], headers["x-team"]) == ("azure-secret-0123456789", "search")
+    assert "authorization" not in {name.lower() for name in headers}

@@ -21,7 +21,7 @@ import yaml
 
 from synalign import flow, tables
 from synalign.config import Configuration
-from synalign.errors import GenerationError, RunError
+from synalign.errors import EndpointError, GenerationError, RunError
 from synalign.generation.batches import read_batches
 from synalign.generation.generate import generate
 from synalign.generation.prompts import from_data
@@ -287,7 +287,7 @@ def test_no_usable_candidate_at_all_is_an_error(tmp_path, monkeypatch):
             body["choices"][0]["message"]["content"] = '{"documents": [{"document": 0, "queries": [" "]}]}'
         return 200, body
 
-    with counting(monkeypatch, answer), pytest.raises(GenerationError, match="'empty': 6"):
+    with counting(monkeypatch, answer), pytest.raises(EndpointError, match="empty 6"):
         performed(prepared(tmp_path))
 
 

@@ -16,7 +16,7 @@ import httpx2
 import pytest
 import yaml
 
-from synalign.errors import ConfigurationError, GenerationError, RunError
+from synalign.errors import ConfigurationError, EndpointError, GenerationError, RunError
 from synalign.generation import batch_api
 from synalign.generation.batch_record import RECORD, Ended, Record, Sent
 from synalign.generation.generate import generate
@@ -24,6 +24,8 @@ from synalign.generation.provider_batch import _Line, _parts
 from synalign.job import perform
 from synalign.manifests import file_digest
 from synalign.run import Run
+from synalign.writer import batches
+from synalign.writer.calls import Rejected
 from synalign.writer.faults import Faults
 from synalign.writer.server import embedded_writer
 from tests.generation.test_generate import BATCHES, INTERVAL, prepared, settings
@@ -378,3 +380,80 @@ def test_files_are_cut_at_the_providers_limits():
     cut = [[line.key for line in part] for part in _parts(lines, 3, 100)]
     assert cut == [["0", "1"], ["2"], ["3"], ["4", "5", "6"], ["7"]]
     assert list(_parts([], 3, 100)) == []
+
+
+def refused_in_batches(monkeypatch, refuse):
+    """Batches in which the provider refuses requests as `refuse` has it."""
+    complete = batches.complete
+
+    def answer(body):
+        refused = refuse(body)
+        if refused is None:
+            return complete(body)
+        raise refused
+
+    monkeypatch.setattr(batches, "complete", answer)
+
+
+def test_what_a_provider_refuses_in_a_batch_is_left_out_of_the_next_and_costs_no_round(tmp_path, monkeypatch, online):
+    def refuse(body):
+        for name in ("seed", "max_completion_tokens"):
+            if name in body:
+                return Rejected(400, "unknown_parameter", f"Unrecognized request argument supplied: {name}")
+        return None
+
+    with writer(monkeypatch) as url:
+        refused_in_batches(monkeypatch, refuse)
+        run = patient(in_batch_mode(tmp_path), attempts=1)
+        metrics = finished(run)["metrics"]
+        assert [batch["request_counts"]["completed"] for batch in reversed(batches_of(url))] == [0, 0, BATCHES, BATCHES]
+        assert list(paid(url).values()) == [1] * 12
+    assert (metrics["asked_as"]["not_sent"], metrics["asked_as"]["output_limit_name"]) == ("seed", "max_tokens")
+    assert (metrics["failed_tries"], metrics["outcomes"]) == ({}, {"ok": 12})
+    assert table_digests(run, "candidates", "attributes") == online
+
+
+def test_a_batch_that_is_too_long_is_asked_in_parts_by_the_provider_too(tmp_path, monkeypatch):
+    def refuse(body):
+        if sum(len(message["content"]) for message in body["messages"]) < 3200:
+            return None
+        return Rejected(400, "context_length_exceeded", "This model's maximum context length is 800 tokens.")
+
+    with writer(monkeypatch) as url:
+        refused_in_batches(monkeypatch, refuse)
+        run = in_batch_mode(tmp_path)
+        metrics = finished(run)["metrics"]
+        assert set(paid(url).values()) == {1}
+    assert metrics["asked_in_parts"] > 0
+    assert metrics["ledger"]["accepted"] == 36
+
+
+def test_a_provider_that_refuses_everything_is_quoted_once_and_not_retried(tmp_path, monkeypatch):
+    with writer(monkeypatch):
+        refused_in_batches(monkeypatch, lambda body: Rejected(400, "no", "this model is not for you"))
+        with pytest.raises(EndpointError, match="rejected 6") as caught:
+            finished(in_batch_mode(tmp_path))
+    assert str(caught.value).count("this model is not for you") == 1
+    assert not set("{}") & set(str(caught.value))
+
+
+def test_headers_and_the_query_go_with_every_call_of_the_batch_api(tmp_path, monkeypatch):
+    seen_calls = []
+    handle = httpx2.AsyncHTTPTransport.handle_async_request
+
+    async def noted(self, request):
+        seen_calls.append((request.url.params.get("api-version"), request.headers.get("api-key"), request.url.path))
+        return await handle(self, request)
+
+    monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", noted)
+    monkeypatch.setenv("AZURE_KEY", "azure-secret-0123456789")
+    with writer(monkeypatch) as url:
+        run = in_batch_mode(
+            tmp_path, endpoint=f"{url}/?api-version=2024-10-21", api_key_variable=None,
+            headers_variable={"api-key": "AZURE_KEY"},
+        )  # fmt: skip
+        summary = looked(run)
+        assert summary["waiting"]["headers_variable"] == {"api-key": "AZURE_KEY"}
+        finished(run)
+    assert {call[:2] for call in seen_calls} == {("2024-10-21", "azure-secret-0123456789")}
+    assert {path.split("/")[2] for _, _, path in seen_calls} == {"files", "batches"}

@@ -116,12 +116,20 @@ class Provider(BaseHTTPRequestHandler):
 
     server: ThreadingHTTPServer
     told: ClassVar[list[str]] = []
+    azure: ClassVar[list[tuple[str, str | None, str | None]]] = []
 
     def do_GET(self) -> None:
+        if self.path.startswith("/openai"):
+            self.azure.append((self.path, self.headers["api-key"], self.headers["Authorization"]))
+            self._send(200, b'{"status": "completed"}')
+            return
         self.told.append(self.headers["Authorization"])
         bodies = [b"{}", b"{", b"[]", b'{"status": "in_progress"}', b'{"status": "completed"}']
         body = bodies[min(len(self.told), len(bodies)) - 1]
-        self.send_response(500 if len(self.told) == 1 else 200)
+        self._send(500 if len(self.told) == 1 else 200, body)
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -150,11 +158,18 @@ def in_airflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 {**nowhere, "api_key_variable": "NO_SUCH_KEY"},
                 {**nowhere, "api_key_variable": None},
                 {"batches": ["b1", "b2"], "url": url, "api_key_variable": None},
+                {
+                    "batches": ["b1"],
+                    "url": f"http://127.0.0.1:{server.server_port}/openai/?api-version=2024-10-21",
+                    "api_key_variable": None,
+                    "headers_variable": {"api-key": "AZURE_KEY"},
+                },
+                {**nowhere, "api_key_variable": None, "headers_variable": "NO_SUCH_HEADERS"},
             ],
             "job": f"trap 'touch {ended}; exit 143' TERM; touch {begun}; while true; do sleep 0.1; done",
             "begun": str(begun),
         }
-        variables = environment(folder, OPENAI_API_KEY=KEY, no_proxy="127.0.0.1")
+        variables = environment(folder, OPENAI_API_KEY=KEY, AZURE_KEY="azure-" + KEY, no_proxy="127.0.0.1")
         done = subprocess.run(
             [sys.executable, "-c", IN_AIRFLOW, json.dumps(asked)],
             env=variables, capture_output=True, text=True, check=False, timeout=200,
@@ -181,6 +196,14 @@ def test_a_trigger_that_cannot_see_lets_the_job_look(in_airflow: dict[str, Any])
 
 def test_a_batch_that_the_provider_does_not_know_ends_the_wait(in_airflow: dict[str, Any]) -> None:
     assert in_airflow["found"][3]["event"] == {"batches": {"b1": "unknown", "b2": "unknown"}}
+
+
+def test_the_query_of_the_address_and_headers_go_with_every_poll(in_airflow: dict[str, Any]) -> None:
+    found = in_airflow["found"][4]
+    assert found["event"] == {"batches": {"b1": "completed"}}
+    assert Provider.azure == [("/openai/batches/b1?api-version=2024-10-21", "azure-" + KEY, None)]
+    assert found["serialised"]["headers_variable"] == {"api-key": "AZURE_KEY"}
+    assert in_airflow["found"][5]["event"] == {"batches": {}, "unseen": ["b1"]}
 
 
 def test_the_end_of_the_task_ends_the_job(in_airflow: dict[str, Any]) -> None:

@@ -91,3 +91,16 @@ def test_a_ledger_that_does_not_add_up_is_refused(release: Release) -> None:
     release.manifests["generate"]["metrics"]["ledger"]["asked_for"] = 13
     with pytest.raises(RunError, match="does not add up"):
         figures.figures(release)
+
+
+def test_a_cost_that_nobody_tells_is_no_metric_but_its_bound_is(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Release.metrics
+    silent = {"money": None, "tokens_in": None, "money_at_most": 0.64, "usage_missing": 4}
+    monkeypatch.setattr(
+        Release, "metrics", lambda self, step: told(self, step) | (silent if step == "generate" else {})
+    )
+    found = figures.figures(release)
+    assert not {"cost/money", "cost/tokens_in"} & set(found)
+    assert (found["cost/money_at_most"], found["cost/usage_missing"]) == (0.64, 4)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -283,3 +284,22 @@ def test_an_unfinished_run_says_what_is_next_and_claims_nothing_of_the_rest(fini
     nothing = without(finished, *finished.manifests)
     assert verdict.section(nothing).content["tiles"] == []
     assert costs.section(nothing) is None and lineage.section(nothing) is None
+
+
+def test_a_cost_that_the_endpoint_does_not_tell_is_unknown_and_at_most_something(finished: Material) -> None:
+    figures = {"money": None, "tokens": None, "usage_missing": 6, "money_at_most": 0.64, "tokens_at_most": 9000}
+    other = changed(finished, generate=figures)
+    section = costs.section(other)
+    assert section is not None
+    assert section.content["money_in_words"] == "unknown, at most 0.6400 USD"
+    assert section.content["each"] is None
+    requests = finished.table("requests")
+    for name in ("tokens_in", "tokens_out"):
+        place = requests.schema.get_field_index(name)
+        requests = requests.set_column(place, name, pa.nulls(len(requests), pa.int64()))
+    other._tables = {**finished._tables, ("requests", None): requests}
+    section = costs.section(other)
+    assert section is not None
+    assert {(kind.tokens_in, kind.money) for kind in section.content["kinds"]} == {(None, None)}
+    (tile,) = [tile for tile in verdict.section(other).content["tiles"] if tile.name in ("Model", "Tokens")]
+    assert "unknown, at most" in tile.value

@@ -1,0 +1,226 @@
+"""What an endpoint takes of what a request can hold, found out as requests are refused.
+
+An endpoint that refuses a parameter, or a form of structured output, refuses it every time: the first refusal decides
+for the whole run, is said in one line of the log, and is kept in the run's folder, so that neither a later request nor
+a later process meets it again. What is decided changes no request's key in the journal: an answer that passed the same
+validation is as good whatever form it was asked for in.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+from synalign.config import Configuration
+from synalign.config.generation import LIMIT_NAMES
+from synalign.errors import RunError
+from synalign.generation import request
+from synalign.generation.budget import tokens_of
+from synalign.generation.line_file import lines_at
+from synalign.generation.refusals import LIMIT_NAME, SEED, STRUCTURED, TEMPERATURE, Refusal
+from synalign.generation.request import Request
+
+log = logging.getLogger("synalign")
+
+RECORD = "endpoint.jsonl"
+FORMS = ("json_schema", "json_object", "tool", "prompt")
+"""Forms of structured output, in the order in which they are tried."""
+
+UNFOLLOWED = 2
+"""So many answers in a form, none of them of the schema: the endpoint takes that form and pays no heed to it."""
+
+MARGIN = 64
+"""Tokens that a chat template may add to a prompt."""
+
+
+class Dialect:
+    """What one endpoint takes.
+
+    Args:
+        configuration: Says what is fixed, and what is to be found out.
+        record: File that keeps what was found out; None: it is found again next time.
+
+    Attributes:
+        structured_output: The form in which answers are asked for.
+        limit_name: What the most tokens of an answer are called.
+        not_sent: Parameters that the endpoint refuses, of `seed` and `temperature`.
+        most_output: The most tokens of an answer that it allows; None where it has not said.
+        window: Tokens of the model's context; None where it has not said.
+
+    Raises:
+        RunError: The record is damaged.
+        StorageError: It cannot be read.
+    """
+
+    def __init__(self, configuration: Configuration, record: PathLike[str] | None = None) -> None:
+        self._configuration = configuration
+        self._settings = settings = configuration.generation
+        self.structured_output = FORMS[0] if settings.structured_output == "auto" else settings.structured_output
+        self.limit_name = LIMIT_NAMES[0] if settings.output_limit_name == "auto" else settings.output_limit_name
+        self.not_sent: set[str] = set()
+        self.most_output: int | None = None
+        self.window: int | None = None
+        self._followed: dict[str, int] = {}
+        self._file = lines_at(record) if record is not None else None
+        if self._file is not None:
+            self._read(self._file.lines, self._file.path)
+
+    def close(self) -> None:
+        """Close the record."""
+        if self._file is not None:
+            self._file.close()
+
+    def summary(self) -> dict[str, Any]:
+        """What is sent to this endpoint, for people."""
+        found: dict[str, Any] = {"structured_output": self.structured_output, "output_limit_name": self.limit_name}
+        if self.not_sent:
+            found["not_sent"] = ", ".join(sorted(self.not_sent))
+        limits = {"most_output_tokens": self.most_output, "context_tokens": self.window}
+        found |= {name: value for name, value in limits.items() if value is not None}
+        return found
+
+    def parameters(self, asked: Request, room: int | None = None) -> dict[str, Any]:
+        """Everything that is sent for a request.
+
+        Args:
+            asked: The request.
+            room: Tokens that are left for its answer in the model's context, where that is known.
+        """
+        sent = request.parameters(
+            asked, self._configuration, form=self.structured_output, limit_name=self.limit_name,
+            limit=self._limit(asked, room),
+        )  # fmt: skip
+        return {name: value for name, value in sent.items() if name not in self.not_sent}
+
+    def limit_of(self, sent: Mapping[str, Any]) -> int:
+        """The most tokens of an answer that some parameters allow."""
+        return next(int(sent[name]) for name in LIMIT_NAMES if name in sent)
+
+    def learn(self, found: Refusal, sent: Mapping[str, Any]) -> bool:
+        """Decide by a refusal how requests are sent from now on.
+
+        Args:
+            found: What a request was refused for.
+            sent: Its parameters.
+
+        Returns:
+            Whether the same request, sent again, is another than the one that was refused.
+        """
+        if found.window is not None and self.window != found.window:
+            self._decide("window", found.window, f"has a context of {found.window:,} tokens")
+        if found.most_output is not None and found.most_output < self.limit_of(sent):
+            if found.most_output < (self.most_output or self._settings.max_output_tokens):
+                self._decide("most_output", found.most_output, f"gives at most {found.most_output:,} tokens an answer")
+            return True
+        learnt = [self._learn(parameter, sent) for parameter in found.parameters]
+        # One that cannot be left out is refused again, whatever else is.
+        return bool(learnt) and all(learnt)
+
+    def room(self, found: Refusal, least: int, sent: Mapping[str, Any]) -> int | None:
+        """Tokens that a request that overflowed leaves for its answer; None where they are too few, or not fewer."""
+        if found.window is None:
+            return None
+        taken = found.tokens_in if found.tokens_in is not None else tokens_of(sent["messages"]) + MARGIN
+        room = found.window - taken
+        enough = min(least, self._settings.max_output_tokens)
+        return room if enough <= room < self.limit_of(sent) else None
+
+    def followed(self, sent: Mapping[str, Any], good: bool) -> None:
+        """Note whether an answer was of the schema; one form after the other is given up that nothing comes of."""
+        form = form_of(sent)
+        count = self._followed.get(form, 0)
+        if good or count < 0:
+            # A form that has worked once works.
+            self._followed[form] = -1
+            return
+        self._followed[form] = count + 1
+        following = FORMS[FORMS.index(form) + 1 :]
+        if self._followed[form] < UNFOLLOWED or form != self.structured_output or not following:
+            return
+        if self._settings.structured_output == "auto":
+            self._decide(
+                "structured_output", following[0], f"does not hold answers to a schema asked for as `{form}`: "
+                f"`{following[0]}` from now on",
+            )  # fmt: skip
+
+    def _limit(self, asked: Request, room: int | None) -> int:
+        limits = [self._settings.max_output_tokens, self.most_output, room]
+        if self.window is not None and room is None:
+            left = self.window - tokens_of(asked.messages) - MARGIN
+            # Tokens are estimated too high. Where too few seem to be left, the endpoint, which counts, says how many:
+            # a refusal costs nothing, an answer that is cut off does.
+            limits.append(left if left >= 2 * asked.answer_tokens else None)
+        return max(1, min(limit for limit in limits if limit is not None))
+
+    def _learn(self, parameter: str, sent: Mapping[str, Any]) -> bool:
+        if parameter in (SEED, TEMPERATURE):
+            if parameter not in self.not_sent:
+                self._decide("not_sent", parameter, f"does not take `{parameter}`: not sent any more")
+            return parameter in sent
+        if parameter == LIMIT_NAME:
+            return self._learn_limit_name(sent)
+        return parameter == STRUCTURED and self._learn_form(sent)
+
+    def _learn_limit_name(self, sent: Mapping[str, Any]) -> bool:
+        refused = next(name for name in LIMIT_NAMES if name in sent)
+        if refused == self.limit_name and self._settings.output_limit_name == "auto" and refused == LIMIT_NAMES[0]:
+            self._decide("limit_name", LIMIT_NAMES[1], f"does not take `{refused}`: `{LIMIT_NAMES[1]}` from now on")
+        return refused != self.limit_name
+
+    def _learn_form(self, sent: Mapping[str, Any]) -> bool:
+        refused = form_of(sent)
+        following = FORMS[FORMS.index(refused) + 1 :]
+        if refused == self.structured_output and self._settings.structured_output == "auto" and following:
+            self._decide(
+                "structured_output", following[0], f"does not take structured output as `{refused}`: "
+                f"`{following[0]}` from now on",
+            )  # fmt: skip
+        return refused != self.structured_output
+
+    def _decide(self, name: str, value: Any, words: str) -> None:
+        self._set(name, value)
+        log.warning("generate: the endpoint %s", words)
+        if self._file is not None:
+            line = {**self._of(), "name": name, "value": value}
+            self._file.append(json.dumps(line, sort_keys=True).encode())
+
+    def _of(self) -> dict[str, Any]:
+        """What a decision holds for: another model or setting is found out about again."""
+        settings = self._settings
+        return {
+            "endpoint": settings.endpoint,
+            "model": settings.model,
+            "settings": [settings.structured_output, settings.output_limit_name, settings.temperature, settings.seed],
+        }
+
+    def _set(self, name: str, value: Any) -> None:
+        if name == "not_sent":
+            self.not_sent.add(str(value))
+        elif name in ("structured_output", "limit_name", "most_output", "window"):
+            setattr(self, name, value)
+        else:
+            raise ValueError(name)
+
+    def _read(self, lines: Sequence[bytes], path: PathLike[str]) -> None:
+        for number, line in enumerate(lines, start=1):
+            try:
+                content = json.loads(line)
+                name, value = content.pop("name"), content.pop("value")
+                if content == self._of():
+                    self._set(name, value)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise RunError(
+                    f"{path}, line {number} is damaged.",
+                    cause="the file was edited or the disk has an error",
+                    remedy="delete the file: what the endpoint takes is found again, at no cost",
+                ) from error
+
+
+def form_of(sent: Mapping[str, Any]) -> str:
+    """The form of structured output in which some parameters ask."""
+    if "tools" in sent:
+        return "tool"
+    return str(sent["response_format"]["type"]) if "response_format" in sent else "prompt"
