@@ -27,6 +27,7 @@ from synalign.errors import GenerationError
 from synalign.generation import outcomes, request
 from synalign.generation.breaker import Breaker
 from synalign.generation.budget import Budget, Reservation, most_tokens_of
+from synalign.generation.correction import believed
 from synalign.generation.endpoint import EMBEDDED, Endpoint
 from synalign.generation.journal import Entry, Journal
 from synalign.generation.outcomes import Failure, Reply
@@ -107,7 +108,7 @@ class Client:
         self._met = False
         self._waiting_for_it: set[str] = set()
         self._breaker = Breaker(self._runtime.max_failure_rate)
-        self.budget = Budget(self._settings.budget, self._settings.mode, record)
+        self.budget = Budget(self._settings.budget, self._settings.mode, record, record and journal.cost)
         self.pace = Pace(
             self._runtime.concurrency,
             self._runtime.requests_per_minute,
@@ -182,11 +183,11 @@ class Client:
         most_in, most_out = most_tokens_of(sent), self._settings.max_output_tokens
         tries, patience = 0, PATIENCE
         while True:
-            reservation = await self.budget.reserve(most_in, most_out)
-            if reservation is None:
+            reservation, turn = await self._turn(key, most_in, most_out)
+            if reservation is None or turn is None:
                 return outcomes.OVER_BUDGET
             try:
-                return await self._send(sent, asked, reservation)
+                return await self._send(sent, asked, reservation, turn)
             except Failure as failure:
                 failures.append(failure)
                 log.info("generate: %s of batch %s: %s", asked.kind, asked.batch_id[:8], failure)
@@ -202,18 +203,36 @@ class Client:
             if not limited:
                 await asyncio.sleep(wait)
 
-    async def _send(self, sent: dict[str, Any], asked: Request, reservation: Reservation) -> Reply:
-        """One try, for which `reservation` was set aside: it is settled however this ends.
+    async def _turn(self, key: str, most_in: int, most_out: int) -> tuple[Reservation | None, Turn | None]:
+        """Wait for room under the ceiling and for the pace; what is set aside is written down as the last thing.
+
+        Returns:
+            The reservation and the turn, for a request that is sent now; (None, None): there is no room.
+        """
+        while (held := await self.budget.hold(most_in, most_out, key)) is not None:
+            try:
+                turn = await self.pace.turn(held.tokens_in + held.tokens_out)
+            except BaseException:
+                self.budget.release(held)
+                raise
+            try:
+                reservation = await self.budget.send(held)
+            except BaseException:
+                self.pace.fail(turn)
+                raise
+            if reservation is not None:
+                return reservation, turn
+            # The bounds were raised meanwhile, and there is no room now: the turn must not wait for it.
+            self.pace.fail(turn)
+        return None, None
+
+    async def _send(self, sent: dict[str, Any], asked: Request, reservation: Reservation, turn: Turn) -> Reply:
+        """Try once; the reservation is settled and the turn ended however this ends.
 
         Raises:
             Failure: It gave no good answer.
             GenerationError: No request can succeed.
         """
-        try:
-            turn = await self.pace.turn(reservation.tokens_in + reservation.tokens_out)
-        except BaseException:
-            self.budget.settle(reservation, 0, 0)
-            raise
         ended: Reply | Failure | None = None
         headers: Mapping[str, str] = {}
         try:
@@ -230,6 +249,7 @@ class Client:
             ended = outcomes.of_error(error)
             ended.detail = ended.detail.replace(self._endpoint.api_key, "***")
         finally:
+            ended = _believed(ended, reservation)
             self._judge(ended)
             self._settle(reservation, ended)
             self._tell_pace(turn, headers, ended)
@@ -308,6 +328,17 @@ class Client:
             _, waiting = self._asking.pop(key)
             if waiting > 1:
                 self._asking[key] = lock, waiting - 1
+
+
+def _believed(ended: Reply | Failure | None, sent: Reservation) -> Reply | Failure | None:
+    """Drop reported counts of tokens that cannot be right: nobody is to be shown them as what was spent."""
+    if ended is None:
+        return None
+    tokens_in, tokens_out = believed(ended.tokens_in, sent.bound_in), believed(ended.tokens_out, sent.bound_out)
+    if isinstance(ended, Reply):
+        return ended._replace(tokens_in=tokens_in, tokens_out=tokens_out)
+    ended.tokens_in, ended.tokens_out = tokens_in, tokens_out
+    return ended
 
 
 def _asks_too_much(failure: Failure) -> bool:

@@ -108,6 +108,11 @@ class Journal:
         """The answer to a request, or None."""
         return self._entries.get(key)
 
+    def cost(self, key: str) -> tuple[int, int] | None:
+        """Return the tokens, sent and received, that the answer to a request cost; None without an answer."""
+        entry = self._entries.get(key)
+        return None if entry is None else (entry.tokens_in, entry.tokens_out)
+
     async def add(self, entry: Entry) -> Entry:
         """Keep an answer; it survives a kill and a power cut when this returns.
 

@@ -28,6 +28,7 @@ from synalign.generation.batch_record import Ended, Record, Sent, Submission
 from synalign.generation.batch_states import ENDED
 from synalign.generation.budget import Budget, most_tokens_of
 from synalign.generation.client import Answer, answer_of, final_error
+from synalign.generation.correction import Correction, believed
 from synalign.generation.endpoint import EMBEDDED, Endpoint
 from synalign.generation.journal import Entry, Journal
 from synalign.generation.outcomes import Failure, Reply
@@ -197,6 +198,7 @@ class ProviderBatches:
     async def _affordable(self, missing: dict[str, Request]) -> list[_Line]:
         """Requests that fit under the ceiling even if all in flight and all of these cost the most they can."""
         budget = Budget(self._settings.budget, "batch")
+        budget.correction = self._record.correction()
         for tokens_in, tokens_out in self._record.spent():
             budget.count(tokens_in, tokens_out)
         lines = []
@@ -221,11 +223,19 @@ class ProviderBatches:
                 if not isinstance(found.get(key), Reply):
                     found[key] = ended
         seconds = _seconds(batch)
-        entries = [self._entry(key, ended, seconds) for key, ended in found.items() if isinstance(ended, Reply)]
+        entries = [
+            self._entry(key, ended, submission.sent[key], seconds)
+            for key, ended in found.items()
+            if isinstance(ended, Reply)
+        ]
         # Together: they share writes.
         await asyncio.gather(*[self._journal.add(entry) for entry in entries])
         missing = Ended(_without_answer(batch), 0, 0)
-        ends = {key: _ended(found[key], sent) if key in found else missing for key, sent in submission.sent.items()}
+        correction = self._record.correction()
+        ends = {
+            key: _ended(found[key], sent, correction) if key in found else missing
+            for key, sent in submission.sent.items()
+        }
         self._record.ended(submission.digest, ends)
         counted = dict(sorted(Counter(end.outcome for end in ends.values()).items()))
         if batch is not None:
@@ -236,11 +246,12 @@ class ProviderBatches:
         if missing.outcome in outcomes.FINAL:
             raise final_error(Failure(missing.outcome, _complaints(batch)), self._settings)
 
-    def _entry(self, key: str, reply: Reply, seconds: float) -> Entry:
+    def _entry(self, key: str, reply: Reply, sent: Sent, seconds: float) -> Entry:
         """A good answer as the journal keeps it, with what its failed rounds cost."""
         failures = self._record.failures(key, self._session)
-        tokens_in = (reply.tokens_in or 0) + sum(failure.tokens_in for failure in failures)
-        tokens_out = (reply.tokens_out or 0) + sum(failure.tokens_out for failure in failures)
+        tokens_in, tokens_out = believed(reply.tokens_in, sent.tokens_in), believed(reply.tokens_out, sent.tokens_out)
+        tokens_in = (tokens_in or 0) + sum(failure.tokens_in for failure in failures)
+        tokens_out = (tokens_out or 0) + sum(failure.tokens_out for failure in failures)
         return Entry(key, reply.text, reply.model, tokens_in, tokens_out, seconds)
 
 
@@ -292,7 +303,7 @@ def _of_response(status: Any, body: Any, model: type[BaseModel]) -> Reply:
     raise outcomes.of_refusal(status, error.get("code"), error.get("type"), error.get("message", ""))
 
 
-def _ended(ended: Reply | Failure, sent: Sent) -> Ended:
+def _ended(ended: Reply | Failure, sent: Sent, correction: Correction) -> Ended:
     """What a request cost: what is reported, or where an answer came without a report, the most it can have been.
 
     Providers bill what a batch has answered; a line with an error costs nothing.
@@ -300,9 +311,9 @@ def _ended(ended: Reply | Failure, sent: Sent) -> Ended:
     outcome = outcomes.OK if isinstance(ended, Reply) else ended.outcome
     if outcome not in outcomes.ANSWERED:
         return Ended(outcome, 0, 0)
-    tokens_in = sent.tokens_in if ended.tokens_in is None else ended.tokens_in
-    tokens_out = sent.tokens_out if ended.tokens_out is None else ended.tokens_out
-    return Ended(outcome, tokens_in, tokens_out)
+    most_in, most_out = correction.most(sent.tokens_in, sent.tokens_out)
+    tokens_in, tokens_out = believed(ended.tokens_in, sent.tokens_in), believed(ended.tokens_out, sent.tokens_out)
+    return Ended(outcome, most_in if tokens_in is None else tokens_in, most_out if tokens_out is None else tokens_out)
 
 
 def _without_answer(batch: Batch | None) -> str:
