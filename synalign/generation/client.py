@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from os import PathLike
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import httpx2
 import openai
@@ -45,6 +45,7 @@ PATIENCE = 600.0
 request, so it costs no try."""
 _HOLD_SHARE = 0.2
 _PATH = "/chat/completions"
+_Ended = TypeVar("_Ended", Reply, Failure)
 
 
 class Answer(NamedTuple):
@@ -108,7 +109,7 @@ class Client:
         self._met = False
         self._waiting_for_it: set[str] = set()
         self._breaker = Breaker(self._runtime.max_failure_rate)
-        self.budget = Budget(self._settings.budget, self._settings.mode, record, record and journal.cost)
+        self.budget = Budget(self._settings.budget, self._settings.mode, record, journal.cost if record else None)
         self.pace = Pace(
             self._runtime.concurrency,
             self._runtime.requests_per_minute,
@@ -249,14 +250,13 @@ class Client:
             ended = outcomes.of_error(error)
             ended.detail = ended.detail.replace(self._endpoint.api_key, "***")
         finally:
-            ended = _believed(ended, reservation)
             self._judge(ended)
             self._settle(reservation, ended)
             self._tell_pace(turn, headers, ended)
         if isinstance(ended, Reply):
-            return ended
+            return _believed(ended, reservation)
         # `from None`: the client's own exception may quote the key.
-        raise self._given_up or ended from None
+        raise self._given_up or _believed(ended, reservation) from None
 
     def _comes_back(self, key: str, failure: Failure) -> bool:
         """Whether to wait for an endpoint that is away. One that nobody ever met may be a wrong address."""
@@ -312,7 +312,8 @@ class Client:
             ended.retry_after = self.pace.refuse(turn, ended.retry_after, headers)
         elif isinstance(ended, Reply) or (ended is not None and ended.outcome in outcomes.ANSWERED):
             reported = (ended.tokens_in, ended.tokens_out)
-            self.pace.answered(turn, headers, None if None in reported else sum(filter(None, reported)))
+            tokens = None if None in reported else sum(filter(None, reported))
+            self.pace.answered(turn, headers, believed(tokens, turn.tokens))
         else:
             self.pace.fail(turn)
 
@@ -330,10 +331,8 @@ class Client:
                 self._asking[key] = lock, waiting - 1
 
 
-def _believed(ended: Reply | Failure | None, sent: Reservation) -> Reply | Failure | None:
+def _believed(ended: _Ended, sent: Reservation) -> _Ended:
     """Drop reported counts of tokens that cannot be right: nobody is to be shown them as what was spent."""
-    if ended is None:
-        return None
     tokens_in, tokens_out = believed(ended.tokens_in, sent.bound_in), believed(ended.tokens_out, sent.bound_out)
     if isinstance(ended, Reply):
         return ended._replace(tokens_in=tokens_in, tokens_out=tokens_out)

@@ -96,7 +96,7 @@ def refusing() -> Iterator[str]:
 
 
 class _Dictating(BaseHTTPRequestHandler):
-    """A model endpoint in front of the embedded writer: it adds words to each answer, and refuses every fifth request."""
+    """A model endpoint in front of the embedded writer: adds words to each answer, and refuses every fifth request."""
 
     url = ""
     asked = 0
