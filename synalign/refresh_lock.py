@@ -15,11 +15,11 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 
 from synalign import config, embedded, processes
 from synalign.config import Configuration
-from synalign.errors import BusyError, SetupError
+from synalign.errors import BusyError, ConfigurationError, SetupError
 from synalign.run import Interval
 
 VARIABLE = "SYNALIGN_REFRESH"
@@ -62,16 +62,25 @@ def alone(configuration: Configuration, date: datetime, say: Callable[[str], Non
 def covered(cron: str, date: datetime) -> Interval:
     """Return the last whole data interval before a date, as Airflow's `CronDataIntervalTimetable` infers it.
 
+    Raises:
+        ConfigurationError: The cron names no time.
+
     Examples:
         >>> covered("0 0 * * *", datetime(2026, 3, 1, 5, tzinfo=UTC)).name
         '20260228T000000Z-20260301T000000Z'
     """
     date = date.astimezone(UTC)
     # The schedule before or at the date: croniter's own "previous" leaves the date itself out.
-    following = croniter(cron, date).get_next(datetime)
-    before = croniter(cron, following)
-    end = before.get_prev(datetime)
-    return Interval(before.get_prev(datetime), end)
+    try:
+        following = croniter(cron, date).get_next(datetime)
+        before = croniter(cron, following)
+        end = before.get_prev(datetime)
+        return Interval(before.get_prev(datetime), end)
+    except CroniterError as error:
+        raise ConfigurationError(
+            f"schedule.cron == {cron!r}, must name a time that comes: {error}.",
+            remedy="write minute, hour, day, month and weekday, such as 0 3 * * *",
+        ) from error
 
 
 @contextmanager
