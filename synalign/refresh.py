@@ -17,6 +17,7 @@ from synalign.config import Configuration
 from synalign.display import Display, printable, state
 from synalign.errors import SynAlignError
 from synalign.job import MARK
+from synalign.one_at_a_time import one_at_a_time
 from synalign.progress import Event
 
 _ERROR = re.compile(r"(?P<name>\w+Error): ")
@@ -97,7 +98,7 @@ class Refresh:
         airflow = [sys.executable, "-m", "airflow"]
         with open(self.log, "a", encoding="utf-8") as log, _writer(self.configuration, variables):
             # Two migrations of one database at a time meet each other's half-made tables.
-            with refresh_lock.one_at_a_time("airflow-migrate"):
+            with one_at_a_time("airflow-migrate"):
                 code = self._follow([*airflow, "db", "migrate"], variables, log)
             if not code:
                 test = ["dags", "test", dag_id, self._date.isoformat()]

@@ -19,7 +19,8 @@ from croniter import CroniterError, croniter
 
 from synalign import config, embedded, processes
 from synalign.config import Configuration
-from synalign.errors import BusyError, ConfigurationError, SetupError
+from synalign.errors import BusyError, ConfigurationError
+from synalign.one_at_a_time import opened
 from synalign.run import Interval
 
 VARIABLE = "SYNALIGN_REFRESH"
@@ -44,7 +45,7 @@ def alone(configuration: Configuration, date: datetime, say: Callable[[str], Non
     """
     interval = covered(configuration.schedule.cron, date)
     path = config.home() / "locks" / f"refresh-{configuration.retriever}-{interval.name}"
-    with _opened(path) as file:
+    with opened(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -81,33 +82,6 @@ def covered(cron: str, date: datetime) -> Interval:
             f"schedule.cron == {cron!r}, must name a time that comes: {error}.",
             remedy="write minute, hour, day, month and weekday, such as 0 3 * * *",
         ) from error
-
-
-@contextmanager
-def one_at_a_time(name: str) -> Iterator[None]:
-    """Wait until no other process of this home is in the same section, and hold it.
-
-    Raises:
-        SetupError: The lock's file cannot be made.
-    """
-    with _opened(config.home() / "locks" / name) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise SetupError(
-            f"{path} cannot be made: {error.strerror}.", remedy="check the rights of $SYNALIGN_HOME, or set another one"
-        ) from error
-    try:
-        yield file
-    finally:
-        os.close(file)
 
 
 def _require_no_run_of_airflow(retriever: str, interval: Interval) -> None:
