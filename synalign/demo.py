@@ -7,6 +7,7 @@ most pages without a click; a few rows are broken on purpose, one for every rule
 
 from __future__ import annotations
 
+import os
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -150,9 +151,16 @@ def make(folder: Path, *, seed: int = 0, events: int = 6000) -> tuple[Path, Path
     log += list(_BROKEN_ROWS)
     columns = dict(zip(("event_time", "query", "document_id"), zip(*log, strict=True), strict=True))
     log_path, documents_path = folder / "query_log.parquet", folder / "documents.parquet"
-    pq.write_table(pa.table({name: pa.array(rows, pa.string()) for name, rows in columns.items()}), log_path)
-    pq.write_table(pa.table(documents), documents_path)
+    _write(pa.table({name: pa.array(rows, pa.string()) for name, rows in columns.items()}), log_path)
+    _write(pa.table(documents), documents_path)
     return log_path, documents_path
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    """Write a table whole or not at all: another refresh may be reading it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(table, draft)
+    draft.replace(path)
 
 
 def _pages() -> list[tuple[str, str, str, list[str]]]:

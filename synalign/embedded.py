@@ -21,12 +21,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from synalign import config
+from synalign import config, registry_address
 from synalign.errors import ConfigurationError, SetupError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 600
 _STOP_SECONDS = 30
+_SQLITE_SECONDS = 60
 
 
 class Service(NamedTuple):
@@ -67,21 +68,30 @@ def _port(name: str, default: int) -> int:
 def environment(ports: Ports, *, servers: bool, folder: Path | None = None) -> dict[str, str]:
     """Environment of every process: where things are, and nothing that leaves this machine.
 
+    What the environment says already holds where a deployment may say it: MLflow's address, the connection to Spark,
+    the jobs' Python, options of the JVM. Airflow's own settings are those of this machine's Airflow.
+
     Args:
         ports: Where the services listen.
         servers: Whether the servers run, so that MLflow and the writer are reached by HTTP; else MLflow is its
             database file, and the step that needs the writer starts its own.
-        folder: One more folder with retrievers' YAML files, beside the checkout's and the one in `$SYNALIGN_HOME`.
+        folder: The folder of the one YAML file that is wanted, beside the checkout's and the one in `$SYNALIGN_HOME`;
+            None: those of `$SYNALIGN_RETRIEVERS` as well.
+
+    Raises:
+        ConfigurationError: `$MLFLOW_TRACKING_URI` is no address.
     """
     home = config.home()
     airflow, bin_ = home / "airflow", Path(sys.executable).parent
+    python = _said("SYNALIGN_PYTHON") or sys.executable
     dags = CHECKOUT / "dags"
-    folders = dict.fromkeys([dags / "retrievers", home / "retrievers", *([folder.resolve()] if folder else [])])
+    more = [folder] if folder else [Path(each) for each in _said("SYNALIGN_RETRIEVERS").split(os.pathsep) if each]
+    folders = dict.fromkeys([dags / "retrievers", home / "retrievers", *(each.resolve() for each in more)])
     variables = {
         **os.environ,
         "PATH": f"{bin_}{os.pathsep}{os.environ.get('PATH', '')}",
         "SYNALIGN_HOME": str(home),
-        "SYNALIGN_PYTHON": sys.executable,
+        "SYNALIGN_PYTHON": python,
         "SYNALIGN_RETRIEVERS": os.pathsep.join(map(str, folders)),
         "PYTHONUNBUFFERED": "1",
         # Airflow
@@ -94,7 +104,8 @@ def environment(ports: Ports, *, servers: bool, folder: Path | None = None) -> d
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports.airflow}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(airflow / "passwords.json"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow / 'airflow.db'}",
+        # Two refreshes at a time share it: each waits for the other's writes.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{airflow / 'airflow.db'}?timeout={_SQLITE_SECONDS}",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(ports.airflow),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{ports.airflow}",
@@ -104,15 +115,16 @@ def environment(ports: Ports, *, servers: bool, folder: Path | None = None) -> d
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(airflow / "logs"),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": "local[*]"}),
+        "AIRFLOW_CONN_SPARK_DEFAULT": _said("AIRFLOW_CONN_SPARK_DEFAULT")
+        or json.dumps({"conn_type": "spark", "host": "local[*]"}),
         # Spark
-        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_IP": _said("SPARK_LOCAL_IP") or "127.0.0.1",
         # A laptop's jobs last seconds: compiling quickly matters more than compiling well (a fifth less, measured).
-        "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "SPARK_SUBMIT_OPTS": f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC {_said('SPARK_SUBMIT_OPTS')}".rstrip(),
+        "PYSPARK_PYTHON": python,
+        "PYSPARK_DRIVER_PYTHON": python,
         # MLflow
-        "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
+        registry_address.VARIABLE: registry_address.tracking_uri(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }
@@ -121,18 +133,49 @@ def environment(ports: Ports, *, servers: bool, folder: Path | None = None) -> d
     airflow.chmod(0o700)
     # Spark finds its own files; an inherited one may belong to another installation.
     variables.pop("SPARK_HOME", None)
+    registry = registry_address.given(registry_address.REGISTRY_VARIABLE)
+    if registry:
+        variables[registry_address.REGISTRY_VARIABLE] = registry
     if servers:
-        variables["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{ports.mlflow}"
+        variables[registry_address.VARIABLE] = external_tracking(ports) or _own_server(ports)
         variables["SYNALIGN_WRITER_URL"] = f"http://127.0.0.1:{ports.writer}/v1"
     (home / "mlflow").mkdir(parents=True, exist_ok=True)
     return variables
 
 
+def external_tracking(ports: Ports) -> str:
+    """Return `$MLFLOW_TRACKING_URI` where it names another MLflow than this machine's own; else nothing.
+
+    Raises:
+        ConfigurationError: It is no address.
+    """
+    uri = registry_address.given(registry_address.VARIABLE)
+    own = {
+        _own_server(ports),
+        f"http://localhost:{ports.mlflow}",
+        f"sqlite:///{config.home() / 'mlflow' / 'mlflow.db'}",
+    }
+    return "" if uri.rstrip("/") in own else uri
+
+
+def _own_server(ports: Ports) -> str:
+    return f"http://127.0.0.1:{ports.mlflow}"
+
+
+def _said(variable: str) -> str:
+    return os.environ.get(variable, "").strip()
+
+
 def _secret(path: Path) -> str:
     """A secret that is made once and readable by its owner alone."""
-    if not path.is_file():
-        _private(path)
-        path.write_text(secrets.token_urlsafe(32))
+    if not path.is_file() or not path.stat().st_size:
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        _private(draft)
+        draft.write_text(secrets.token_urlsafe(32))
+        # Of two processes that begin together, both have the secret of the first.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
     return path.read_text()
 
 
@@ -176,8 +219,14 @@ def up(say: Callable[[str], None], *, only: Collection[str] = ()) -> None:
     running = [service.name for service in services(ports) if _pid(service) is not None]
     if running:
         raise SetupError(f"already running: {', '.join(running)}.", remedy="`make down` ends them")
-    wanted = [service for service in services(ports) if not only or service.name in only]
-    variables = environment(ports, servers="mlflow" in [service.name for service in wanted])
+    external = external_tracking(ports)
+    wanted = [
+        service
+        for service in services(ports)
+        if (not only or service.name in only) and not (external and service.name == "mlflow")
+    ]
+    names = {service.name for service in wanted}
+    variables = environment(ports, servers="mlflow" in names or (bool(external) and "writer" in names))
     logs = config.home() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with open(logs / "migrate.log", "w", encoding="utf-8") as log:
@@ -197,8 +246,17 @@ def up(say: Callable[[str], None], *, only: Collection[str] = ()) -> None:
         _wait(service, logs / f"{service.name}.log")
     passwords = json.loads((config.home() / "airflow" / "passwords.json").read_text())
     say(f"Airflow  http://127.0.0.1:{ports.airflow}  user admin, password {passwords['admin']}")
-    if not only or "mlflow" in only:
-        say(f"MLflow   http://127.0.0.1:{ports.mlflow}")
+    if external:
+        say(f"MLflow   as {registry_address.VARIABLE} says")
+    elif not only or "mlflow" in only:
+        say(f"MLflow   {_own_server(ports)}")
+
+
+def scheduling() -> bool:
+    """Whether the scheduler that `up` started is running."""
+    return any(
+        service.name == "scheduler" and _pid(service) is not None for service in services(Ports.from_environment())
+    )
 
 
 def down(say: Callable[[str], None]) -> None:

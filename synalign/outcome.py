@@ -26,6 +26,14 @@ LONGEST_TEXT = 300
 LONGEST_LIST = 5
 ADDRESSES = ("location", "path", "url")
 """Texts that are of no use when cut."""
+DATA = frozenset({"examples", "not_measurable"})
+"""Metrics whose texts, names included, come from logs, documents or models; they stay in the manifest."""
+TEXTS = frozenset({
+    *ADDRESSES, "step", "model", "revision", "precision", "loop", "mode", "endpoint", "currency", "scheme", "reason",
+    "status", "failures", "version", "run_id", "digest",
+})  # fmt: skip
+"""Keys whose value may be text: what the code or the configuration wrote. Any other text may be a user's or a model's,
+and Airflow's database is no place for it."""
 DEPTH = 3
 """Mappings within mappings that a summary keeps; what lies deeper is for the report."""
 
@@ -76,10 +84,11 @@ def read(file: Path) -> Outcome:
 
 
 def short(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """A summary without data: figures, and texts that the code wrote, in at most `MOST_BYTES`.
+    """A summary without data: figures, and texts that the code wrote (`TEXTS`), in at most `MOST_BYTES`.
 
     Args:
-        summary: Of a job. Its `examples` hold queries and documents; they stay in the manifest, as do long lists.
+        summary: Of a job. What holds queries, documents or a model's words (`DATA`) stays in the manifest, as do long
+            lists.
 
     Returns:
         The same, cut; what had to go for its size is named under `left_out`.
@@ -113,13 +122,13 @@ def _cut(value: Any, depth: int) -> Any:
 
 
 def _belongs(key: str, value: Any, depth: int) -> bool:
-    if key == "examples":
+    if key in DATA:
         return False
     if isinstance(value, Mapping):
         return depth > 0
     if isinstance(value, (list, tuple)):
-        return len(value) <= LONGEST_LIST and all(isinstance(item, (str, int, float)) for item in value)
-    return True
+        return len(value) <= LONGEST_LIST and all(_belongs(key, item, 0) for item in value)
+    return key in TEXTS or not isinstance(value, str)
 
 
 def _bytes(value: Any) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from types import FrameType
 
 import psutil
@@ -31,32 +33,82 @@ def end_children(process: subprocess.Popen[str], patience: float = PATIENCE_SECO
     """
     if process.poll() is not None:
         return
-    root = psutil.Process(process.pid)
+    try:
+        _end_below({psutil.Process(process.pid)}, patience)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def end_orphans(found: set[psutil.Process], patience: float = PATIENCE_SECONDS) -> None:
+    """End processes whose parent was killed, and all that they started, as `end_children` does.
+
+    Args:
+        found: All that the killed process started; those that started others lose nothing by being killed.
+        patience: Seconds.
+    """
+    ids = {one.pid for one in found}
+    roots = set()
+    for one in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if one.ppid() not in ids:
+                roots.add(one)
+    # A root that started nothing is a job, and is asked to end; a scheduler is stopped first.
+    parents = {one for one in roots if any(_parent(other) == one.pid for other in found)}
+    try:
+        _end_below(parents, patience, also=roots - parents)
+    finally:
+        for one in parents:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(list(parents), timeout=_KILL_SECONDS)
+
+
+def carrying(variable: str, value: str) -> set[psutil.Process]:
+    """Return the living processes of this user with a variable of that value in their environment, but this one."""
+    found = set()
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if one.pid != os.getpid() and one.environ().get(variable) == value and _lives(one):
+                found.add(one)
+    return found
+
+
+def _end_below(
+    roots: AbstractSet[psutil.Process], patience: float, also: AbstractSet[psutil.Process] = frozenset()
+) -> None:
+    """Stop some processes, and end what they started and some others: asked first, then killed."""
     asked: set[psutil.Process] = set()
     try:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            root.suspend()
+        for root in roots:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                root.suspend()
         deadline = time.monotonic() + patience
-        while (left := _living(root, asked)) and time.monotonic() < deadline:
+        while (left := _living(roots, asked | also)) and time.monotonic() < deadline:
             for one in left - asked:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     one.terminate()
             asked |= left
             time.sleep(_STEP_SECONDS)
     finally:
-        left = _living(root, asked)
+        left = _living(roots, asked | also)
         for one in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
-        process.kill()
-        process.wait()
         psutil.wait_procs(left, timeout=_KILL_SECONDS)
 
 
-def _living(root: psutil.Process, known: set[psutil.Process]) -> set[psutil.Process]:
-    """Descendants of a process, and of those known earlier, which may have lost their parent; zombies do not count."""
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return int(process.ppid())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _living(roots: AbstractSet[psutil.Process], known: AbstractSet[psutil.Process]) -> set[psutil.Process]:
+    """Descendants of some processes, and of those known earlier, which may have lost their parent; no zombies."""
     found = set(known)
-    for one in (root, *known):
+    for one in (*roots, *known):
         with contextlib.suppress(psutil.NoSuchProcess):
             found |= set(one.children(recursive=True))
     return {one for one in found if _lives(one)}

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from synalign import config, embedded, errors, processes, progress, retrievers
+from synalign import config, embedded, errors, processes, progress, refresh_lock, registry_address, retrievers
 from synalign.config import Configuration
 from synalign.display import Display, printable, state
 from synalign.errors import SynAlignError
 from synalign.job import MARK
+from synalign.one_at_a_time import one_at_a_time
 from synalign.progress import Event
 
 _ERROR = re.compile(r"(?P<name>\w+Error): ")
@@ -30,6 +32,7 @@ class Refresh:
         file: The retriever's YAML file.
         logical_date: The run covers the last whole data interval before it.
         display: Where it shows how it goes.
+        prepare: Called once no other refresh of the interval can be running, before anything is read.
 
     Raises:
         ConfigurationError: The file is wrong.
@@ -41,11 +44,15 @@ class Refresh:
         step: The step that began last; empty before the first.
     """
 
-    def __init__(self, file: Path, logical_date: datetime, display: Display) -> None:
+    def __init__(
+        self, file: Path, logical_date: datetime, display: Display, prepare: Callable[[], None] | None = None
+    ) -> None:
         self.configuration: Configuration = retrievers.load(file)
-        self.log = config.home() / "logs" / f"refresh-{datetime.now():%Y%m%dT%H%M%S}.log"
+        # Two may begin in the same second.
+        self.log = config.home() / "logs" / f"refresh-{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}.log"
         self.ended: dict[str, str] = {}
         self._file, self._date, self._display = file, logical_date, display
+        self._prepare = prepare or (lambda: None)
         self.step, self._error = "", ""
 
     def run(self) -> None:
@@ -54,26 +61,45 @@ class Refresh:
         Raises:
             SynAlignError: A step failed, with that step's kind of error; what was finished stays, and the next call
                 goes on from there.
+            BusyError: Another refresh of the same interval is running.
+            RegistryError: MLflow at `$MLFLOW_TRACKING_URI` cannot be used; nothing was started.
             KeyboardInterrupt: Somebody ended it, or asked it to end (SIGTERM); every process it started has ended.
         """
+        with (
+            processes.signals_interrupt(),
+            refresh_lock.alone(self.configuration, self._date, self._display.say) as lock,
+        ):
+            self._prepare()
+            self._require_mlflow()
+            self._run({refresh_lock.VARIABLE: str(lock)})
+
+    def _require_mlflow(self) -> None:
+        """Fail before anything is paid for where the MLflow that the environment names cannot be used."""
+        uri = embedded.external_tracking(embedded.Ports.from_environment())
+        registry = registry_address.given(registry_address.REGISTRY_VARIABLE)
+        if uri or registry:
+            # Only those who have one wait for MLflow to be imported.
+            from synalign.registry.connection import require_reachable
+
+            require_reachable(uri or registry_address.tracking_uri())
+
+    def _run(self, more: dict[str, str]) -> None:
         dag_id = f"refresh__{self.configuration.retriever}"
         self._display.say(f"{dag_id}, through Airflow; everything it prints goes to {self.log}")
         variables = embedded.environment(
             embedded.Ports.from_environment(), servers=False, folder=self._file.resolve().parent
         )
-        variables[progress.VARIABLE] = self._display.progress
+        variables |= {progress.VARIABLE: self._display.progress, **more}
         # Who watches need not be told that a run is late (`synalign.orchestration.alerts`).
         variables["SYNALIGN_WATCHED"] = "1"
         # Who waits at a terminal mends and starts again; others can wait (`synalign.orchestration.retries`).
         variables["SYNALIGN_RETRIES"] = "0"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         airflow = [sys.executable, "-m", "airflow"]
-        with (
-            open(self.log, "a", encoding="utf-8") as log,
-            _writer(self.configuration, variables),
-            processes.signals_interrupt(),
-        ):
-            code = self._follow([*airflow, "db", "migrate"], variables, log)
+        with open(self.log, "a", encoding="utf-8") as log, _writer(self.configuration, variables):
+            # Two migrations of one database at a time meet each other's half-made tables.
+            with one_at_a_time("airflow-migrate"):
+                code = self._follow([*airflow, "db", "migrate"], variables, log)
             if not code:
                 test = ["dags", "test", dag_id, self._date.isoformat()]
                 code = self._follow([*airflow, *test], variables, log)

@@ -32,6 +32,16 @@ NORM_ENTRIES = 2**20
 SAME_POINT = 1e-6
 """Distances below this are rounding of zero: the Gram form of a squared distance is good to about 1e-15."""
 
+LEAST_WIDTH, MOST_WIDTH = SAME_POINT, 1e6
+"""Widths of a kernel. Below, it sees nothing but rounding; above, no difference between rows: unit rows are at most 2
+apart, and 1 - exp(-2 / 1e12) is near the last digit of a double."""
+
+TINIEST, MOST_COUNT = 1e-100, 1e100
+"""Bounds of the largest of some counts or weights: sums and quotients of such numbers are doubles."""
+
+MOST_NUMBER = 1e6
+"""Penalties and noise above this drown everything else: results would be rounding of it."""
+
 
 def unit_rows(name: str, value: ArrayLike, *, width: int | None = None) -> Floats:
     """Check an array of embeddings and return it in double precision.
@@ -47,8 +57,13 @@ def unit_rows(name: str, value: ArrayLike, *, width: int | None = None) -> Float
     Raises:
         ArgumentError: Wrong number of dimensions, dtype or width; empty; non-finite or non-unit rows.
     """
-    rows = np.ascontiguousarray(_embedding_array(name, value, width), dtype=np.float64)
-    _check_norms(name, np.sqrt(np.einsum("ij,ij->i", rows, rows)))
+    array = _embedding_array(name, value, width)
+    with np.errstate(over="ignore"):
+        rows = np.ascontiguousarray(array, dtype=np.float64)
+        if not rows.flags.writeable:
+            # Torch warns of an array that it could write to.
+            rows = rows.copy()
+        _check_norms(name, rows, np.sqrt(np.einsum("ij,ij->i", rows, rows)))
     return rows
 
 
@@ -70,11 +85,12 @@ def embedding_rows(name: str, value: ArrayLike, *, width: int | None = None) -> 
     array = _embedding_array(name, value, width)
     single = array.dtype.itemsize <= 4
     rows: Embeddings
-    rows = np.ascontiguousarray(array, np.float32) if single else np.ascontiguousarray(array, np.float64)
-    quick = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    # Written so that NaN fails. What fails in single precision is looked at again, and named, in double.
-    if not (np.abs(quick - 1.0) <= UNIT_TOLERANCE).all():
-        _check_norms(name, np.sqrt(squared_norms(rows)))
+    with np.errstate(over="ignore"):
+        rows = np.ascontiguousarray(array, np.float32) if single else np.ascontiguousarray(array, np.float64)
+        quick = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        # Written so that NaN fails. What fails in single precision is looked at again, and named, in double.
+        if not (np.abs(quick - 1.0) <= UNIT_TOLERANCE).all():
+            _check_norms(name, rows, np.sqrt(squared_norms(rows)))
     return rows
 
 
@@ -90,9 +106,10 @@ def squared_norms(rows: Embeddings) -> Floats:
 
 def _embedding_array(name: str, value: ArrayLike, width: int | None) -> np.ndarray:
     """Check everything about an array of embeddings but its entries."""
+    _require_unmasked(name, value)
     try:
         array = np.asarray(value)
-    except ValueError as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ArgumentError(name, type(value).__name__, "must be an (n, d) array") from error
     if array.ndim != 2 or 0 in array.shape:
         raise ArgumentError(f"{name}.shape", array.shape, "must be (n, d) with n >= 1 and d >= 1")
@@ -105,10 +122,22 @@ def _embedding_array(name: str, value: ArrayLike, width: int | None) -> np.ndarr
     return array
 
 
-def _check_norms(name: str, norms: Floats) -> None:
+def _require_unmasked(name: str, value: object) -> None:
+    """Refuse masked entries: what lies under a mask is no data."""
+    if value is np.ma.masked or (isinstance(value, Sequence) and any(entry is np.ma.masked for entry in value)):
+        raise ArgumentError(name, "masked", "must have no masked entries")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ArgumentError(
+            name, f"an array with {np.ma.count_masked(value)} masked entries", "must have no masked entries",
+            remedy="leave those rows out",
+        )  # fmt: skip
+
+
+def _check_norms(name: str, rows: Embeddings, norms: Floats) -> None:
     """Refuse non-finite and non-unit rows, naming the first."""
-    # The norm of a finite row is finite (no unit row overflows), so one pass over the norms finds NaN and infinity too.
-    wrong = np.flatnonzero(~np.isfinite(norms))
+    # The norm of a row with NaN or infinity is none, and that of a huge row may be infinite; others are finite.
+    unclear = np.flatnonzero(~np.isfinite(norms))
+    wrong = unclear[~np.isfinite(rows[unclear]).all(axis=1)]
     if wrong.size:
         raise ArgumentError(
             f"{name}[{wrong[0]}]",
@@ -116,7 +145,7 @@ def _check_norms(name: str, norms: Floats) -> None:
             f"must be finite ({wrong.size} of {norms.size} rows are not)",
             remedy="look for empty texts or a failed embedding step",
         )
-    wrong = np.flatnonzero(np.abs(norms - 1.0) > UNIT_TOLERANCE)
+    wrong = np.flatnonzero(~(np.abs(norms - 1.0) <= UNIT_TOLERANCE))
     if wrong.size:
         raise ArgumentError(
             f"norm of {name}[{wrong[0]}]",
@@ -126,6 +155,23 @@ def _check_norms(name: str, norms: Floats) -> None:
         )
 
 
+def real_numbers(name: str, value: ArrayLike, rule: str) -> Floats:
+    """Bring numbers that a caller passes to double precision.
+
+    Raises:
+        ArgumentError: They are no real numbers, or some are masked.
+    """
+    _require_unmasked(name, value)
+    try:
+        array = np.asarray(value)
+        if np.iscomplexobj(array):
+            raise TypeError
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise ArgumentError(name, type(value).__name__, rule) from error
+
+
 def counts_of(name: str, value: ArrayLike | None, rows: int) -> Floats:
     """Check traffic counts: (rows,) finite, >= 0, not all zero; None means one each.
 
@@ -133,14 +179,11 @@ def counts_of(name: str, value: ArrayLike | None, rows: int) -> Floats:
         (rows,) float64, as given.
 
     Raises:
-        ArgumentError: Wrong shape or dtype, a negative or non-finite entry, or nothing above zero.
+        ArgumentError: Wrong shape or dtype, a negative or non-finite entry, nothing above zero, or an infinite sum.
     """
     if value is None:
         return np.ones(rows)
-    try:
-        counts = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(name, type(value).__name__, f"must be {rows} numbers") from error
+    counts = real_numbers(name, value, f"must be {rows} numbers")
     if counts.shape != (rows,):
         raise ArgumentError(f"{name}.shape", counts.shape, f"must be ({rows},), one count per row")
     wrong = np.flatnonzero(~(np.isfinite(counts) & (counts >= 0.0)))
@@ -148,6 +191,11 @@ def counts_of(name: str, value: ArrayLike | None, rows: int) -> Floats:
         raise ArgumentError(f"{name}[{wrong[0]}]", float(counts[wrong[0]]), "must be finite and >= 0")
     if not counts.any():
         raise ArgumentError(f"sum of {name}", 0.0, "must be > 0", remedy=f"pass {name}=None to count each row once")
+    if not TINIEST <= counts.max() <= MOST_COUNT:
+        raise ArgumentError(
+            f"largest of {name}", float(counts.max()), f"must be from {TINIEST:g} to {MOST_COUNT:g}",
+            remedy="multiply all of them by one number: only their proportions count",
+        )  # fmt: skip
     return counts
 
 
@@ -162,11 +210,18 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return number
 
 
-def real_number(name: str, value: Any, *, above: float | None = None, least: float | None = None) -> float:
-    """Check a real argument: finite, `> above` and `>= least` where those are given."""
+def real_number(
+    name: str, value: Any, *, above: float | None = None, least: float | None = None, most: float | None = None
+) -> float:
+    """Check a real argument: finite, `> above`, `>= least` and `<= most` where those are given."""
     try:
+        # A masked number or an array of one warns rather than fails; a text is no number, whatever it spells.
+        if isinstance(value, str | bytes) or (
+            isinstance(value, np.ndarray) and (value.ndim or isinstance(value, np.ma.MaskedArray))
+        ):
+            raise TypeError
         number = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ArgumentError(name, value, "must be a number") from error
     if not np.isfinite(number):
         raise ArgumentError(name, value, "must be finite")
@@ -174,6 +229,8 @@ def real_number(name: str, value: Any, *, above: float | None = None, least: flo
         raise ArgumentError(name, value, f"must be > {above:g}")
     if least is not None and number < least:
         raise ArgumentError(name, value, f"must be >= {least:g}")
+    if most is not None and number > most:
+        raise ArgumentError(name, value, f"must be <= {most:g}")
     return number
 
 
@@ -246,15 +303,21 @@ def median_distance(rows: Floats) -> float:
 
 
 def positive_widths(bandwidths: float | Sequence[float]) -> tuple[float, ...]:
-    """Check widths of a kernel: one number > 0 or a sequence of them, not empty.
+    """Check widths of a kernel: one number from `LEAST_WIDTH` to `MOST_WIDTH` or a sequence of them, not empty.
 
     >>> positive_widths(2)
     (2.0,)
     """
-    widths = np.atleast_1d(np.asarray(bandwidths, dtype=object))
+    try:
+        widths = np.atleast_1d(np.asarray(bandwidths, dtype=object))
+    except ValueError as error:
+        raise ArgumentError("bandwidths", bandwidths, "must be one or more widths") from error
     if widths.ndim != 1 or not widths.size:
         raise ArgumentError("bandwidths", bandwidths, "must be one or more widths")
-    return tuple(real_number(f"bandwidths[{place}]", width, above=0.0) for place, width in enumerate(widths))
+    return tuple(
+        real_number(f"bandwidths[{place}]", width, above=0.0, least=LEAST_WIDTH, most=MOST_WIDTH)
+        for place, width in enumerate(widths.tolist())
+    )
 
 
 class Distinct(NamedTuple):

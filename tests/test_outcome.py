@@ -56,6 +56,24 @@ def test_no_query_and_no_document_is_in_a_summary() -> None:
     assert kept == {"step": "screen", "metrics": {"accepted": 3, "rejected": {"leak": 1}, "ledger": {"returned": 4}}}
 
 
+def test_no_text_that_a_model_or_a_user_wrote_is_in_a_summary_under_any_name() -> None:
+    text = "why does my dishwasher leak"
+    metrics = {
+        "attribute_coverage": {"form": {"seen": 0.5}, "not_measurable": {text: 2}},
+        "first_query": text,
+        "labels": [text],
+        "nested": {"label": text, "share": 0.25},
+        "model": "gpt-x",
+        "failures": ["effective share 0.05 is below 0.1"],
+    }
+    assert outcome.short({"step": "generate", "metrics": metrics})["metrics"] == {
+        "attribute_coverage": {"form": {"seen": 0.5}},
+        "nested": {"share": 0.25},
+        "model": "gpt-x",
+        "failures": ["effective share 0.05 is below 0.1"],
+    }
+
+
 def test_what_was_empty_stays_and_what_was_emptied_goes() -> None:
     metrics = {"invalid": {}, "deep": {"a": {"b": {"c": {"d": 1}}}}}
     assert outcome.short({"metrics": metrics})["metrics"] == {"invalid": {}}

@@ -14,7 +14,10 @@ from synalign.alignment.curvature import Penalties
 from synalign.alignment.kernels import median_distance
 from synalign.alignment.real_side import RealSide
 from synalign.errors import ArgumentError
-from synalign.vectors import Distinct, Floats, Indices, counts_of, positive_widths, real_number
+from synalign.vectors import Distinct, Floats, Indices, counts_of, positive_widths, real_number, real_numbers
+
+MEAN_SLACK = 0.1
+"""How far a mean of kernels that was estimated may lie outside [0, 1]."""
 
 
 class Candidates(NamedTuple):
@@ -92,13 +95,17 @@ def widths_of(bandwidths: float | Sequence[float] | None, real: Floats) -> tuple
 
 def check_summary(side: RealSide, rows: int, bandwidths: Any, real_counts: Any) -> None:
     """Refuse a summary of other candidates, or arguments that it has settled already."""
-    mean = np.asarray(side.mean)
+    mean = real_numbers("real.mean", side.mean, f"must be {rows} numbers")
     if mean.shape != (rows,):
         raise ArgumentError("real.mean.shape", mean.shape, f"must be ({rows},), one per synthetic row")
-    wrong = np.flatnonzero(~np.isfinite(mean))
+    # Means of kernels are in [0, 1]; an energy that was estimated may be a little outside.
+    wrong = np.flatnonzero(~((mean >= -MEAN_SLACK) & (mean <= 1.0 + MEAN_SLACK)))
     if wrong.size:
-        raise ArgumentError(f"real.mean[{wrong[0]}]", float(mean[wrong[0]]), "must be finite")
-    real_number("real.energy", side.energy)
+        raise ArgumentError(
+            f"real.mean[{wrong[0]}]", float(mean[wrong[0]]), "must be finite, a mean of kernels in [0, 1]"
+        )
+    real_number("real.energy", side.energy, least=-MEAN_SLACK, most=1.0 + MEAN_SLACK)
+    positive_widths(side.bandwidths)
     if bandwidths is not None and positive_widths(bandwidths) != tuple(side.bandwidths):
         raise ArgumentError("bandwidths", bandwidths, f"must be those of real, {side.bandwidths}, or None")
     if real_counts is not None:
@@ -118,8 +125,8 @@ def document_numbers(documents: Iterable[Hashable], rows: int) -> Indices:
         try:
             found[place] = numbers.setdefault(value, len(numbers))
             # NaN and NaT are the values that differ from themselves; pandas' NA refuses to say, with a TypeError.
-            missing = value is None or bool(value != value)
-        except TypeError as error:
+            missing = value is None or value is np.ma.masked or bool(value != value)
+        except (TypeError, ValueError) as error:
             raise ArgumentError(f"documents[{place}]", value, "must be hashable, such as a string") from error
         if missing:
             raise ArgumentError(f"documents[{place}]", value, "must not be missing")
@@ -131,7 +138,7 @@ def usable_device(device: str | torch.device) -> torch.device:
     try:
         place = torch.device(device)
         torch.empty(1, dtype=torch.float64, device=place)
-    except (RuntimeError, AssertionError, TypeError) as error:
+    except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError) as error:
         raise ArgumentError(
             "device", str(device), "must be a device that torch can use here with float64", remedy="use device='cpu'"
         ) from error

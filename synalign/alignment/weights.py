@@ -15,6 +15,7 @@ import time
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -40,7 +41,7 @@ from synalign.alignment.kernels import kernel_energy, kernel_mean, panels, upper
 from synalign.alignment.real_side import RealSide
 from synalign.alignment.simplex import Point, Solution, minimise_on_simplex, minimise_with_model, start_at
 from synalign.tally import Report, Tally
-from synalign.vectors import Floats, Indices, counts_of, real_number, unit_rows
+from synalign.vectors import MOST_NUMBER, Floats, Indices, counts_of, positive_widths, real_number, unit_rows
 
 PASSES = 8
 """Most exact products spent on a problem too large for an exact matrix."""
@@ -125,11 +126,12 @@ def align(
         synthetic: (m, d) float32 or float64, rows of norm 1 within 1e-3.
         real: (n, d) unit rows, the target; or their `RealSide`, where they are too many to hold.
         documents: (m,) the document each candidate asks for, any hashable values, none missing. None: no coverage term.
-        bandwidths: Widths h of Gaussians exp(-|x - y|^2 / 2 h^2), averaged. None: the median distance between real
+        bandwidths: Widths h of Gaussians exp(-|x - y|^2 / 2 h^2), averaged, each
+            from 1e-6 to 1e6. None: the median distance between real
             rows, alone (over at most 2,000 evenly spaced ones), with which `coverage` was tuned; or those of a
             `RealSide`.
-        ridge: >= 0, times m |w|^2. That is ridge / ESS share: it is never below `ridge` itself.
-        coverage: >= 0, times D sum_d (mass_d - 1/D)^2 over the D documents present.
+        ridge: From 0 to 1e6, times m |w|^2. That is ridge / ESS share: it is never below `ridge` itself.
+        coverage: From 0 to 1e6, times D sum_d (mass_d - 1/D)^2 over the D documents present.
         tolerance: In (0, 1). The solver stops at a duality gap <= tolerance x optimum (of the whole objective), or
             <= 1e-12, which stands in where the optimum is zero.
         real_counts: (n,) traffic of each real row, >= 0; weighs the rows in proportion. None: equally.
@@ -159,7 +161,8 @@ def align(
     started = time.perf_counter()
     rows = unit_rows("synthetic", synthetic)
     numbers = None if documents is None else document_numbers(documents, len(rows))
-    ridge, coverage = real_number("ridge", ridge, least=0.0), real_number("coverage", coverage, least=0.0)
+    ridge = real_number("ridge", ridge, least=0.0, most=MOST_NUMBER)
+    coverage = real_number("coverage", coverage, least=0.0, most=MOST_NUMBER)
     tolerance, first = tolerance_of(tolerance), initial_weights(initial, len(rows))
     place = usable_device(device)
     later = None if held_out is None else torch.from_numpy(unit_rows("held_out", held_out, width=rows.shape[1]))
@@ -197,8 +200,8 @@ def _target(
     place = candidates.rows.device
     if isinstance(real, RealSide):
         check_summary(real, len(rows), bandwidths, real_counts)
-        mean = torch.from_numpy(real.mean[candidates.distinct.first].astype("float64")).to(place)
-        return _Target(mean, real.energy, tuple(real.bandwidths))
+        mean = torch.from_numpy(np.asarray(real.mean, dtype=np.float64)[candidates.distinct.first]).to(place)
+        return _Target(mean, float(real.energy), positive_widths(real.bandwidths))
     targets = unit_rows("real", real, width=rows.shape[1])
     counts = counts_of("real_counts", real_counts, len(targets))
     widths = widths_of(bandwidths, targets)

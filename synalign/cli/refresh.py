@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -70,13 +71,15 @@ def refresh(
     end = _end(file, date)
     if file is None:
         file = _prepared(source)
-    if source == "demo" and file == DEMO:
-        for made in demo.make(config.home() / "data" / "demo"):
-            typer.echo(made, err=as_json)
     began = datetime.now(UTC)
     console = Console(stderr=as_json, highlight=False)
     with display(console) as shown:
-        work = Refresh(file, end, shown)
+
+        def make_demo_data() -> None:
+            for made in demo.make(config.home() / "data" / "demo"):
+                shown.say(str(made))
+
+        work = Refresh(file, end, shown, make_demo_data if source == "demo" and file == DEMO else None)
         finished = _finished(work)
     if not finished:
         for line in _how_to_resume(work, end):
@@ -160,7 +163,10 @@ def _prepared(source: str) -> Path:
     }
     path = config.home() / "retrievers" / f"{name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"# Written by `synalign refresh --source {source}`.\n{yaml.safe_dump(content, sort_keys=False)}")
+    # A refresh that is running reads it again at every step.
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(f"# Written by `synalign refresh --source {source}`.\n{yaml.safe_dump(content, sort_keys=False)}")
+    draft.replace(path)
     return path
 
 

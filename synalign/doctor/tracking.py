@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from synalign.doctor.finding import Case
-from synalign.errors import RegistryError
 
 _SECONDS = 15
 _MOST = 1000
-# By itself MLflow's client tries for minutes.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(_SECONDS)}
 
 
 def mlflow(case: Case) -> str:
@@ -25,9 +19,7 @@ def mlflow(case: Case) -> str:
     Raises:
         RegistryError: It does not.
     """
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from synalign.registry.connection import connected, tracking_uri
+    from synalign.registry.connection import connected, impatient, tracking_uri
 
     uri = tracking_uri()
     server = urlsplit(uri).netloc.rpartition("@")[2]
@@ -37,29 +29,10 @@ def mlflow(case: Case) -> str:
         return f"no database at {database} yet; the first refresh makes it"
     if uri.startswith(("http://", "https://")):
         case.note_time(server, _date(uri))
-    try:
-        with _patience(), connected(uri, "run `synalign doctor` again") as client:
-            experiments = client.search_experiments(max_results=_MOST)
-            models = client.search_registered_models(max_results=_MOST)
-    except SQLAlchemyError as error:
-        raise RegistryError(
-            f"MLflow's database {where} cannot be used: {str(error).splitlines()[0]}.",
-            cause="it is no database, is damaged, or cannot be reached",
-            remedy="check MLFLOW_TRACKING_URI, or bring the database back from a copy",
-        ) from error
+    with impatient(), connected(uri, "run `synalign doctor` again") as client:
+        experiments = client.search_experiments(max_results=_MOST)
+        models = client.search_registered_models(max_results=_MOST)
     return f"{where} answers: {_counted(len(experiments), 'experiment')}, {_counted(len(models), 'registered model')}"
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """MLflow's client gives up soon meanwhile."""
-    before = {name: os.environ.get(name) for name in _PATIENCE}
-    os.environ.update(_PATIENCE)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def _date(uri: str) -> str | None:

@@ -12,6 +12,7 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 from synalign.errors import RunError
+from synalign.generation.correction import Correction
 from synalign.generation.line_file import lines_at
 
 RECORD = "provider-batches.jsonl"
@@ -127,9 +128,23 @@ class Record:
 
     def spent(self) -> Iterator[tuple[int, int]]:
         """Tokens of every request: what was billed, or the most that can be while it is in flight."""
+        correction = self.correction()
         for submission in self._submissions.values():
-            for spent in (submission.sent if submission.ended is None else submission.ended).values():
-                yield spent.tokens_in, spent.tokens_out
+            if submission.ended is None:
+                yield from (correction.most(sent.tokens_in, sent.tokens_out) for sent in submission.sent.values())
+            else:
+                yield from ((end.tokens_in, end.tokens_out) for end in submission.ended.values())
+
+    def correction(self) -> Correction:
+        """Return how far the provider's counts passed the bounds of the requests that have ended."""
+        correction = Correction()
+        for submission in self._submissions.values():
+            for key, end in (submission.ended or {}).items():
+                bounds = submission.sent[key][1:]
+                # Where nothing was reported, the corrected bound itself was counted.
+                if (end.tokens_in, end.tokens_out) != correction.most(*bounds):
+                    correction.learn(*bounds, end.tokens_in, end.tokens_out)
+        return correction
 
     def intend(self, digest: str, session: str, sent: Mapping[str, Sent]) -> None:
         """Note that a set is about to be submitted."""

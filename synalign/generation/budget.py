@@ -3,30 +3,32 @@
 Before a request is sent, the most that it can cost is reserved; when it has ended, what it did cost is counted in its
 place. What is spent and what is reserved together never pass the ceiling, so that it holds whatever is in flight.
 
-Every reservation is written to the run's record before the request is sent. A process that is killed leaves its
-reservations behind, and the next one counts them as spent in full: nobody knows what became of those requests. So a
-kill can cost at most what was in flight, and never passes the ceiling.
+A request that waits for its turn to be sent holds room in memory only. Its reservation is written to the run's record
+(`spending`) just before it is sent, so a kill can cost at most what was in flight, and never passes the ceiling.
 
 A try whose cost nobody reports (no answer in time, a dropped connection, a server error) is counted in full as well:
-the provider may bill it.
+the provider may bill it. An endpoint that reports more than the bound of a request raises the bounds of all that
+follow (`correction`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from synalign import config
-from synalign.errors import RunError
-from synalign.generation.line_file import lines_at
+from synalign.errors import StorageError
+from synalign.generation.correction import Correction, believed
+from synalign.generation.spending import RECORD, Answered, Reservation, Spending
+
+__all__ = ["RECORD", "Budget", "Reservation", "cost", "held_back", "most_tokens_of", "tokens_of"]
 
 log = logging.getLogger("synalign")
-
-RECORD = "spending.jsonl"
 
 MESSAGE_TOKENS = 8
 """What a chat template adds to each message, at most: role and delimiters."""
@@ -36,20 +38,6 @@ TEMPLATE_TOKENS = 256
 
 _PER_PRICE = 1e6
 _LETTERS = 3
-
-
-class Reservation(NamedTuple):
-    """The most that a request can cost, set aside.
-
-    Attributes:
-        number: Counts up within a record.
-        tokens_in: Most tokens sent.
-        tokens_out: Most tokens received.
-    """
-
-    number: int
-    tokens_in: int
-    tokens_out: int
 
 
 def tokens_of(messages: Iterable[Mapping[str, str]]) -> int:
@@ -100,26 +88,33 @@ class Budget:
         mode: How requests are sent.
         record: File that remembers over kills what was spent and reserved; made if missing. None: only this process
             counts.
+        answered: Looks up what a request's answer in the journal cost, for tries that a kill left open.
 
     Raises:
-        RunError: The record cannot be read or written, or is damaged.
+        RunError: The record is damaged.
+        StorageError: The record cannot be read or written.
     """
 
     def __init__(
-        self, settings: config.Budget, mode: Literal["online", "batch"] = "online", record: PathLike[str] | None = None
+        self,
+        settings: config.Budget,
+        mode: Literal["online", "batch"] = "online",
+        record: PathLike[str] | None = None,
+        answered: Answered | None = None,
     ) -> None:
         self.settings = settings
         self.mode = mode
+        self.correction = Correction()
         self._in = self._out = 0
         self._reserved: dict[int, Reservation] = {}
         self._numbers = 0
-        # How far the endpoint's own counts pass what was taken for the most; 1 unless it counts in a way of its own.
-        self._excess = 1.0
         self._freed: list[asyncio.Future[None]] = []
-        self._record = _Record(record) if record is not None else None
-        if self._record is not None:
-            for left in self._record.left:
-                self._in, self._out = self._in + left.tokens_in, self._out + left.tokens_out
+        # Whether a report that cannot be was told: an endpoint that counts so does it in every answer.
+        self._told = False
+        self._record = Spending(record, answered) if record is not None else None
+        for sent in self._record.tries if self._record is not None else ():
+            self._in, self._out = self._in + sent.tokens_in, self._out + sent.tokens_out
+            self.correction.learn(*sent.bounds, *sent.reported)
 
     @property
     def tokens(self) -> int:
@@ -136,40 +131,70 @@ class Budget:
         """Whether there is a ceiling."""
         return self.settings.max_money is not None or self.settings.max_tokens is not None
 
-    async def reserve(self, tokens_in: int, tokens_out: int) -> Reservation | None:
-        """Set aside the most that a request can cost; waits while it is only what is in flight that leaves no room.
+    async def hold(self, tokens_in: int, tokens_out: int, key: str = "") -> Reservation | None:
+        """Keep room for a request that is yet to be sent; waits while only others that hold room leave none.
 
         Args:
             tokens_in: Most tokens sent.
             tokens_out: Most tokens received.
+            key: Of the request in the journal.
 
         Returns:
-            The reservation; None if the ceiling would be passed even if all in flight came to nothing.
-
-        Raises:
-            RunError: The record cannot be written.
+            What is set aside, to be given to `send` and `settle`; None if the ceiling would be passed even if all
+            others came to nothing.
         """
         while True:
-            most_in, most_out = round(tokens_in * self._excess), round(tokens_out * self._excess)
-            if not self._fits(most_in, most_out, []):
+            most = self.correction.most(tokens_in, tokens_out)
+            if not self._fits(*most, []):
                 return None
-            if self._fits(most_in, most_out, self._reserved.values()):
+            if self._fits(*most, self._reserved.values()):
                 break
             freed = asyncio.get_running_loop().create_future()
             self._freed.append(freed)
             await freed
         self._numbers += 1
-        reservation = Reservation(self._numbers, most_in, most_out)
-        self._reserved[reservation.number] = reservation
+        held = Reservation(self._numbers, *most, key, tokens_in, tokens_out)
+        self._reserved[held.number] = held
+        return held
+
+    async def send(self, held: Reservation) -> Reservation | None:
+        """Write down what is set aside for a request, just before it is sent.
+
+        Returns:
+            The reservation, larger if the endpoint's reports have raised the bounds meanwhile; None if that leaves no
+            room now: nothing is held any more, and the request must not be sent.
+
+        Raises:
+            StorageError: The record cannot be written; nothing is held any more.
+        """
+        most = self.correction.most(held.bound_in, held.bound_out)
+        others = [other for number, other in self._reserved.items() if number != held.number]
+        if not self._fits(*most, others):
+            self.release(held)
+            return None
+        sent = self._reserved[held.number] = held._replace(tokens_in=most[0], tokens_out=most[1])
         if self._record is not None:
-            self._record.reserved(reservation)
-            if self.limited:
-                try:
+            try:
+                self._record.reserved(sent)
+                if self.limited:
                     await self._record.sync()
-                except BaseException:
-                    self.settle(reservation, 0, 0)
-                    raise
-        return reservation
+            except BaseException:
+                self.release(sent)
+                # Where this cannot be written either, the next process takes the request as sent.
+                with contextlib.suppress(StorageError):
+                    self._record.settled(sent.number, 0, 0)
+                raise
+        return sent
+
+    async def reserve(self, tokens_in: int, tokens_out: int, key: str = "") -> Reservation | None:
+        """Hold room for a request that is sent at once, and write it down: see `hold` and `send`."""
+        held = await self.hold(tokens_in, tokens_out, key)
+        return None if held is None else await self.send(held)
+
+    def release(self, held: Reservation) -> None:
+        """Give up room of a request that was not sent."""
+        del self._reserved[held.number]
+        self._wake()
 
     def settle(self, reservation: Reservation, tokens_in: int | None, tokens_out: int | None) -> None:
         """Count what a request did cost instead of the most it could have.
@@ -178,25 +203,32 @@ class Budget:
             reservation: What was set aside for it.
             tokens_in: Tokens sent as the endpoint reports them; None: not reported, all that was set aside.
             tokens_out: The same for tokens received.
+
+        Raises:
+            StorageError: The record cannot be written; the cost is counted all the same.
         """
         del self._reserved[reservation.number]
-        spent_in = reservation.tokens_in if tokens_in is None else tokens_in
-        spent_out = reservation.tokens_out if tokens_out is None else tokens_out
-        excess = max(spent_in / max(1, reservation.tokens_in), spent_out / max(1, reservation.tokens_out))
-        if excess > 1.0:
-            self._excess *= excess
+        bounds = reservation.bound_in, reservation.bound_out
+        known_in, known_out = believed(tokens_in, bounds[0]), believed(tokens_out, bounds[1])
+        if (known_in, known_out) != (tokens_in, tokens_out) and not self._told:
+            self._told = True
             log.warning(
-                "generate: the endpoint reports %d + %d tokens for a request of at most %d + %d; from now on each is "
-                "taken to need %.2f times as many", spent_in, spent_out, reservation.tokens_in,
-                reservation.tokens_out, self._excess,
+                "generate: the endpoint reports %s + %s tokens for a request of at most %d + %d, which cannot be "
+                "right; the most that it can have cost is counted, here and wherever that is so", tokens_in, tokens_out,
+                *bounds,
             )  # fmt: skip
+        if self.correction.learn(*bounds, known_in or 0, known_out or 0):
+            log.warning(
+                "generate: the endpoint reports %s + %s tokens for a request of at most %d + %d; from now on each is "
+                "taken to need %.2f times as many sent, %.2f times as many received", known_in, known_out, *bounds,
+                self.correction.ratio_in, self.correction.ratio_out,
+            )  # fmt: skip
+        spent_in = reservation.tokens_in if known_in is None else known_in
+        spent_out = reservation.tokens_out if known_out is None else known_out
         self._in, self._out = self._in + spent_in, self._out + spent_out
+        self._wake()
         if self._record is not None:
-            self._record.settled(Reservation(reservation.number, spent_in, spent_out))
-        freed, self._freed = self._freed, []
-        for future in freed:
-            if not future.done():
-                future.set_result(None)
+            self._record.settled(reservation.number, spent_in, spent_out)
 
     def count(self, tokens_in: int, tokens_out: int) -> None:
         """Count what an earlier attempt paid, where no record did."""
@@ -208,6 +240,13 @@ class Budget:
         if self._record is not None:
             self._record.close()
 
+    def _wake(self) -> None:
+        """Let those who wait for room look again."""
+        freed, self._freed = self._freed, []
+        for future in freed:
+            if not future.done():
+                future.set_result(None)
+
     def _fits(self, tokens_in: int, tokens_out: int, others: Iterable[Reservation]) -> bool:
         total_in, total_out = self._in + tokens_in, self._out + tokens_out
         for other in others:
@@ -218,59 +257,26 @@ class Budget:
         return most_money is None or cost(total_in, total_out, self.settings, self.mode) <= most_money
 
 
-class _Record:
-    """A file of reservations and of what became of them: two lines a request. One process has it open at a time.
+def held_back(record: PathLike[str], settings: config.Budget, answered: Answered | None = None) -> str:
+    """Return a sentence on how much of the ceiling stands for tries whose cost nobody knows; empty if there are none.
 
-    Attributes:
-        left: What earlier processes spent, and what they had reserved when they ended.
+    Args:
+        record: Of the run; no process may have it open.
+        settings: Prices and ceilings.
+        answered: Looks up what a request's answer in the journal cost.
     """
-
-    def __init__(self, path: PathLike[str]) -> None:
-        self._file = lines_at(path)
-        self.left = self._read()
-        self._process = 1 + max((process for process, _ in self._seen), default=0)
-        self._syncing: asyncio.Future[None] | None = None
-        self._unsynced = False
-
-    def reserved(self, reservation: Reservation) -> None:
-        self._write(reservation)
-
-    def settled(self, spent: Reservation) -> None:
-        self._write(spent)
-
-    async def sync(self) -> None:
-        """Return when everything written so far survives a power cut. Several share one call."""
-        if self._syncing is not None:
-            # One that is under way may have begun before our line was written.
-            await asyncio.shield(self._syncing)
-        if self._syncing is None or self._syncing.done():
-            self._syncing = asyncio.ensure_future(asyncio.to_thread(self._file.sync))
-        await asyncio.shield(self._syncing)
-
-    def close(self) -> None:
-        self._file.close()
-
-    def _write(self, line: Reservation) -> None:
-        """A request's second line replaces its first."""
-        self._file.append(json.dumps([self._process, *line]).encode())
-
-    def _read(self) -> list[Reservation]:
-        self._seen: dict[tuple[int, int], Reservation] = {}
-        for number, line in enumerate(self._file.lines, start=1):
-            try:
-                process, *figures = json.loads(line)
-                reservation = Reservation(*figures)
-                if min(process, *reservation) < 0 or not all(type(figure) is int for figure in (process, *figures)):
-                    raise ValueError
-            except (ValueError, TypeError) as error:
-                raise RunError(
-                    f"{self._file.path}, line {number} is damaged.",
-                    cause="the file was edited or the disk has an error",
-                    remedy="put [0, LINE, TOKENS_IN, TOKENS_OUT] there with what the provider billed, or delete the "
-                    "file, and what was spent so far is forgotten",
-                ) from error
-            self._seen[process, reservation.number] = reservation
-        return list(self._seen.values())
+    spending = Spending(record, answered)
+    spending.close()
+    unknown = [sent for sent in spending.tries if not sent.known]
+    if not unknown:
+        return ""
+    tokens_in, tokens_out = sum(sent.tokens_in for sent in unknown), sum(sent.tokens_out for sent in unknown)
+    money = cost(tokens_in, tokens_out, settings, "online")
+    return (
+        f"{money:.4g} {settings.currency} and {tokens_in + tokens_out} tokens of it are held back for {len(unknown)} "
+        "requests whose cost nobody reported (a process was killed while they were on their way, no answer came in "
+        "time, or the endpoint sends no `usage`): the provider may bill them"
+    )
 
 
 def _text_tokens(text: str) -> int:

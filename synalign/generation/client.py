@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from os import PathLike
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import httpx2
 import openai
@@ -27,6 +27,7 @@ from synalign.errors import GenerationError
 from synalign.generation import addresses, outcomes, reading, request
 from synalign.generation.breaker import Breaker
 from synalign.generation.budget import Budget, Reservation
+from synalign.generation.correction import believed
 from synalign.generation.dialect import Dialect
 from synalign.generation.endings import final_error
 from synalign.generation.endpoint import Endpoint
@@ -47,6 +48,7 @@ PATIENCE = 600.0
 request, so it costs no try."""
 _HOLD_SHARE = 0.2
 COMPLETIONS = "/chat/completions"
+_Ended = TypeVar("_Ended", Reply, Failure)
 
 
 class Answer(NamedTuple):
@@ -119,7 +121,7 @@ class Client:
         self._waiting_for_it: set[str] = set()
         self._breaker = Breaker(self._runtime.max_failure_rate)
         self.dialect = Dialect(configuration) if dialect is None else dialect
-        self.budget = Budget(self._settings.budget, self._settings.mode, record)
+        self.budget = Budget(self._settings.budget, self._settings.mode, record, journal.cost if record else None)
         self.pace = Pace(
             self._runtime.concurrency,
             self._runtime.requests_per_minute,
@@ -198,11 +200,11 @@ class Client:
         while True:
             sent = self.dialect.parameters(asked, room)
             most_in, most_out = request.most_tokens(sent), self.dialect.limit_of(sent)
-            reservation = await self.budget.reserve(most_in, most_out)
-            if reservation is None:
+            reservation, turn = await self._turn(key, most_in, most_out)
+            if reservation is None or turn is None:
                 return outcomes.OVER_BUDGET
             try:
-                return await self._send(sent, asked, reservation)
+                return await self._send(sent, asked, reservation, turn)
             except Failure as failure:
                 if failure.outcome == outcomes.ASKED_OTHERWISE:
                     # No fault, and no cost: the same request in another form.
@@ -224,18 +226,36 @@ class Client:
             if not limited:
                 await asyncio.sleep(wait)
 
-    async def _send(self, sent: dict[str, Any], asked: Request, reservation: Reservation) -> Reply:
-        """One try, for which `reservation` was set aside: it is settled however this ends.
+    async def _turn(self, key: str, most_in: int, most_out: int) -> tuple[Reservation | None, Turn | None]:
+        """Wait for room under the ceiling and for the pace; what is set aside is written down as the last thing.
+
+        Returns:
+            The reservation and the turn, for a request that is sent now; (None, None): there is no room.
+        """
+        while (held := await self.budget.hold(most_in, most_out, key)) is not None:
+            try:
+                turn = await self.pace.turn(held.tokens_in + held.tokens_out)
+            except BaseException:
+                self.budget.release(held)
+                raise
+            try:
+                reservation = await self.budget.send(held)
+            except BaseException:
+                self.pace.fail(turn)
+                raise
+            if reservation is not None:
+                return reservation, turn
+            # The bounds were raised meanwhile, and there is no room now: the turn must not wait for it.
+            self.pace.fail(turn)
+        return None, None
+
+    async def _send(self, sent: dict[str, Any], asked: Request, reservation: Reservation, turn: Turn) -> Reply:
+        """Try once; the reservation is settled and the turn ended however this ends.
 
         Raises:
             Failure: It gave no good answer.
             GenerationError: No request can succeed.
         """
-        try:
-            turn = await self.pace.turn(reservation.tokens_in + reservation.tokens_out)
-        except BaseException:
-            self.budget.settle(reservation, 0, 0)
-            raise
         ended: Reply | Failure | None = None
         headers: Mapping[str, str] = {}
         try:
@@ -256,9 +276,9 @@ class Client:
             self._settle(reservation, ended)
             self._tell_pace(turn, headers, ended)
         if isinstance(ended, Reply):
-            return ended
+            return _believed(ended, reservation)
         # `from None`: the client's own exception may quote the key.
-        raise self._given_up or ended from None
+        raise self._given_up or _believed(ended, reservation) from None
 
     def _comes_back(self, key: str, failure: Failure) -> bool:
         """Whether to wait for an endpoint that is away. One that nobody ever met may be a wrong address."""
@@ -328,7 +348,8 @@ class Client:
             ended.retry_after = self.pace.refuse(turn, ended.retry_after, headers)
         elif isinstance(ended, Reply) or (ended is not None and ended.outcome in outcomes.ANSWERED):
             reported = (ended.tokens_in, ended.tokens_out)
-            self.pace.answered(turn, headers, None if None in reported else sum(filter(None, reported)))
+            tokens = None if None in reported else sum(filter(None, reported))
+            self.pace.answered(turn, headers, believed(tokens, turn.tokens))
         else:
             self.pace.fail(turn)
 
@@ -344,6 +365,15 @@ class Client:
             _, waiting = self._asking.pop(key)
             if waiting > 1:
                 self._asking[key] = lock, waiting - 1
+
+
+def _believed(ended: _Ended, sent: Reservation) -> _Ended:
+    """Drop reported counts of tokens that cannot be right: nobody is to be shown them as what was spent."""
+    tokens_in, tokens_out = believed(ended.tokens_in, sent.bound_in), believed(ended.tokens_out, sent.bound_out)
+    if isinstance(ended, Reply):
+        return ended._replace(tokens_in=tokens_in, tokens_out=tokens_out)
+    ended.tokens_in, ended.tokens_out = tokens_in, tokens_out
+    return ended
 
 
 def _asks_too_much(failure: Failure) -> bool:

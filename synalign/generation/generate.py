@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,7 +25,7 @@ from synalign.generation import dialect as dialects
 from synalign.generation.attribute_coverage import attribute_coverage
 from synalign.generation.attributes import REASON, AttributeRow, attribute_rows, reason_request
 from synalign.generation.batches import Batch, read_batches, train_queries
-from synalign.generation.budget import RECORD
+from synalign.generation.budget import RECORD, held_back
 from synalign.generation.client import Answer, Client
 from synalign.generation.dialect import Dialect
 from synalign.generation.endings import counts, nothing_answered
@@ -49,10 +50,13 @@ from synalign.generation.writing import (
 )
 from synalign.job import Waiting
 from synalign.progress import progress
-from synalign.run import Attempt
+from synalign.run import Attempt, Run
 from synalign.tables import schema
 
 log = logging.getLogger("synalign")
+
+_MODEL_NAME = re.compile(r"[\w.:/@+-]{1,100}", re.ASCII)
+_MOST_MODELS = 3
 
 
 def generate(attempt: Attempt) -> Waiting | None:
@@ -94,7 +98,7 @@ def generate(attempt: Attempt) -> Waiting | None:
     )
     attempt.metrics["seconds"] = round(time.monotonic() - started, 3)
     try:
-        _judge(attempt.metrics, ended)
+        _judge(attempt.metrics, ended, _held_back(attempt.run, journal, attempt.metrics))
     except GenerationError:
         batch_mode.conclude(attempt.run)
         raise
@@ -209,7 +213,7 @@ def _metrics(
     last = [*(result.reason for result in results), *(result.write for result in ended)]
     return {
         "mode": configuration.generation.mode,
-        "model": ", ".join(sorted({answer.model for answer in sent if answer.content is not None})),
+        "model": _models({answer.model for answer in sent if answer.content is not None}),
         "endpoint": configuration.generation.endpoint,
         "requests": len(sent),
         "journal_hits": sum(answer.reused for answer in sent),
@@ -223,14 +227,40 @@ def _metrics(
     }
 
 
+def _models(reported: set[str]) -> str:
+    """The models that answered, by the names that the endpoint reported.
+
+    What cannot be a name is not repeated: this is shown in Airflow and MLflow, and an endpoint may send anything.
+    """
+    named = sorted(name for name in reported if _MODEL_NAME.fullmatch(name))
+    others = len(reported) - len(named[:_MOST_MODELS])
+    return ", ".join([*named[:_MOST_MODELS], *([f"{others} more"] if named and others else [])])
+
+
 def _redactions(batches: list[Batch], configuration: Configuration) -> dict[str, int]:
     """Personal data kept out of the prompts, by kind."""
     counts = sum((redacted_in(batch, configuration) for batch in batches), Counter[PersonalData]())
     return {str(kind): count for kind, count in sorted(counts.items())}
 
 
-def _judge(metrics: dict[str, Any], ended: list[Result]) -> None:
-    """Stop when nothing came of the step; warn when part of it failed."""
+def _held_back(run: Run, journal: Journal, metrics: dict[str, Any]) -> str:
+    """What of the ceiling stands for requests whose cost nobody knows, where the ceiling was reached."""
+    if metrics["mode"] != "online" or not metrics["outcomes"].get(outcomes.OVER_BUDGET):
+        return ""
+    return held_back(run.folder / RECORD, run.configuration.generation.budget, journal.cost)
+
+
+def _judge(metrics: dict[str, Any], ended: list[Result], held: str = "") -> None:
+    """Stop when nothing came of the step; warn when part of it failed.
+
+    Args:
+        metrics: Of the step.
+        ended: How its requests ended, those that were asked in parts by their parts.
+        held: What of the ceiling is held back for requests whose cost nobody knows.
+
+    Raises:
+        GenerationError: Nothing came of it.
+    """
     ledger = metrics["ledger"]
     failed = {outcome: count for outcome, count in metrics["outcomes"].items() if outcome != outcomes.OK}
     reasons = counts(failed)
@@ -238,14 +268,16 @@ def _judge(metrics: dict[str, Any], ended: list[Result]) -> None:
     if over_budget:
         log.warning(
             "generate: the ceiling of generation.budget is reached: %d requests were not sent; going on with %d "
-            "candidates of %d queries asked for", over_budget, ledger["accepted"], ledger["asked_for"],
+            "candidates of %d queries asked for%s", over_budget, ledger["accepted"], ledger["asked_for"],
+            f"; {held}" if held else "",
         )  # fmt: skip
     if over_budget and not metrics["write_requests_answered"]:
         raise EndpointError(
             f"the ceiling of generation.budget leaves no room for queries; requests by how they ended: {reasons}.",
-            cause="it is lower than the most that a few requests can cost",
-            remedy="`synalign estimate` says what a refresh can cost; raise the ceiling or lower "
-            "generation.max_output_tokens",
+            cause=held or "it is lower than the most that a few requests can cost",
+            remedy="`synalign estimate` says what a refresh can cost; raise the ceiling "
+            + ("by what is held back, or " if held else "or ")
+            + "lower generation.max_output_tokens, and run the step again: good answers are kept",
         )
     if not metrics["write_requests_answered"]:
         outcome, detail = _commonest(ended)

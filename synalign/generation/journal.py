@@ -108,6 +108,13 @@ class Journal:
         """The answer to a request, or None."""
         return self._entries.get(key)
 
+    def cost(self, key: str) -> tuple[int, int] | None:
+        """Return the tokens, sent and received, that an answer cost; None without one, or where nobody says."""
+        entry = self._entries.get(key)
+        if entry is None or entry.tokens_in is None or entry.tokens_out is None:
+            return None
+        return entry.tokens_in, entry.tokens_out
+
     async def add(self, entry: Entry) -> Entry:
         """Keep an answer; it survives a kill and a power cut when this returns.
 

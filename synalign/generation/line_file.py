@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -48,19 +49,25 @@ class LineFile:
         except OSError as error:
             raise self._unusable(error) from error
         self.lines = content[:whole].split(b"\n")[:-1]
+        self._size = whole
 
     def append(self, line: bytes) -> None:
         """Add a line, given without its end. It survives a kill; a power cut only after `sync`.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: It cannot be written; the file is as it was before.
         """
         left = memoryview(line + b"\n")
         try:
             while left:
                 left = left[os.write(self._descriptor, left) :]
         except OSError as error:
+            # A full disk takes a part of a line: the next one must not be joined to it.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
+                os.lseek(self._descriptor, self._size, os.SEEK_SET)
             raise self._unusable(error) from error
+        self._size += len(line) + 1
 
     def sync(self) -> None:
         """Make all lines survive a power cut. May be called from another thread.

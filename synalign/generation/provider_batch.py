@@ -30,6 +30,7 @@ from synalign.generation.batch_states import ENDED
 from synalign.generation.budget import Budget
 from synalign.generation.client import Answer, adapt, answer_of
 from synalign.generation.complaints import Complaint
+from synalign.generation.correction import Correction, believed
 from synalign.generation.dialect import Dialect
 from synalign.generation.endings import final_error
 from synalign.generation.endpoint import EMBEDDED, Endpoint
@@ -210,6 +211,7 @@ class ProviderBatches:
     async def _affordable(self, missing: dict[str, Request]) -> list[_Line]:
         """Requests that fit under the ceiling even if all in flight and all of these cost the most they can."""
         budget = Budget(self._settings.budget, "batch")
+        budget.correction = self._record.correction()
         for tokens_in, tokens_out in self._record.spent():
             budget.count(tokens_in, tokens_out)
         lines = []
@@ -238,11 +240,19 @@ class ProviderBatches:
                 found[key] = ended
                 self._adapt(ended, bodies.get(key))
         seconds = _seconds(batch)
-        entries = [self._entry(key, ended, seconds) for key, ended in found.items() if isinstance(ended, Reply)]
+        entries = [
+            self._entry(key, ended, submission.sent[key], seconds)
+            for key, ended in found.items()
+            if isinstance(ended, Reply)
+        ]
         # Together: they share writes.
         await asyncio.gather(*[self._journal.add(entry) for entry in entries])
         missing, said = Ended(await self._without_answer(batch), 0, 0), complaints.shown(_complaints(batch))
-        ends = {key: _ended(found[key], sent) if key in found else missing for key, sent in submission.sent.items()}
+        correction = self._record.correction()
+        ends = {
+            key: _ended(found[key], sent, correction) if key in found else missing
+            for key, sent in submission.sent.items()
+        }
         notes = {key: Note(ended.detail, ended.room) for key, ended in found.items() if isinstance(ended, Failure)}
         if said:
             notes |= {key: Note(said) for key in submission.sent if key not in found}
@@ -285,10 +295,10 @@ class ProviderBatches:
                 outcome = failure.outcome if failure.outcome in (outcomes.ASKED_OTHERWISE, *outcomes.FINAL) else outcome
         return outcome
 
-    def _entry(self, key: str, reply: Reply, seconds: float) -> Entry:
+    def _entry(self, key: str, reply: Reply, sent: Sent, seconds: float) -> Entry:
         """A good answer as the journal keeps it, with what its failed rounds cost."""
         failures = self._record.failures(key, self._session)
-        tokens_in, tokens_out = reply.tokens_in, reply.tokens_out
+        tokens_in, tokens_out = believed(reply.tokens_in, sent.tokens_in), believed(reply.tokens_out, sent.tokens_out)
         if tokens_in is not None:
             tokens_in += sum(failure.tokens_in for failure in failures)
         if tokens_out is not None:
@@ -344,7 +354,7 @@ def _of_response(status: Any, body: Any, model: type[BaseModel], sent: dict[str,
     raise outcomes.of_refusal(status, complaints.complaint(body), None, sent)
 
 
-def _ended(ended: Reply | Failure, sent: Sent) -> Ended:
+def _ended(ended: Reply | Failure, sent: Sent, correction: Correction) -> Ended:
     """What a request cost: what is reported, or where an answer came without a report, the most it can have been.
 
     Providers bill what a batch has answered; a line with an error costs nothing.
@@ -352,10 +362,10 @@ def _ended(ended: Reply | Failure, sent: Sent) -> Ended:
     outcome = outcomes.OK if isinstance(ended, Reply) else ended.outcome
     if outcome not in outcomes.ANSWERED:
         return Ended(outcome, 0, 0)
-    tokens_in = sent.tokens_in if ended.tokens_in is None else ended.tokens_in
-    tokens_out = sent.tokens_out if ended.tokens_out is None else ended.tokens_out
+    most_in, most_out = correction.most(sent.tokens_in, sent.tokens_out)
+    tokens_in, tokens_out = believed(ended.tokens_in, sent.tokens_in), believed(ended.tokens_out, sent.tokens_out)
     outcome = outcomes.CONTEXT_TOO_LONG if isinstance(ended, Failure) and ended.context_full else outcome
-    return Ended(outcome, tokens_in, tokens_out)
+    return Ended(outcome, most_in if tokens_in is None else tokens_in, most_out if tokens_out is None else tokens_out)
 
 
 def _without_answer(batch: Batch | None) -> str:

@@ -13,18 +13,25 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 from requests import RequestException
+from sqlalchemy.exc import SQLAlchemyError
 
 from synalign.config import home
 from synalign.errors import RegistryError
+from synalign.one_at_a_time import one_at_a_time
+from synalign.registry_address import registry_uri, tracking_uri
 
+__all__ = [
+    "alias_of", "artifact_root", "connected", "every", "experiment", "impatient", "registered_model",
+    "require_reachable", "tracking_uri", "unless_missing", "version_of",
+]  # fmt: skip
+
+# By itself MLflow's client tries for minutes.
+_IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 _NOTE = "mlflow.note.content"
 
+_made: set[str] = set()
+
 _Found = TypeVar("_Found")
-
-
-def tracking_uri() -> str:
-    """MLflow's address: `$MLFLOW_TRACKING_URI`, or a SQLite file in `home()`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow' / 'mlflow.db'}"
 
 
 def artifact_root(uri: str) -> str | None:
@@ -48,7 +55,16 @@ def connected(uri: str, again: str) -> Iterator[MlflowClient]:
         RegistryError: MLflow cannot be reached or refuses.
     """
     try:
-        yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client = MlflowClient(tracking_uri=uri, registry_uri=registry_uri(uri))
+        _make_tables(client, uri)
+        yield client
+    except SQLAlchemyError as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise RegistryError(
+            f"MLflow's database {_without_password(uri)} cannot be used: {_without_password(said)}.",
+            cause="it is no database, is damaged, or cannot be reached",
+            remedy=f"check MLFLOW_TRACKING_URI, or bring the database back from a copy; then {again}",
+        ) from error
     except (MlflowException, RequestException) as error:
         # Files go to the server by requests of their own.
         said = next(iter(str(error).splitlines()), type(error).__name__)
@@ -57,6 +73,45 @@ def connected(uri: str, again: str) -> Iterator[MlflowClient]:
             cause="the server is down, or its database is of another version",
             remedy=f"check MLFLOW_TRACKING_URI and the server's log, then {again}",
         ) from error
+
+
+def _make_tables(client: MlflowClient, uri: str) -> None:
+    """Have one process make the tables of a SQLite file: of two that find none and both make them, one fails."""
+    if uri.startswith("sqlite:") and uri not in _made:
+        with one_at_a_time("mlflow-tables"):
+            client.search_experiments(max_results=1)
+            client.search_registered_models(max_results=1)
+        _made.add(uri)
+
+
+def require_reachable(uri: str) -> None:
+    """Ask MLflow for something small, without patience: before a refresh pays for anything.
+
+    Raises:
+        RegistryError: It cannot be reached, or refuses.
+    """
+    try:
+        with impatient(), connected(uri, "run the same command again: nothing was started") as client:
+            client.search_experiments(max_results=1)
+            client.search_registered_models(max_results=1)
+    except ImportError as error:
+        raise RegistryError(
+            f"MLflow's database {_without_password(uri)} cannot be used: {error}.",
+            cause="its driver is not installed, such as psycopg2 for PostgreSQL",
+            remedy="install the driver, or check MLFLOW_TRACKING_URI; then run the same command again",
+        ) from error
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Let MLflow's client give up soon meanwhile."""
+    before = {name: os.environ.get(name) for name in _IMPATIENT}
+    os.environ.update(_IMPATIENT)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def experiment(client: MlflowClient, name: str, uri: str, description: str) -> str:

@@ -19,7 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from synalign.errors import ArgumentError
-from synalign.vectors import real_number
+from synalign.vectors import MOST_NUMBER, real_number
+
+MOST_WEIGHT = 1e20
+"""Largest mean weight; its inverse is the smallest."""
 
 
 def cos_sim(left: Tensor, right: Tensor) -> Tensor:
@@ -50,8 +53,8 @@ class WeightedMultipleNegativesRankingLoss(nn.Module):
 
     Args:
         model: A sentence-transformers model; None where only `compute_loss_from_embeddings` is called.
-        scale: Cosines are multiplied by it: one over the temperature. > 0.
-        mean_weight: > 0: of the whole training set. None: each batch is divided by its own total weight.
+        scale: Cosines are multiplied by it: one over the temperature. > 0, at most 1e6.
+        mean_weight: From 1e-20 to 1e20: of the whole training set. None: each batch is divided by its own total weight.
         similarity_fct: (a, d) and (b, d) rows to (a, b) similarities.
         weigh_negatives: Whether a negative counts by its row's weight, a row's own hard negatives excepted.
 
@@ -83,8 +86,8 @@ class WeightedMultipleNegativesRankingLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.model = model
-        self.scale = real_number("scale", scale, above=0.0)
-        self.mean_weight = None if mean_weight is None else real_number("mean_weight", mean_weight, above=0.0)
+        self.scale = real_number("scale", scale, above=0.0, most=MOST_NUMBER)
+        self.mean_weight = None if mean_weight is None else _mean_weight(mean_weight)
         self.similarity_fct = similarity_fct
         self.weigh_negatives = weigh_negatives
 
@@ -107,20 +110,24 @@ class WeightedMultipleNegativesRankingLoss(nn.Module):
         Returns:
             A scalar. Zero, without gradient, for a batch whose weights are all zero.
         """
-        if len(embeddings) < 2:
-            raise ArgumentError("embeddings", f"{len(embeddings)} columns", "must be anchors and positives at least")
+        _check_columns(embeddings)
         queries, documents = embeddings[0], torch.cat(embeddings[1:])
         weights = _weights(labels, queries)
         scores = self.similarity_fct(queries, documents) * self.scale
         positives = scores.diagonal()
         if false_negatives is not None:
+            _check_hidden(false_negatives, len(queries))
             hidden = nn.functional.pad(false_negatives, (0, scores.shape[1] - len(queries)))
             scores = scores.masked_fill(hidden, -torch.inf)
         if self.weigh_negatives:
             scores = scores + self._negative_logits(weights, len(embeddings) - 1)
         losses = torch.logsumexp(scores, dim=1) - positives
         total = weights.sum() if self.mean_weight is None else len(weights) * torch.tensor(self.mean_weight)
-        return (weights * losses).sum() / total.clamp_min(torch.finfo(losses.dtype).tiny)
+        loss = (weights * losses).sum() / total.clamp_min(torch.finfo(losses.dtype).tiny)
+        # Where a scaler of mixed precision is at work, it deals with overflow itself.
+        if not torch.is_autocast_enabled(loss.device.type) and not torch.isfinite(loss):
+            _explain(embeddings, weights, loss)
+        return loss
 
     def _negative_logits(self, weights: Tensor, columns: int) -> Tensor:
         """What makes a negative count by its weight over the mean: (b, b columns), zero for a row's own documents."""
@@ -139,6 +146,53 @@ class WeightedMultipleNegativesRankingLoss(nn.Module):
         }
 
 
+def _mean_weight(value: float) -> float:
+    """Check a mean weight: a number that single precision can divide by."""
+    return real_number("mean_weight", value, above=0.0, least=1.0 / MOST_WEIGHT, most=MOST_WEIGHT)
+
+
+def _check_columns(embeddings: list[Tensor]) -> None:
+    """Refuse too few columns of vectors, and columns that do not fit together."""
+    if len(embeddings) < 2:
+        raise ArgumentError("embeddings", f"{len(embeddings)} columns", "must be anchors and positives at least")
+    shape = tuple(embeddings[0].shape)
+    for place, column in enumerate(embeddings):
+        if column.ndim != 2 or tuple(column.shape) != shape or 0 in shape:
+            raise ArgumentError(
+                f"embeddings[{place}].shape", tuple(column.shape), f"must be (b, d) like embeddings[0], {shape}"
+            )
+
+
+def _check_hidden(false_negatives: Tensor, rows: int) -> None:
+    """Refuse a mask of another shape, or one that hides a query's own document."""
+    if tuple(false_negatives.shape) != (rows, rows) or false_negatives.dtype != torch.bool:
+        raise ArgumentError(
+            "false_negatives",
+            f"{tuple(false_negatives.shape)} {false_negatives.dtype}",
+            f"must be ({rows}, {rows}) bool",
+        )
+    if false_negatives.diagonal().any():
+        raise ArgumentError("false_negatives", "True on the diagonal", "must not hide a query's own document")
+
+
+def _explain(embeddings: list[Tensor], weights: Tensor, loss: Tensor) -> None:
+    """Say why a loss is not finite.
+
+    Raises:
+        ArgumentError: A vector is not finite, or the weights are too large for their precision.
+    """
+    for place, column in enumerate(embeddings):
+        wrong = torch.nonzero(~torch.isfinite(column).all(dim=1)).flatten().tolist()
+        if wrong:
+            raise ArgumentError(f"embeddings[{place}][{wrong[0]}]", "a row with NaN or infinity", "must be finite")
+    raise ArgumentError(
+        "loss",
+        loss.item(),
+        "must be finite",
+        remedy=f"weights reach {weights.max().item():g}: divide them by their mean",
+    )
+
+
 def _weights(labels: Tensor | None, queries: Tensor) -> Tensor:
     """Check a batch's weights and give them in the precision of the vectors."""
     if labels is None:
@@ -148,6 +202,6 @@ def _weights(labels: Tensor | None, queries: Tensor) -> Tensor:
         )  # fmt: skip
     if labels.shape != (len(queries),):
         raise ArgumentError("labels.shape", tuple(labels.shape), f"must be ({len(queries)},), one weight per pair")
-    if not (torch.isfinite(labels) & (labels >= 0)).all():
+    if labels.is_complex() or not (torch.isfinite(labels) & (labels >= 0)).all():
         raise ArgumentError("labels", labels.tolist(), "must be finite and >= 0")
     return labels.to(device=queries.device, dtype=queries.dtype)

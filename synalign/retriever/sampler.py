@@ -7,7 +7,7 @@ Systematic Sampling II*, Annals of Mathematical Statistics 20, 1949), and for ea
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.utils.data import BatchSampler
 
 from synalign.errors import ArgumentError
-from synalign.vectors import whole_number
+from synalign.vectors import MOST_COUNT, TINIEST, real_numbers, whole_number
 
 
 class WeightedBatchSampler(BatchSampler):
@@ -74,7 +74,9 @@ class WeightedBatchSampler(BatchSampler):
         self.batch_size = min(whole_number("batch_size", batch_size, 2), len(first))
         self._chances = _chances(self._mass, self.batch_size)
         self.residual = np.zeros(len(mass))
-        left = self.batch_size * self._mass / (self._mass.sum() * self._chances)
+        # A document too light for its weight to count beside the others' is never drawn.
+        expected = self._mass.sum() * self._chances
+        left = np.divide(self.batch_size * self._mass, expected, out=np.ones(len(expected)), where=expected > 0.0)
         left[np.abs(left - 1.0) < 1e-9] = 1.0
         self.residual[self._rows] = np.repeat(left, self._ends - self._starts)
         self._batches = -(-len(mass) // self.batch_size) if batches is None else whole_number("batches", batches, 1)
@@ -119,12 +121,15 @@ def weighted_batches(
     labels: weighing the loss as well would count weights twice.
     """
     return WeightedBatchSampler(
-        np.asarray(dataset["label"], dtype=np.float64), list(dataset["positive"]), batch_size, seed=seed
+        real_numbers("label", dataset["label"], "must be (n,) numbers"),
+        list(dataset["positive"]),
+        batch_size,
+        seed=seed,
     )
 
 
 def _checked(weights: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    mass = np.asarray(weights, dtype=np.float64)
+    mass = real_numbers("weights", weights, "must be (n,) numbers")
     if mass.ndim != 1:
         raise ArgumentError("weights.shape", mass.shape, "must be (n,)")
     wrong = np.flatnonzero(~(np.isfinite(mass) & (mass >= 0.0)))
@@ -132,6 +137,11 @@ def _checked(weights: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float
         raise ArgumentError(f"weights[{wrong[0]}]", float(mass[wrong[0]]), "must be finite and >= 0")
     if not mass.any():
         raise ArgumentError("sum of weights", 0.0, "must be > 0")
+    if not TINIEST <= mass.max() <= MOST_COUNT:
+        raise ArgumentError(
+            "largest of weights", float(mass.max()), f"must be from {TINIEST:g} to {MOST_COUNT:g}",
+            remedy="multiply all of them by one number: only their proportions count",
+        )  # fmt: skip
     return mass
 
 
@@ -139,11 +149,18 @@ def _numbers(documents: Sequence[Hashable] | NDArray[Any] | None, rows: int) -> 
     """Documents numbered in order of appearance."""
     if documents is None:
         return np.arange(rows, dtype=np.int64)
-    if len(documents) != rows:
-        raise ArgumentError("documents", f"{len(documents)} of them", f"must be {rows}, one per weight")
     values = documents.tolist() if isinstance(documents, np.ndarray) else documents
+    if isinstance(values, str | bytes) or not isinstance(values, Collection):
+        raise ArgumentError("documents", type(documents).__name__, f"must be {rows} values, one per weight")
+    if len(values) != rows:
+        raise ArgumentError("documents", f"{len(values)} of them", f"must be {rows}, one per weight")
     seen: dict[Hashable, int] = {}
-    return np.fromiter((seen.setdefault(value, len(seen)) for value in values), np.int64, rows)
+    try:
+        return np.fromiter((seen.setdefault(value, len(seen)) for value in values), np.int64, rows)
+    except TypeError as error:
+        raise ArgumentError(
+            "documents", type(documents).__name__, "must be hashable values, such as strings"
+        ) from error
 
 
 def _chances(mass: NDArray[np.float64], size: int) -> NDArray[np.float64]:
@@ -157,5 +174,6 @@ def _chances(mass: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     chances = np.ones(len(mass))
     if certain < len(mass):
         others = order[certain:]
-        chances[others] = (size - certain) * mass[others] / tail[certain]
+        # Nothing is left to share where the others have no weight beside those that are certain.
+        chances[others] = (size - certain) * mass[others] / tail[certain] if tail[certain] > 0.0 else 0.0
     return chances

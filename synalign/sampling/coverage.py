@@ -35,6 +35,10 @@ No gain errs by more than its worst entry does, times the total weight: [.]_+ ne
 err by near 3e-7 / l^2, in both directions, so that sums err by less: measured 8e-8.
 """
 
+EXPONENTS_OVERFLOW = 0.05
+"""Below this length scale the rounding of an exponent, which is near 3e-7 / l^2 and never negative in truth, is cut off
+at zero: its exponential would pass every bound, and overflow from 1e-4 on."""
+
 PANEL_COLUMNS = 128
 """Landmarks worked on together: the panel of all rows' values on them stays in the processor's cache."""
 
@@ -218,6 +222,8 @@ class BlockGains:
             alone *= np.float32(2.0 / length**2)
             for some in panels(len(places), PANEL_ROWS):
                 best = _largest_of_blocks(alone, places[some])
+                if length < EXPONENTS_OVERFLOW:
+                    np.minimum(best, np.float32(0.0), out=best)
                 np.exp(best, out=best)
                 np.divide(best, np.float32(1.0 + self._noise), out=self._values[some, part])
             tally.add(part.stop - part.start)

@@ -20,7 +20,10 @@ from synalign.sampling.threads import own_threads
 from synalign.sampling.variance import Picks, pick_by_variance
 from synalign.tally import Report
 from synalign.vectors import (
+    LEAST_WIDTH,
     MEDIAN_ROWS,
+    MOST_NUMBER,
+    MOST_WIDTH,
     Embeddings,
     Floats,
     Indices,
@@ -30,6 +33,7 @@ from synalign.vectors import (
     evenly_spaced,
     median_distance,
     real_number,
+    real_numbers,
     whole_number,
 )
 
@@ -109,8 +113,9 @@ def sample_demonstrations(
         embeddings: (n, d) float32 or float64, rows of norm 1 within 1e-3.
         batches: T >= 1.
         neighbours: k >= 0, at most n - 1. All rows count, the anchor excluded, ties to the lowest index.
-        length_scale: l > 0. None: 0.7 x the median distance over the pairs of at most 2,000 evenly spaced rows.
-        noise: Observation variance, > 0.
+        length_scale: l, from 1e-6 to 1e6. None: 0.7 x the median distance over the pairs of at most 2,000 evenly
+            spaced rows.
+        noise: Observation variance, > 0, at most 1e6.
         criterion: `coverage` or `variance`.
         breadth: `coverage` only: how many nearest rows members are picked among, >= neighbours. Equal to
             `neighbours`: tight batches; larger: more coverage, looser batches.
@@ -149,7 +154,7 @@ def sample_demonstrations(
     batches, neighbours = whole_number("batches", batches, 1), whole_number("neighbours", neighbours, 0)
     _check_enough_rows(len(given), batches, neighbours, criterion)
     traffic = counts_of("counts", counts, len(given))
-    noise = real_number("noise", noise, above=0.0)
+    noise = real_number("noise", noise, above=0.0, most=MOST_NUMBER)
     earlier = _earlier(shown, shown_noise, given.shape[1], noise)
     scale = _length_scale(given, length_scale)
     watched, rows = evenly_spaced(len(given), WATCHED_ROWS), Rows.of(given)
@@ -212,7 +217,7 @@ def _breadth(breadth: int, neighbours: int) -> int:
 
 def _earlier(shown: ArrayLike | None, shown_noise: ArrayLike | None, width: int, noise: float) -> Observed:
     """What earlier runs showed, in double precision; no rows where there is nothing."""
-    if shown is None or np.size(shown) == 0:
+    if shown is None or (hasattr(shown, "__len__") and len(shown) == 0):
         rows = np.empty((0, width))
     else:
         rows = embedding_rows("shown", shown, width=width).astype(np.float64)
@@ -223,10 +228,7 @@ def _noise_of(shown_noise: ArrayLike | None, rows: int, noise: float) -> Floats:
     """(rows,) noise of what was shown before, each > 0."""
     if shown_noise is None:
         return np.full(rows, noise)
-    try:
-        found = np.array(shown_noise, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError("shown_noise", type(shown_noise).__name__, f"must be {rows} numbers") from error
+    found = real_numbers("shown_noise", shown_noise, f"must be {rows} numbers")
     if found.shape != (rows,):
         raise ArgumentError("shown_noise.shape", found.shape, f"must be ({rows},), one noise per row of shown")
     wrong = np.flatnonzero(~(np.isfinite(found) & (found > 0.0)))
@@ -238,8 +240,9 @@ def _noise_of(shown_noise: ArrayLike | None, rows: int, noise: float) -> Floats:
 def _length_scale(rows: Embeddings, length_scale: float | None) -> float:
     """The length scale given, or the default share of the median distance."""
     if length_scale is None:
-        return LENGTH_SCALE_SHARE * median_distance(rows[evenly_spaced(len(rows), MEDIAN_ROWS)].astype(np.float64))
-    return real_number("length_scale", length_scale, above=0.0)
+        typical = median_distance(rows[evenly_spaced(len(rows), MEDIAN_ROWS)].astype(np.float64))
+        return max(LENGTH_SCALE_SHARE * typical, LEAST_WIDTH)
+    return real_number("length_scale", length_scale, above=0.0, least=LEAST_WIDTH, most=MOST_WIDTH)
 
 
 def _with_posterior(

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from synalign.errors import ArgumentError
-from synalign.vectors import Indices, whole_number
+from synalign.vectors import Indices, real_numbers, whole_number
+
+MOST_ROWS = 1e15
+"""Of traffic and of texts: whole numbers up to it are exact in double precision."""
 
 Balance = Literal["proportional", "equal"]
 
@@ -41,8 +44,10 @@ def share_batches(traffic: ArrayLike, rows: ArrayLike, batches: int, size: int, 
         >>> share_batches([70, 20, 10], [700, 9, 3], 10, 8, "equal").tolist()
         [8, 1, 1]
     """
-    weights, count = np.asarray(traffic, dtype=np.float64), np.asarray(rows, dtype=np.int64)
-    _check(weights, count)
+    weights = real_numbers("traffic", traffic, "must be (l,) numbers")
+    sizes = real_numbers("rows", rows, "must be (l,) numbers")
+    _check(weights, sizes)
+    count = sizes.astype(np.int64)
     batches, size = whole_number("batches", batches, 1), whole_number("size", size, 1)
     most = np.where(count > 0, np.maximum(count // size, 1), 0)
     shares = np.ones(len(count)) if balance == "equal" or not weights.any() else weights
@@ -68,4 +73,6 @@ def _check(traffic: np.ndarray, rows: np.ndarray) -> None:
     for name, values in (("traffic", traffic), ("rows", rows)):
         wrong = values[~(np.isfinite(values) & (values >= 0))]
         if len(wrong):
-            raise ArgumentError(name, wrong[0], "must be finite and >= 0")
+            raise ArgumentError(name, float(wrong[0]), "must be finite and >= 0")
+        if values.size and values.max() > MOST_ROWS:
+            raise ArgumentError(name, float(values.max()), f"must be <= {MOST_ROWS:g}")

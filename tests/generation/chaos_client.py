@@ -45,11 +45,22 @@ def batch(number: int) -> Batch:
 ASKED = [reason_request(batch(number), CONFIGURATION) for number in range(REQUESTS)]
 
 
-async def ask(url: str, folder: Path, output: Path) -> int:
-    """Ask everything; write the answers, in the order of the requests, if there is one to each."""
-    with Journal(folder) as journal:
-        async with Client(CONFIGURATION, Endpoint(url, "none"), journal, backoff_seconds=0.02) as client:
-            ended = await asyncio.gather(*map(client.ask, ASKED), return_exceptions=True)
+async def ask(order: dict[str, Any]) -> int:
+    """Ask everything; write the answers, in the order of the requests, if there is one to each.
+
+    Args:
+        order: `url`, `folder` of the journal, `output`; and for a ceiling `record` and `max_tokens`, and how many
+            `requests`.
+    """
+    configuration, record, output = CONFIGURATION, None, Path(order["output"])
+    if "record" in order:
+        budget = configuration.generation.budget.model_copy(update={"max_tokens": order["max_tokens"]})
+        generation = configuration.generation.model_copy(update={"budget": budget})
+        configuration, record = configuration.model_copy(update={"generation": generation}), Path(order["record"])
+    asked, where = ASKED[: order.get("requests")], Endpoint(order["url"], "none")
+    with Journal(Path(order["folder"])) as journal:
+        async with Client(configuration, where, journal, record=record, backoff_seconds=0.02) as client:
+            ended = await asyncio.gather(*map(client.ask, asked), return_exceptions=True)
     answers = [answer for answer in ended if isinstance(answer, Answer)]
     for error in ended:
         if isinstance(error, BaseException):
@@ -70,7 +81,7 @@ def start(order: dict[str, Any]) -> None:
         os.setpgid(0, 0)
         status = BROKEN
         try:
-            status = asyncio.run(ask(order["url"], Path(order["folder"]), Path(order["output"])))
+            status = asyncio.run(ask(order))
         except BaseException:
             traceback.print_exc()
         finally:

@@ -19,8 +19,10 @@ import yaml
 from synalign.errors import ConfigurationError, EndpointError, GenerationError, RunError
 from synalign.generation import batch_api
 from synalign.generation.batch_record import RECORD, Ended, Record, Sent
+from synalign.generation.correction import Correction
 from synalign.generation.generate import generate
-from synalign.generation.provider_batch import _Line, _parts
+from synalign.generation.outcomes import Reply
+from synalign.generation.provider_batch import _ended, _Line, _parts
 from synalign.job import perform
 from synalign.manifests import file_digest
 from synalign.run import Run
@@ -457,3 +459,28 @@ def test_headers_and_the_query_go_with_every_call_of_the_batch_api(tmp_path, mon
         finished(run)
     assert {call[:2] for call in seen_calls} == {("2024-10-21", "azure-secret-0123456789")}
     assert {path.split("/")[2] for _, _, path in seen_calls} == {"files", "batches"}
+
+
+def test_a_provider_that_counts_in_its_own_way_raises_the_bounds_of_what_is_in_flight(tmp_path):
+    """The worst ratio of what was reported to the bound of that request, whatever was reported before or after."""
+    record = Record(tmp_path / RECORD)
+    bounds, flying = {"a": (100, 50), "b": (100, 50), "c": (80, 50)}, {"d": (200, 50)}
+    for digest, requests in (("first", bounds), ("second", flying)):
+        record.intend(digest, "s", {key: Sent("write", *both) for key, both in requests.items()})
+        record.created(digest, f"batch-{digest}")
+    record.ended("first", {"a": Ended("ok", 90, 75), "b": Ended("ok", 100, 75), "c": Ended("ok", 88, 60)})
+    record.close()
+    for _ in range(2):
+        record = Record(tmp_path / RECORD)
+        correction = record.correction()
+        assert (correction.ratio_in, correction.ratio_out) == (1.1, 1.5)
+        assert list(record.spent()) == [(90, 75), (100, 75), (88, 60), (220, 75)]
+        record.close()
+
+
+def test_a_count_of_a_batch_that_cannot_be_right_is_the_most_it_can_have_cost(tmp_path):
+    correction = Correction()
+    correction.learn(100, 50, 0, 75)
+    reply = Reply("{}", None, "m", 10**9, 40)
+    assert _ended(reply, Sent("write", 100, 50), correction) == Ended("ok", 100, 40)
+    assert _ended(reply._replace(tokens_out=10**6), Sent("write", 100, 50), correction) == Ended("ok", 100, 75)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import Request, urlopen
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,6 +43,14 @@ IN_SPARK = {
     "spark.hadoop.fs.s3a.secret.key": "canary-hadoop-aa31f6c2",
 }
 QUERY = "canary lamp of jane roe"
+# What a model, its endpoint and the shop's documents say: each a text of its own.
+ATTRIBUTE = "canary attribute 8d21c4"
+VALUE = "canary value 52e07b"
+ANSWERED = "canary query of the model 3b9f16"
+MODEL = "canary model name 77aa02"
+REFUSED = "canary words of an error 1f6e90"
+DOCUMENT = "canary manual of a lamp 64b1de"
+WORDS = [QUERY, ATTRIBUTE, VALUE, ANSWERED, MODEL, REFUSED, DOCUMENT]
 SECRETS = [*CANARIES.values(), *IN_SPARK.values(), *(canary for _, canary in IN_ADDRESSES.values())]
 
 
@@ -86,11 +95,59 @@ def refusing() -> Iterator[str]:
         server.shutdown()
 
 
+class _Dictating(BaseHTTPRequestHandler):
+    """A model endpoint in front of the embedded writer: adds words to each answer, and refuses every fifth request."""
+
+    url = ""
+    asked = 0
+
+    def do_POST(self) -> None:
+        _Dictating.asked += 1
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if _Dictating.asked % 5 == 2:
+            return self._send(500, {"error": {"message": REFUSED, "code": REFUSED}})
+        request = Request(self.url + "/chat/completions", body, {"Content-Type": "application/json"})
+        with urlopen(request) as response:
+            answer = json.load(response)
+        message = answer["choices"][0]["message"]
+        content = json.loads(message["content"])
+        if "attributes" in content:
+            named = {"name": ATTRIBUTE, "values_seen": [VALUE], "values_generalised": [VALUE]}
+            content["attributes"] = [*content["attributes"][:-1], named]
+        else:
+            content["documents"][0]["queries"][0] = ANSWERED
+        message["content"] = json.dumps(content)
+        self._send(200, {**answer, "model": MODEL})
+
+    def _send(self, status: int, body: dict[str, object]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing of it."""
+
+
+@contextmanager
+def dictating() -> Iterator[str]:
+    with embedded_writer() as _Dictating.url:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Dictating)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            server.shutdown()
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory, make_shop: Callable[..., Path]) -> Iterator[Written]:
     home, spark, events = (tmp_path_factory.mktemp(name) for name in ("home", "spark", "events"))
     yaml = make_shop(home, events=600, batches=2)
     type_query(home / "data" / "demo" / "query_log.parquet")
+    write_document(home / "data" / "demo" / "documents.parquet")
     plain = yaml.read_text()
     settings = {**IN_SPARK, "spark.authenticate": "true", "spark.eventLog.enabled": "true"}
     settings |= {"spark.eventLog.dir": events.as_uri(), "spark.eventLog.compress": "false", "spark.ui.enabled": "true"}
@@ -117,7 +174,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, make_shop: Callable[..., P
         with refusing() as endpoint:
             failed = refresh(endpoint)
         assert failed.returncode == 6, failed.stdout + failed.stderr
-        with embedded_writer() as endpoint:
+        with dictating() as endpoint:
             done = refresh(endpoint)
         assert done.returncode == 0, done.stdout + done.stderr
         said = failed.stdout + failed.stderr + done.stdout + done.stderr
@@ -137,6 +194,14 @@ def type_query(log: Path) -> None:
     column = rows.schema.get_field_index("query")
     typed = known.set_column(column, rows.schema.field(column), [[QUERY] * known.num_rows])
     pq.write_table(pa.concat_tables([rows, typed]), log)
+
+
+def write_document(documents: Path) -> None:
+    """Begin the text of every document with words of its own."""
+    rows = pq.read_table(documents)
+    column = rows.schema.get_field_index("text")
+    begun = pc.binary_join_element_wise(DOCUMENT, rows["text"], ". ")
+    pq.write_table(rows.set_column(column, rows.schema.field(column), begun), documents)
 
 
 def texts(written: Written) -> Iterator[tuple[str, bytes]]:
@@ -178,6 +243,15 @@ def test_a_users_query_is_in_tables_and_in_no_log_nor_in_airflows_database(writt
         where for where in found if where == "what it printed" or "/logs/" in where or "airflow" in Path(where).name
     ]
     assert told == []
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_words_of_users_models_and_documents_are_nowhere_in_airflows_database(written: Written, words: str) -> None:
+    everywhere = [where for where, content in texts(written) if words.encode() in as_text(content)]
+    if words not in (REFUSED, MODEL):
+        assert everywhere, "it was not there at all"
+    for path in (written.home / "airflow").rglob("airflow.db*"):
+        assert words.encode() not in path.read_bytes(), path
 
 
 def test_the_refused_key_is_told_of_without_it(written: Written) -> None:

@@ -1,0 +1,182 @@
+"""The record of what a refresh spends: it survives kills, and says what nobody knows the cost of.
+
+Two lines of JSON per try, in a file of the run's folder. The first is written just before the request is sent:
+
+    [process, number, most tokens sent, most tokens received, key of the request, bound sent, bound received]
+
+(the last three only where the request has a key; a bound is what was set aside before the `correction`).
+The second replaces it when the try has ended: `[process, number, tokens sent, tokens received]`. A process that is
+killed leaves first lines without a second. Those tries may have been billed, so the next process counts them in full,
+unless the answer is in the journal: then what that answer cost is known. A request that is asked again after a kill
+gets a line of its own, since the provider may bill it twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from os import PathLike
+from typing import Any, NamedTuple
+
+from synalign.errors import RunError
+from synalign.generation.line_file import lines_at
+
+RECORD = "spending.jsonl"
+
+Answered = Callable[[str], tuple[int, int] | None]
+"""Tokens sent and received that the answer to a request cost, by its key; None: there is none, or nobody says."""
+
+
+class Reservation(NamedTuple):
+    """The most that a request can cost, set aside.
+
+    Attributes:
+        number: Counts up within a process.
+        tokens_in: Most tokens sent.
+        tokens_out: Most tokens received.
+        key: Of the request in the journal; empty: it has none.
+        bound_in: Most tokens sent, before the correction for the endpoint's own way of counting.
+        bound_out: The same for tokens received.
+    """
+
+    number: int
+    tokens_in: int
+    tokens_out: int
+    key: str = ""
+    bound_in: int = 0
+    bound_out: int = 0
+
+
+class Try(NamedTuple):
+    """One request that was sent once, as the record has it.
+
+    Attributes:
+        tokens_in: Tokens sent: as reported, or the most it can have been.
+        tokens_out: The same for tokens received.
+        reserved: What was set aside for it.
+    """
+
+    tokens_in: int
+    tokens_out: int
+    reserved: Reservation
+
+    @property
+    def known(self) -> bool:
+        """Whether the endpoint reported what it cost, or the journal has it."""
+        return (self.tokens_in, self.tokens_out) != self.reserved[1:3]
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The most tokens sent and received, before any correction."""
+        return self.reserved.bound_in, self.reserved.bound_out
+
+    @property
+    def reported(self) -> tuple[int, int]:
+        """Tokens sent and received as the endpoint reported them; 0 where it did not, or the bounds are not known."""
+        if not self.reserved.key:
+            return 0, 0
+        spent_in, spent_out, most_in, most_out = self.tokens_in, self.tokens_out, *self.reserved[1:3]
+        return spent_in if spent_in != most_in else 0, spent_out if spent_out != most_out else 0
+
+
+class Spending:
+    """The record, open for adding. One process has it open at a time: the run's lock sees to that.
+
+    Args:
+        path: The file; made if missing.
+        answered: Looks an answer up in the journal.
+
+    Raises:
+        RunError: It is damaged.
+        StorageError: It cannot be read or written.
+
+    Attributes:
+        tries: What earlier processes sent.
+    """
+
+    def __init__(self, path: PathLike[str], answered: Answered | None = None) -> None:
+        self._file = lines_at(path)
+        try:
+            seen = _read(self._file.path, self._file.lines)
+        except BaseException:
+            self._file.close()
+            raise
+        self.tries = list(_tries(seen, answered or (lambda key: None)))
+        self._process = 1 + max((process for process, _ in seen), default=0)
+        self._syncing: asyncio.Future[None] | None = None
+
+    def reserved(self, reservation: Reservation) -> None:
+        """Note what is set aside for a request that is about to be sent."""
+        self._write(reservation if reservation.key else reservation[:3])
+
+    def settled(self, number: int, tokens_in: int, tokens_out: int) -> None:
+        """Note what a request cost."""
+        self._write((number, tokens_in, tokens_out))
+
+    async def sync(self) -> None:
+        """Return when everything written so far survives a power cut. Several share one call."""
+        if self._syncing is not None:
+            # One that is under way may have begun before our line was written.
+            await asyncio.shield(self._syncing)
+        if self._syncing is None or self._syncing.done():
+            self._syncing = asyncio.ensure_future(asyncio.to_thread(self._file.sync))
+        await asyncio.shield(self._syncing)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, line: tuple[Any, ...]) -> None:
+        self._file.append(json.dumps([self._process, *line], separators=(",", ":")).encode())
+
+
+class _Lines:
+    """The lines of one try."""
+
+    def __init__(self, reserved: Reservation) -> None:
+        self.reserved = reserved
+        self.spent: tuple[int, int] | None = None
+
+
+def _read(path: object, lines: list[bytes]) -> dict[tuple[int, int], _Lines]:
+    """Return the tries by process and number, in the order in which they were sent."""
+    seen: dict[tuple[int, int], _Lines] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            process, reservation = _line(json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise RunError(
+                f"{path}, line {number} is damaged.",
+                cause="the file was edited or the disk has an error",
+                remedy="put [0, LINE, TOKENS_IN, TOKENS_OUT] there with what the provider billed, or delete the "
+                "file, and what was spent so far is forgotten",
+            ) from error
+        key = (process, reservation.number)
+        if key in seen:
+            seen[key].spent = reservation[1:3]
+        else:
+            seen[key] = _Lines(reservation)
+    return seen
+
+
+def _line(content: Any) -> tuple[int, Reservation]:
+    process, *values = content
+    reservation = Reservation(*values)
+    counts = [process, *reservation[:3], *reservation[4:]]
+    if not isinstance(reservation.key, str) or any(type(count) is not int or count < 0 for count in counts):
+        raise ValueError
+    return process, reservation
+
+
+def _tries(seen: dict[tuple[int, int], _Lines], answered: Answered) -> Iterator[Try]:
+    """Return what each try cost. Only a request's last one can be the one whose answer the journal has."""
+    last = {lines.reserved.key: at for at, lines in seen.items()}
+    for at, lines in seen.items():
+        reserved = lines.reserved
+        spent = lines.spent
+        if spent is None and reserved.key and last[reserved.key] == at:
+            spent = answered(reserved.key)
+            # The journal's count includes tries that failed, which have lines of their own.
+            spent = spent and (min(spent[0], reserved.tokens_in), min(spent[1], reserved.tokens_out))
+        yield Try(*(spent or reserved[1:3]), reserved)

@@ -1,0 +1,74 @@
+"""Where MLflow is: what the environment says of it, checked before anything is sent there. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from synalign.config import home
+from synalign.errors import ConfigurationError
+
+VARIABLE = "MLFLOW_TRACKING_URI"
+REGISTRY_VARIABLE = "MLFLOW_REGISTRY_URI"
+
+_SERVERS = ("http", "https")
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql", "oracle")
+_HOSTED = ("databricks", "databricks-uc", "uc")
+_SQLITE = "sqlite:///"
+
+
+def tracking_uri() -> str:
+    """Return MLflow's address: `$MLFLOW_TRACKING_URI`, or a SQLite file in `home()` where that is not set or empty.
+
+    Raises:
+        ConfigurationError: The variable holds no address.
+    """
+    return given(VARIABLE) or f"{_SQLITE}{home() / 'mlflow' / 'mlflow.db'}"
+
+
+def registry_uri(tracking: str) -> str:
+    """Return the address of MLflow's model registry: `$MLFLOW_REGISTRY_URI`, or the tracking server's.
+
+    Raises:
+        ConfigurationError: The variable holds no address.
+    """
+    return given(REGISTRY_VARIABLE) or tracking
+
+
+def given(variable: str) -> str:
+    """Return the address that a variable of the environment holds, the same from any folder; empty where there is none.
+
+    Raises:
+        ConfigurationError: What it holds is no address of MLflow.
+    """
+    uri = os.environ.get(variable, "").strip()
+    if not uri:
+        return ""
+    _check(variable, uri)
+    # Each step runs in a folder of its own, where a relative path would name another file.
+    if uri.startswith(_SQLITE) and not uri.startswith(_SQLITE + "/"):
+        return _SQLITE + str(Path(uri.removeprefix(_SQLITE)).resolve())
+    return uri
+
+
+def _check(variable: str, uri: str) -> None:
+    try:
+        parts = urlsplit(uri)
+        scheme, server = parts.scheme.partition("+")[0], bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        scheme, server = "", False
+    if uri in _HOSTED or scheme in _HOSTED or (scheme in _SERVERS and server):
+        return
+    if scheme in _DATABASES and "://" in uri:
+        return
+    shown = re.sub(r"//[^/@\s]*@", "//", uri)
+    raise ConfigurationError(
+        f"the environment variable {variable} == {shown!r}, must be http://HOST:PORT, https://HOST, sqlite:///FILE or "
+        "the address of another database.",
+        cause="a folder (file:, ./mlruns) is nothing that MLflow 3 keeps runs in"
+        if scheme in ("", "file")
+        else "the scheme or the host is misspelt",
+        remedy=f"correct it, or `unset {variable}`: then MLflow's database is a file in $SYNALIGN_HOME",
+    )
