@@ -56,7 +56,7 @@ alpha: 0.05               # of all metrics together, over all daily looks
 power: 0.8
 srm_threshold: 0.001      # a split less likely than this makes the result void
 correction: holm          # of the p-values that are shown for information
-stopping: {{rule: confidence_sequence, primary_share: 0.5}}
+stopping: {{rule: pooled_confidence_sequence, primary_share: 0.5}}
 # sample_size_per_arm and expected_days are computed.
 """
 

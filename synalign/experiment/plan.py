@@ -67,7 +67,7 @@ def _alpha_of_primary(plan: dict[str, Any]) -> float:
 
 
 def _size_arguments(plan: dict[str, Any]) -> dict[str, float]:
-    return {
+    given = {
         "mean": plan["baseline"].mean,
         "variance": plan["baseline"].variance,
         "effect": plan["minimum_detectable_effect"],
@@ -75,6 +75,10 @@ def _size_arguments(plan: dict[str, Any]) -> dict[str, float]:
         "power": plan["power"],
         "treatment_share": plan["treatment_share"],
     }
+    if plan["stopping"].rule == "confidence_sequence":
+        return given
+    grows = (plan["primary"].better == "higher") == (plan["baseline"].mean > 0.0)
+    return {**given, "variance": sizing.effective_variance(**given, grows=grows)}
 
 
 def _sample_size(plan: dict[str, Any]) -> int:
