@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scipy import stats
 
-from synalign.experiment.sequential import BURN_IN
-
 if TYPE_CHECKING:
     from tea_tasting.aggr import Aggregates
 
@@ -38,6 +36,7 @@ _TIMES = 5.0
 # Two arms that differ by chance so much are one in ten thousand; read daily, and only beside a fivefold difference.
 _CHANCE = 1e-4
 _BASELINE_SHARE = 0.05
+_ENOUGH = 2_000
 
 
 class Join(NamedTuple):
@@ -71,7 +70,7 @@ def reasons(
     if exposed == 0:
         return []
     spelling = _spelling(exposed, joined, join)
-    if joined == 0 and (over or spelling or exposed >= _enough(plan)):
+    if joined == 0 and (over or spelling or exposed >= enough(plan)):
         return [f"no exposed unit has an outcome{_why(join, spelling)}"]
     found = _one_arm(units, join)
     if found:
@@ -79,6 +78,18 @@ def reasons(
     if spelling:
         return [f"ids differ between the logs: {spelling}"]
     return _far_below_baseline(plan, sums, joined, exposed) if over else []
+
+
+def enough(plan: ExperimentPlan) -> float:
+    """Return how many units of which none has a value other than 0 cannot be chance: one in 1,000 experiments.
+
+    At least `mean**2 / (mean**2 + variance)` of units have one if the plan's baseline is right (Paley and Zygmund). Of
+    skewed metrics that is little, so that 2,000 units are enough for any.
+
+    Args:
+        plan: The experiment.
+    """
+    return min(_ENOUGH, 7.0 / _least_share(plan))
 
 
 def _why(join: Join, spelling: str) -> str:
@@ -102,16 +113,6 @@ def _spelling(exposed: int, joined: int, join: Join) -> str:
     if having and lacking * joined <= _TIMES * having * (exposed - joined):
         return ""
     return f"{lacking:,} units have outcomes only under ids that differ in {LIKENESSES[kind]}"
-
-
-def _enough(plan: ExperimentPlan) -> float:
-    """Units of which at least one should have an outcome: in 999 of 1,000 tests, if the baseline is right.
-
-    At least `mean**2 / (mean**2 + variance)` of units have a value other than 0 (Paley and Zygmund).
-    """
-    if plan.primary.denominator is not None:
-        return 2.0 * BURN_IN
-    return min(2.0 * BURN_IN, 7.0 / _least_share(plan))
 
 
 def _least_share(plan: ExperimentPlan) -> float:

@@ -129,7 +129,10 @@ class ExperimentPlan(Closed):
         ge=1e-4, le=10.0, description="Smallest relative effect on the primary metric worth finding: 0.02 is 2 %."
     )
     srm_threshold: float = Field(
-        1e-3, gt=0.0, le=0.1, description="p-value of the sample ratio below which the result is void."
+        1e-3,
+        gt=0.0,
+        le=0.1,
+        description="Chance, over all daily looks, that a sound sample ratio makes the result void.",
     )
     correction: Literal["holm", "bonferroni", "benjamini_hochberg"] = Field(
         "holm", description="How the p-values that are shown for information are adjusted for several metrics."

@@ -55,7 +55,8 @@ def void_reasons(plan: ExperimentPlan, log: Log, day: date | None = None) -> tup
 def undecided(plan: ExperimentPlan, effects: Sequence[Effect], units: Mapping[str, int], day: date) -> tuple[str, ...]:
     """Why nothing can be said of a metric that decides, though the logs look sound; empty when something can be.
 
-    Nothing said is not "no difference": it is void, at the latest when the experiment is over.
+    Nothing said is not "no difference": it is void, at the latest when the experiment is over; at once where a metric
+    is 0 for so many units that this is no chance.
 
     Args:
         plan: The experiment.
@@ -70,7 +71,10 @@ def undecided(plan: ExperimentPlan, effects: Sequence[Effect], units: Mapping[st
         if constant:
             return tuple(constant)
     primary = next((effect for effect in unknown if effect.role == "primary"), None)
-    if primary is None or not over(plan, units, day):
+    if primary is None:
+        return ()
+    nothing = primary.control == primary.treatment == 0.0 and sum(units.values()) >= join.enough(plan)
+    if not (nothing or over(plan, units, day)):
         return ()
     if units[few] < BURN_IN:
         return (f"{_units(units[few])} in {few} at the end, and nothing is concluded from fewer than {BURN_IN}",)

@@ -55,7 +55,7 @@ def test_a_tenth_of_the_traffic_and_skewed_revenue_cost_no_false_alarms(world: W
 
 def test_the_simulation_would_notice() -> None:
     world = log_normal(1.5, 0.1)
-    rates = experiment_rules.decided(world, aa_plan(world, 0.1, SMALLER), SMALLER * 10, TESTS, 1, 0.0)
+    rates = experiment_rules.decided(world, aa_plan(world, 0.1, SMALLER), SMALLER * 10, 250, 1, 0.0)
     assert rates["own (before)"][0] > 0.07
     assert max(rates["wider of own and pooled"]) < 0.02
 

@@ -81,7 +81,7 @@ SAME, TWICE = {"control": 1.0, "treatment": 1.0}, {"control": 1.0, "treatment": 
     ("values", "units", "early", "late"),
     [
         ({**SAME, "difference": 0.0}, 5_000, None, "clicks is 1 for every unit of both arms: is it the right column?"),
-        ({"control": 0.0, "treatment": 0.0, "difference": 0.0}, 5_000, None, "clicks is 0 for every unit of both arms"),
+        ({"control": 0.0, "treatment": 0.0}, 5_000, *["clicks is 0 for every unit of both arms"] * 2),
         # What is one number per arm is told at once, whichever way it goes.
         ({**TWICE, "difference": 1.0}, 5_000, *["clicks is 1 for every unit in control and 2 for every"] * 2),
         ({"control": 0.0, "treatment": 3.0}, 5_000, *["clicks is 0 for every unit in control and 3 for every"] * 2),
