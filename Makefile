@@ -6,6 +6,7 @@
 #   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
 #   make bench-generation                  the request engine against rate limits, beside a naive client
 #   make bench-scale [QUICK=1]             20 million events in bounded memory, and what each step costs a unit
+#   make bench-experiments [QUICK=1]       error rates and power of online tests, by simulation, and of other rules
 #   make bench-effectiveness DATA=PATH     what every weighting does to a retriever, on real queries
 #   make experiment-demo                   three online A/B tests whose truth is known, read out by the real DAG
 #   make figures DATA=PATH                 the pictures of README.md and docs/method.md, from public data sets
@@ -19,7 +20,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 
-.PHONY: refresh test test-production test-images bench-core bench-generation bench-scale bench-effectiveness experiment-demo figures docs up down clean java chromium
+.PHONY: refresh test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness experiment-demo figures docs up down clean java chromium
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
@@ -48,6 +49,9 @@ bench-generation: .venv/bench
 
 bench-scale: .venv/installed
 	@.venv/bin/python -m tests.benchmarks.scale $(if $(QUICK),--quick)
+
+bench-experiments: .venv/installed
+	@.venv/bin/python -m tests.benchmarks.experiments $(if $(QUICK),--quick)
 
 bench-effectiveness: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.effectiveness --data '$(DATA)'

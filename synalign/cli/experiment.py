@@ -12,6 +12,7 @@ import typer
 
 from synalign import retrievers
 from synalign.experiment import store
+from synalign.experiment.findings import RULES
 from synalign.experiment.plan import ExperimentPlan, load_plan, plan_schema
 
 experiment = typer.Typer(
@@ -253,6 +254,7 @@ def _described(plan: ExperimentPlan) -> list[str]:
         f"{plan.stop}",
         f"  split   {share:.2%} treatment; traffic "
         + (", ".join(f"{step.share:.2%} from {step.start}" for step in plan.ramp) or "100 % from the first day"),
+        f"  rule    {RULES[plan.stopping.rule]}",
     ]
     return lines + [f"  metric  {one.name}, error rate {plan.alpha_of(one.name):.4f}" for one in plan.metrics]
 

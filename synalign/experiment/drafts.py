@@ -46,7 +46,8 @@ guardrails:               # must not get worse by more than their margin, relati
 covariate: {{days: 14}}     # the same columns in the days before start take out differences between users (CUPED)
 
 # How much evidence. The primary metric before the experiment, from your logs; for a ratio the variance per unit of
-# (numerator - mean * denominator) / mean of the denominator. Times (1 - r^2) for a covariate of correlation r.
+# (numerator - mean * denominator) / mean of the denominator. Times (1 - r^2) for a covariate of correlation r. Look at
+# whole months if a few people spend most: too small a variance promises too much power, though no false verdict.
 baseline:
   mean: null
   variance: null
@@ -54,9 +55,9 @@ baseline:
 minimum_detectable_effect: null   # smallest relative change worth finding: 0.02 is 2 %
 alpha: 0.05               # of all metrics together, over all daily looks
 power: 0.8
-srm_threshold: 0.001      # a split less likely than this makes the result void
+srm_threshold: 0.001      # how often a sound split may make the result void, over all daily looks
 correction: holm          # of the p-values that are shown for information
-stopping: {{rule: confidence_sequence, primary_share: 0.5}}
+stopping: {{rule: pooled_confidence_sequence, primary_share: 0.5}}
 # sample_size_per_arm and expected_days are computed.
 """
 

@@ -1,4 +1,4 @@
-"""Effects on a plan's metrics, from sums: estimates by tea-tasting, intervals widened for daily looks.
+"""Effects on a plan's metrics, from sums: estimates by tea-tasting, intervals that hold at every daily look.
 
 Two families of figures come of one analysis. The intervals that decide are confidence sequences, each with its share
 of the plan's alpha (`ExperimentPlan.alpha_of`): as the shares add up to alpha, all of them hold at all looks in all but
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ import tea_tasting.experiment
 from tea_tasting.metrics.mean import MeanResult
 
 from synalign.experiment.findings import Bounds, Effect
+from synalign.experiment.intervals import Sample, bounds, difference_interval, relative_interval, variance
 from synalign.experiment.plan import Guardrail
 from synalign.experiment.sequential import BURN_IN, planned_time, width
 
@@ -31,11 +31,8 @@ if TYPE_CHECKING:
 BEFORE = "before\x1f"
 """Begins the name of a column's sum over the days before the experiment; no column of a log begins so."""
 
-_LEVEL = 0.95
 # Of a mean: variances that cancel leave the root of a double's last digits, and no log is large enough for less.
 _ROUNDING = 1e-7
-# An interval read once is turned into a wider one by the ratio of their half-widths.
-_QUANTILE = NormalDist().inv_cdf((1.0 + _LEVEL) / 2.0)
 
 
 class Columns(NamedTuple):
@@ -83,8 +80,8 @@ def effects(plan: ExperimentPlan, sums: Mapping[str, Aggregates], unit_days: flo
     found = []
     for analysis in analyses:
         name = analysis.metric.name
-        widening = width(unit_days, planned, plan.alpha_of(name)) / _QUANTILE if enough else None
-        found.append(_effect(plan, analysis, widening, adjusted.get(name)))
+        wide = width(unit_days, planned, plan.alpha_of(name)) if enough else None
+        found.append(_effect(plan, analysis, wide, adjusted.get(name)))
     return tuple(found)
 
 
@@ -96,25 +93,38 @@ def role(plan: ExperimentPlan, metric: Metric) -> Role:
 
 
 class _Analysis(NamedTuple):
-    """tea-tasting's view of one metric.
+    """One metric, compared.
 
     Attributes:
         metric: The metric.
         covariate: Whether what units did before was taken out.
-        once: For a single look, at the plan's alpha: Welch's t.
-        normal: The same with normal quantiles at `_LEVEL`, whose intervals are widened.
+        once: tea-tasting's result for a single look, at the plan's alpha: Welch's t.
+        control: The control's values, less what the covariate explains.
+        treatment: The treatment's.
+        pooled: Variance per unit over both arms together.
     """
 
     metric: Metric
     covariate: bool
     once: MeanResult
-    normal: MeanResult
+    control: Sample
+    treatment: Sample
+    pooled: float
 
 
 def _analysis(plan: ExperimentPlan, metric: Metric, control: Aggregates, treatment: Aggregates) -> _Analysis:
     covariate = plan.covariate is not None and _explains(metric, control, treatment)
-    once = _analysed(_estimator(metric, covariate, 1.0 - plan.alpha), control, treatment)
-    return _Analysis(metric, covariate, once, _analysed(_estimator(metric, covariate, use_t=False), control, treatment))
+    estimator, total = _estimator(metric, covariate, 1.0 - plan.alpha), control + treatment
+    once = _analysed(estimator, control, treatment)
+    columns = (estimator.numer, estimator.denom, estimator.numer_covariate, estimator.denom_covariate)
+    return _Analysis(
+        metric,
+        covariate,
+        once,
+        Sample(control.count(), once.control, variance(control, total, columns)),
+        Sample(treatment.count(), once.treatment, variance(treatment, total, columns)),
+        variance(total, total, columns),
+    )
 
 
 def _analysed(estimator: tea_tasting.RatioOfMeans, control: Aggregates, treatment: Aggregates) -> MeanResult:
@@ -124,7 +134,8 @@ def _analysed(estimator: tea_tasting.RatioOfMeans, control: Aggregates, treatmen
             result = estimator.analyze_aggregates(control, treatment)
     except ValueError:
         # The root of a variance that is 0, and negative by rounding: a ratio of two columns that are proportional.
-        return MeanResult(*[math.nan] * len(MeanResult._fields))
+        result = MeanResult(*[math.nan] * len(MeanResult._fields))
+        return result._replace(**_ratios(estimator, control, treatment))
     widest = result.effect_size_ci_upper - result.effect_size_ci_lower
     if widest > _ROUNDING * (abs(result.control) + abs(result.treatment)):
         return result
@@ -132,19 +143,35 @@ def _analysed(estimator: tea_tasting.RatioOfMeans, control: Aggregates, treatmen
     return result._replace(**{field: math.nan for field in MeanResult._fields if field not in known})
 
 
-def _effect(plan: ExperimentPlan, analysis: _Analysis, widening: float | None, adjusted: float | None) -> Effect:
+def _ratios(estimator: tea_tasting.RatioOfMeans, control: Aggregates, treatment: Aggregates) -> dict[str, float]:
+    """The estimates alone, of a metric that varies in neither arm."""
+    before, after = (
+        arm.mean(estimator.numer) / arm.mean(estimator.denom)
+        for arm in (control.with_zero_div(), treatment.with_zero_div())
+    )
+    return {
+        "control": before,
+        "treatment": after,
+        "effect_size": after - before,
+        "rel_effect_size": after / before - 1.0 if before else math.nan,
+    }
+
+
+def _effect(plan: ExperimentPlan, analysis: _Analysis, width: float | None, adjusted: float | None) -> Effect:
     """One metric's effect.
 
     Args:
         plan: The experiment.
         analysis: The metric's analysis.
-        widening: How much wider than a 95 % interval the sequence is; None: too few units.
+        width: Half-width of the intervals that decide, in standard errors; None: too few units.
         adjusted: p-value adjusted for several metrics.
     """
-    metric, once, normal = analysis.metric, analysis.once, analysis.normal
+    metric, once = analysis.metric, analysis.once
     positive = once.control > 0.0 and once.treatment > 0.0
-    interval = _wider(normal.effect_size, normal.effect_size_ci_lower, normal.effect_size_ci_upper, widening)
-    relative = _relative(normal, widening) if positive else None
+    interval = relative = None
+    if width is not None:
+        interval = difference_interval(analysis.control, analysis.treatment, analysis.pooled, width)
+        relative = relative_interval(analysis.control, analysis.treatment, width) if positive and interval else None
     margin = metric.margin if isinstance(metric, Guardrail) else None
     return Effect(
         name=metric.name,
@@ -159,7 +186,7 @@ def _effect(plan: ExperimentPlan, analysis: _Analysis, widening: float | None, a
         interval=interval,
         relative=_finite(once.rel_effect_size) if positive else None,
         relative_interval=relative,
-        fixed_interval=_bounds(once.effect_size_ci_lower, once.effect_size_ci_upper),
+        fixed_interval=bounds(once.effect_size_ci_lower, once.effect_size_ci_upper),
         p_value=_finite(once.pvalue),
         adjusted_p_value=adjusted,
         passed=_passed(relative if margin is not None else interval, metric.better, margin or 0.0),
@@ -176,14 +203,11 @@ def _passed(interval: Bounds | None, better: str, margin: float) -> bool | None:
     return False if upper < -margin else None
 
 
-def _estimator(
-    metric: Metric, covariate: bool, level: float = _LEVEL, *, use_t: bool = True
-) -> tea_tasting.RatioOfMeans:
+def _estimator(metric: Metric, covariate: bool, level: float = 0.95) -> tea_tasting.RatioOfMeans:
     """tea-tasting's metric: a mean is a ratio of means without a denominator."""
     before = [BEFORE + column if covariate and column else None for column in (metric.numerator, metric.denominator)]
     return tea_tasting.RatioOfMeans(
-        metric.numerator, metric.denominator, *before, alternative="two-sided", confidence_level=level, use_t=use_t,
-        equal_var=False,
+        metric.numerator, metric.denominator, *before, alternative="two-sided", confidence_level=level, equal_var=False,
     )  # fmt: skip
 
 
@@ -209,36 +233,6 @@ def _adjusted(plan: ExperimentPlan, analyses: Sequence[_Analysis]) -> dict[str, 
     else:
         found = tea_tasting.adjust_fdr(family, alpha=plan.alpha)
     return {str(row["metric"]): float(row["pvalue_adj"]) for row in found.to_dicts()}
-
-
-def _relative(normal: MeanResult, widening: float | None) -> Bounds | None:
-    """The relative interval: symmetric in the logarithm of the ratio of the means, as tea-tasting's own is."""
-    if not normal.rel_effect_size_ci_lower > -1.0:
-        return None
-    wider = _wider(
-        math.log1p(normal.rel_effect_size),
-        math.log1p(normal.rel_effect_size_ci_lower),
-        math.log1p(normal.rel_effect_size_ci_upper),
-        widening,
-    )
-    try:
-        return None if wider is None else _bounds(math.expm1(wider.lower), math.expm1(wider.upper))
-    except OverflowError:
-        return None
-
-
-def _wider(estimate: float, lower: float, upper: float, widening: float | None) -> Bounds | None:
-    """A symmetric interval times a factor."""
-    if widening is None or not lower < upper:
-        return None
-    half = widening * (upper - lower) / 2.0
-    return _bounds(estimate - half, estimate + half)
-
-
-def _bounds(lower: float, upper: float) -> Bounds | None:
-    if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
-        return None
-    return Bounds(lower=lower, upper=upper)
 
 
 def _finite(number: float) -> float | None:

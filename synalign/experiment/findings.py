@@ -13,6 +13,14 @@ from synalign.errors import RunError
 
 JSON = "readout.json"
 
+RULES = {
+    "pooled_confidence_sequence": "pooled_confidence_sequence: intervals valid at every daily look, on the wider of "
+    "two standard errors, each arm's own and that of both arms pooled",
+    "confidence_sequence": "registered as confidence_sequence, on each arm's own standard error; judged by "
+    "pooled_confidence_sequence, whose intervals are never narrower",
+}
+"""By `stopping.rule` of a plan: by which rule its read-outs are judged."""
+
 Verdict = Literal["ship", "stop for harm", "no difference", "keep going", "void"]
 Role = Literal["primary", "guardrail", "secondary"]
 
@@ -72,6 +80,10 @@ class Readout(_Closed):
     planned_units: int = Field(description="Of the smaller arm.")
     valid: bool
     void_reasons: tuple[str, ...]
+    rule: str = Field(
+        "confidence_sequence: intervals valid at every daily look, on each arm's own standard error",
+        description="By which rule it is judged. Read-outs from before there were two do not say it.",
+    )
     effects: tuple[Effect, ...] = Field(description="Primary, guardrails, secondary. None where the result is void.")
     verdict: Verdict
     sentence: str

@@ -10,16 +10,19 @@ outcomes in the days before the plan's start. What lies between, before a unit w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pyspark import StorageLevel
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from tea_tasting.aggr import Aggregates
 
 from synalign.experiment.effects import BEFORE, columns
+from synalign.experiment.join import ALIKE_SHARE, LIKENESSES, Join
 from synalign.experiment.log_files import Kind, column, flaws, read_log, readable, refuse_flaws
 from synalign.experiment.plan import BUCKETS
 
@@ -52,6 +55,7 @@ class Log(NamedTuple):
         before_start: Exposures under this plan, before its start.
         no_exposures: Days without an exposure.
         no_outcomes: Days without an outcome.
+        join: How many units have outcomes; None: not counted.
     """
 
     units: dict[str, int]
@@ -66,13 +70,15 @@ class Log(NamedTuple):
     before_start: int
     no_exposures: tuple[date, ...]
     no_outcomes: tuple[date, ...]
+    join: Join | None = None
 
 
 def read(spark: SparkSession, plan: ExperimentPlan, exposures: Path, outcomes: Path, day: date) -> Log:
     """Aggregate an experiment's logs up to the end of a day.
 
     Three passes: exposures by day, outcomes by day, and both per unit, which shuffles the exposures of the experiment
-    and the outcomes of its days by unit. A row per day and three rows of sums reach the driver.
+    and the outcomes of its days by unit; and, where units have no outcomes, one over the ids of both. A row per day and
+    three rows of sums reach the driver.
 
     Args:
         spark: A session.
@@ -95,8 +101,9 @@ def read(spark: SparkSession, plan: ExperimentPlan, exposures: Path, outcomes: P
     with readable(outcomes):
         outcome_days = _outcomes_by_day(measured, plan)
     refuse_flaws(outcome_days, outcomes, _outcomes(plan))
-    with readable(outcomes):
-        per_arm = _per_arm(_per_unit(_units(exposed, plan, day), measured, plan), plan)
+    with readable(outcomes), _kept(_per_unit(_units(exposed, plan, day), measured, plan)) as per_unit:
+        per_arm = _per_arm(per_unit, plan)
+        joined = _join(per_unit, per_arm, measured.where(F.col("at") >= _midnight(plan.start)))
     arms = {arm: row for arm, row in per_arm.items() if arm in _ARMS}
     return Log(
         units={arm: arms[arm]["units"] if arm in arms else 0 for arm in _ARMS},
@@ -111,6 +118,7 @@ def read(spark: SparkSession, plan: ExperimentPlan, exposures: Path, outcomes: P
         before_start=_total((row for row in exposure_days if row["day"] is None), "own"),
         no_exposures=_missing(plan, day, {row["day"] for row in exposure_days if row["own"]}),
         no_outcomes=_missing(plan, day, {row["day"] for row in outcome_days}),
+        join=joined,
     )
 
 
@@ -220,7 +228,12 @@ def _per_unit(units: DataFrame, measured: DataFrame, plan: ExperimentPlan) -> Da
     return (
         units.join(measured.select("unit_id", "at", *values), "unit_id", "left")
         .groupBy(*units.columns)
-        .agg(F.coalesce(F.bool_or(early), F.lit(False)).alias("early"), *sums)
+        .agg(
+            F.coalesce(F.bool_or(early), F.lit(False)).alias("early"),
+            F.coalesce(F.bool_or(since), F.lit(False)).alias("joined"),
+            (F.count("at") > 0).alias("seen"),
+            *sums,
+        )
     )
 
 
@@ -233,7 +246,8 @@ def _per_arm(per_unit: DataFrame, plan: ExperimentPlan) -> dict[str, dict[str, A
         .agg(
             F.count("*").alias("units"),
             F.sum("days").alias("unit_days"),
-            *(F.count_if(F.col(fault)).alias(fault) for fault in ("misassigned", "not_admitted", "early")),
+            *(F.count_if(F.col(fault)).alias(fault) for fault in ("misassigned", "not_admitted", "early", "joined")),
+            F.count_if(F.col("seen") & ~F.col("joined")).alias("before"),
             *(F.avg(sums[name]).alias(f"mean {place}") for place, name in enumerate(wanted.names)),
             *(F.var_samp(sums[name]).alias(f"var {place}") for place, name in enumerate(wanted.names)),
             *(F.covar_samp(sums[a], sums[b]).alias(f"cov {place}") for place, (a, b) in enumerate(wanted.pairs)),
@@ -241,6 +255,54 @@ def _per_arm(per_unit: DataFrame, plan: ExperimentPlan) -> dict[str, dict[str, A
         .collect()
     )
     return {row["arm"]: row.asDict() for row in rows}
+
+
+@contextmanager
+def _kept(frame: DataFrame) -> Iterator[DataFrame]:
+    """A frame that is read more than once, computed once: on disk where memory does not hold it."""
+    kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
+
+
+def _join(per_unit: DataFrame, per_arm: Mapping[str, Mapping[str, Any]], measured: DataFrame) -> Join:
+    """How many units have outcomes; where some have none, for how many these stand under an id that is spelt otherwise.
+
+    Args:
+        per_unit: One row per unit.
+        per_arm: The same, counted.
+        measured: Outcomes in the days of the experiment.
+    """
+    arms = {arm: per_arm[arm] for arm in _ARMS if arm in per_arm}
+    units, joined = _total(arms.values(), "units"), _total(arms.values(), "joined")
+    found = Join({arm: arms[arm]["joined"] if arm in arms else 0 for arm in _ARMS}, _total(arms.values(), "before"))
+    if units - joined <= ALIKE_SHARE * units:
+        return found
+    ids = per_unit.where(F.col("arm").isin(*_ARMS)).select("unit_id", "joined")
+    others = measured.select("unit_id").distinct().join(per_unit.select("unit_id"), "unit_id", "left_anti")
+    alike = (
+        ids.select("joined", F.explode(spellings()).alias("spelling"))
+        .join(others.select(F.explode(spellings()).alias("spelling")).distinct(), "spelling", "left_semi")
+        .groupBy("spelling.kind")
+        .agg(F.count_if(~F.col("joined")).alias("lacking"), F.count_if("joined").alias("having"))
+        .collect()
+    )
+    return found._replace(alike={row["kind"]: (row["lacking"], row["having"]) for row in alike})
+
+
+def spellings() -> Column:
+    """The column `unit_id` without what ids of one log are known to have and those of another to lack, by kind."""
+    plain = F.lower(F.regexp_replace("unit_id", r"^\s+|\s+$", ""))
+    without = {
+        "case": plain,
+        "quotes": F.regexp_replace(plain, "^[\"']+|[\"']+$", ""),
+        "decimals": F.regexp_replace(plain, r"\.0+$", ""),
+        "zeros": F.regexp_replace(plain, "^0+(?=.)", ""),
+        "prefix": F.regexp_extract(plain, "([^:/|]*)$", 1),
+    }
+    return F.array(*(F.struct(F.lit(kind).alias("kind"), without[kind].alias("id")) for kind in LIKENESSES))
 
 
 def _aggregates(row: Mapping[str, Any], plan: ExperimentPlan) -> Aggregates:

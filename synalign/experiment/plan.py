@@ -67,7 +67,7 @@ def _alpha_of_primary(plan: dict[str, Any]) -> float:
 
 
 def _size_arguments(plan: dict[str, Any]) -> dict[str, float]:
-    return {
+    given = {
         "mean": plan["baseline"].mean,
         "variance": plan["baseline"].variance,
         "effect": plan["minimum_detectable_effect"],
@@ -75,6 +75,10 @@ def _size_arguments(plan: dict[str, Any]) -> dict[str, float]:
         "power": plan["power"],
         "treatment_share": plan["treatment_share"],
     }
+    if plan["stopping"].rule == "confidence_sequence":
+        return given
+    grows = (plan["primary"].better == "higher") == (plan["baseline"].mean > 0.0)
+    return {**given, "variance": sizing.effective_variance(**given, grows=grows)}
 
 
 def _sample_size(plan: dict[str, Any]) -> int:
@@ -125,7 +129,10 @@ class ExperimentPlan(Closed):
         ge=1e-4, le=10.0, description="Smallest relative effect on the primary metric worth finding: 0.02 is 2 %."
     )
     srm_threshold: float = Field(
-        1e-3, gt=0.0, le=0.1, description="p-value of the sample ratio below which the result is void."
+        1e-3,
+        gt=0.0,
+        le=0.1,
+        description="Chance, over all daily looks, that a sound sample ratio makes the result void.",
     )
     correction: Literal["holm", "bonferroni", "benjamini_hochberg"] = Field(
         "holm", description="How the p-values that are shown for information are adjusted for several metrics."

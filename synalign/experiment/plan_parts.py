@@ -106,7 +106,10 @@ class Baseline(Closed):
 
     mean: float = Field(ge=-1e12, le=1e12, description="Of the primary metric; not 0.")
     variance: float = Field(
-        gt=0.0, le=1e24, description="Per unit; of the linearised ratio for a ratio, of what a covariate leaves if any."
+        gt=0.0,
+        le=1e24,
+        description="Per unit, in the control; of the linearised ratio for a ratio, of what a covariate leaves if any. "
+        "In the treatment it is taken to grow with the square of the mean.",
     )
     units_per_day: float = Field(gt=0.0, le=1e12, description="New eligible units a day, of all traffic.")
 
@@ -130,9 +133,11 @@ class Ramp(Closed):
 class Stopping(Closed):
     """When the test may end before its time: a rule under which a look every day is valid."""
 
-    rule: Literal["confidence_sequence"] = Field(
-        "confidence_sequence",
-        description="Asymptotic confidence sequence (Waudby-Smith et al. 2024), narrowest at the planned sample size.",
+    rule: Literal["pooled_confidence_sequence", "confidence_sequence"] = Field(
+        "pooled_confidence_sequence",
+        description="Confidence sequence (Waudby-Smith et al. 2024), narrowest at the planned sample size, on the "
+        "wider of two standard errors: each arm's own, and that of both arms pooled. confidence_sequence is the rule "
+        "of older plans: sized as they were, and judged by the same intervals, which are never narrower than theirs.",
     )
     primary_share: float = Field(
         0.5,

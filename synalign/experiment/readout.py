@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from synalign.errors import ArgumentError
 from synalign.experiment import logs, readout_chart
 from synalign.experiment.effects import effects
-from synalign.experiment.findings import JSON, Bounds, Effect, Readout, Verdict, file, files, read
-from synalign.experiment.validity import void_reasons
+from synalign.experiment.findings import JSON, RULES, Bounds, Effect, Readout, Verdict, file, files, read
+from synalign.experiment.validity import undecided, void_reasons
 from synalign.experiment.verdict import decide, sentence, void_sentence
 
 if TYPE_CHECKING:
@@ -59,8 +59,10 @@ def judge(plan: ExperimentPlan, log: Log, day: date) -> Readout:
         log: Its logs.
         day: The last day that counts.
     """
-    reasons = void_reasons(plan, log)
+    reasons = void_reasons(plan, log, day)
     found = () if reasons else effects(plan, log.sums, log.unit_days)
+    reasons = reasons or undecided(plan, found, log.units, day)
+    found = () if reasons else found
     verdict = "void" if reasons else decide(plan, found, log.units, day)
     return Readout(
         experiment=plan.id,
@@ -72,6 +74,7 @@ def judge(plan: ExperimentPlan, log: Log, day: date) -> Readout:
         planned_units=plan.sample_size_per_arm,
         valid=not reasons,
         void_reasons=reasons,
+        rule=RULES[plan.stopping.rule],
         effects=found,
         verdict=verdict,
         sentence=void_sentence(reasons) if reasons else sentence(plan, verdict, found, log.units, day),

@@ -127,6 +127,41 @@ def closed_form(
     return max(float(LEAST), in_all * min(treatment_share, 1.0 - treatment_share))
 
 
+def effective_variance(
+    mean: float, variance: float, effect: float, alpha: float, power: float, treatment_share: float, *, grows: bool
+) -> float:
+    """Return the variance that `sample_size` has to be given so that the effect is found as often as promised.
+
+    Two things make an experiment larger than the variance of the control alone does. A change of the mean usually
+    stretches all values, and the variance of the treatment with them, by `(1 + effect)**2`; where it is the mean that
+    falls, the variance is taken as it is. And the intervals that decide use the wider of two standard errors
+    (`synalign.experiment.intervals`): in units of all units together, these have the variances
+
+    - own: `stretched / share + variance / (1 - share)`;
+    - pooled: `stretched / (1 - share) + variance / share + (effect * mean)**2`.
+
+    The effect must exceed `critical value * wider + z(power) * own`, in standard errors.
+
+    Args:
+        mean: As in `sample_size`, and so are the others.
+        grows: Whether the effect that is looked for takes the mean away from 0.
+
+    Returns:
+        At least `variance`.
+
+    Examples:
+        >>> round(effective_variance(0.4, 0.24, 0.05, 0.05, 0.8, 0.5, grows=True), 4)
+        0.2524
+    """
+    stretched = variance * (1.0 + effect) ** 2 if grows else variance
+    share, rest = treatment_share, 1.0 - treatment_share
+    own = stretched / share + variance / rest
+    pooled = stretched / rest + variance / share + (effect * mean) ** 2
+    wide, normal = critical_value(alpha), NormalDist().inv_cdf(power)
+    needed = (wide * math.sqrt(max(own, pooled)) + normal * math.sqrt(own)) / (wide + normal)
+    return needed**2 * share * rest
+
+
 def agrees(given: int, formula: float) -> bool:
     """Whether a size agrees with the closed form: within 1 %, or a unit."""
     return abs(given - formula) <= max(2.0, TOLERANCE * formula)

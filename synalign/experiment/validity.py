@@ -10,14 +10,17 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-import tea_tasting
-from tea_tasting.aggr import Aggregates
+from synalign.experiment import join, sample_ratio
+from synalign.experiment.sequential import BURN_IN
+from synalign.experiment.verdict import over
 
 if TYPE_CHECKING:
+    from synalign.experiment.findings import Effect
     from synalign.experiment.logs import Log
     from synalign.experiment.plan import ExperimentPlan
 
@@ -31,39 +34,74 @@ did. Nobody's outcomes before exposure are counted, however few; those before th
 _LISTED = 5
 
 
-def void_reasons(plan: ExperimentPlan, log: Log) -> tuple[str, ...]:
+def void_reasons(plan: ExperimentPlan, log: Log, day: date | None = None) -> tuple[str, ...]:
     """Why a result is void, each reason as a clause; empty when it is valid.
 
     Args:
         plan: The experiment.
         log: What its logs show.
+        day: The last day that is counted; None: not the last one of the experiment.
     """
-    return tuple(
-        reason
-        for reason in (
-            *_days(log),
-            *_foreign(plan, log),
-            *_moved(plan, log),
-            _sample_ratio(plan, log),
-            _early(log),
-        )
-        if reason
+    return (
+        *_days(log),
+        *_foreign(plan, log),
+        *_moved(plan, log),
+        *_sample_ratio(plan, log),
+        *_early(log),
+        *_joined(plan, log, day or plan.start),
     )
 
 
-def sample_ratio_p_value(plan: ExperimentPlan, units: dict[str, int]) -> float:
-    """p-value of the numbers of units under the plan's split: exact below 1,000 units, above as Pearson's chi-square.
+def undecided(plan: ExperimentPlan, effects: Sequence[Effect], units: Mapping[str, int], day: date) -> tuple[str, ...]:
+    """Why nothing can be said of a metric that decides, though the logs look sound; empty when something can be.
 
-    It is not corrected for daily looks: at the usual threshold of 0.001 a month of them voids far fewer than 3 % of
-    sound experiments, on some days, and the next day looks anew.
+    Nothing said is not "no difference": it is void, at the latest when the experiment is over; at once where a metric
+    is 0 for so many units that this is no chance.
 
     Args:
         plan: The experiment.
-        units: Units by arm; 1 or more in all.
+        effects: One per metric of the plan.
+        units: Units by arm.
+        day: The last day that is counted.
     """
-    check = tea_tasting.SampleRatio(plan.treatment_share / (1.0 - plan.treatment_share), correction=False)
-    counts: dict[object, Aggregates] = {arm: Aggregates(count_=units[arm]) for arm in ("control", "treatment")}
-    return check.analyze(counts, "control", "treatment").pvalue
+    unknown = [effect for effect in effects if effect.role != "secondary" and effect.interval is None]
+    few = min(units, key=lambda arm: units[arm])
+    if units[few] >= BURN_IN:
+        constant = [reason for effect in unknown if (reason := _constant(effect))]
+        if constant:
+            return tuple(constant)
+    primary = next((effect for effect in unknown if effect.role == "primary"), None)
+    if primary is None:
+        return ()
+    nothing = primary.control == primary.treatment == 0.0 and sum(units.values()) >= join.enough(plan)
+    if not (nothing or over(plan, units, day)):
+        return ()
+    if units[few] < BURN_IN:
+        return (f"{_units(units[few])} in {few} at the end, and nothing is concluded from fewer than {BURN_IN}",)
+    return (_no_metric(primary),)
+
+
+def _constant(effect: Effect) -> str | None:
+    """A metric that is one number in the control and another one in the treatment: not what people did."""
+    control, treatment = effect.control, effect.treatment
+    if control is None or treatment is None or math.isclose(control, treatment, rel_tol=1e-6, abs_tol=1e-12):
+        return None
+    return (
+        f"{effect.name} is {control:.6g} for every unit in control and {treatment:.6g} for every unit in treatment: "
+        "what does not vary between units is set for the arm, and is no measurement"
+    )
+
+
+def _no_metric(effect: Effect) -> str:
+    if effect.control is None or effect.treatment is None:
+        return f"{effect.name} cannot be computed: its denominator is 0 for every unit of an arm"
+    return f"{effect.name} is {effect.control:.6g} for every unit of both arms: is it the right column?"
+
+
+def _joined(plan: ExperimentPlan, log: Log, day: date) -> list[str]:
+    if log.join is None:
+        return []
+    return join.reasons(plan, log.units, log.join, log.sums, over=over(plan, log.units, day))
 
 
 def _days(log: Log) -> list[str]:
@@ -83,7 +121,7 @@ def _foreign(plan: ExperimentPlan, log: Log) -> list[str]:
     if log.before_start:
         found.append(f"{log.before_start:,} exposures before the start on {plan.start}")
     if log.unknown_arms:
-        found.append(f"{log.unknown_arms:,} exposures to an arm that is neither control nor treatment")
+        found.append(f"{log.unknown_arms:,} exposures to an arm that is neither control nor treatment, to the letter")
     return found
 
 
@@ -99,25 +137,25 @@ def _moved(plan: ExperimentPlan, log: Log) -> list[str]:
     return found
 
 
-def _sample_ratio(plan: ExperimentPlan, log: Log) -> str | None:
+def _sample_ratio(plan: ExperimentPlan, log: Log) -> list[str]:
     control, treatment = log.units["control"], log.units["treatment"]
     if control + treatment == 0:
-        return "no unit in either arm"
-    p_value = sample_ratio_p_value(plan, log.units)
-    if p_value >= plan.srm_threshold:
-        return None
-    return (
-        f"sample ratio mismatch: {control:,} units in control and {treatment:,} in treatment, where "
-        f"{plan.treatment_share:.4g} of them should be in treatment (p = {p_value:.2g}, threshold "
-        f"{plan.srm_threshold:g})"
-    )
+        return ["no unit in either arm"]
+    p_value = sample_ratio.p_value(control, treatment, plan.treatment_share)
+    if p_value < plan.srm_threshold:
+        return [
+            f"sample ratio mismatch: {control:,} units in control and {treatment:,} in treatment, where "
+            f"{plan.treatment_share:.4g} of them should be in treatment (p = {p_value:.2g}, valid at every daily look; "
+            f"threshold {plan.srm_threshold:g})"
+        ]
+    return [f"no unit in {arm}" for arm, count in log.units.items() if count == 0]
 
 
-def _early(log: Log) -> str | None:
+def _early(log: Log) -> list[str]:
     units = sum(log.units.values()) + log.two_arms
     if units == 0 or log.early <= EARLY_SHARE * units:
-        return None
-    return f"{_units(log.early)} of {units:,} with outcomes before exposure, more than {EARLY_SHARE:.0%}"
+        return []
+    return [f"{_units(log.early)} of {units:,} with outcomes before exposure, more than {EARLY_SHARE:.0%}"]
 
 
 def _units(count: int) -> str:

@@ -37,7 +37,7 @@ def decide(plan: ExperimentPlan, effects: Sequence[Effect], units: Mapping[str, 
         return "stop for harm"
     if primary.passed and all(guardrail.passed for guardrail in guardrails):
         return "ship"
-    return "no difference" if _over(plan, units, day) else "keep going"
+    return "no difference" if over(plan, units, day) else "keep going"
 
 
 def sentence(
@@ -67,18 +67,26 @@ def sentence(
     return f"Keep going: {seen}, {_and(parts)}. {_short(plan, units)}"
 
 
+def over(plan: ExperimentPlan, units: Mapping[str, int], day: date) -> bool:
+    """Return whether the planned number of units, or the last day, is reached.
+
+    Args:
+        plan: The experiment.
+        units: Units by arm.
+        day: The last day that is counted.
+    """
+    return day >= plan.stop or _enough(plan, units)
+
+
 def void_sentence(reasons: Sequence[str]) -> str:
     """What a void result says."""
-    return f"Void: {'; '.join(reasons)}. No effect is reported until that is mended."
+    told = "; ".join(reasons)
+    return f"Void: {told}{'' if told.endswith('?') else '.'} No effect is reported until that is mended."
 
 
 def _deciding(effects: Sequence[Effect]) -> tuple[Effect, list[Effect]]:
     (primary,) = (effect for effect in effects if effect.role == "primary")
     return primary, [effect for effect in effects if effect.role == "guardrail"]
-
-
-def _over(plan: ExperimentPlan, units: Mapping[str, int], day: date) -> bool:
-    return day >= plan.stop or _enough(plan, units)
 
 
 def _enough(plan: ExperimentPlan, units: Mapping[str, int]) -> bool:

@@ -53,8 +53,8 @@ def run(*arguments: object) -> str:
 
 def test_the_life_of_an_experiment(plan_file: Path, uri: str) -> None:
     checked = run("experiment", "check", plan_file)
-    assert "18,035 in the smaller arm, 36,070 in all" in checked
-    # 36,070 units at 5,000 a day.
+    assert "18,966 in the smaller arm, 37,932 in all" in checked
+    # 37,932 units at 5,000 a day.
     assert "8 expected, at most 30" in checked
     started = run("experiment", "start", plan_file, "--by", "ann", "--at", "2026-03-01")
     assert "champion version 1, challenger version 2" in started

@@ -74,31 +74,67 @@ def test_a_mean_is_welchs_t_test(plan: Make, units: pa.Table) -> None:
     assert effect.relative == pytest.approx(treatment.mean() / control.mean() - 1.0)
 
 
+def linear(plan_alpha: float, made: ExperimentPlan, *arms_: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
+    """Difference of two ratios and its half-width: on the wider of each arm's own and the pooled standard error."""
+    per_unit = sum(1.0 / len(numerator) for numerator, _ in arms_)
+    own, ratios = 0.0, []
+    for numerator, denominator in arms_:
+        ratios.append(numerator.mean() / denominator.mean())
+        own += ((numerator - ratios[-1] * denominator) / denominator.mean()).var(ddof=1) / len(numerator)
+    numerator, denominator = (np.concatenate(each) for each in zip(*arms_, strict=True))
+    together = (numerator - numerator.mean() / denominator.mean() * denominator) / denominator.mean()
+    error = np.sqrt(max(own, together.var(ddof=1) * per_unit))
+    return ratios[1] - ratios[0], width(DAYS_OF_UNITS, planned_time(made), plan_alpha) * error
+
+
 def test_a_ratio_has_the_error_of_its_linear_part(plan: Make, units: pa.Table) -> None:
     made = plan(**METRICS)
     effect = analysed(made, units)["ctr"]
-    errors, ratios = [], []
-    for numerator, denominator in zip(arms(units, "clicks"), arms(units, "searches"), strict=True):
-        ratio = numerator.mean() / denominator.mean()
-        linear = (numerator - ratio * denominator) / denominator.mean()
-        errors.append(linear.var(ddof=1) / len(linear))
-        ratios.append(ratio)
-    half = width(DAYS_OF_UNITS, planned_time(made), made.alpha_of("ctr")) * np.sqrt(sum(errors))
+    pairs = zip(arms(units, "clicks"), arms(units, "searches"), strict=True)
+    middle, half = linear(made.alpha_of("ctr"), made, *pairs)
     assert effect.interval is not None
-    assert effect.interval.lower == pytest.approx(ratios[1] - ratios[0] - half)
-    assert effect.interval.upper == pytest.approx(ratios[1] - ratios[0] + half)
+    assert effect.interval.lower == pytest.approx(middle - half)
+    assert effect.interval.upper == pytest.approx(middle + half)
 
 
-def test_the_relative_interval_is_that_of_the_logarithm_of_the_ratio(plan: Make, units: pa.Table) -> None:
+@pytest.mark.parametrize("better", ["control", "treatment"])
+def test_a_small_arm_is_held_against_its_own_variance_or_against_that_of_all(plan: Make, better: str) -> None:
+    rng = np.random.default_rng(2)
+    few, many = rng.standard_exponential(400), rng.standard_exponential(3_600)
+    # One large value in the smaller arm widens its own error; in the larger arm it counts for the smaller one too.
+    (few if better == "treatment" else many)[0] = 200.0
+    table = pa.table({"arm": ["treatment"] * 400 + ["control"] * 3_600, "clicks": np.concatenate([few, many])})
+    made = plan(treatment_share=0.1)
+    effect = analysed(made, table)["clicks"]
+    middle, half = linear(0.05, made, (many, np.ones(3_600)), (few, np.ones(400)))
+    own = np.sqrt(few.var(ddof=1) / 400 + many.var(ddof=1) / 3_600)
+    ratio = half / width(DAYS_OF_UNITS, planned_time(made), 0.05) / own
+    assert ratio == pytest.approx(1.0) if better == "treatment" else ratio > 2.0
+    assert effect.interval is not None
+    assert (effect.interval.lower, effect.interval.upper) == pytest.approx((middle - half, middle + half))
+
+
+def test_the_relative_interval_has_all_changes_that_the_data_do_not_speak_against(plan: Make, units: pa.Table) -> None:
     made = plan(**METRICS)
     effect = analysed(made, units)["orders"]
     control, treatment = arms(units, "orders")
-    error = np.sqrt(sum(arm.var(ddof=1) / len(arm) / arm.mean() ** 2 for arm in (control, treatment)))
-    half = width(DAYS_OF_UNITS, planned_time(made), made.alpha_of("orders")) * error
-    middle = np.log(treatment.mean() / control.mean())
+    wide = width(DAYS_OF_UNITS, planned_time(made), made.alpha_of("orders"))
+
+    def kept(change: float) -> bool:
+        """Whether `treatment` could be `control` times so much, by the two samples as they then are."""
+        scaled = control * (1.0 + change)
+        own = treatment.var(ddof=1) / len(treatment) + scaled.var(ddof=1) / len(scaled)
+        pooled = np.concatenate([scaled, treatment]).var(ddof=1) * (1.0 / len(scaled) + 1.0 / len(treatment))
+        return bool(abs(treatment.mean() - scaled.mean()) <= wide * np.sqrt(max(own, pooled)))
+
     assert effect.relative_interval is not None
-    assert effect.relative_interval.lower == pytest.approx(np.exp(middle - half) - 1.0)
-    assert effect.relative_interval.upper == pytest.approx(np.exp(middle + half) - 1.0)
+    lower, upper = effect.relative_interval.lower, effect.relative_interval.upper
+    for inside, outside in ((lower + 1e-6, lower - 1e-6), (upper - 1e-6, upper + 1e-6)):
+        assert kept(inside)
+        assert not kept(outside)
+    # At a change of 0 it is the interval of the difference.
+    assert effect.interval is not None
+    assert (lower > 0.0) == (effect.interval.lower > 0.0)
 
 
 def test_cuped_subtracts_the_regression_on_the_days_before(plan: Make, units: pa.Table) -> None:
@@ -208,6 +244,15 @@ def test_nothing_is_concluded_where_nothing_varies(plan: Make) -> None:
     arms_ = {"control": sums(5_000, clicks=(0.0, 0.0)), "treatment": sums(5_000, clicks=(1.0, 0.0))}
     (effect,) = effects(plan(), arms_, 10_000.0)
     assert (effect.interval, effect.fixed_interval, effect.p_value, effect.passed) == (None, None, None, None)
+    assert (effect.control, effect.treatment, effect.difference) == (0.0, 1.0, 1.0)
+
+
+def test_where_one_arm_varies_not_at_all_the_other_one_tells(plan: Make) -> None:
+    arms_ = {"control": sums(5_000, clicks=(0.0, 0.0)), "treatment": sums(5_000, clicks=(1.0, 0.5))}
+    (effect,) = effects(plan(), arms_, 10_000.0)
+    assert effect.passed is True
+    assert effect.interval is not None
+    assert effect.relative_interval is None
 
 
 def test_a_ratio_of_proportional_columns_is_no_discovery(plan: Make, units: pa.Table) -> None:

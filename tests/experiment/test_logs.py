@@ -14,6 +14,7 @@ from synalign.errors import InputError
 from synalign.experiment import ExperimentPlan
 from synalign.experiment.assignment import arm_of, assign, bucket
 from synalign.experiment.effects import BEFORE, columns
+from synalign.experiment.join import Join
 from synalign.experiment.log_files import Kind, flaws, refuse_flaws
 from synalign.experiment.logs import admission, expected_arm, read
 
@@ -140,7 +141,7 @@ def test_every_fault_is_counted(plan: Make, spark: Any, folders: Folders) -> Non
     log = read(spark, made, *folders, THIRD)
     assert sum(log.units.values()) == 6 + 1 + 2
     assert log._replace(units={}, sums={}, unit_days=0.0) == (
-        {}, 0.0, {}, 1, 1, 0, 1, 1, 1, 1, (), (),
+        {}, 0.0, {}, 1, 1, 0, 1, 1, 1, 1, (), (), Join({"control": 3, "treatment": 3}, before=2),
     )  # fmt: skip
 
 

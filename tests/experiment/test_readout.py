@@ -1,5 +1,6 @@
 """A read-out from files to verdict, what is written of it, and what a light task can read back."""
 
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -87,6 +88,59 @@ def test_what_is_written_is_read_back_and_is_the_same_bytes_again(plan: Make, tm
     assert write(readout, tmp_path) == place
     assert {path.name: path.read_bytes() for path in place.iterdir()} == before
     assert sorted(path.name for path in (tmp_path / "readouts").iterdir()) == ["2026-03-01", "2026-03-02", "2026-03-03"]
+
+
+def constant(control: float, treatment: float, spread: tuple[float, float] = (0.0, 0.0)) -> Log:
+    """Sums of an experiment in which all units of an arm are alike, but for a variance that is given."""
+    arms = {
+        "control": sums(5_000, clicks=(control, spread[0])),
+        "treatment": sums(5_000, clicks=(treatment, spread[1])),
+    }
+    return log(sums=arms)
+
+
+@pytest.mark.parametrize(
+    ("log_", "verdict"),
+    [
+        (constant(1.0, 2.0), "void"),
+        (constant(2.0, 1.0), "void"),
+        (constant(0.0, 0.0), "void"),
+        (constant(1.0, 1.0), "void"),
+        (constant(1.0, 1.0 + 1e-12), "void"),
+        # One arm that varies is enough to tell.
+        (constant(1.0, 2.0, (0.0, 0.5)), "ship"),
+        (constant(1.0, 2.0, (0.5, 0.0)), "ship"),
+        (constant(2.0, 1.0, (0.0, 0.5)), "stop for harm"),
+        (constant(0.3, 0.0, (0.2, 0.0)), "stop for harm"),
+        (constant(1.0, 1.0, (0.0, 0.5)), "no difference"),
+    ],
+)
+def test_the_last_day_of_metrics_that_hardly_vary(plan: Make, log_: Log, verdict: str) -> None:
+    found = judge(plan(), log_, plan().stop)
+    assert found.verdict == verdict, found.sentence
+    assert "nan" not in str(found.as_json()).lower()
+    assert found.valid == (verdict != "void")
+
+
+@pytest.mark.parametrize(("control", "treatment"), [(1, 1), (1, 0), (99, 99), (100, 99)])
+def test_a_handful_of_units_is_never_called_no_difference(plan: Make, control: int, treatment: int) -> None:
+    arms = {"control": sums(control, clicks=(0.4, 0.24)), "treatment": sums(treatment, clicks=(0.4, 0.24))}
+    units = {"control": control, "treatment": treatment}
+    few = log(units=units, unit_days=9.0, sums={arm: each for arm, each in arms.items() if units[arm]})
+    assert judge(plan(), few, plan().stop).verdict == "void"
+    assert judge(plan(), few, day(3)).verdict == ("keep going" if treatment else "void")
+
+
+def test_a_readout_says_by_which_rule_it_is_judged(plan: Make, tmp_path: Path) -> None:
+    new, old = plan(), plan(stopping={"rule": "confidence_sequence"})
+    assert judge(new, logged(new), day(3)).rule.startswith("pooled_confidence_sequence: ")
+    found = judge(old, logged(old), day(3))
+    assert found.rule.startswith("registered as confidence_sequence")
+    # One that was written before read-outs said it.
+    content = found.as_json()
+    del content["rule"]
+    (tmp_path / "readout.json").write_text(json.dumps(content))
+    assert read(tmp_path / "readout.json").rule.startswith("confidence_sequence: ")
 
 
 def test_a_write_that_was_killed_leaves_nothing_behind(plan: Make, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from synalign.experiment import sizing
+from synalign.experiment import ExperimentPlan, sizing
 
 
 def half_width(x: float, alpha: float) -> float:
@@ -79,6 +79,37 @@ def test_the_smallest_size_is_one_on_which_an_asymptotic_interval_means_somethin
     assert sizing.agrees(sizing.LEAST, sizing.closed_form(5.0, 1e-9, 10.0, 0.5, 0.5, 0.9))
 
 
+@pytest.mark.parametrize("grows", [True, False])
+@pytest.mark.parametrize(
+    ("mean", "effect", "share"), [(1.0, 0.5, 0.1), (-1.0, 0.5, 0.9), (1.0, 0.01, 0.5), (2.0, 0.7, 0.3)]
+)
+def test_the_effective_variance_gives_the_power_that_is_promised(
+    mean: float, effect: float, share: float, grows: bool
+) -> None:
+    alpha, power, variance = 0.05, 0.8, 100.0
+    assumed = sizing.effective_variance(mean, variance, effect, alpha, power, share, grows=grows)
+    units = sizing.closed_form(mean, assumed, effect, alpha, power, share) / min(share, 1.0 - share)
+    treated, rest, change = units * share, units * (1.0 - share), effect * abs(mean)
+    stretched = variance * ((1.0 + effect) ** 2 if grows else 1.0)
+    own = math.sqrt(stretched / treated + variance / rest)
+    # Of two groups of values with these means and variances, put together.
+    together = share * stretched + (1.0 - share) * variance + share * (1.0 - share) * change**2
+    wider = max(own, math.sqrt(together * (1.0 / treated + 1.0 / rest)))
+    assert stats.norm.sf(sizing.critical_value(alpha) * wider, loc=change, scale=own) == pytest.approx(power, abs=1e-6)
+    assert assumed >= variance
+
+
+def test_a_plan_of_before_is_sized_as_it_was_and_a_new_one_for_what_it_is_judged_by(
+    plan: Callable[..., ExperimentPlan],
+) -> None:
+    old, new = plan(stopping={"rule": "confidence_sequence"}), plan()
+    assert old.sample_size_per_arm == sizing.sample_size(0.4, 0.24, 0.05, 0.05, 0.8)
+    assert new.sample_size_per_arm == pytest.approx(old.sample_size_per_arm * 0.2524 / 0.24, rel=1e-3)
+    # Where lower is better the mean is to fall, and the variance does not grow.
+    falls = plan(primary={"name": "latency", "numerator": "ms", "better": "lower"})
+    assert falls.sample_size_per_arm == pytest.approx(old.sample_size_per_arm, rel=1e-3)
+
+
 def test_extremes_have_a_size_too() -> None:
     size = sizing.sample_size(1e-9, 1e20, 1e-4, 1e-3, 0.99, 0.01)
     assert size == pytest.approx(sizing.closed_form(1e-9, 1e20, 1e-4, 1e-3, 0.99, 0.01), rel=1e-3)
@@ -101,13 +132,13 @@ def test_days_are_those_of_counting_day_by_day(units: int, shares: list[tuple[in
 
 
 def test_without_tea_tasting_a_sized_plan_is_read_and_an_unsized_one_says_what_to_do(
-    plan: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., ExperimentPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import sys
 
     from synalign.errors import SetupError
 
-    size = sizing.sample_size(0.4, 0.24, 0.05, 0.05, 0.8)
+    size = plan().sample_size_per_arm
     monkeypatch.setitem(sys.modules, "tea_tasting", None)
     plan(sample_size_per_arm=size)
     with pytest.raises(SetupError, match="tea-tasting is not installed"):

@@ -143,3 +143,4 @@ def test_a_metric_without_a_relative_effect_is_told_in_its_own_units(plan: Make)
 
 def test_void_says_all_reasons() -> None:
     assert void_sentence(["one", "two"]) == "Void: one; two. No effect is reported until that is mended."
+    assert void_sentence(["why?"]) == "Void: why? No effect is reported until that is mended."
