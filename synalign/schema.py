@@ -11,7 +11,7 @@ from datetime import date
 from functools import cache
 from typing import Any, NamedTuple
 
-from synalign.config import Configuration
+from synalign.config import IN_WORDS, Configuration
 
 SOURCES = ("log", "beir", "labelled")
 """The kinds of `source`."""
@@ -130,7 +130,7 @@ def rule_of(field: Mapping[str, Any]) -> str:
     if kind in ("integer", "number"):
         return ("whole number" if kind == "integer" else "number") + _range(field)
     if kind == "array":
-        return f"list of {rule_of(field['items'])}"
+        return _list(field)
     if kind == "object":
         return _mapping(field)
     if kind == "string":
@@ -165,8 +165,16 @@ def _text(field: Mapping[str, Any]) -> str:
     if field.get("format") == "date":
         return f"day, such as {_DAY}"
     if "pattern" in field:
-        return f"text that matches `{field['pattern']}`"
-    return "text, not empty" if field.get("minLength") else "text"
+        return IN_WORDS.get(field["pattern"], f"text that matches `{field['pattern']}`")
+    least = ", not empty" if field.get("minLength") else ""
+    return f"text{least}" + (f", up to {field['maxLength']:,} characters" if "maxLength" in field else "")
+
+
+def _list(field: Mapping[str, Any]) -> str:
+    parts = field.get("items") or next(iter(field.get("prefixItems", ())), {})
+    least, most = field.get("minItems", 0), field.get("maxItems")
+    count = f"{least:,} " if least == most else f"up to {most:,} " if most is not None else ""
+    return f"list of {count}{rule_of(parts)}"
 
 
 def _mapping(field: Mapping[str, Any]) -> str:

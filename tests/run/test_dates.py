@@ -96,7 +96,7 @@ def test_airflow_comes_to_the_same_interval_from_its_end(cron: str, zone: str) -
         ("", "must be a day such as"),
         ("2026-03-01T25:00", "must be a day such as"),
         ("--date", "must be a day such as"),
-        ("２０２６-03-01", "must be a day such as"),
+        ("\uff12\uff10\uff12\uff16-03-01", "must be a day such as"),
         ("2026-03-01\x00", "must be a day such as"),
     ],
 )
