@@ -67,7 +67,7 @@ def explain(
         if item["type"].startswith("union_tag"):
             place = _tag(place, schema)
         line = _line(place.path, lines or {})
-        told.append(at(f"{file}: {place.key} {_words(item, place, schema)}", line))
+        told.append(at(f"{file}: {_words(item, place, schema)}", line))
     return told
 
 
@@ -88,26 +88,26 @@ def _line(path: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> int:
 
 
 def _words(item: Any, place: _Place, schema: Mapping[str, Any]) -> str:
-    """Return what is wrong with a value, without its key."""
-    kind, value = item["type"], item["input"]
+    """Return a key and what is wrong with its value."""
+    key, kind, value = place.key, item["type"], item["input"]
     value = value.value if isinstance(value, Unlike) else value
     rule = _rule(place.rule)
     if kind in ("missing", "union_tag_not_found"):
-        return "is missing, it is required" + (f": {rule}" if rule else "")
+        return f"{key} is missing, it is required" + (f": {rule}" if rule else "")
     if kind == "extra_forbidden":
         # A key that somebody put here by mistake is not to be shown, least of all in a log.
-        return f"== {_shown(value, place)}, is not a known setting{_known(place, schema)}"
+        return f"{key} == {_shown(value, place)}, is not a known setting{_known(place, schema)}"
     if kind == SECRET:
-        return str(item["msg"])
+        return f"{key} {item['msg']}"
     if kind == "invalid_key":
-        return f'is no key, must be text: write it in quotes, such as "{value}"'
+        return f'{key} is no key, must be text: write it in quotes, such as "{value}"'
     if kind == "union_tag_invalid":
         value = value.get("kind") if isinstance(value, dict) else value
     told = _told(item, place, value, rule)
-    if isinstance(value, (dict, BaseModel)) and kind in ("value_error", "assertion_error"):
+    if isinstance(value, dict | BaseModel) and kind in ("value_error", "assertion_error"):
         # A rule about several keys of a section says which.
-        return f"is wrong: {told}"
-    return f"is empty, {told}" if value is None else f"== {_shown(value, place)}, {told}"
+        return f"{key} is wrong: {told}"
+    return f"{key} is empty, {told}" if value is None else f"{key} == {_shown(value, place)}, {told}"
 
 
 def _told(item: Any, place: _Place, value: Any, rule: str) -> str:

@@ -66,6 +66,20 @@ def settings(source: str = "log") -> tuple[Setting, ...]:
     return tuple(_parts("", schema, schema["$defs"], source))
 
 
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of a retriever's file, for editors and other tools.
+
+    It has every rule that stands alone; what two keys say together, only `synalign check` knows.
+    """
+    schema = Configuration.model_json_schema()
+    for source in schema["properties"]["source"]["discriminator"]["mapping"].values():
+        # The kind has a default, but a file must say it.
+        definition = schema["$defs"][source.rpartition("/")[2]]
+        definition["required"] = sorted({"kind", *definition.get("required", ())})
+    about = "A retriever's settings, for SynAlign."
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": about, "description": about}
+
+
 def _parts(prefix: str, model: Mapping[str, Any], definitions: Mapping[str, Any], source: str) -> Iterator[Setting]:
     """The settings of one model of the schema."""
 
@@ -171,7 +185,7 @@ def _text(field: Mapping[str, Any]) -> str:
 
 
 def _list(field: Mapping[str, Any]) -> str:
-    parts = field.get("items") or next(iter(field.get("prefixItems", ())), {})
+    parts: Mapping[str, Any] = field.get("items") or next(iter(field.get("prefixItems", ())), {})
     least, most = field.get("minItems", 0), field.get("maxItems")
     count = f"{least:,} " if least == most else f"up to {most:,} " if most is not None else ""
     return f"list of {count}{rule_of(parts)}"

@@ -109,7 +109,7 @@ def _invalid(path: Path, text: str, error: yaml.YAMLError | RecursionError) -> C
         line, problem = (
             text.count("\n", 0, error.position) + 1,
             f"special characters are not allowed (#x{error.character:04x})",
-        )  # type: ignore[str-bytes-safe]
+        )
     remedy = next((remedy for sign, remedy in _REMEDIES if sign in problem), "change the line named above")
     where = f" (line {line})" if line else ""
     return ConfigurationError(f"{path}: is not valid YAML: {problem[:400]}{where}.", remedy=remedy)

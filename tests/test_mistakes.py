@@ -1,5 +1,6 @@
 """Mistakes of people's files in our own words: every setting with every kind of wrong value, and broken YAML."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import json

@@ -9,8 +9,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from synalign import config, draft, retrievers
+from synalign import schema as schemas
 from synalign.cli.arguments import DEMO, AsJson, RetrieverFile
 from synalign.errors import ConfigurationError, SetupError
+
+SCHEMA_FILE = "retriever.schema.json"
 
 
 def init(
@@ -37,7 +40,21 @@ def init(
     typer.echo(f"{file}: written. To fill in:")
     for key in draft.to_fill_in(source, name):
         typer.echo(f"  {key}")
-    typer.echo(f"Then: synalign check {file}")
+    typer.echo(f"Then: synalign check {file}, and synalign check --data {file}")
+    typer.echo(f"For an editor's help: synalign schema > {SCHEMA_FILE}, and as the first line of the file:")
+    typer.echo(f"  # yaml-language-server: $schema={SCHEMA_FILE}")
+
+
+def schema() -> None:
+    """Print the JSON schema of a retriever's YAML file, for editors.
+
+    With it an editor completes keys, shows what each is, and marks mistakes
+    while you type. Editors with the YAML language server find it by the first
+    line of a file: `# yaml-language-server: $schema=retriever.schema.json`.
+
+    Example: synalign schema > retriever.schema.json
+    """
+    typer.echo(_json(schemas.json_schema()))
 
 
 def check(file: RetrieverFile, as_json: AsJson = False) -> None:

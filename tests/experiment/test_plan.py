@@ -65,7 +65,7 @@ ARMS = [
         ({"primary": {"name": "x", "numerator": "unit_id"}}, "must be a column that measures something"),
         ({"primary": {"name": "x", "numerator": "a", "denominator": "a"}}, "denominator must be another column"),
         ({"primary": {"name": "x", "numerator": "a", "better": "bigger"}}, "primary.better == 'bigger'"),
-        ({"guardrails": [{**GUARDRAIL, "margin": 0.0}]}, "guardrails.0.margin == 0.0, must be a number above 0, below 1"),
+        ({"guardrails": [{**GUARDRAIL, "margin": 0.0}]}, "guardrails.0.margin == 0.0, must be a number above 0"),
         ({"guardrails": [GUARDRAIL, GUARDRAIL]}, "names of metrics must differ; twice: latency"),
         ({"secondary": [{"name": "clicks", "numerator": "c"}]}, "names of metrics must differ; twice: clicks"),
         ({"alpha": 0}, "alpha == 0"),
