@@ -68,7 +68,7 @@ def explain(
             place = _tag(place, schema)
         line = _line(place.path, lines or {})
         told.append(at(f"{file}: {_words(item, place, schema)}", line))
-    return told
+    return list(dict.fromkeys(told))
 
 
 @cache
@@ -195,8 +195,11 @@ def _place(schema: Mapping[str, Any], location: tuple[int | str, ...]) -> _Place
         if part == "[key]":
             node = {"type": "string", **section.get("propertyNames", {})}
             continue
-        path.append(str(part))
         choices = _choices(node, schema)
+        if len(choices) > 1 and not any("properties" in choice or _inside(schema, choice, part) for choice in choices):
+            # Which of several kinds of value was tried.
+            continue
+        path.append(str(part))
         sections = [choice for choice in choices if _inside(schema, choice, part)]
         section = next(iter([*sections, *(choice for choice in choices if "properties" in choice)]), node)
         node = _inside(schema, section, part)

@@ -103,8 +103,8 @@ def embed(attempt: Attempt) -> None:
             # Long documents may well begin alike, up to where they are cut.
             if source.table == "queries" and too_many(figures["alike"], figures["embedded"], MOST_ALIKE):
                 raise InputError(
-                    f"encoder.model == {settings.model!r}, gives {figures['alike']:,} of {figures['embedded']:,} distinct "
-                    "queries the vector of another.",
+                    f"encoder.model == {settings.model!r}, gives {figures['alike']:,} of {figures['embedded']:,} "
+                    "distinct queries the vector of another.",
                     cause="the encoder cannot read them, or its weights are damaged",
                     remedy=REMEDY,
                 )

@@ -251,8 +251,8 @@ def told(what: str, found: Reading) -> str:
     if found.unreadable:
         scripts = f", in {listed(found.scripts)}" if found.scripts else ""
         parts.append(
-            f"the encoder cannot read {len(found.unreadable):,} of {found.texts:,} {what} ({found.unreadable_share:.1%}; "
-            f"{found.unknown_share:.1%} of all tokens are unknown{scripts})"
+            f"the encoder cannot read {len(found.unreadable):,} of {found.texts:,} {what} "
+            f"({found.unreadable_share:.1%}; {found.unknown_share:.1%} of all tokens are unknown{scripts})"
         )
     if found.spelled:
         parts.append(

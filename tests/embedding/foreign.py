@@ -1,5 +1,6 @@
 """Made queries in several languages, each ten products by eight requests, and others that are no language."""
 
+# ruff: noqa: E501, RUF001
 from __future__ import annotations
 
 import random

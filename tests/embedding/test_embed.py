@@ -149,7 +149,7 @@ def test_queries_that_the_encoder_cannot_read_end_the_step_before_anything_is_pa
     language: str, configuration: Callable[..., Configuration], commit: Callable[..., Run], home: Path
 ) -> None:
     run = commit(Run(configuration(), INTERVAL), **ingested(made(language), [("Title", "text")]))
-    with pytest.raises(InputError, match="cannot read the queries: .* of their tokens are unknown") as error:
+    with pytest.raises(InputError, match=r"cannot read the queries: .* of their tokens are unknown") as error:
         perform(run, "embed", embed)
     assert "set encoder.model" in error.value.remedy
     assert error.value.exit_code in NEVER
