@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EXAMPLE_CHARACTERS = 200
 """What a manifest quotes of a query is cut to so many."""
@@ -65,3 +69,14 @@ def _composed(text: str) -> str:
 def document_text(title: str, text: str) -> str:
     """What is embedded and trained on for a document: its title, if it has one, on a line of its own, and its text."""
     return f"{title}\n{text}" if title else text
+
+
+def texts_of(column: pa.Array | pa.ChunkedArray) -> list[str]:
+    """The texts of an Arrow column; none is empty, and bytes that are not UTF-8 are marked as such.
+
+    Tables of earlier versions can have such bytes: nothing that reads them may fail for it.
+    """
+    try:
+        return [text or "" for text in column.to_pylist()]
+    except UnicodeDecodeError:
+        return [(data or b"").decode("utf-8", "replace") for data in column.cast("binary").to_pylist()]

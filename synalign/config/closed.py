@@ -37,7 +37,7 @@ IN_WORDS = {
 }
 """What patterns ask for, for those who do not read them."""
 
-Format = Literal["parquet", "csv", "jsonl"]
+Format = Literal["parquet", "csv", "jsonl", "auto"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Task = Literal["retrieval", "classification"]
 Scheme = Literal["filtered", "equal_mass", "aligned"]

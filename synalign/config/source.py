@@ -2,20 +2,93 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import codecs
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from synalign.config.closed import Closed, Format
 
+EPOCHS = ("epoch_seconds", "epoch_milliseconds", "epoch_microseconds", "epoch_nanoseconds")
+"""Names of the time formats that are a number since 1970."""
+
+_DELIMITERS = {"\t": "tab", "\\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
+
+
+def _named(delimiter: Any) -> Any:
+    # Before white space is taken off: a tab is a delimiter.
+    return _DELIMITERS.get(delimiter, delimiter) if isinstance(delimiter, str) else delimiter
+
+
+def _one_character(delimiter: str) -> str:
+    if len(delimiter) != 1 and delimiter not in ("auto", *_DELIMITERS.values()):
+        raise ValueError(f"must be auto, {', '.join(dict.fromkeys(_DELIMITERS.values()))} or one character")
+    return delimiter
+
+
+def _known_encoding(encoding: str) -> str:
+    try:
+        if encoding != "auto":
+            " ".encode(encoding)
+            codecs.lookup(encoding)
+    except (LookupError, TypeError) as error:
+        raise ValueError("must be auto or an encoding that Python knows, such as utf-8, utf-16 or latin-1") from error
+    return encoding
+
+
+def _known_time_format(pattern: str) -> str:
+    if pattern in ("auto", "iso", *EPOCHS):
+        return pattern
+    moment = datetime(2026, 12, 31, 22, 58, 59, tzinfo=UTC)
+    try:
+        usable = "%" in pattern and datetime.strptime(moment.strftime(pattern), pattern).year == moment.year
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            f"must be auto, iso, {', '.join(EPOCHS)} or a strptime pattern with year, month and day, such as "
+            "%d/%b/%Y:%H:%M:%S"
+        )
+    return pattern
+
+
 Files = Annotated[str, Field(min_length=1, description="File or folder; relative paths start at $SYNALIGN_HOME.")]
-FilesFormat = Annotated[Format, Field(description="Of the file, or of the files read in the folder.")]
+FilesFormat = Annotated[Format, Field(description="Of the file, or of the files read in the folder; auto: by ending.")]
+Delimiter = Annotated[
+    str,
+    BeforeValidator(_named),
+    AfterValidator(_one_character),
+    Field(description="Of CSV: auto, comma, tab, semicolon, pipe, space, or one character."),
+]
+Quote = Annotated[
+    Literal["auto", '"', "'", "none"],
+    Field(description="Of CSV: what encloses fields that hold the delimiter; none: quotes are text, as in most TSV."),
+]
+Encoding = Annotated[
+    str, AfterValidator(_known_encoding), Field(description="Of CSV and JSONL: auto, or any that Python knows.")
+]
+Header = Annotated[
+    bool | tuple[str, ...],
+    Field(description="Of CSV: whether the first line has the names; a list: the names, where files have none."),
+]
+Compression = Annotated[
+    Literal["auto", "none", "gzip", "bzip2", "zstd", "xz"], Field(description="Of CSV and JSONL; auto: by first bytes.")
+]
+TimeFormat = Annotated[
+    str,
+    AfterValidator(_known_time_format),
+    Field(
+        description="Of times as text or numbers: auto, iso, epoch_seconds (milli-, micro-, nano-), or a strptime "
+        "pattern; without a zone they are UTC."
+    ),
+]
 
 
 class LogColumns(Closed):
-    """Which column of the query log holds what."""
+    """Which column of the query log holds what; `a.b` is the key `b` within `a`, or a folder's `dt=...`."""
 
-    event_time: str = Field("event_time", description="When the event happened: a timestamp, or ISO 8601 text.")
+    event_time: str = Field("event_time", description="When the event happened; see time_format.")
     query: str = Field("query", description="What the user typed.")
     document_id: str = Field("document_id", description="The document the user chose.")
     clicks: str | None = Field(None, description="How many events the row stands for; null: one.")
@@ -26,7 +99,9 @@ class DocumentColumns(Closed):
     """Which column of the document table holds what."""
 
     document_id: str = Field("document_id", description="Id of the document, as the query log names it.")
-    title: str | None = Field("title", description="Its title; null: documents have none.")
+    title: str | None = Field(
+        "title", description="Its title; null, or no column of the name title: documents have none."
+    )
     text: str = Field("text", description="Its text.")
 
 
@@ -35,6 +110,11 @@ class Documents(Closed):
 
     path: Files = Field(examples=["data/shop/documents.parquet"])
     format: FilesFormat = "parquet"
+    delimiter: Delimiter = "auto"
+    quote: Quote = "auto"
+    encoding: Encoding = "auto"
+    header: Header = True
+    compression: Compression = "auto"
     columns: DocumentColumns = DocumentColumns()
 
 
@@ -44,6 +124,12 @@ class LogSource(Closed):
     kind: Literal["log"] = Field("log", description="What the source is.")
     path: Files = Field(examples=["data/shop/query_log.parquet"])
     format: FilesFormat = "parquet"
+    delimiter: Delimiter = "auto"
+    quote: Quote = "auto"
+    encoding: Encoding = "auto"
+    header: Header = True
+    compression: Compression = "auto"
+    time_format: TimeFormat = "auto"
     columns: LogColumns = LogColumns()
     documents: Documents
     window_days: int = Field(28, ge=1, le=3650, description="Days of log used, up to the end of the interval.")
@@ -83,6 +169,12 @@ class LabelledSource(Closed):
     kind: Literal["labelled"] = Field("labelled", description="What the source is.")
     path: Files = Field(examples=["data/intents/train.csv"])
     format: FilesFormat = "csv"
+    delimiter: Delimiter = "auto"
+    quote: Quote = "auto"
+    encoding: Encoding = "auto"
+    header: Header = True
+    compression: Compression = "auto"
+    time_format: TimeFormat = "auto"
     columns: LabelledColumns = LabelledColumns()
     window_days: int = Field(
         28, ge=1, le=3650, description="Days used, up to the end of the interval, where there is an event_time."

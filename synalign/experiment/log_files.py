@@ -1,84 +1,118 @@
-"""Parquet logs as Spark frames: the columns that count, of the kind they must have, without a value that is none."""
+"""Parquet logs as Spark frames: the columns that count, of the kind they must have, and no value that is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import NumericType, StringType, TimestampNTZType, TimestampType
+from pyspark.sql.types import DataType, NumericType, StringType, TimestampNTZType, TimestampType
 
+from synalign import unreadable
 from synalign.errors import InputError
+from synalign.querylog import values
+from synalign.querylog.files import Table, files_of
+from synalign.querylog.parquet_frame import Footer, footers_of, is_nanos, partition, raw, schema_groups, spark_type
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, Row, SparkSession
+    from pyspark.sql import Row, SparkSession
 
 Kind = Literal["text", "time", "number"]
 
 _KINDS = {"text": (StringType,), "time": (TimestampType, TimestampNTZType), "number": (NumericType,)}
 _CAUSES = {"text": "ids as numbers", "time": "times as text or as numbers", "number": "numbers as text or as booleans"}
-# Spark's names of errors that are the files' fault; all others, such as a lost executor, are passed on as they are.
-_UNREADABLE = ("PATH_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA", "FAILED_READ_FILE", "PARQUET_")
 
 
 def read_log(spark: SparkSession, folder: Path, kinds: Mapping[str, Kind]) -> DataFrame:
-    """A folder of Parquet files, the named columns only; times without a zone are UTC.
+    """A folder of Parquet files, the named columns only; times without a zone are UTC, numbers become doubles.
+
+    Each file is read by its own types: files may have their columns in another order, others besides, and times in
+    any unit.
 
     Args:
         spark: A session.
-        folder: The folder; folders in it that are named `column=value` are partitions.
+        folder: The folder; folders in it that are named `column=value` are columns that the files need not have.
         kinds: What each column must hold.
 
     Raises:
-        InputError: The folder cannot be read, or a column is missing or holds something else.
+        InputError: A file cannot be read, or lacks a column or holds something else in it.
     """
-    with readable(folder):
-        frame = spark.read.parquet(str(folder))
-    there = {field.name: field.dataType for field in frame.schema.fields}
-    listed = ", ".join(f"{name} ({kind.simpleString()})" for name, kind in there.items())
-    for name, kind in kinds.items():
-        if name not in there:
-            raise InputError(
-                f"{folder}: column {name!r} is missing; there are {listed}.",
-                cause="another name, or the plan names a column that is not logged",
-                remedy=f"write {name!r} ({kind}) into every file",
-            )
-        if not isinstance(there[name], _KINDS[kind]):
-            raise InputError(
-                f"{folder}: column {name!r} is {there[name].simpleString()}, must be {kind}.",
-                cause=_CAUSES[kind],
-                remedy=f"write {name!r} as {kind}" + (", in UTC" if kind == "time" else ""),
-            )
-    plain = (_utc(name, spark) if isinstance(there[name], TimestampNTZType) else column(name) for name in kinds)
-    return frame.select(*plain)
+    try:
+        _, files, _ = files_of(Table("log", "", str(folder), "parquet"))
+        footers = footers_of(files, folder)
+    except InputError as error:
+        raise InputError(
+            f"{folder}: cannot be read: {error.message}",
+            cause=error.cause or "the folder is missing or empty",
+            remedy="write Parquet files with the columns of the plan",
+        ) from error
+    parts = []
+    for group in schema_groups(footers):
+        frame = raw(spark, group)
+        found = {name: _column(folder, group[0], name, kind, spark) for name, kind in kinds.items()}
+        parts.append(frame.select(*(value.alias(name) for name, value in found.items())))
+    return reduce(DataFrame.unionByName, parts)
+
+
+def _column(folder: Path, footer: Footer, name: str, kind: Kind, spark: SparkSession) -> Column:
+    """A column of a file, as what it must hold.
+
+    Raises:
+        InputError: It is not there, or holds something else.
+    """
+    types: dict[str, DataType | None] = {field: spark_type(footer, field) for field in footer.schema.names}
+    if name not in types:
+        if name in footer.partitions:
+            return _of_folder(name, kind)
+        listed = ", ".join(f"{field} ({_words(type_)})" for field, type_ in types.items())
+        raise InputError(
+            f"{folder}: column {name!r} is missing; there are {listed}.",
+            cause=f"another name, or the plan names a column that is not logged; the file is {footer.path}",
+            remedy=f"write {name!r} ({kind}) into every file",
+        )
+    type_ = types[name]
+    if is_nanos(footer, name) and kind == "time":
+        return F.timestamp_micros(values.micros(column(name)))
+    if not isinstance(type_, _KINDS[kind]) or is_nanos(footer, name):
+        raise InputError(
+            f"{folder}: column {name!r} is {_words(type_)}, must be {kind}.",
+            cause=f"{_CAUSES[kind]}; the file is {footer.path}",
+            remedy=f"write {name!r} as {kind}" + (", in UTC" if kind == "time" else ""),
+        )
+    if kind == "number":
+        return column(name).cast("double")
+    if kind == "text":
+        return F.make_valid_utf8(column(name))
+    return _utc(name, spark) if isinstance(type_, TimestampNTZType) else column(name)
+
+
+def _words(type_: DataType | None) -> str:
+    return "of a type that Spark cannot read" if type_ is None else type_.simpleString()
+
+
+def _of_folder(name: str, kind: Kind) -> Column:
+    """The value of a folder `name=value`, as what it must hold."""
+    text = partition(name)
+    if kind == "time":
+        return F.try_to_timestamp(text)
+    return text.cast("double") if kind == "number" else text
 
 
 def _utc(name: str, spark: SparkSession) -> Column:
     """A time without a zone as one with it, whatever the session's zone is."""
     zone = F.lit(spark.conf.get("spark.sql.session.timeZone"))
-    return F.convert_timezone(F.lit("UTC"), zone, column(name)).cast("timestamp").alias(name)
+    return F.convert_timezone(F.lit("UTC"), zone, column(name)).cast("timestamp")
 
 
 @contextmanager
 def readable(folder: Path) -> Iterator[None]:
-    """What Spark says of files that it cannot read, as an error that names the folder."""
-    try:
+    """Turn what Spark says of files that it cannot read into an error that names the folder or the file."""
+    with unreadable.readable(str(folder), remedy="write the Parquet files again, with one schema"):
         yield
-    except (PySparkException, Py4JJavaError) as error:
-        told = next((line for line in str(error).splitlines() if any(sign in line for sign in _UNREADABLE)), None)
-        if told is None:
-            raise
-        raise InputError(
-            f"{folder}: cannot be read: {told[max(0, told.find('[')) :][:500]}",
-            cause="the folder is missing or empty, a file is no Parquet, has other types than the rest, or times in "
-            "nanoseconds",
-            remedy="write Parquet files with one schema, times in microseconds",
-        ) from error
 
 
 def flaws(kinds: Mapping[str, Kind]) -> list[Column]:

@@ -15,6 +15,7 @@ from synalign.forgetting.trace import Trace
 from synalign.manifests import batches
 from synalign.storage import Place
 from synalign.tables import content_id
+from synalign.text import texts_of
 
 _QUERIES = {"queries": "query", "pairs": "query"}
 _QUERY_IDS = {"query_embeddings": "id", "demonstrations": "query_id", "evaluation": "query_id"}
@@ -104,7 +105,7 @@ def _where(batch: pa.RecordBatch, column: str, hits: list[bool]) -> list[str]:
 
 def _hits(table: str, batch: pa.RecordBatch, trace: Trace, known: Known) -> list[bool]:
     def texts(column: str) -> list[str]:
-        return [value or "" for value in batch.column(column).to_pylist()]
+        return texts_of(batch.column(column))
 
     if table in _QUERIES:
         return [trace.is_(text) for text in texts(_QUERIES[table])]

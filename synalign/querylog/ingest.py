@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from datetime import datetime, timedelta
 from functools import reduce
 
-from pyspark.errors import PySparkException, PythonException
+import pyarrow.dataset as pads
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from synalign.config import Configuration
+from synalign import manifests
+from synalign.config import BeirSource, Configuration, resolve
 from synalign.errors import InputError
 from synalign.forgetting import tombstones
-from synalign.querylog import sources
+from synalign.querylog import joining, sources
 from synalign.querylog.rules import (
+    MOST,
     document_rules,
     first_broken,
     forgotten_column,
     log_rules,
     normalise_column,
+    overflow_rule,
 )
 from synalign.querylog.splits import split_column
 from synalign.run import Attempt, Interval, Run
 from synalign.spark import content_id, session
 from synalign.spark_progress import tasks
 from synalign.spark_tables import write_table
+from synalign.unreadable import readable
 
-_DECISIVE = ("malformed", "raw_query", "document_id", "timeless", "uncounted")
+log = logging.getLogger("synalign")
+
+_DECISIVE = ("flaw", "raw_query", "document_id", "timeless", "uncounted")
 """Columns that decide which rule a log row breaks, with the collection: rows that agree in them share one fate."""
+
+_NAMED = 3
+"""Lines with a quote that is not closed that are named, at most."""
 
 
 def source_files(run: Run) -> dict[str, str]:
@@ -43,69 +54,91 @@ def ingest(attempt: Attempt) -> None:
     Raises:
         InputError: A file cannot be read, a column is missing, or no row is usable.
     """
-    with session(f"synalign ingest {attempt.configuration.retriever}") as spark:
-        try:
-            _ingest(spark, attempt)
-        except PythonException:
-            # A task of ours failed, in storage or because its machine did: the input is not to blame.
-            raise
-        except PySparkException as error:
-            raise InputError(
-                f"Spark cannot read the input: {error.getCondition()}: {str(error).splitlines()[0]}",
-                cause="a damaged file, or one in another format than source.format",
-                remedy="read the Spark log above this line, mend the file and run again",
-            ) from error
+    source = attempt.configuration.source
+    tables = sources.open_source(source)
+    for line in tables.said:
+        log.info("%s", line)
+    with (
+        session(f"synalign ingest {attempt.configuration.retriever}") as spark,
+        readable(str(resolve(source.path)), remedy="write the file again; the Spark log above has the details"),
+    ):
+        _ingest(spark, attempt, tables)
 
 
-def _ingest(spark: SparkSession, attempt: Attempt) -> None:
+def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> None:
     configuration, interval = attempt.configuration, attempt.run.interval
-    documents = _judge_documents(sources.read_documents(spark, configuration.source))
-    log = _keyed(sources.read_log(spark, configuration.source, interval.start), _in_window(configuration, interval))
+    inside = _in_window(configuration, interval)
+
+    def events(*, rows: bool) -> DataFrame:
+        return _keyed(sources.read_log(spark, tables.source, interval.start, tables, rows=rows), inside)
+
+    documents = _judge_documents(sources.read_documents(spark, tables.source, tables))
     # What follows costs as much as there are different rows, not as many rows as there are.
-    groups = _judge_groups(_grouped(log), _usable(documents), configuration).cache()
+    groups = _judge_groups(_grouped(events(rows=False)), _usable(documents), configuration).cache()
     with tasks(spark, "ingest", "reading"):
+        groups = _without_overflow(groups)
         attempt.metrics.update(_count(groups, documents))
-    _require_rows(attempt)
+    _require_rows(attempt, tables, groups, documents)
+    joining.warn(attempt.metrics, groups, documents)
     usable = _usable(groups.where("inside"))
     rejected = _rejected(documents, "documents")
     if _rejections(attempt.metrics, "log"):
-        rejected = rejected.unionByName(_rejected(_broken_rows(log, groups), "log"))
+        rejected = rejected.unionByName(_rejected(_broken_rows(events(rows=True), groups), "log"))
     different = usable.count()
-    tables = {
+    written = {
         "documents": (_usable(documents), attempt.metrics["document_rows"]),
         "queries": (_queries(usable, configuration), different),
         "pairs": (_pairs(usable, configuration), different),
         "rejected": (rejected, _rejections(attempt.metrics)),
     }
-    for table, (frame, most) in tables.items():
+    for table, (frame, most) in written.items():
         with tasks(spark, "ingest", f"writing {table}"):
             write_table(frame, attempt.output(table), table, rows=most)
     groups.unpersist()
+    _name_lines(attempt)
+
+
+def _name_lines(attempt: Attempt) -> None:
+    """Say where quotes are that are not closed: what else such a line says is in `rejected` only."""
+    number = sum(attempt.metrics.get(f"{name}_rejected_unclosed_quote", 0) for name in ("log", "document"))
+    if not number:
+        return
+    files = attempt.output("rejected").files("*.parquet")
+    rows = manifests.dataset(files).head(_NAMED, columns=["row"], filter=pads.field("rule") == "unclosed_quote")
+    lines = [json.loads(text) for text in rows["row"].to_pylist()]
+    log.warning(
+        "%d %s a quote that is not closed where its field ends, such as %s; if quotes are text, set source.quote: none",
+        number,
+        "line has" if number == 1 else "lines have",
+        ", ".join(f"line {line['number']} of {line['file']}" for line in lines),
+    )
 
 
 def _judge_documents(documents: DataFrame) -> DataFrame:
     """Document rows with `broken`, the first rule they break. Of several with one id, the first by content stays."""
-    order = Window.partitionBy("document_id").orderBy("malformed", "title", "text", "row")
+    order = Window.partitionBy("document_id").orderBy(F.col("flaw").isNotNull(), "title", "text", "row")
     return documents.withColumn("copy", F.row_number().over(order)).withColumn("broken", first_broken(document_rules()))
 
 
 def _keyed(events: DataFrame, inside: Column) -> DataFrame:
-    """Log rows with all that decides about them as columns of their own; of those outside the window, nothing else."""
+    """Log rows with all that decides about them as columns of their own; of those that do not count, only times."""
     keyed = (
         events.withColumn("document_id", F.trim("document_id"))
         .withColumn("timeless", F.col("event_time").isNull())
         .withColumn("uncounted", F.coalesce(F.col("clicks") < 1, F.lit(True)))
-        .withColumn("inside", inside)
+        .withColumn("inside", F.col("relevant") & inside)
     )
-    columns = [*_DECISIVE, "label", "event_time", "clicks", "row"]
-    return keyed.select("inside", *(F.when(F.col("inside"), F.col(name)).alias(name) for name in columns))
+    columns = [*_DECISIVE, "label", "clicks", *(["row"] if "row" in events.columns else [])]
+    kept = (F.when(F.col("inside"), F.col(name)).alias(name) for name in columns)
+    return keyed.select("inside", "relevant", "event_time", *kept)
 
 
 def _grouped(log: DataFrame) -> DataFrame:
     """Rows that are alike but for their times and clicks, as one: `rows` of them, with `total` clicks."""
-    return log.groupBy("inside", "label", *_DECISIVE).agg(
+    return log.groupBy("inside", "relevant", "label", *_DECISIVE).agg(
         F.count("*").alias("rows"),
-        F.sum("clicks").alias("total"),
+        # Null where the sum is too large.
+        F.try_sum("clicks").alias("total"),
         # Of rows without countable clicks none has any, of the others all have: one of them tells.
         F.min("clicks").alias("clicks"),
         F.min("event_time").alias("event_time"),
@@ -125,6 +158,19 @@ def _judge_groups(groups: DataFrame, documents: DataFrame, configuration: Config
         .join(known, "document_id", "left")
         .withColumn("broken", first_broken(rules))
     )
+
+
+def _without_overflow(groups: DataFrame) -> DataFrame:
+    """Groups, of which those are broken whose query has more clicks than a count can hold."""
+    total = F.sum(F.coalesce(F.col("total").cast("decimal(38,0)"), F.lit(str(MOST + 1)).cast("decimal(38,0)")))
+    counted = _usable(groups.where("inside"))
+    all_clicks = counted.agg(total.alias("clicks")).first()
+    if all_clicks is None or (all_clicks["clicks"] or 0) <= MOST:
+        return groups
+    over = counted.groupBy("query").agg(total.alias("clicks")).where(F.col("clicks") > MOST)
+    over = over.select("query", F.lit(True).alias("over"))
+    broken = F.coalesce("broken", first_broken([overflow_rule("over")]))
+    return groups.join(over, "query", "left").withColumn("broken", broken).drop("over")
 
 
 def _broken_rows(log: DataFrame, groups: DataFrame) -> DataFrame:
@@ -196,15 +242,15 @@ def _rejected(frame: DataFrame, source: str) -> DataFrame:
 def _count(groups: DataFrame, documents: DataFrame) -> dict[str, int]:
     """How many rows came in, where they went, and by which rule the rejected ones fell."""
     counts = {"log_rows": 0, "log_rows_outside_window": 0, "document_rows": 0}
-    judged = documents.withColumns({"inside": F.lit(True), "rows": F.lit(1)})
+    judged = documents.withColumns({"inside": F.lit(True), "relevant": F.lit(True), "rows": F.lit(1)})
     for name, frame in (("log", groups), ("document", judged)):
         counts[f"{name}_rows_usable"] = 0
-        fates = frame.groupBy("inside", F.col("broken.rule").alias("rule")).agg(F.sum("rows").alias("rows"))
+        fates = frame.groupBy("inside", "relevant", F.col("broken.rule").alias("rule"))
         # As many as there are rules.
-        for row in fates.collect():
+        for row in fates.agg(F.sum("rows").alias("rows")).collect():
             counts[f"{name}_rows"] += row["rows"]
             fate = f"{name}_rejected_{row['rule']}" if row["rule"] else f"{name}_rows_usable"
-            fate = fate if row["inside"] else "log_rows_outside_window"
+            fate = fate if row["inside"] else "log_rows_outside_window" if row["relevant"] else "log_rows_not_relevant"
             counts[fate] = counts.get(fate, 0) + row["rows"]
     return counts
 
@@ -213,16 +259,47 @@ def _rejections(metrics: dict[str, int], source: str = "") -> int:
     return sum(count for key, count in metrics.items() if f"{source}_rejected_" in key)
 
 
-def _require_rows(attempt: Attempt) -> None:
-    counts = attempt.metrics
+def _require_rows(attempt: Attempt, tables: sources.Tables, groups: DataFrame, documents: DataFrame) -> None:
+    """Refuse input of which no row is usable.
+
+    Raises:
+        InputError: It says why, and what the log has instead.
+    """
+    counts, source = attempt.metrics, tables.source
     for name, what in (("document", "documents"), ("log", "rows of the query log")):
         if counts[f"{name}_rows_usable"] == 0:
             reasons = {
                 key.split("_rejected_")[1]: n for key, n in counts.items() if key.startswith(f"{name}_rejected_")
             }
+            path = source.documents.path if name == "document" and source.kind == "log" else source.path
+            cause, remedy = ("", "") if name == "document" else _why_none(attempt, groups, documents)
+            section = "source.documents" if name == "document" and source.kind == "log" else "source"
+            settings = "" if source.kind == "beir" else f", {section}.path and {section}.columns"
             raise InputError(
-                f"none of the {counts[f'{name}_rows']} {what} can be used: "
+                f"{resolve(path)}: none of the {counts[f'{name}_rows']} {what} can be used: "
                 f"{', '.join(f'{rule} {n}' for rule, n in sorted(reasons.items())) or 'none is in the window'}.",
-                cause=f"the log ends before {attempt.run.interval.start}, or columns are mapped wrongly",
-                remedy="check source.path, source.columns and source.window_days in the retriever's YAML",
+                cause=cause or ("the files are empty" if not counts[f"{name}_rows"] else "columns are mapped wrongly"),
+                remedy=remedy or f"check the files{settings} in the retriever's YAML",
             )
+
+
+def _why_none(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> tuple[str, str]:
+    """Likely cause and remedy where no row of the log is usable."""
+    counts, source, interval = attempt.metrics, attempt.configuration.source, attempt.run.interval
+    if counts.get("log_rejected_unknown_document") and (told := joining.of(groups, documents)):
+        return told
+    if not counts["log_rows_outside_window"] or isinstance(source, BeirSource):
+        return "", ""
+    seen = groups.agg(F.min("event_time").alias("first"), F.max("last_seen").alias("last")).first()
+    assert seen is not None  # an aggregate has one row
+    first = interval.end - timedelta(days=source.window_days)
+    return (
+        f"the log has times from {_minute(seen['first'])} to {_minute(seen['last'])}; the window is from "
+        f"{_minute(first)} to {_minute(interval.end)} (UTC)",
+        "ask for another date, raise source.window_days, or check source.columns.event_time and source.time_format",
+    )
+
+
+def _minute(moment: datetime | None) -> str:
+    # Spark gives times without a zone, which are the session's: UTC.
+    return "nowhere" if moment is None else f"{moment:%Y-%m-%d %H:%M}"

@@ -20,6 +20,9 @@ from synalign.text import normalise
 # Control characters that are left once runs of white space have become one space, and the mark of a decoding error.
 _CONTROL = r"[\x00-\x1f\x7f-\x9f\ufffd]"
 
+MOST = 2**63 - 1
+"""Clicks of a query, at most: what a count can hold."""
+
 
 class Rule(NamedTuple):
     """One reason to reject a row.
@@ -54,19 +57,21 @@ def forgotten_column(query: str, lists: Sequence[Tombstones]) -> Column:
 
 
 def log_rules(max_characters: int, keep_unclicked: bool) -> list[Rule]:
-    """Rules for `malformed, event_time, raw_query, query, forgotten, document_id, known_document, clicks`."""
+    """Rules for `flaw, event_time, raw_query, query, forgotten, document_id, known_document, clicks`."""
     query, document = F.col("query"), F.col("document_id")
     without_document = document.isNull() | (F.trim(document) == "")
     rules = [
         # First of all: what another rule rejects is kept, row and all.
         Rule("forgotten", F.col("forgotten"), "the query was forgotten on request (synalign forget)"),
-        Rule("malformed_row", F.col("malformed"), "the line cannot be parsed"),
+        *_row_rules(),
+        Rule("duplicate_query_id", _has("duplicate_query_id"), "another query of the folder has the same id"),
         Rule("malformed_time", F.col("event_time").isNull(), "event_time is missing or not a time"),
         Rule("null_query", F.col("raw_query").isNull(), "the query is missing"),
         Rule("empty_query", query == "", "the query is empty"),
         Rule("control_characters", query.rlike(_CONTROL), "the query has control or undecodable characters"),
         Rule("long_query", F.length(query) > max_characters, f"the query has more than {max_characters} characters"),
         Rule("malformed_clicks", F.coalesce(F.col("clicks") < 1, F.lit(True)), "clicks is not a whole number >= 1"),
+        Rule("undecodable", _has("undecodable"), "the row has bytes that are not in its encoding"),
         Rule("null_document", without_document, "the row names no document"),
         Rule(
             "unknown_document",
@@ -77,14 +82,33 @@ def log_rules(max_characters: int, keep_unclicked: bool) -> list[Rule]:
     return [rule for rule in rules if not (keep_unclicked and rule.name == "null_document")]
 
 
+def overflow_rule(over: str) -> Rule:
+    """The rule for rows whose query has more clicks than a count can hold, as a column says."""
+    return Rule("too_many_clicks", F.col(over), f"the clicks of the query add up to more than {MOST:,}")
+
+
 def document_rules() -> list[Rule]:
-    """Rules for the columns `malformed, document_id, text, copy` (`copy`: how many of its id came before)."""
+    """Rules for the columns `flaw, document_id, text, copy` (`copy`: how many of its id came before)."""
     return [
-        Rule("malformed_row", F.col("malformed"), "the line cannot be parsed"),
+        *_row_rules(),
+        Rule("undecodable", _has("undecodable"), "the row has bytes that are not in its encoding"),
         Rule("null_document_id", F.coalesce(F.col("document_id") == "", F.lit(True)), "the document has no id"),
         Rule("empty_document", F.coalesce(F.trim(F.col("text")) == "", F.lit(True)), "the document has no text"),
         Rule("duplicate_document_id", F.col("copy") > 1, "another document has the same id"),
     ]
+
+
+def _row_rules() -> list[Rule]:
+    """Rules that any row can break by itself."""
+    return [
+        Rule("malformed_row", _has("malformed_row"), "the line cannot be parsed"),
+        Rule("unclosed_quote", _has("unclosed_quote"), "a quote is not closed where its field ends; see source.quote"),
+        Rule("not_text", _has("not_text"), "a column of text holds an object, a list, true, false or NaN"),
+    ]
+
+
+def _has(flaw: str) -> Column:
+    return F.coalesce(F.col("flaw") == flaw, F.lit(False))
 
 
 def first_broken(rules: list[Rule]) -> Column:

@@ -76,13 +76,15 @@ def _wrote(material: Material, step: flow.Step) -> str:
 
 
 def _log(material: Material) -> Iterator[Sum]:
-    """Rows of the log: used, rejected by rule, or outside the window."""
+    """Rows of the log: used, rejected by rule, outside the window, or judged not relevant."""
     metrics = material.metrics("ingest")
     if not metrics.get("log_rows"):
         return
     parts = [Part("used", metrics["log_rows_usable"], "kept")]
     if metrics.get("log_rows_outside_window"):
         parts.append(Part("outside the window", metrics["log_rows_outside_window"], "lost", "source.window_days"))
+    if metrics.get("log_rows_not_relevant"):
+        parts.append(Part("not relevant", metrics["log_rows_not_relevant"], "lost", "judgements of 0 or less"))
     yield Sum("Rows of the log", [*parts, *_rejected(material, "log")], metrics["log_rows"], "rows in the log")
 
 

@@ -14,6 +14,7 @@ from synalign.generation.writing import WRITE
 from synalign.report.formats import count, counted, figure, words
 from synalign.report.material import Material
 from synalign.report.sums import Example
+from synalign.text import texts_of
 
 WHY = {
     "invalid": "the answer is not what its schema asks for",
@@ -107,5 +108,5 @@ def of_rule(material: Material, source: str, rule: str, most: int) -> tuple[str,
         return "", []
     wanted = (pads.field("source") == source) & (pads.field("rule") == rule)
     rows = material.run.dataset("rejected").head(most, filter=wanted)
-    texts, why = rows["row"].to_pylist(), rows["reason"].to_pylist()
-    return next(iter(why), ""), [Example(text) for text in texts]
+    why = rows["reason"].to_pylist()
+    return next(iter(why), ""), [Example(text) for text in texts_of(rows["row"])]

@@ -230,12 +230,12 @@ def _ledger(material: Material) -> Iterator[Concern]:
 def _log(material: Material) -> Iterator[Concern]:
     metrics = material.metrics("ingest")
     rows, usable = metrics.get("log_rows", 0), metrics.get("log_rows_usable", 0)
-    lost = rows - usable - metrics.get("log_rows_outside_window", 0)
+    lost = rows - usable - metrics.get("log_rows_outside_window", 0) - metrics.get("log_rows_not_relevant", 0)
     if rows and lost / rows > MANY_REJECTED:
         yield Concern(
             "log", "caution", f"{share(lost / rows)} of the log's rows cannot be used.",
             f"{count(lost)} of {count(rows)} rows.",
-            "See the rules and examples under What went in: often a column is misnamed in source.columns.",
+            "See the rules and examples under What went in: often a column is misnamed, or ids are written otherwise.",
         )  # fmt: skip
 
 

@@ -1,0 +1,72 @@
+"""Lines of JSON as texts: numbers as they are written, and no text of what is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from synalign.querylog.columns import NO_TEXT, nested
+
+
+class Number(str):
+    """A number with a fraction or an exponent, as it is written."""
+
+    __slots__ = ()
+
+
+_DECODE = json.JSONDecoder(parse_float=Number, parse_constant=lambda _: NO_TEXT).decode
+
+
+def parsed(line: str) -> dict[str, Any] | None:
+    """The object on a line; None if there is none."""
+    try:
+        row = _DECODE(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if type(row) is dict else None
+
+
+def text_of(value: Any) -> Any:
+    """A value as text: None stays None, and `NO_TEXT` is what has no text."""
+    kind = type(value)
+    if kind is str or value is None:
+        return value
+    if kind is Number or kind is int:
+        return str(value)
+    return NO_TEXT
+
+
+def whole(text: str) -> str:
+    """A text in which halves of characters (lone surrogates) are marked as undecodable."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def reader(names: Sequence[str], texts: Sequence[bool]) -> Callable[[str], tuple[list[str | None], str | None]]:
+    """What reads a line: the values of some columns, and the rule that the line breaks.
+
+    Args:
+        names: The columns.
+        texts: Of each, whether it must be text.
+    """
+    columns = list(zip(names, texts, strict=True))
+
+    def read(line: str) -> tuple[list[str | None], str | None]:
+        row = parsed(line)
+        if row is None:
+            return [None] * len(columns), "malformed_row"
+        values, flaw = [], None
+        for name, must_be_text in columns:
+            value = row.get(name)
+            if value is None and "." in name:
+                value = nested(row, name)
+            if type(value) is not str and value is not None:
+                value = text_of(value)
+                if value is NO_TEXT:
+                    value, flaw = None, "not_text" if must_be_text else flaw
+            values.append(value)
+        if "\\u" in line:
+            values = [value and whole(value) for value in values]
+        return values, flaw
+
+    return read

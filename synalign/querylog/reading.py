@@ -1,0 +1,227 @@
+"""A table of the configuration, opened: its files, what their heads and footers say, and its rows as a frame."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from synalign.config import resolve
+from synalign.errors import InputError, listed
+from synalign.querylog import json_lines, parquet_frame, text_frame, times, values
+from synalign.querylog.columns import NO_TEXT, Column, nested, require
+from synalign.querylog.delimited import looks_of
+from synalign.querylog.files import Table, files_of, partitions_of
+from synalign.querylog.heads import HEAD_BYTES, Head, head_of, refuse_foreign
+from synalign.querylog.parquet_frame import Footer, footers_of
+
+_ENCODINGS = {"utf-8-sig": "utf-8"}
+_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
+
+
+class Opened(NamedTuple):
+    """A table whose files were looked into, none of them read further than its head.
+
+    Attributes:
+        table: What is read.
+        format: `parquet`, `csv` or `jsonl`.
+        files: Its files.
+        left_out: Names of files of its folder that are not read.
+        wanted: The columns.
+        heads: Of text files: their beginnings.
+        footers: Of Parquet files: their schemas.
+        times: The format of its times.
+    """
+
+    table: Table
+    format: str
+    files: tuple[Path, ...]
+    left_out: tuple[str, ...]
+    wanted: tuple[Column, ...]
+    heads: tuple[Head, ...]
+    footers: tuple[Footer, ...]
+    times: times.Guess
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that its files have, and those of its folders' names."""
+        found: dict[str, None] = {}
+        for head in self.heads:
+            found.update(dict.fromkeys([*head.names, *partitions_of(head.dialect.path, _root(self.table))]))
+        for footer in self.footers:
+            found.update(dict.fromkeys([*footer.schema.names, *footer.partitions]))
+        return list(found)
+
+    @property
+    def said(self) -> str:
+        """What was told from the files, in one line for people."""
+        parts = [f"{len(self.files)} {'file' if len(self.files) == 1 else 'files'}", self.format]
+        dialects = [head.dialect for head in self.heads]
+        if self.format == "csv":
+            parts.append(_either(f"{_NAMES.get(one.delimiter, repr(one.delimiter))}-separated" for one in dialects))
+            if any(not one.quote for one in dialects):
+                parts.append("quotes are text")
+        if dialects:
+            parts.append(_either(_ENCODINGS.get(one.encoding, one.encoding) for one in dialects))
+            parts.append(_either(one.compression for one in dialects if one.compression != "none"))
+        if self.times.said:
+            parts.append(f"times are {self.times.said}")
+        if self.left_out:
+            parts.append(f"left out: {listed(self.left_out)}")
+        return f"{self.table.name}: {', '.join(filter(None, parts))}"
+
+
+def _either(found: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(found))
+
+
+def _root(table: Table) -> Path:
+    return resolve(table.path)
+
+
+def open_table(table: Table, wanted: Sequence[Column], time_format: str = "auto") -> Opened:
+    """Look into the files of a table.
+
+    Args:
+        table: What is to be read.
+        wanted: The columns.
+        time_format: Of its times; `auto`: told from their beginnings.
+
+    Raises:
+        InputError: There is no file, one is damaged or has another layout, or a column is missing.
+    """
+    format_, files, left_out = files_of(table)
+    known = times.Guess((time_format,)) if time_format != "auto" else times.Guess((times.ISO,))
+    plain = Opened(table, format_, tuple(files), tuple(left_out), tuple(wanted), (), (), known)
+    if format_ == "parquet":
+        opened = plain._replace(footers=footers_of(files, _root(table)))
+    else:
+        heads = tuple(head_of(table, format_, file, wanted) for file in files)
+        refuse_foreign(table, heads)
+        opened = plain._replace(heads=heads)
+    _require_columns(opened)
+    column = next((one for one in wanted if one.kind == "time"), None)
+    if column is None or time_format != "auto":
+        return opened
+    return opened._replace(times=times.guess(_samples(opened, column), _time_setting(table)))
+
+
+def _time_setting(table: Table) -> str:
+    return f"{table.section or 'source'}.time_format"
+
+
+def _require_columns(opened: Opened) -> None:
+    """Refuse files that lack columns: of CSV and Parquet each, of JSONL all, as its lines may differ."""
+    table = opened.table
+    for footer in opened.footers:
+        nested_names = parquet_frame.nested_names(footer, opened.wanted)
+        _require(opened, [*footer.schema.names, *nested_names], footer.path, footer.partitions)
+    if opened.format == "csv":
+        for head in opened.heads:
+            if head.names:
+                partitions = partitions_of(head.dialect.path, _root(table))
+                _require(opened, head.names, Path(head.dialect.path), partitions)
+    elif opened.heads and any(head.rows for head in opened.heads):
+        missing = [column for column in opened.wanted if column.required and not _appears(opened, column)]
+        # Searches without a click have no document: it may first come behind the heads.
+        late = [column for column in missing if column.setting == "document_id" and table.name == "query log"]
+        if missing and not (missing == late and any(file.stat().st_size > HEAD_BYTES for file in opened.files)):
+            require(table, opened.wanted, opened.names, _where(opened), {})
+
+
+def _require(opened: Opened, names: list[str], file: Path, partitions: dict[str, str | None]) -> None:
+    try:
+        require(opened.table, opened.wanted, names, file, partitions)
+    except InputError as error:
+        other = next((one for one in opened.files if one != file and _complete(opened, one)), None)
+        if other is None:
+            raise
+        raise InputError(
+            f"{error.message} Others, such as {other}, have them.",
+            cause="files of two layouts in one folder",
+            remedy="give every file the same names, or let source.path be the folder of one layout",
+        ) from error
+
+
+def _complete(opened: Opened, file: Path) -> bool:
+    required = {column.name for column in opened.wanted if column.required}
+    return any(required <= {*head.names} for head in opened.heads if head.dialect.path == str(file)) or any(
+        required <= {*footer.schema.names, *footer.partitions} for footer in opened.footers if footer.path == file
+    )
+
+
+def _appears(opened: Opened, column: Column) -> bool:
+    return any(
+        column.name in head.names
+        or column.name in partitions_of(head.dialect.path, _root(opened.table))
+        or any(nested(row, column.name) is not None for row in head.rows)
+        for head in opened.heads
+    )
+
+
+def _where(opened: Opened) -> str:
+    return str(opened.files[0]) if len(opened.files) == 1 else str(_root(opened.table))
+
+
+def _samples(opened: Opened, column: Column) -> list[times.Samples]:
+    found = [
+        times.Samples(str(file), column.name, sample)
+        for file, sample in parquet_frame.samples(opened.footers, column.name)
+    ]
+    for head in opened.heads:
+        partitions = partitions_of(head.dialect.path, _root(opened.table))
+        sample = [partitions.get(column.name) if column.name not in row else row[column.name] for row in head.rows]
+        if opened.format == "jsonl":
+            sample = [json_lines.text_of(nested(row, column.name)) for row in head.rows]
+            sample = [partitions.get(column.name) if value is None else value for value in sample]
+        texts = [value for value in sample if isinstance(value, str) and value is not NO_TEXT]
+        found.append(times.Samples(head.dialect.path, column.name, texts))
+    return found
+
+
+def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame:
+    """The rows of a table: a column for each wanted one, named as its setting, `flaw`, and `row` if asked for.
+
+    Texts are valid UTF-8 or null, times timestamps or null, counts longs or null. `flaw` is the name of the rule that
+    a row breaks by itself, or null. Nothing is read until Spark needs it.
+
+    Args:
+        spark: The session.
+        opened: The table.
+        rows: Whether the rows themselves are wanted, as JSON.
+
+    Raises:
+        InputError: A column of Parquet files has a type that cannot be read.
+    """
+    formats = opened.times.formats
+    if opened.format == "parquet":
+        return parquet_frame.frame(spark, opened.table, opened.footers, opened.wanted, formats, rows=rows)
+    key = _telling(opened.wanted)
+    parts = []
+    for head in opened.heads:
+        partitions = partitions_of(head.dialect.path, _root(opened.table))
+        fills = {name: value for name, value in partitions.items() if name not in head.names}
+        looks = (
+            looks_of(head.dialect, head.rows, key.name, certain=key.kind == "time") if opened.format == "csv" else None
+        )
+        parts.append(text_frame.Part(head.dialect, 0, None, looks, tuple(fills.items())))
+    names, texts = [one.name for one in opened.wanted], [one.kind == "text" for one in opened.wanted]
+    frame = text_frame.frame(spark, parts, names, texts, rows=rows)
+    columns: list[Any] = [F.col("flaw")] + ([F.col("row")] if rows else [])
+    for place, column in enumerate(opened.wanted):
+        value = F.col(f"c{place}")
+        if column.kind != "text":
+            value, _ = values.of(value, pa.string(), column, formats)
+        columns.append(value.alias(column.setting))
+    return frame.select(*columns)
+
+
+def _telling(wanted: Sequence[Column]) -> Column:
+    """The column whose values look alike: the time, or else the id."""
+    order = Counter({"event_time": 3, "document_id": 2, "label": 1})
+    return max(wanted, key=lambda column: order[column.setting])
