@@ -15,7 +15,7 @@ import typer
 import yaml
 
 from synalign import config, flow, retrievers
-from synalign.cli.arguments import DEMO, AsJson, RetrieverFile
+from synalign.cli.arguments import DEMO, DEMO_DATE, AsJson, RetrieverFile
 from synalign.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from synalign.refresh import Refresh
     from synalign.run import Run
-
-# The day after the last of the made log.
-DEMO_DATE = datetime(2026, 3, 1, tzinfo=UTC).date()
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""

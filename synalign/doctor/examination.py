@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from synalign.doctor import airflow, encoder, machine, model, spark, storage, tracking
+from synalign.doctor import airflow, data, encoder, machine, model, spark, storage, tracking
 from synalign.doctor.finding import Case, Finding, Skipped, State
 from synalign.errors import SynAlignError
 
@@ -27,6 +27,7 @@ CHECKS = (
     Check("java", machine.java),
     Check("spark", spark.spark),
     Check("encoder", encoder.encoder),
+    Check("data", data.data),
     Check("model", model.model),
     Check("mlflow", tracking.mlflow),
     Check("airflow", airflow.database),
