@@ -11,7 +11,7 @@ Only light modules are imported here: this file is parsed all day long.
 from __future__ import annotations
 
 import shlex
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.python import ShortCircuitOperator
 from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TriggerRule, get_parsing_context
 
-from synalign.config import Configuration, Experiment
+from synalign.config import Configuration, Experiment, cron
 from synalign.experiment import approval, store
 from synalign.experiment.pages import TASKS, dag_page
 from synalign.orchestration import alerts, retries
@@ -61,8 +61,8 @@ def experiment_dag(path: Path, configuration: Configuration, experiment: Experim
         dag_id=f"read_experiment__{retriever}",
         description=f"Reads out the A/B tests of {retriever}.",
         doc_md=dag_page(configuration),
-        schedule=CronDataIntervalTimetable(experiment.cron, timezone="UTC"),
-        start_date=datetime.combine(configuration.schedule.start, datetime.min.time(), UTC),
+        schedule=CronDataIntervalTimetable(cron.expression(experiment.cron), timezone="UTC"),
+        start_date=configuration.schedule.ticks.midnight(configuration.schedule.start),
         # A read-out counts everything since the start: a missed day is in the next one.
         catchup=False,
         # The next day is read out while a person still thinks about this one.

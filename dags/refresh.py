@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,8 +52,8 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
         dag_id=f"refresh__{configuration.retriever}",
         description=configuration.description or f"Refreshes the training set of {configuration.retriever}.",
         doc_md=task_pages.refresh_page(configuration, {kind: retries.in_words(kind.exit_code) for kind in KINDS}),
-        schedule=CronDataIntervalTimetable(schedule.cron, timezone="UTC"),
-        start_date=datetime.combine(schedule.start, datetime.min.time(), UTC),
+        schedule=CronDataIntervalTimetable(schedule.ticks.expression, timezone=schedule.time_zone),
+        start_date=schedule.ticks.midnight(schedule.start),
         catchup=schedule.catchup,
         # Of those that the schedule starts. A backfill has a bound of its own: `turn` keeps its intervals in order.
         max_active_runs=1,

@@ -76,7 +76,7 @@ STEPS = (
         ),
         ("screening",),
         # What counts as personal data is said once, under `generation`.
-        ("screening", "generation", "task"),
+        ("screening", "generation", "task", "encoder"),
         "Drops queries with personal data, copies, duplicates, leaks and queries that do not find their document.",
     ),
     Step(

@@ -19,6 +19,7 @@ from synalign.errors import SynAlignError
 from synalign.job import MARK
 from synalign.one_at_a_time import one_at_a_time
 from synalign.progress import Event
+from synalign.run import Interval
 
 _ERROR = re.compile(r"(?P<name>\w+Error): ")
 # Airflow's log adds which of its hooks passed a line on.
@@ -30,7 +31,7 @@ class Refresh:
 
     Args:
         file: The retriever's YAML file.
-        logical_date: The run covers the last whole data interval before it.
+        interval: What the run covers: between two ticks of the retriever's schedule.
         display: Where it shows how it goes.
         prepare: Called once no other refresh of the interval can be running, before anything is read.
 
@@ -45,13 +46,13 @@ class Refresh:
     """
 
     def __init__(
-        self, file: Path, logical_date: datetime, display: Display, prepare: Callable[[], None] | None = None
+        self, file: Path, interval: Interval, display: Display, prepare: Callable[[], None] | None = None
     ) -> None:
         self.configuration: Configuration = retrievers.load(file)
         # Two may begin in the same second.
         self.log = config.home() / "logs" / f"refresh-{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}.log"
         self.ended: dict[str, str] = {}
-        self._file, self._date, self._display = file, logical_date, display
+        self._file, self._interval, self._display = file, interval, display
         self._prepare = prepare or (lambda: None)
         self.step, self._error = "", ""
 
@@ -67,7 +68,7 @@ class Refresh:
         """
         with (
             processes.signals_interrupt(),
-            refresh_lock.alone(self.configuration, self._date, self._display.say) as lock,
+            refresh_lock.alone(self.configuration, self._interval, self._display.say) as lock,
         ):
             self._prepare()
             self._require_mlflow()
@@ -101,7 +102,7 @@ class Refresh:
             with one_at_a_time("airflow-migrate"):
                 code = self._follow([*airflow, "db", "migrate"], variables, log)
             if not code:
-                test = ["dags", "test", dag_id, self._date.isoformat()]
+                test = ["dags", "test", dag_id, self._interval.end.isoformat()]
                 code = self._follow([*airflow, *test], variables, log)
         if code:
             raise self._failure()

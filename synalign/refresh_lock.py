@@ -12,14 +12,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-
-from croniter import CroniterError, croniter
 
 from synalign import config, embedded, processes
 from synalign.config import Configuration
-from synalign.errors import BusyError, ConfigurationError
+from synalign.errors import BusyError
 from synalign.one_at_a_time import opened
 from synalign.run import Interval
 
@@ -28,12 +26,12 @@ VARIABLE = "SYNALIGN_REFRESH"
 
 
 @contextmanager
-def alone(configuration: Configuration, date: datetime, say: Callable[[str], None]) -> Iterator[Path]:
-    """Hold the interval that a refresh at a date covers.
+def alone(configuration: Configuration, interval: Interval, say: Callable[[str], None]) -> Iterator[Path]:
+    """Hold the interval that a refresh covers.
 
     Args:
         configuration: Of the retriever.
-        date: The refresh covers the last whole data interval before it.
+        interval: What the refresh covers.
         say: Called with lines meant for people.
 
     Yields:
@@ -43,7 +41,6 @@ def alone(configuration: Configuration, date: datetime, say: Callable[[str], Non
         BusyError: Another refresh of it is running; it is not disturbed.
         SetupError: The lock's file cannot be made.
     """
-    interval = covered(configuration.schedule.cron, date)
     path = config.home() / "locks" / f"refresh-{configuration.retriever}-{interval.name}"
     with opened(path) as file:
         try:
@@ -58,30 +55,6 @@ def alone(configuration: Configuration, date: datetime, say: Callable[[str], Non
             say(f"ending {len(left)} processes that an earlier refresh left behind when it was killed")
             processes.end_orphans(left)
         yield path
-
-
-def covered(cron: str, date: datetime) -> Interval:
-    """Return the last whole data interval before a date, as Airflow's `CronDataIntervalTimetable` infers it.
-
-    Raises:
-        ConfigurationError: The cron names no time.
-
-    Examples:
-        >>> covered("0 0 * * *", datetime(2026, 3, 1, 5, tzinfo=UTC)).name
-        '20260228T000000Z-20260301T000000Z'
-    """
-    date = date.astimezone(UTC)
-    # The schedule before or at the date: croniter's own "previous" leaves the date itself out.
-    try:
-        following = croniter(cron, date).get_next(datetime)
-        before = croniter(cron, following)
-        end = before.get_prev(datetime)
-        return Interval(before.get_prev(datetime), end)
-    except CroniterError as error:
-        raise ConfigurationError(
-            f"schedule.cron == {cron!r}, must name a time that comes: {error}.",
-            remedy="write minute, hour, day, month and weekday, such as 0 3 * * *",
-        ) from error
 
 
 def _require_no_run_of_airflow(retriever: str, interval: Interval) -> None:

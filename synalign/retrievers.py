@@ -12,14 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from synalign import settings_file
+from synalign import mistakes, settings_file
 from synalign.config import Alerts, Configuration
 from synalign.errors import ConfigurationError
 from synalign.generation import templates
 from synalign.overrides import apply
-
-UNION_TAGS = ("log", "beir", "labelled")
-"""What pydantic puts into the location of a mistake in `source`; the user never wrote that."""
 
 
 def retriever_files(default: Path) -> list[Path]:
@@ -52,7 +49,7 @@ def check_all(files: list[Path], also: Callable[[Path, Alerts], None] | None = N
     Raises:
         ConfigurationError: Some are wrong, or two name the same retriever; the message has every mistake.
     """
-    mistakes, names = [], dict[str, Path]()
+    told, names = [], dict[str, Path]()
     for path in files:
         try:
             configuration = load(path)
@@ -60,14 +57,14 @@ def check_all(files: list[Path], also: Callable[[Path, Alerts], None] | None = N
             if also is not None:
                 also(path, configuration.alerts)
         except ConfigurationError as error:
-            mistakes.append(error.message)
+            told.append(error.message)
             continue
         if name in names:
-            mistakes.append(f"{path}: retriever == {name!r}, {names[name]} has the same name.")
+            told.append(f"{path}: retriever == {name!r}, {names[name]} has the same name.")
         names[name] = path
-    if mistakes:
+    if told:
         raise ConfigurationError(
-            "\n".join(mistakes), remedy="mend the files named above; `synalign check FILE` tries one"
+            "\n".join(told), remedy="change the files named above; `synalign check FILE` tries one"
         )
 
 
@@ -86,16 +83,24 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config
             or must not be changed for one run; the message names file, key, value and rule.
     """
     path = Path(path)
-    content = apply(settings_file.read(path), overrides or {})
+    written = settings_file.read(path)
+    content = apply(written, overrides or {})
     where = f"{path} with this run's {', '.join(overrides)}" if overrides else str(path)
+    # What stands on a line is not what this run takes.
+    lines = {} if overrides else written.lines
     try:
         configuration = Configuration.model_validate(content)
         return configuration.with_templates(templates.read_all(configuration, path.parent))
     except ConfigurationError as error:
-        mistakes = "\n".join(f"{where}: {line}" for line in error.message.splitlines())
-        raise ConfigurationError(mistakes, remedy=error.remedy) from error
+        told = "\n".join(_at(f"{where}: {line}", line, lines) for line in error.message.splitlines())
+        raise ConfigurationError(told, remedy=error.remedy) from error
     except ValidationError as error:
         raise ConfigurationError(
-            "\n".join(settings_file.explain(where, item, unseen=UNION_TAGS) for item in error.errors()),
-            remedy="mend the keys named above; docs/configuration.md says what each may be",
+            "\n".join(mistakes.explain(error, Configuration, where, lines)),
+            remedy="change the keys named above; docs/configuration.md says what each may be",
         ) from error
+
+
+def _at(told: str, message: str, lines: Mapping[tuple[str, ...], int]) -> str:
+    """Return a mistake with the line of the key that its message begins with."""
+    return mistakes.at(told.removesuffix("."), lines.get(tuple(message.split(" ", 1)[0].split(".")), 0))

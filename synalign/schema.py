@@ -11,7 +11,7 @@ from datetime import date
 from functools import cache
 from typing import Any, NamedTuple
 
-from synalign.config import Configuration
+from synalign.config import IN_WORDS, Configuration
 
 SOURCES = ("log", "beir", "labelled")
 """The kinds of `source`."""
@@ -64,6 +64,20 @@ def settings(source: str = "log") -> tuple[Setting, ...]:
     """
     schema = Configuration.model_json_schema()
     return tuple(_parts("", schema, schema["$defs"], source))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of a retriever's file, for editors and other tools.
+
+    It has every rule that stands alone; what two keys say together, only `synalign check` knows.
+    """
+    schema = Configuration.model_json_schema()
+    for source in schema["properties"]["source"]["discriminator"]["mapping"].values():
+        # The kind has a default, but a file must say it.
+        definition = schema["$defs"][source.rpartition("/")[2]]
+        definition["required"] = sorted({"kind", *definition.get("required", ())})
+    about = "A retriever's settings, for SynAlign."
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": about, "description": about}
 
 
 def _parts(prefix: str, model: Mapping[str, Any], definitions: Mapping[str, Any], source: str) -> Iterator[Setting]:
@@ -130,7 +144,7 @@ def rule_of(field: Mapping[str, Any]) -> str:
     if kind in ("integer", "number"):
         return ("whole number" if kind == "integer" else "number") + _range(field)
     if kind == "array":
-        return f"list of {rule_of(field['items'])}"
+        return _list(field)
     if kind == "object":
         return _mapping(field)
     if kind == "string":
@@ -165,8 +179,16 @@ def _text(field: Mapping[str, Any]) -> str:
     if field.get("format") == "date":
         return f"day, such as {_DAY}"
     if "pattern" in field:
-        return f"text that matches `{field['pattern']}`"
-    return "text, not empty" if field.get("minLength") else "text"
+        return IN_WORDS.get(field["pattern"], f"text that matches `{field['pattern']}`")
+    least = ", not empty" if field.get("minLength") else ""
+    return f"text{least}" + (f", up to {field['maxLength']:,} characters" if "maxLength" in field else "")
+
+
+def _list(field: Mapping[str, Any]) -> str:
+    parts: Mapping[str, Any] = field.get("items") or next(iter(field.get("prefixItems", ())), {})
+    least, most = field.get("minItems", 0), field.get("maxItems")
+    count = f"{least:,} " if least == most else f"up to {most:,} " if most is not None else ""
+    return f"list of {count}{rule_of(parts)}"
 
 
 def _mapping(field: Mapping[str, Any]) -> str:

@@ -1,21 +1,17 @@
-"""Reading a file of settings that a person wrote, and telling its mistakes as `file: key == value, rule`.
+"""Reading a file of settings that a person wrote: safely, and with the line of every key.
 
-This module is imported by DAG files, so it imports nothing heavier than pydantic and PyYAML.
+This module is imported by DAG files, so it imports nothing heavier than PyYAML.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from synalign.config import SECRET
 from synalign.errors import ConfigurationError
-from synalign.masking import MASK, is_secret
-
-LONGEST_VALUE = 200
-"""Characters of a wrong value that a message shows."""
 
 LARGEST = 250_000
 """Bytes of a file; the longest draft of `synalign init` has a twentieth of that."""
@@ -26,72 +22,125 @@ DEEPEST = 20
 MOST_NODES = 20_000
 """Values of a file, each counted as often as it is said again by an alias: nine lines of aliases can say a billion."""
 
+_REMEDIES = (
+    ("character '\\t'", "YAML indents with spaces: replace the tab"),
+    ("scanning an alias", 'put a value that begins with * in quotes, such as cron: "*/5 * * * *"'),
+    ("undefined alias", "put a value that begins with * in quotes"),
+    ("cannot start any token", "put the value in quotes"),
+    ("mapping values are not allowed", "put a value that has a colon in quotes, or align the line with those above it"),
+    ("expected ':'", "write each setting as `key: value`, and align it with its section"),
+    ("block end", "align the line with those of its section"),
+    ("single document", "keep one document: remove the lines `---` and what follows them"),
+    ("constructor for the tag", "remove the tag that begins with `!`"),
+    ("given twice", "keep one of them"),
+    ("special characters", "remove the control character"),
+)
 
-def read(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML (or JSON, which is YAML too) file.
+
+class Written(dict[str, Any]):
+    """A mapping as it was read from a file.
+
+    Attributes:
+        lines: The line of each key and list entry, by its path of keys (each as text), from 1.
+    """
+
+    lines: Mapping[tuple[str, ...], int]
+
+
+def read(path: Path) -> Written:
+    """Read the mapping in a YAML (or JSON, which is YAML too) file.
 
     Raises:
         ConfigurationError: The file cannot be read, is too large or not valid, gives a key twice, nests too deep, says
             too much by aliases, or is no mapping.
     """
+    text = _text(path)
     try:
-        content = yaml.load(_text(path), Loader=_UniqueKeys)
-    except (OSError, UnicodeDecodeError) as error:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        content = None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _invalid(path, text, error) from error
+    if content is None:
         raise ConfigurationError(
-            f"{path}: cannot be read: {error}.", remedy="check the path and its encoding"
-        ) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        # Impossible dates are a ValueError of the YAML reader, nesting without end a RecursionError.
-        raise ConfigurationError(f"{path}: is not valid YAML: {error}.", remedy="mend the line named above") from error
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path}: must be a mapping of settings, is {type(content).__name__}.")
-    return content
+            f"{path}: is empty, must be a mapping of settings.", remedy="`synalign init` writes one"
+        )
+    if node is None or not isinstance(content, dict):
+        raise ConfigurationError(
+            f"{path}: must be a mapping of settings, is {_kind(content)}.",
+            remedy="write each setting as `key: value`; `synalign init` writes a first file",
+        )
+    written = Written(content)
+    written.lines = dict(_lines(node, ()))
+    return written
 
 
 def _text(path: Path) -> str:
-    """A file's text; what has no end, such as a device, is refused as what is too large."""
-    with open(path, "rb") as file:
-        content = file.read(LARGEST + 1)
+    """Return a file's text; what has no end, such as a device, is refused as what is too large."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise ConfigurationError(f"{path}: cannot be read: {reason}.", remedy="check the path") from error
     if len(content) > LARGEST:
-        raise yaml.YAMLError(f"it has more than {LARGEST} bytes")
-    return content.decode("utf-8")
+        raise ConfigurationError(
+            f"{path}: is not valid YAML: it has more than {LARGEST} bytes.", remedy="is this the right file?"
+        )
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(
+            f"{path}: cannot be read: byte 0x{content[error.start]:02x} is no UTF-8 (line {line}).",
+            cause="the file was saved in another encoding, such as latin-1 or UTF-16",
+            remedy="save it as UTF-8",
+        ) from error
 
 
-def explain(path: Path | str, item: Any, *, unseen: tuple[str, ...] = ()) -> str:
-    """One of pydantic's errors as `file: key == value, rule`.
-
-    Args:
-        path: The file.
-        item: The error, as in `ValidationError.errors()`.
-        unseen: Parts of its location that the user never wrote, such as a union's tags.
-    """
-    key = ".".join(str(part) for part in item["loc"] if part not in unseen) or "(whole file)"
-    if item["type"] == "missing":
-        return f"{path}: {key} is missing, it is required."
-    if item["type"] == "extra_forbidden":
-        # A key that somebody put here by mistake is not to be shown, least of all in a log.
-        value = MASK if is_secret(str(item["loc"][-1])) or _has_secrets(item["input"]) else _short(item["input"])
-        return f"{path}: {key} == {value}, is not a known setting."
-    if item["type"] == SECRET:
-        return f"{path}: {key} {item['msg']}."
-    rule = item["msg"].removeprefix("Value error, ")
-    if item["input"] is None:
-        return f"{path}: {key} is empty, {rule}."
-    return f"{path}: {key} == {_short(item['input'])}, {rule}."
+def _invalid(path: Path, text: str, error: yaml.YAMLError | RecursionError) -> ConfigurationError:
+    """Return what is wrong with a file that is no YAML, with its line."""
+    line, problem = 0, " ".join(str(error).split())
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 0
+        problem = " ".join(filter(None, [error.context, error.problem]))
+    elif isinstance(error, yaml.reader.ReaderError):
+        line, problem = (
+            text.count("\n", 0, error.position) + 1,
+            f"special characters are not allowed (#x{error.character:04x})",
+        )
+    remedy = next((remedy for sign, remedy in _REMEDIES if sign in problem), "change the line named above")
+    where = f" (line {line})" if line else ""
+    return ConfigurationError(f"{path}: is not valid YAML: {problem[:400]}{where}.", remedy=remedy)
 
 
-def _has_secrets(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(is_secret(str(key)) or _has_secrets(part) for key, part in value.items())
-    return isinstance(value, list) and any(map(_has_secrets, value))
+def _kind(content: Any) -> str:
+    names = {str: "text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(content), type(content).__name__)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
+def _lines(node: yaml.Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Yield the line of each key and list entry below a node; what an alias stands for has its own lines."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            # As it is once it is read: a bare `yes` is true.
+            bare = key.tag.endswith(":bool")
+            here = (*path, str(_Loader.bool_values[key.value.lower()] if bare else key.value))
+            yield here, key.start_mark.line + 1
+            yield from _lines(value, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, part in enumerate(node.value):
+            here = (*path, str(number))
+            yield here, part.start_mark.line + 1
+            yield from _lines(part, here)
 
 
-class _UniqueKeys(yaml.SafeLoader):
+def _fault(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+class _Loader(yaml.SafeLoader):
     """YAML's safe loader, which also refuses a key given twice (PyYAML keeps the last in silence), and bombs.
 
     Sizes are judged on the parsed nodes, before any value is made of them.
@@ -116,12 +165,23 @@ class _UniqueKeys(yaml.SafeLoader):
         finally:
             self._depth -= 1
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError) as error:
+            # Such as a day that no month has, or a number of ten thousand digits.
+            raise _fault(f"{str(node.value)[:100]!r} has no value: {error}", node) from error
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _fault("a key must be text, is a list or a mapping", key_node)
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.YAMLError(f"key {key!r} is given twice, line {key_node.start_mark.line + 1}")
+                raise _fault(f"key {key!r} is given twice", key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -134,7 +194,7 @@ def _measure(node: yaml.Node, depth: int, known: dict[int, int]) -> int:
     """
     if id(node) in known:
         if known[id(node)] == 0:
-            raise yaml.YAMLError(f"an alias stands within what it names, line {node.start_mark.line + 1}")
+            raise _fault("an alias stands within what it names", node)
         return known[id(node)]
     if depth < 0:
         raise yaml.YAMLError(f"it nests deeper than {DEEPEST}")
@@ -146,6 +206,6 @@ def _measure(node: yaml.Node, depth: int, known: dict[int, int]) -> int:
         parts = node.value
     size = 1 + sum(_measure(part, depth - 1, known) for part in parts)
     if size > MOST_NODES:
-        raise yaml.YAMLError(f"it says more than {MOST_NODES} values, line {node.start_mark.line + 1}")
+        raise _fault(f"it says more than {MOST_NODES} values", node)
     known[id(node)] = size
     return size

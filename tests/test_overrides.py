@@ -76,8 +76,8 @@ def test_overrides_take_the_place_of_the_files_settings(file: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "rule"),
     [
-        ({"sampling.batches": 0}, "sampling.batches == 0, Input should be greater than or equal to 1"),
-        ({"sampling.batches": "many"}, "sampling.batches == 'many', Input should be a valid integer"),
+        ({"sampling.batches": 0}, "sampling.batches == 0, must be a whole number from 1 to 100,000"),
+        ({"sampling.batches": "many"}, "sampling.batches == 'many', must be a whole number from 1 to 100,000"),
         # A rule between two settings, one of them the file's.
         ({"generation.budget.max_money": 5}, "max_money needs input_price or output_price"),
     ],

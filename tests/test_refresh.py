@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import pytest
 from synalign import errors, progress
 from synalign.progress import Event
 from synalign.refresh import Refresh
+from synalign.run import Interval
 
 YAML = """
 retriever: small
@@ -71,7 +71,7 @@ class Place(NamedTuple):
 
     def refresh(self) -> tuple[Refresh, Notes]:
         notes = Notes()
-        return Refresh(self.yaml, datetime(2026, 3, 1, tzinfo=UTC), notes), notes
+        return Refresh(self.yaml, Interval.parse("2026-02-28", "2026-03-01"), notes), notes
 
 
 @pytest.fixture

@@ -7,14 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
 from synalign import embedded, errors, refresh_lock
-from synalign.refresh_lock import covered
+from synalign.run import Interval
 
 YAML = """
 retriever: {name}
@@ -41,14 +40,18 @@ REFRESH = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from synalign import retrievers
 from synalign.errors import SynAlignError
 from synalign.refresh import Refresh
+from synalign.run.dates import interval_of
 class Display:
     progress = ""
     say = staticmethod(lambda line: print(line, flush=True))
     show = staticmethod(lambda event: None)
 try:
-    Refresh(Path(sys.argv[1]), datetime.fromisoformat(sys.argv[2]).replace(tzinfo=UTC), Display).run()
+    file = Path(sys.argv[1])
+    interval = interval_of(retrievers.load(file).schedule, sys.argv[2], datetime.now(UTC))
+    Refresh(file, interval, Display).run()
 except SynAlignError as error:
     print(f"{type(error).__name__}: {error}")
     sys.exit(error.exit_code)
@@ -161,25 +164,6 @@ def test_what_a_killed_refresh_left_running_is_ended_and_its_lock_is_not_believe
     assert len(list(home.folder.glob("done-*"))) == 1
 
 
-@pytest.mark.parametrize("cron", ["0 0 * * *", "0 3 * * *", "*/20 * * * *", "30 6 * * 1", "0 0 1 * *", "15 2 1,15 * 3"])
-def test_the_interval_is_the_one_that_airflow_infers(cron: str) -> None:
-    from airflow.sdk import CronDataIntervalTimetable
-    from airflow.serialization.decoders import decode_timetable
-    from airflow.serialization.encoders import encode_timetable
-
-    airflows = decode_timetable(encode_timetable(CronDataIntervalTimetable(cron, timezone="UTC")))
-    for hours in (0, 1, 2.999, 3, 6.5, 24, 100, 1000, 5000.25):
-        date = datetime(2026, 2, 23, tzinfo=UTC) + timedelta(hours=hours)
-        expected = airflows.infer_manual_data_interval(run_after=_pendulum(date))
-        assert tuple(covered(cron, date)) == (expected.start, expected.end), (cron, date)
-
-
-def test_a_cron_that_names_no_time_is_a_configuration_error() -> None:
-    for cron in ("0 25 * * *", "a b c d e", "0 0 30 2 *"):
-        with pytest.raises(errors.ConfigurationError, match=r"schedule\.cron"):
-            covered(cron, datetime(2026, 3, 1, tzinfo=UTC))
-
-
 @pytest.mark.parametrize(
     ("state", "by", "end", "refused"),
     [
@@ -202,15 +186,9 @@ def test_an_interval_that_the_airflow_of_up_works_on_is_refused(
         database.execute("CREATE TABLE dag_run (dag_id, run_id, state, triggered_by, data_interval_end)")
         row = ("refresh__small", "scheduled__x", state, by, f"{end} 00:00:00.000000")
         database.execute("INSERT INTO dag_run VALUES (?, ?, ?, ?, ?)", row)
-    interval = covered("0 0 * * *", datetime(2026, 3, 1, tzinfo=UTC))
+    interval = Interval.parse("2026-02-28", "2026-03-01")
     if refused:
         with pytest.raises(errors.BusyError, match="scheduled__x"):
             refresh_lock._require_no_run_of_airflow("small", interval)
     else:
         refresh_lock._require_no_run_of_airflow("small", interval)
-
-
-def _pendulum(date: datetime):
-    import pendulum
-
-    return pendulum.instance(date)

@@ -28,8 +28,8 @@ def test_the_demo_that_ships_is_right() -> None:
     [
         ("samplng: {}", "samplng == {}, is not a known setting"),
         ("sampling: {batchs: 3}", "sampling.batchs == 3, is not a known setting"),
-        ("sampling: {batches: 0}", "sampling.batches == 0, Input should be greater than or equal to 1"),
-        ("sampling: {batches: many}", "sampling.batches == 'many', Input should be a valid integer"),
+        ("sampling: {batches: 0}", "sampling.batches == 0, must be a whole number from 1 to 100,000"),
+        ("sampling: {batches: many}", "sampling.batches == 'many', must be a whole number from 1 to 100,000"),
         ("sampling: {breadth: 3, neighbours: 7}", "breadth must be >= neighbours"),
         ("ingest: {test_fraction: 0.95}", "validation_fraction + test_fraction must be <= 0.9"),
         ("seed: -1", "seed == -1"),
@@ -54,14 +54,14 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "must be a mapping"),
+        ("", "is empty, must be a mapping"),
         ("- a\n- b", "must be a mapping"),
         ("retriever: [", "is not valid YAML"),
         (GOOD + "seed: 1\nseed: 2", "'seed' is given twice"),
         ("retriever: !!python/object/apply:os.system [true]", "is not valid YAML"),
         (GOOD.replace("shop", "../etc"), "retriever == '../etc'"),
         ("schedule: {start: 2026-01-01}\nsource: {kind: beir, path: x}", "retriever is missing"),
-        (GOOD.replace("beir", "hive"), "source == "),
+        (GOOD.replace("beir", "hive"), "source.kind == 'hive', must be `beir`, `labelled` or `log`"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, expected: str) -> None:

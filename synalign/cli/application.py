@@ -70,7 +70,13 @@ def options(
 
 # `--help` lists them in this order.
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Before the first refresh": (cli_setup.init, cli_setup.doctor, cli_setup.check, cli_setup.demo_data),
+    "Before the first refresh": (
+        cli_setup.init,
+        cli_setup.schema,
+        cli_setup.doctor,
+        cli_setup.check,
+        cli_setup.demo_data,
+    ),
     "Refreshing": (cli_refresh.estimate, cli_refresh.refresh, cli_refresh.up, cli_refresh.down),
     "Looking at what came of it": (cli_look.show, cli_look.report, cli_look.compare, cli_experiment.lineage),
     "Keeping house": (cli_gc.gc, cli_forget.forget),

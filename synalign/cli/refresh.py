@@ -16,7 +16,7 @@ import typer
 import yaml
 
 from synalign import config, flow, parts, retrievers
-from synalign.cli.arguments import DEMO, AsJson, RetrieverFile
+from synalign.cli.arguments import DEMO, DEMO_DATE, AsJson, RetrieverFile
 from synalign.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from synalign.refresh import Refresh
     from synalign.run import Run
-
-# The day after the last of the made log.
-DEMO_DATE = datetime(2026, 3, 1, tzinfo=UTC)
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -40,16 +37,20 @@ def refresh(
     ] = None,
     source: Annotated[str, typer.Option(help="`demo`, or `beir:PATH` for a BEIR folder.")] = "demo",
     date: Annotated[
-        datetime | None,
+        str | None,
         typer.Option(
-            help="Covers the last whole data interval before it (UTC).",
-            formats=["%Y-%m-%d"],
-            show_default="today; without FILE the day after the made log, 2026-03-01",
+            metavar="DAY|TIME",
+            help="2026-03-01: the interval of the first run scheduled on that day. 2026-03-01T05:00: the last interval "
+            "that ends by then. On the clock of schedule.time_zone.",
+            show_default="the last interval that is over; without FILE the day after the made log, 2026-03-01",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one refresh through Airflow, Spark and MLflow on this machine, and show what came of it.
+
+    A refresh covers the data interval between two ticks of schedule.cron. With
+    `0 3 * * *` the run of 1 March covers 28 February 03:00 to 1 March 03:00.
 
     Steps that are finished, and that nothing they depend on has changed for,
     are reused: the same command again goes on where it was interrupted, by
@@ -65,12 +66,14 @@ def refresh(
     from synalign.display import display
     from synalign.references import latest
     from synalign.refresh import Refresh
+    from synalign.run.dates import interval_of
 
     # Airflow would start, and every task would fail.
     parts.need_jobs()
-    end = _end(file, date)
-    if file is None:
-        file = _prepared(source)
+    asked = _asked(file, date)
+    file = file or _prepared(source)
+    # A date that cannot be is said before anything is started.
+    interval = interval_of(retrievers.load(file).schedule, asked, datetime.now(UTC))
     began = datetime.now(UTC)
     console = Console(stderr=as_json, highlight=False)
     with display(console) as shown:
@@ -79,10 +82,10 @@ def refresh(
             for made in demo.make(config.home() / "data" / "demo"):
                 shown.say(str(made))
 
-        work = Refresh(file, end, shown, make_demo_data if source == "demo" and file == DEMO else None)
+        work = Refresh(file, interval, shown, make_demo_data if source == "demo" and file == DEMO else None)
         finished = _finished(work)
     if not finished:
-        for line in _how_to_resume(work, end):
+        for line in _how_to_resume(work, interval.end):
             typer.echo(line, err=as_json)
         raise typer.Exit(INTERRUPTED)
     run = latest(work.configuration.retriever)
@@ -138,10 +141,10 @@ def down() -> None:
     embedded.down(typer.echo)
 
 
-def _end(file: Path | None, date: datetime | None) -> datetime:
-    """Midnight (UTC) of a day: the one given, today, or for data that ships with SynAlign the day after it ends."""
-    chosen = date or (DEMO_DATE if file is None or file.resolve() == DEMO else datetime.now(UTC))
-    return datetime.combine(chosen.date(), datetime.min.time(), UTC)
+def _asked(file: Path | None, date: str | None) -> str | None:
+    """Return the date that was given; for data that ships with SynAlign the day after it ends stands for none."""
+    ships = file is None or file.resolve() == DEMO
+    return DEMO_DATE.isoformat() if date is None and ships else date
 
 
 def _prepared(source: str) -> Path:
@@ -156,7 +159,7 @@ def _prepared(source: str) -> Path:
     content = {
         "retriever": name,
         "description": f"The BEIR folder {folder.name}.",
-        "schedule": {"start": DEMO_DATE.date() - timedelta(days=30), "cron": "0 0 * * *"},
+        "schedule": {"start": DEMO_DATE - timedelta(days=30), "cron": "0 0 * * *"},
         "source": {"kind": "beir", "path": str(folder)},
         "sampling": {"batches": 60},
         "generation": {"documents_per_batch": 16, "queries_per_document": 4},
@@ -179,7 +182,7 @@ def _finished(work: Refresh) -> bool:
     return True
 
 
-def _how_to_resume(work: Refresh, date: datetime) -> Iterator[str]:
+def _how_to_resume(work: Refresh, end: datetime) -> Iterator[str]:
     """What somebody who ended a refresh wants to know: that nothing is lost, and how to go on."""
     kept = f"finished and kept: {', '.join(work.ended)}" if work.ended else "no step has finished yet"
     yield f"Interrupted; {kept}."
@@ -187,14 +190,16 @@ def _how_to_resume(work: Refresh, date: datetime) -> Iterator[str]:
         yield (
             f"{work.step} starts again where it can: answers that were paid for and vectors computed so far are kept."
         )
-    yield f"Go on with:  {_this_command(date)}"
+    yield f"Go on with:  {_this_command(end, work.configuration.schedule.time_zone)}"
 
 
-def _this_command(date: datetime) -> str:
-    """The command as it was given, ready for a shell; with its date, for tomorrow another one would be meant."""
+def _this_command(end: datetime, time_zone: str) -> str:
+    """Return the command as it was given, ready for a shell; with its date, for tomorrow another one would be meant."""
     program = "synalign" if shutil.which("synalign") == sys.argv[0] else sys.argv[0]
-    dated = [] if any(word.partition("=")[0] == "--date" for word in sys.argv) else ["--date", f"{date:%Y-%m-%d}"]
-    return shlex.join([program, *sys.argv[1:], *dated])
+    if any(word.partition("=")[0] == "--date" for word in sys.argv):
+        return shlex.join([program, *sys.argv[1:]])
+    midnight = time_zone == "UTC" and (end.hour, end.minute) == (0, 0)
+    return shlex.join([program, *sys.argv[1:], "--date", f"{end:%Y-%m-%d}" if midnight else f"{end:%Y-%m-%dT%H:%MZ}"])
 
 
 def _tell(run: Run, began: datetime, console: Console) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from synalign import config, draft, retrievers
-from synalign.cli.arguments import DEMO, AsJson, RetrieverFile
-from synalign.errors import ConfigurationError, SetupError
+from synalign import schema as schemas
+from synalign.cli.arguments import DEMO, DEMO_DATE, AsJson, RetrieverFile
+from synalign.config import Configuration
+from synalign.errors import ConfigurationError, InputError, SetupError
+
+SCHEMA_FILE = "retriever.schema.json"
 
 
 def init(
@@ -37,17 +42,53 @@ def init(
     typer.echo(f"{file}: written. To fill in:")
     for key in draft.to_fill_in(source, name):
         typer.echo(f"  {key}")
-    typer.echo(f"Then: synalign check {file}")
+    typer.echo(f"Then: synalign check {file}, and synalign check --data {file}")
+    typer.echo(f"For an editor's help: synalign schema > {SCHEMA_FILE}, and as the first line of the file:")
+    typer.echo(f"  # yaml-language-server: $schema={SCHEMA_FILE}")
 
 
-def check(file: RetrieverFile, as_json: AsJson = False) -> None:
-    """Check a retriever's YAML file: every mistake with file, key, value and rule.
+def schema() -> None:
+    """Print the JSON schema of a retriever's YAML file, for editors.
+
+    With it an editor completes keys, shows what each is, and marks mistakes
+    while you type. Editors with the YAML language server find it by the first
+    line of a file: `# yaml-language-server: $schema=retriever.schema.json`.
+
+    Example: synalign schema > retriever.schema.json
+    """
+    typer.echo(_json(schemas.json_schema()))
+
+
+def check(
+    file: RetrieverFile,
+    data: Annotated[
+        bool, typer.Option("--data", help="Read a sample of the source's data too, and show what is made of it.")
+    ] = False,
+    date: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAY|TIME",
+            help="With --data: whose window is looked at, as in `synalign refresh --date`.",
+            show_default="the last interval that is over",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a retriever's YAML file: every mistake with file, key, value, rule and line.
 
     Nothing is read but the file and the prompts it names; `synalign doctor`
     looks at the machine and the services.
 
-    Example: synalign check my.yaml
+    With --data the source is opened and a sample of it read (all of it up to
+    32 MiB, else 10,000 rows of up to 20 files). It shows columns, rows as they
+    are understood, the window against the times of the log, ids that join to
+    documents, tokens that the encoder does not know, and rows that would be
+    rejected, with examples. The exit code is 3 where the data cannot be used.
+
+    Example: synalign check my.yaml --data
     """
+    if date is not None and not data:
+        raise ConfigurationError("date == " + repr(date) + ", is for --data.", remedy="add --data, or leave --date out")
     try:
         configuration = retrievers.load(file)
     except ConfigurationError as error:
@@ -57,10 +98,36 @@ def check(file: RetrieverFile, as_json: AsJson = False) -> None:
         typer.echo(_json({"file": str(file), "right": False, "mistakes": mistakes, "remedy": error.remedy}))
         raise typer.Exit(error.exit_code) from error
     dag = f"refresh__{configuration.retriever}"
+    said: dict[str, Any] = {"file": str(file), "right": True, "mistakes": [], "dag": dag}
+    if not as_json:
+        typer.echo(f"{file}: right; DAG {dag}")
+    if data:
+        said["data"] = _look(file, configuration, date, as_json)
     if as_json:
-        typer.echo(_json({"file": str(file), "right": True, "mistakes": [], "dag": dag}))
-        return
-    typer.echo(f"{file}: right; DAG {dag}")
+        typer.echo(_json(said))
+    if data and said["data"]["problems"]:
+        raise typer.Exit(InputError.exit_code)
+
+
+def _look(file: Path, configuration: Configuration, date: str | None, as_json: bool) -> dict[str, Any]:
+    """Look into the source's data, and show people what was found."""
+    from rich.console import Console
+
+    from synalign.doctor import data, data_page
+
+    if file.resolve() == DEMO:
+        # A refresh of it makes its data too.
+        from synalign import demo
+
+        date = date or DEMO_DATE.isoformat()
+        demo.make(config.home() / "data" / "demo")
+    interval = data.usual_interval(configuration.schedule, date)
+    waiting = Console(stderr=True)
+    with waiting.status("reading a sample ...") if waiting.is_terminal else nullcontext():
+        found = data.examine(file, interval)
+    if not as_json:
+        data_page.show(found)
+    return found
 
 
 def doctor(
@@ -73,6 +140,7 @@ def doctor(
     """Say whether this machine and its services are ready for a refresh, and what to do where they are not.
 
     Looks at Java, Spark (a session counts), the encoder and its checksum, the
+    source's data (with FILE: a sample, as `synalign check --data` reads), the
     model (one tiny request with the file's settings: it costs what that
     costs), MLflow, Airflow's database, storage, disk, memory and the clock.
     Nothing that it writes stays. The exit code is 8 if any check failed.
@@ -83,7 +151,7 @@ def doctor(
     from synalign.doctor.table import show
 
     configuration = retrievers.load(file or DEMO)
-    findings = examination.examine(examination.Case(configuration))
+    findings = examination.examine(examination.Case(configuration, file))
     if as_json:
         found = [finding._asdict() for _, finding in findings if finding is not None]
         ready = all(finding["state"] != "fail" for finding in found)

@@ -9,7 +9,7 @@ This package is imported by DAG files, so it imports nothing heavier than pydant
 """
 
 from synalign.config.alerts import Alerts, Notifier
-from synalign.config.closed import SECRET, Format, Fraction, Name, Scheme, Task
+from synalign.config.closed import IN_WORDS, SECRET, Format, Fraction, Name, Scheme, Task, Unlike
 from synalign.config.experiment import Experiment
 from synalign.config.generation import MOST_TEXTS_PER_LABEL, Budget, Generation, PersonalData
 from synalign.config.home import home, resolve
@@ -30,6 +30,7 @@ from synalign.config.source import (
 from synalign.config.traffic import Encoder, Ingest, Sampling
 
 __all__ = [
+    "IN_WORDS",
     "MOST_TEXTS_PER_LABEL",
     "RUNTIME_REASONS",
     "SECRET",
@@ -63,6 +64,7 @@ __all__ = [
     "Screening",
     "Source",
     "Task",
+    "Unlike",
     "home",
     "resolve",
 ]

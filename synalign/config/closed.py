@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+import types
+import typing
+from datetime import date
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 SECRET = "secret"
@@ -25,6 +28,15 @@ def _without_credentials(address: str) -> str:
 Address = Annotated[str, AfterValidator(_without_credentials)]
 """An address in a file that many read."""
 
+IN_WORDS = {
+    r"^[a-z0-9][a-z0-9_-]{0,62}$": "up to 63 lower-case letters, digits, `-` and `_`, the first a letter or a digit",
+    r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable, in capital letters, digits and `_`",
+    r"^[A-Z]{3}$": "three capital letters, such as USD",
+    r"^(embedded|https?://[^\s#]+)$": "`embedded`, or an address that begins with `http://` or `https://`",
+    r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$": "the name of a class with its module, such as `package.module.Class`",
+}
+"""What patterns ask for, for those who do not read them."""
+
 Format = Literal["parquet", "csv", "jsonl", "auto"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Task = Literal["retrieval", "classification"]
@@ -33,6 +45,46 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
 class Closed(BaseModel):
-    """A model that knows all its keys and cannot be changed after it was checked."""
+    """A model that knows all its keys, holds no infinite number, and cannot be changed after it was checked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_its_kind(cls, content: Any) -> Any:
+        # pydantic takes true for 1, bytes for text, and a number for seconds since 1970.
+        if not isinstance(content, dict):
+            return content
+        fields = {name: _kinds(field.annotation) for name, field in cls.model_fields.items() if name in content}
+        wrong = {name: Unlike(content[name]) for name, kinds in fields.items() if _differs(content[name], kinds)}
+        return {**content, **wrong} if wrong else content
+
+
+class Unlike:
+    """A value of another kind than its setting, which pydantic refuses in this form.
+
+    Attributes:
+        value: The value.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+def _differs(value: Any, kinds: set[Any]) -> bool:
+    if isinstance(value, bool):
+        return bool not in kinds and not kinds.isdisjoint({int, float, date})
+    return isinstance(value, bytes) or (isinstance(value, int | float) and date in kinds)
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Return the classes that a field's type mentions at its top."""
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        return _kinds(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return set().union(*map(_kinds, typing.get_args(annotation)))
+    return {annotation} if isinstance(annotation, type) else set()

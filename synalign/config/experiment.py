@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from synalign.config.closed import Closed
+from synalign.config.schedule import Cron
 
 
 class Experiment(Closed):
@@ -20,5 +21,5 @@ class Experiment(Closed):
         description="Folder of Parquet files: unit_id, metric columns, at.",
         examples=["data/shop/outcomes"],
     )
-    cron: str = Field("0 6 * * *", description="When the day before is read out.")
+    cron: Cron = Field("0 6 * * *", description="When the day before (UTC) is read out; a cron expression, in UTC.")
     approval_hours: float = Field(24.0, gt=0.0, le=720.0, description="How long a person has to approve `ship`.")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from synalign import parts
-from synalign.doctor import airflow, machine, spark, storage, tracking
+from synalign.doctor import airflow, data, machine, spark, storage, tracking
 from synalign.doctor.finding import Case, Finding, Skipped, State
 from synalign.errors import SynAlignError
 
@@ -44,6 +44,7 @@ CHECKS = (
     Check("java", machine.java, of_jobs=True),
     Check("spark", spark.spark, of_jobs=True),
     Check("encoder", _encoder, of_jobs=True),
+    Check("data", data.data, of_jobs=True),
     Check("model", _model, of_jobs=True),
     Check("mlflow", tracking.mlflow, of_jobs=True),
     Check("airflow", airflow.database),

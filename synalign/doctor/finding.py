@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from synalign.config import Configuration
@@ -30,11 +31,13 @@ class Case:
 
     Attributes:
         configuration: Settings of the retriever that this machine is to refresh.
+        file: The retriever's YAML file, where a person named one.
         clocks: Times that servers told on the way, for the check of the clock.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, file: Path | None = None) -> None:
         self.configuration = configuration
+        self.file = file
         self.clocks: list[Clock] = []
 
     def note_time(self, server: str, date: str | None) -> None:

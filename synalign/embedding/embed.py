@@ -16,6 +16,8 @@ from pyspark.sql import functions as F
 
 from synalign.config import Encoder
 from synalign.embedding import cache, encoder
+from synalign.embedding.readable import MOST_ALIKE, REMEDY, alike, read, refusal, told, too_many
+from synalign.errors import InputError
 from synalign.run import Attempt, Run
 from synalign.spark import content_id, document_text, session
 from synalign.spark_progress import Tally, tallied, tasks
@@ -28,6 +30,10 @@ log = logging.getLogger("synalign")
 # adds one file to the cache, so a large table is cut into larger tasks, of at most one Arrow batch.
 _TEXTS_PER_TASK = (2_000, 10_000)
 _TASKS = 50
+
+
+# Distinct texts of each table that are looked at; tokenizing them takes about a second.
+_SAMPLE = {"queries": 5_000, "documents": 1_000, "candidates": 5_000}
 
 
 class _Source(NamedTuple):
@@ -67,8 +73,12 @@ def _sources() -> dict[str, _Source]:
 def embed(attempt: Attempt) -> None:
     """Write every table of embeddings that the attempt's step promises.
 
+    Real queries and documents that the encoder cannot read end the step, before anything is asked of a language model;
+    written queries do not: they are paid for, and `screen` rejects those alone.
+
     Raises:
         SetupError: The encoder is missing or not the published one.
+        InputError: It cannot read the texts.
     """
     settings = attempt.configuration.encoder
     plan = encoder.plan(settings)
@@ -86,14 +96,48 @@ def embed(attempt: Attempt) -> None:
     with session(f"synalign {attempt.step.name} {attempt.configuration.retriever}") as spark:
         for target in attempt.step.writes:
             source = _sources()[target]
-            vectors, figures = embedded(_read(spark, attempt.run, source), settings, store, shown)
+            texts = _read(spark, attempt.run, source)
+            must_fit = source.table != "candidates"
+            attempt.metrics.update(_look(texts, source, settings, must_fit))
+            vectors, figures = embedded(texts, settings, store, shown)
+            # Long documents may well begin alike, up to where they are cut.
+            if source.table == "queries" and too_many(figures["alike"], figures["embedded"], MOST_ALIKE):
+                raise InputError(
+                    f"encoder.model == {settings.model!r}, gives {figures['alike']:,} of {figures['embedded']:,} "
+                    "distinct queries the vector of another.",
+                    cause="the encoder cannot read them, or its weights are damaged",
+                    remedy=REMEDY,
+                )
             rows = attempt.run.rows(source.table)
             with tasks(spark, attempt.step.name, f"writing {target}"):
                 write_table(vectors, attempt.output(target), target, rows=rows, metadata=made_by)
             attempt.metrics.update({f"{target}_{name}": value for name, value in figures.items()})
-            told = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items())
-            log.info("%s: %s", target, told)
+            words = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items())
+            log.info("%s: %s", target, words)
     aside.remove()
+
+
+def _look(texts: DataFrame, source: _Source, settings: Encoder, must_fit: bool) -> dict[str, float]:
+    """Measure on a sample of the distinct texts what the encoder makes of them.
+
+    The sample are those of the lowest ids: as good as drawn by lot, and the same ones each time.
+
+    Raises:
+        InputError: They must fit and do not.
+    """
+    keyed = texts.select("text", content_id("text").alias("text_id")).dropDuplicates(["text_id"])
+    sample = [row["text"] for row in keyed.orderBy("text_id").limit(_SAMPLE[source.table]).collect()]
+    found = read(sample, settings)
+    if found is None or not sample:
+        return {}
+    if must_fit and not found.fits:
+        raise refusal(source.table, settings, found)
+    if warning := told(source.table, found):
+        log.warning("%s", warning)
+    return {
+        f"{source.table}_unknown_tokens": round(found.unknown_share, 6),
+        f"{source.table}_unreadable": round(found.unreadable_share, 6),
+    }
 
 
 def _read(spark: SparkSession, run: Run, source: _Source) -> DataFrame:
@@ -111,7 +155,8 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) ->
         shown: How progress is shown.
 
     Returns:
-        Columns `id` and `embedding`; and how many distinct texts there are, came from the cache, and were embedded.
+        Columns `id` and `embedding`; and how many distinct texts there are, came from the cache, were embedded, and got
+        the vector of another text on the way.
     """
     spark = frame.sparkSession
     keyed = frame.select("id", "text", content_id("text").alias("text_id"))
@@ -120,7 +165,7 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) ->
     # One pass says what is there and what is missing, and is kept for both uses.
     texts = texts.join(known, "text_id", "left").cache()
     distinct, found = texts.agg(F.count("text_id"), F.count("known")).first() or (0, 0)
-    unseen = distinct - found
+    unseen, same = distinct - found, 0
     if unseen:
         least, most = _TEXTS_PER_TASK
         tasks = -(-unseen // min(max(unseen // _TASKS, least), most))
@@ -128,15 +173,16 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) ->
         new = texts.where(F.col("known").isNull()).select("text_id", "text")
         ordered = new.repartition(tasks, "text_id").sortWithinPartitions("text_id")
         with tallied(shown.folder, shown.step, unseen, "texts"):
-            # A number for each batch of texts.
-            ordered.mapInArrow(_embedder(settings, store, shown.folder), "rows long").collect()
+            # A row for each batch of texts.
+            batches = ordered.mapInArrow(_embedder(settings, store, shown.folder), "rows long, alike long").collect()
+            same = sum(batch["alike"] for batch in batches)
     vectors = (
         texts.select("text_id", "ids")
         .join(cache.read(spark, store.folder), "text_id")
         .groupBy("text_id")
         .agg(F.first("ids").alias("ids"), F.min_by("embedding", "file").alias("embedding"))
     )
-    figures = {"distinct_texts": distinct, "from_cache": found, "embedded": unseen}
+    figures = {"distinct_texts": distinct, "from_cache": found, "embedded": unseen, "alike": same}
     return vectors.select(F.explode("ids").alias("id"), "embedding"), figures
 
 
@@ -148,11 +194,12 @@ def _embedder(
     def embed_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tally = Tally(progress)
         for batch in batches:
-            vectors = encoder.encode(batch.column("text").to_pylist(), settings, tally.add)
+            texts = batch.column("text").to_pylist()
+            vectors = encoder.encode(texts, settings, tally.add)
             flat = pa.array(vectors.ravel(), pa.float32())
             offsets = pa.array(range(0, vectors.size + 1, vectors.shape[1] or 1), pa.int32())
             columns = [batch.column("text_id"), pa.ListArray.from_arrays(offsets, flat)]
             cache.add(store.folder, pa.Table.from_arrays(columns, names=cache.SCHEMA.names), store.made_by)
-            yield pa.RecordBatch.from_pydict({"rows": [batch.num_rows]})
+            yield pa.RecordBatch.from_pydict({"rows": [batch.num_rows], "alike": [alike(texts, vectors)]})
 
     return embed_batches

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from synalign import settings_file
+from synalign import mistakes, settings_file
 from synalign.config import Name
 from synalign.errors import ArgumentError, ConfigurationError
 from synalign.experiment import sizing
@@ -312,9 +312,9 @@ def parse_plan(content: dict[str, Any], name: str | Path) -> ExperimentPlan:
     try:
         return ExperimentPlan.model_validate(content)
     except ValidationError as error:
-        told = [item for item in error.errors() if item["type"] != "default_factory_not_called"]
+        lines = getattr(content, "lines", {})
         raise ConfigurationError(
-            "\n".join(settings_file.explain(name, item) for item in told),
+            "\n".join(mistakes.explain(error, ExperimentPlan, str(name), lines)),
             remedy="mend the keys named above; `synalign experiment draft` prints a whole plan with comments, "
             "`synalign experiment schema` the JSON schema",
         ) from error

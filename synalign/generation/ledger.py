@@ -36,6 +36,7 @@ REJECTED = (
     "over_length",
     "personal_data",
     "copied",
+    "unreadable",
     "inconsistent",
     "leak",
     "near_real",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import datetime, timedelta
 from functools import reduce
 
 import pyarrow.dataset as pads
@@ -27,6 +26,7 @@ from synalign.querylog.rules import (
 )
 from synalign.querylog.splits import split_column
 from synalign.run import Attempt, Interval, Run
+from synalign.run.window import nothing_inside, window
 from synalign.spark import content_id, session
 from synalign.spark_progress import tasks
 from synalign.spark_tables import write_table
@@ -37,11 +37,6 @@ log = logging.getLogger("synalign")
 _DECISIVE = ("flaw", "raw_query", "document_id", "timeless", "uncounted")
 """Columns that decide which rule a log row breaks, with the collection: rows that agree in them share one fate."""
 
-_ID_COLUMNS = {
-    "log": "document_id of source.columns and of source.documents.columns",
-    "beir": "corpus-id of the judgements and _id of the corpus",
-    "labelled": "label of source.columns",
-}
 _NAMED = 3
 """Lines with a quote that is not closed that are named, at most."""
 
@@ -85,7 +80,7 @@ def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> No
             groups = _without_overflow(cached)
             attempt.metrics.update(_count(groups, documents))
         _require_rows(attempt, groups, documents)
-        joining.warn(attempt.metrics, groups, documents, _ID_COLUMNS[tables.source.kind])
+        joining.warn(attempt.metrics, groups, documents, joining.ID_COLUMNS[tables.source.kind])
         rejected = _rejected(documents, "documents")
         if _rejections(attempt.metrics, "log"):
             rejected = rejected.unionByName(_rejected(_broken_rows(events(rows=True), groups), "log"))
@@ -201,9 +196,8 @@ def _in_window(configuration: Configuration, interval: Interval) -> Column:
     source = configuration.source
     if source.kind == "beir" or (source.kind == "labelled" and source.columns.event_time is None):
         return F.lit(True)
-    first: datetime = interval.end - timedelta(days=source.window_days)
-    time = F.col("event_time")
-    return time.isNull() | ((time >= F.lit(first)) & (time < F.lit(interval.end)))
+    frame, time = window(interval, source.window_days), F.col("event_time")
+    return time.isNull() | ((time >= F.lit(frame.start)) & (time < F.lit(frame.end)))
 
 
 def _queries(groups: DataFrame, configuration: Configuration) -> DataFrame:
@@ -299,21 +293,11 @@ def _why_none(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> tupl
     """Likely cause and remedy where no row of the log is usable."""
     counts, source, interval = attempt.metrics, attempt.configuration.source, attempt.run.interval
     if counts.get("log_rejected_unknown_document") and (
-        told := joining.of(groups, documents, _ID_COLUMNS[source.kind])
+        told := joining.of(groups, documents, joining.ID_COLUMNS[source.kind])
     ):
         return told
     if not counts["log_rows_outside_window"] or isinstance(source, BeirSource):
         return "", ""
     seen = groups.agg(F.min("event_time").alias("first"), F.max("last_seen").alias("last")).first()
     assert seen is not None  # an aggregate has one row
-    first = interval.end - timedelta(days=source.window_days)
-    return (
-        f"the log has times from {_minute(seen['first'])} to {_minute(seen['last'])}; the window is from "
-        f"{_minute(first)} to {_minute(interval.end)} (UTC)",
-        "ask for another date, raise source.window_days, or check source.columns.event_time and source.time_format",
-    )
-
-
-def _minute(moment: datetime | None) -> str:
-    # Spark gives times without a zone, which are the session's: UTC.
-    return "nowhere" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+    return nothing_inside(interval, source.window_days, seen["first"], seen["last"])

@@ -11,6 +11,13 @@ from pyspark.sql import functions as F
 
 log = logging.getLogger("synalign")
 
+ID_COLUMNS = {
+    "log": "document_id of source.columns and of source.documents.columns",
+    "beir": "corpus-id of the judgements and _id of the corpus",
+    "labelled": "label of source.columns",
+}
+"""Which columns hold the ids, in words, by the kind of source."""
+
 _FEW = 0.1
 _SAMPLE = 200
 

@@ -23,6 +23,7 @@ WHY = {
     "over_length": "longer than ingest.max_query_characters",
     "personal_data": "holds what looks like somebody's data; shown redacted",
     "copied": "shares a long run of words with its document",
+    "unreadable": "the encoder does not know its words, so it cannot be judged",
     "inconsistent": "does not find the document it was written for",
     "leak": "too near a held-out query, which must only judge",
     "near_real": "too near a real train query, which the set has already",
@@ -43,6 +44,7 @@ _SCORES = {
     "near_real": "cosine {}",
     "near_duplicate": "cosine {}",
     "personal_data": "",
+    "unreadable": "",
     "exact_duplicate": "",
 }
 

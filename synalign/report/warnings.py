@@ -41,6 +41,7 @@ _REJECTED_BECAUSE = {
     "over_length": "Raise ingest.max_query_characters if real queries are that long, or shorten the wording.",
     "personal_data": "Read the examples: if they are no personal data, narrow generation.redact.",
     "copied": "The model copies from the documents: raise generation.temperature, or screening.copied_words.",
+    "unreadable": "The encoder does not know the words of these queries: set encoder.model to one of their language.",
     "inconsistent": "Queries do not find their documents: check that the encoder suits the language, or raise "
     "screening.round_trip_depth.",
     "leak": "The model repeats held-out queries, which it was not shown: traffic is very uniform, or "

@@ -4,12 +4,14 @@ Filters are tried in this order:
 
 1. `personal_data`: whatever else is wrong with a query, that it holds somebody's data must be seen.
 2. `copied`: it shares a long run of words with its document.
-3. `inconsistent`: it does not find its document. For classification: its label is not among those whose real train
+3. `unreadable`: the encoder does not know its words, so its vector says nothing, and nothing can be said by it. Before
+   all that goes by vectors: two such queries would be near duplicates, whatever they ask.
+4. `inconsistent`: it does not find its document. For classification: its label is not among those whose real train
    texts are nearest to it. Before deduplication: a query that does not find its document must not push out a near-copy
    that does.
-4. `leak`: too near a held-out query. Before the other duplicates, so that what is both is called a leak.
-5. `near_real`: too near a real train query; the training set has that one already.
-6. `exact_duplicate`, `near_duplicate`: of an earlier candidate that is kept. Last, so that only what passes every other
+5. `leak`: too near a held-out query. Before the other duplicates, so that what is both is called a leak.
+6. `near_real`: too near a real train query; the training set has that one already.
+7. `exact_duplicate`, `near_duplicate`: of an earlier candidate that is kept. Last, so that only what passes every other
    filter pushes anything out; and before weighting, which would share one query's weight among its copies.
 """
 
@@ -24,6 +26,7 @@ import pyarrow.compute as pc
 
 from synalign import some_rows
 from synalign.embedding.matrix import matrix
+from synalign.embedding.readable import read
 from synalign.errors import GenerationError
 from synalign.privacy import redact
 from synalign.progress import phases
@@ -54,6 +57,7 @@ EXAMPLES = 3
 _CAUSES = {
     "personal_data": "they hold what looks like personal data (screening.personal_data, generation.redact)",
     "copied": "they share long runs of words with their documents (screening.copied_words)",
+    "unreadable": "the encoder does not know their words (encoder.model)",
     "inconsistent": "they do not find the documents they were written for (screening.round_trip_depth)",
     "leak": "they repeat held-out queries (screening.near_duplicate_cosine)",
     "near_real": "they repeat the demonstrations or other real queries (screening.near_duplicate_cosine)",
@@ -148,6 +152,8 @@ def _judge(run: Run, pool: Pool, report: Report) -> Verdicts:
     spans = _spans(run, pool, rows, report)
     verdicts.reject(rows, spans >= settings.copied_words, "copied", spans)
     rows = verdicts.open
+    verdicts.reject(rows, _unreadable(run, pool.texts(rows)), "unreadable", np.ones(len(rows)))
+    rows = verdicts.open
     ranks = np.zeros(len(pool.ids))
     ranks[rows], depth = _ranks(run, pool, rows, report)
     verdicts.reject(rows, ranks[rows] > depth, "inconsistent", ranks[rows])
@@ -168,6 +174,14 @@ def _judge(run: Run, pool: Pool, report: Report) -> Verdicts:
     verdicts.reject(rows, dropped, "near_duplicate", cosines)
     verdicts.scores[verdicts.open] = ranks[verdicts.open]
     return verdicts
+
+
+def _unreadable(run: Run, queries: list[str]) -> NDArray[np.bool_]:
+    """Return which queries the encoder cannot read: none where its tokenizer does not say."""
+    found, lost = read(queries, run.configuration.encoder), np.zeros(len(queries), dtype=bool)
+    if found is not None:
+        lost[list(found.unreadable)] = True
+    return lost
 
 
 def _spans(run: Run, pool: Pool, rows: NDArray[np.int64], report: Report) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,22 +166,53 @@ def test_an_unknown_source_is_a_configuration_error() -> None:
     assert "must be `demo` or `beir:PATH`" in str(shown.exception)
 
 
+OWN = "retriever: own\nschedule: {start: 2025-01-01%s}\nsource: {kind: beir, path: here}\n"
+AT_THREE, HOURLY, WEEKLY = "", ', cron: "0 * * * *"', ', cron: "0 3 * * mon"'
+IN_BERLIN = ", cron: '0 3 * * *', time_zone: Europe/Berlin"
+
+
 @pytest.mark.parametrize(
-    ("arguments", "end"),
+    ("schedule", "arguments", "end"),
     [
-        ([], "2026-03-01T00:00:00+00:00"),
-        (["--date", "2026-01-05"], "2026-01-05T00:00:00+00:00"),
-        (["own.yaml", "--date", "2026-01-05"], "2026-01-05T00:00:00+00:00"),
-        (["own.yaml"], f"{datetime.now(UTC):%Y-%m-%d}T00:00:00+00:00"),
+        (None, [], "2026-03-01T00:00"),
+        (None, ["--date", "2026-01-05"], "2026-01-05T00:00"),
+        (AT_THREE, ["--date", "2026-01-05"], "2026-01-05T03:00"),
+        (AT_THREE, ["--date", "2026-01-05T02:59"], "2026-01-04T03:00"),
+        (HOURLY, ["--date", "2026-01-05"], "2026-01-05T00:00"),
+        (HOURLY, ["--date", "2026-01-05T05:00"], "2026-01-05T05:00"),
+        (HOURLY, ["--date", "2026-01-05T05:00+02:00"], "2026-01-05T03:00"),
+        (HOURLY, ["--date", "2026-01-05T05:59:59Z"], "2026-01-05T05:00"),
+        (WEEKLY, ["--date", "2026-01-05"], "2026-01-05T03:00"),
+        (WEEKLY, ["--date", "2026-01-08"], "2026-01-05T03:00"),
+        (IN_BERLIN, ["--date", "2025-07-05"], "2025-07-05T01:00"),
+        (IN_BERLIN, ["--date", "2026-01-05"], "2026-01-05T02:00"),
     ],
-    ids=["made data", "made data of a day", "own logs of a day", "own logs today"],
 )
-def test_a_refresh_is_of_the_day_before_the_one_given_or_today(
-    arguments: list[str], end: str, monkeypatch: pytest.MonkeyPatch, home: Path
+def test_a_date_names_the_end_of_a_data_interval(
+    schedule: str | None, arguments: list[str], end: str, monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
 ) -> None:
+    assert ended_at(schedule, arguments, monkeypatch, tmp_path) == f"{end}:00+00:00"
+
+
+def test_without_a_date_own_logs_are_refreshed_up_to_the_last_tick(
+    monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    hour = datetime.fromisoformat(ended_at(HOURLY, [], monkeypatch, tmp_path))
+    assert timedelta(0) <= now - hour <= timedelta(hours=1, seconds=1)
+    day = datetime.fromisoformat(ended_at(AT_THREE, [], monkeypatch, tmp_path))
+    assert (day.hour, day.minute) == (3, 0)
+    assert timedelta(0) <= now - day <= timedelta(days=1, seconds=1)
+
+
+def ended_at(schedule: str | None, arguments: list[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
+    """The end of the interval that a refresh would be of; nothing is started."""
+
     def told(_: Path, logical_date: datetime, __: Any) -> Any:
-        raise SynAlignError(f"would end at {logical_date.isoformat()}")
+        raise SynAlignError(logical_date.isoformat())
 
     monkeypatch.setattr("synalign.refresh.Refresh", told)
-    found = CliRunner().invoke(cli.application, ["refresh", *arguments])
-    assert str(found.exception) == f"would end at {end}"
+    if schedule is not None:
+        (folder / "own.yaml").write_text(OWN % schedule)
+        arguments = [str(folder / "own.yaml"), *arguments]
+    return str(CliRunner().invoke(cli.application, ["refresh", *arguments]).exception)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -34,7 +37,8 @@ def test_init_writes_a_file_and_says_what_to_fill_in(kind: str, tmp_path: Path) 
     assert file.read_text() == draft(kind, "web-shop")
     assert done.output.splitlines()[1] == "  schedule.start"
     assert "source.path" in done.output
-    assert done.output.endswith(f"Then: synalign check {file}\n")
+    assert f"Then: synalign check {file}, and synalign check --data {file}\n" in done.output
+    assert done.output.endswith("# yaml-language-server: $schema=retriever.schema.json\n")
 
 
 def test_a_name_that_no_retriever_can_have_is_left_to_be_filled_in(tmp_path: Path) -> None:
@@ -118,6 +122,52 @@ def test_doctor_refuses_a_wrong_file_before_it_looks_at_anything(tmp_path: Path)
     file.write_text(draft("log"))
     with pytest.raises(ConfigurationError, match=r"source\.path is empty"):
         run("doctor", file)
+
+
+def errors_of(content: object) -> list[str]:
+    """What an editor with the printed schema marks in a file."""
+    schema = json.loads(run("schema").output)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    plain = json.loads(json.dumps(content, default=str))
+    return [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(plain)]
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_the_schema_for_editors_takes_what_check_takes(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    text = draft(kind, "shop")
+    assert errors_of(yaml.safe_load(text))
+    for key in ("start", "path"):
+        text = re.sub(rf"(?m)^( +){key}: # to fill in.*", rf"\1{key}: '2026-01-01'", text)
+    file.write_text(text)
+    assert errors_of(yaml.safe_load(text)) == []
+    assert run("check", file).exit_code == 0
+    # With every comment that is a setting made one.
+    whole = re.sub(r"(?m)^( *)# (?!#)", r"\1", text)
+    assert errors_of(yaml.safe_load(whole)) == []
+    assert errors_of(yaml.safe_load(DEMO.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": {"temprature": 0.5}},
+        {"sampling": {"batches": 0}},
+        {"sampling": {"batches": "many"}},
+        {"source": {"kind": "hive", "path": "x"}},
+        {"source": {"path": "x"}},
+        {"retriever": "A B"},
+        {"retriever": None},
+        {"generation": {"redact": ["mail"]}},
+    ],
+)
+def test_the_schema_for_editors_refuses_what_check_refuses(change: dict[str, object], tmp_path: Path) -> None:
+    content = {**yaml.safe_load(DEMO.read_text()), **change}
+    assert errors_of(content)
+    file = tmp_path / "shop.yaml"
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigurationError):
+        run("check", file)
 
 
 def test_demo_data_is_the_same_for_the_same_seed(home: Path) -> None:

@@ -18,10 +18,10 @@ HANDED_ON = {
     "synalign/doctor/machine.py": "…; Spark needs Java … or newer.",
     "synalign/doctor/spark.py": "Spark did not count … rows within … s",
     "synalign/doctor/storage.py": "runtime.journal == …, cannot be used: …",
-    "synalign/experiment/plan.py": "…: … is missing, it is required.",
+    "synalign/experiment/plan.py": "… is missing, it is required…",
     "synalign/generation/client.py": "… says that the quota is exhausted: this is about billing, not speed.",
     "synalign/generation/templates.py": "…, must have a system message before the line …",
-    "synalign/retrievers.py": "…: … == …, is not a known setting.",
+    "synalign/retrievers.py": "… == …, is not a known setting…",
     "synalign/spark.py": "…; Spark needs Java … or newer.",
     "synalign/unreadable.py": "…: is not readable …: ….",
 }

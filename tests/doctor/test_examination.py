@@ -110,6 +110,6 @@ def test_long_sentences_stay_beside_their_check(case: Callable[..., Case]) -> No
 def test_what_the_issue_asks_for_is_looked_at() -> None:
     names = [check.name for check in CHECKS]
     assert names == [
-        "packages", "java", "spark", "encoder", "model", "mlflow", "airflow", "storage", "journal", "disk", "memory",
-        "clock",
+        "packages", "java", "spark", "encoder", "data", "model", "mlflow", "airflow", "storage", "journal", "disk",
+        "memory", "clock",
     ]  # fmt: skip

@@ -16,9 +16,12 @@ from synalign.config import Configuration, Encoder
 from synalign.embedding import cache, encoder
 from synalign.embedding.embed import Shown, Store, embed, embedded
 from synalign.embedding.matrix import matrix
+from synalign.errors import InputError
 from synalign.job import perform
+from synalign.orchestration.retries import NEVER
 from synalign.run import Interval, Run
 from synalign.storage import Place
+from tests.embedding.foreign import made
 
 pytestmark = pytest.mark.usefixtures("spark")
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
@@ -138,4 +141,58 @@ def test_of_two_cached_vectors_of_a_text_the_file_that_sorts_first_has_its_way(t
     first = pq.read_table(cache.sound_files(store.folder)[0])["embedding"].to_pylist()
     vectors, figures = embedded(texts, settings, store, Shown("embed", Place(tmp_path) / "progress"))
     assert [list(row["embedding"]) for row in vectors.collect()] == first
-    assert figures == {"distinct_texts": 1, "from_cache": 1, "embedded": 0}
+    assert figures == {"distinct_texts": 1, "from_cache": 1, "embedded": 0, "alike": 0}
+
+
+@pytest.mark.parametrize("language", ["Thai", "Japanese"])
+def test_queries_that_the_encoder_cannot_read_end_the_step_before_anything_is_paid_for(
+    language: str, configuration: Callable[..., Configuration], commit: Callable[..., Run], home: Path
+) -> None:
+    run = commit(Run(configuration(), INTERVAL), **ingested(made(language), [("Title", "text")]))
+    with pytest.raises(InputError, match=r"cannot read the queries: .* of their tokens are unknown") as error:
+        perform(run, "embed", embed)
+    assert "set encoder.model" in error.value.remedy
+    assert error.value.exit_code in NEVER
+    # Not even a vector was computed.
+    assert not list((home / "embeddings").rglob("*.parquet"))
+    assert run.manifest("embed") is None
+
+
+def test_documents_that_the_encoder_cannot_read_end_the_step_too(
+    configuration: Callable[..., Configuration], commit: Callable[..., Run]
+) -> None:
+    documents = [("", text) for text in made("Thai")]
+    run = commit(Run(configuration(), INTERVAL), **ingested(made("English"), documents))
+    with pytest.raises(InputError, match="cannot read the documents"):
+        perform(run, "embed", embed)
+
+
+def test_a_few_foreign_queries_are_a_warning_without_their_text(
+    configuration: Callable[..., Configuration], commit: Callable[..., Run], caplog: pytest.LogCaptureFixture
+) -> None:
+    queries = [*made("English"), *made("Thai")[:4]]
+    run = commit(Run(configuration(), INTERVAL), **ingested(queries, [("Title", "text")]))
+    with caplog.at_level(logging.INFO, logger="synalign"):
+        metrics = perform(run, "embed", embed)["metrics"]
+    assert metrics["queries_unreadable"] == round(4 / 84, 6)
+    assert 0 < metrics["queries_unknown_tokens"] < 0.1
+    assert metrics["documents_unreadable"] == 0
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert any("the encoder cannot read 4 of 84 queries (4.8%" in warning and "Thai" in warning for warning in warnings)
+    assert not any(text in line for line in caplog.messages for text in made("Thai"))
+
+
+def test_an_encoder_whose_vectors_are_equal_is_told_by_them(
+    configuration: Callable[..., Configuration], commit: Callable[..., Run], make_model: Callable[[str], str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """Its tokenizer knows every token, and its weights are all zero but for one vector."""
+    from safetensors.numpy import load_file, save_file
+
+    broken = tmp_path / "broken"
+    shutil.copytree(make_model("static"), broken)
+    file = next(broken.rglob("*.safetensors"))
+    save_file({name: np.ones_like(weights) for name, weights in load_file(file).items()}, file)
+    run = commit(Run(configuration(encoder={"model": str(broken)}), INTERVAL), **ingested(made("English"), []))
+    with pytest.raises(InputError, match="gives 80 of 80 distinct queries the vector of another"):
+        perform(run, "embed", embed)

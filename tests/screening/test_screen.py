@@ -215,3 +215,18 @@ def test_a_text_must_be_near_the_real_texts_of_its_label_not_near_its_name(confi
     other = run_with(configuration(retriever="other"), candidates, pairs)
     perform(other, "screen", screen)
     assert list(reasons(other).values()) == [None, None, None]
+
+
+def test_what_the_encoder_cannot_read_is_no_near_duplicate_of_anything(strict: Configuration) -> None:
+    """Two Chinese queries of different products have one vector: unknown words are not alike, they are unknown."""
+    run = run_with(
+        strict,
+        [
+            ("\u7535\u996d\u7172\u6f0f\u6c34", 5, "d0"),
+            ("\u5fae\u6ce2\u7089\u6f0f\u6c34", 5, "d0"),
+            ("rice cooker leaks", 20, "d0"),
+            ("rice cooker leaks \U0001f600", 100, "d90"),
+        ],
+    )
+    perform(run, "screen", screen)
+    assert list(reasons(run).values()) == ["unreadable", "unreadable", None, None]
