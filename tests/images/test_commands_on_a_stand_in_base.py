@@ -35,9 +35,10 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("user", ["50000:0", UNKNOWN])
-def test_airflow_lists_the_dags(either: Container, user: str) -> None:
-    done = either.run("sh", "-ec", AIRFLOW, user=user)
+@pytest.mark.parametrize(("image", "user"), [("airflow", "50000:0"), ("jobs", "50000:0"), ("jobs", UNKNOWN)])
+def test_airflow_lists_the_dags(image: str, user: str, request: pytest.FixtureRequest) -> None:
+    container: Container = request.getfixturevalue(image)
+    done = container.run("sh", "-ec", AIRFLOW, user=user)
     assert done.returncode == 0, done.stderr[-3000:]
     assert '"refresh__demo"' in done.stdout
     assert "No data found" in done.stdout
