@@ -1,7 +1,7 @@
 """Train retrievers on real pairs and on each weighting, and choose the weights on validation queries."""
 
+from synalign import job
 from synalign.evaluation.evaluate import evaluate
-from synalign.job import main
 
 if __name__ == "__main__":
-    main("evaluate", evaluate)
+    job.main("evaluate", evaluate)

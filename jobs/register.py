@@ -1,7 +1,7 @@
 """Register the training set in MLflow."""
 
-from synalign.job import main
+from synalign import job
 from synalign.release import register
 
 if __name__ == "__main__":
-    main("register", register, always=True)
+    job.main("register", register, always=True)

@@ -1,7 +1,7 @@
 """Show the run to people."""
 
-from synalign.job import main
+from synalign import job
 from synalign.report.step import report
 
 if __name__ == "__main__":
-    main("report", report, always=True)
+    job.main("report", report, always=True)

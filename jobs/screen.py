@@ -1,7 +1,7 @@
 """Decide which written queries are kept."""
 
-from synalign.job import main
+from synalign import job
 from synalign.screening.screen import screen
 
 if __name__ == "__main__":
-    main("screen", screen)
+    job.main("screen", screen)

@@ -21,7 +21,7 @@ from synalign.run import Attempt, Interval, Run
 log = logging.getLogger("synalign")
 
 if not parts.runs_jobs():
-    # Every job imports this module first, and then Spark and the rest.
+    # Every job imports this module before Spark and the rest.
     parts.explain_imports()
 
 # Begins every line that is meant for people: the others come from Spark and the libraries.
@@ -114,7 +114,7 @@ def conclude(work: Callable[[], dict[str, Any]]) -> None:
     # Airflow and people end jobs with SIGTERM; unwinding lets the attempt clean up. SIGKILL is survived too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        summary = work()
+        summary = _with_packages(work)
     except SynAlignError as error:
         outcome.say(outcome.failure(error))
         for line in f"{type(error).__name__}: {error}".splitlines():
@@ -122,6 +122,21 @@ def conclude(work: Callable[[], dict[str, Any]]) -> None:
         sys.exit(error.exit_code)
     outcome.say(outcome.Outcome(summary))
     print(json.dumps(summary, sort_keys=True), flush=True)
+
+
+def _with_packages(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what the work gives.
+
+    Raises:
+        SetupError: A package is missing where one is imported late.
+    """
+    try:
+        return work()
+    except ImportError as error:
+        problem = parts.lacking()
+        if problem is None:
+            raise
+        raise problem from error
 
 
 def perform(

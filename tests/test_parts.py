@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from synalign import cli, parts
+from synalign import cli, job, parts
 from synalign.errors import SetupError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,11 +116,25 @@ runpy.run_path({job!r}, run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("job", ["ingest", "generate", "register", "read_experiment"])
-def test_a_job_without_its_packages_ends_with_8_and_no_traceback(job: str) -> None:
+@pytest.mark.parametrize(("missing", "code", "said"), [(True, 8, "SetupError: "), (False, None, "")])
+def test_a_job_that_imports_a_missing_package_late_ends_with_8_too(
+    missing: bool, code: int | None, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> dict[str, Any]:
+        raise ModuleNotFoundError("No module named 'openai'")
+
+    having({"openai": None} if missing else {}, monkeypatch)
+    with pytest.raises(SystemExit if missing else ModuleNotFoundError) as ended:
+        job.conclude(work)
+    assert getattr(ended.value, "code", None) == code
+    assert f"{job.MARK}{said}" in capsys.readouterr().err or not missing
+
+
+@pytest.mark.parametrize("name", ["ingest", "embed"])
+def test_a_job_without_its_packages_ends_with_8_and_no_traceback(name: str) -> None:
     # As in the image `airflow`, where the same is tried with the real thing: tests/images.
     hidden = {"py4j", "torch", "openai", "mlflow", "sklearn"}
-    script = HIDDEN.format(hidden=hidden, job=str(ROOT / "jobs" / f"{job}.py"))
+    script = HIDDEN.format(hidden=hidden, job=str(ROOT / "jobs" / f"{name}.py"))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (8, "")
     assert done.stderr.startswith("SetupError: only the part of SynAlign that reads DAG files")

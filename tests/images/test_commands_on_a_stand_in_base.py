@@ -35,9 +35,10 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("user", ["50000:0", UNKNOWN])
-def test_airflow_lists_the_dags(either: Container, user: str) -> None:
-    done = either.run("sh", "-ec", AIRFLOW, user=user)
+@pytest.mark.parametrize(("image", "user"), [("airflow", "50000:0"), ("jobs", "50000:0"), ("jobs", UNKNOWN)])
+def test_airflow_lists_the_dags(image: str, user: str, request: pytest.FixtureRequest) -> None:
+    container: Container = request.getfixturevalue(image)
+    done = container.run("sh", "-ec", AIRFLOW, user=user)
     assert done.returncode == 0, done.stderr[-3000:]
     assert '"refresh__demo"' in done.stdout
     assert "No data found" in done.stdout
@@ -61,11 +62,15 @@ def test_every_module_can_be_imported(jobs: Container) -> None:
 
 
 def test_the_image_airflow_says_of_a_job_that_it_does_not_belong_there(airflow: Container) -> None:
-    for command in ("python jobs/ingest.py --help", "python jobs/embed.py", "synalign refresh", "synalign estimate"):
+    for command in ("python jobs/ingest.py --help", "python jobs/embed.py", "synalign refresh", "synalign up"):
         done = airflow.run(*command.split())
         assert done.returncode == 8, command
         assert not RAW.search(done.stderr), command
         assert "which is the image `jobs`" in done.stderr
+    every = airflow.run("sh", "-c", "for file in jobs/*.py; do python $file --help; done")
+    assert not RAW.search(every.stderr)
+    late = "python jobs/generate.py --config dags/retrievers/demo.yaml --start 2026-02-28 --end 2026-03-01"
+    assert not RAW.search(airflow.run(*late.split()).stderr)
 
 
 def test_no_command_ends_with_a_traceback(either: Container) -> None:

@@ -28,8 +28,9 @@ from tests.production.proxy import Proxy, line
 from tests.production.topology import Topology
 
 EXTENT = os.environ.get("SYNALIGN_TEST_PRODUCTION", "")
-COLLECTED = {"": ["test_images.py"], "short": ["test_images.py", "test_topology.py"]}
-"""Modules of every extent but the full one: none, as in `make test`; or one refresh through the whole topology."""
+COLLECTED = {"": ["test_images.py"], "short": ["test_topology.py"]}
+"""Modules of every extent but the full one: none, as in `make test`; or one refresh through the whole topology, without
+those that `make test` has run."""
 _ALL = [file.name for file in Path(__file__).parent.glob("test_*.py")]
 collect_ignore = [name for name in _ALL if name not in COLLECTED.get(EXTENT, _ALL)]
 
