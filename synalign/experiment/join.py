@@ -36,7 +36,7 @@ _TIMES = 5.0
 # Two arms that differ by chance so much are one in ten thousand; read daily, and only beside a fivefold difference.
 _CHANCE = 1e-4
 _BASELINE_SHARE = 0.05
-_ENOUGH = 2_000
+_LEAST, _MOST = 500.0, 2_000.0
 
 
 class Join(NamedTuple):
@@ -84,12 +84,12 @@ def enough(plan: ExperimentPlan) -> float:
     """Return how many units of which none has a value other than 0 cannot be chance: one in 1,000 experiments.
 
     At least `mean**2 / (mean**2 + variance)` of units have one if the plan's baseline is right (Paley and Zygmund). Of
-    skewed metrics that is little, so that 2,000 units are enough for any.
+    skewed metrics that is little, so that 2,000 units are enough for any; baselines are rough, so that it takes 500.
 
     Args:
         plan: The experiment.
     """
-    return min(_ENOUGH, 7.0 / _least_share(plan))
+    return min(_MOST, max(_LEAST, 7.0 / _least_share(plan)))
 
 
 def _why(join: Join, spelling: str) -> str:

@@ -4,13 +4,14 @@ A 95 % interval of a test that is read once leaves out the truth in 5 % of tests
 month and acted on when it first excludes 0, in some 20 %. A confidence sequence is wide enough for all looks together,
 so that one may stop at any of them, for any reason.
 
-With `s` the standard error of the estimate and `x = rho**2 * t` at time `t`, the sequence is
-`estimate +- s * sqrt((1 + 1/x) * log((1 + x) / alpha**2))` (theorem 2.2: Robbins' normal mixture, made asymptotic). How
-fast `t` runs changes only where the sequence is narrowest, as long as it does not run slower than what is learnt: two
-looks must be at least as alike as those at `t1 < t2` of a Brownian motion are, `sqrt(t1 / t2)` (Slepian: likeness makes
-a crossing rarer). The paper's `t` counts observations. Here a unit goes on giving outcomes after it was counted, so `t`
-counts days of units, as if every day of a unit were new. Days of one unit resemble each other, and that errs on the
-safe side; a test simulates days that do, and days that do not, with units that come at once, by and by, or only once.
+With `s` the standard error of the estimate (the wider of two, see `synalign.experiment.intervals`) and `x = rho**2 * t`
+at time `t`, the sequence is `estimate +- s * sqrt((1 + 1/x) * log((1 + x) / alpha**2))` (theorem 2.2: Robbins' normal
+mixture, made asymptotic). How fast `t` runs changes only where the sequence is narrowest, as long as it does not run
+slower than what is learnt: two looks must be at least as alike as those at `t1 < t2` of a Brownian motion are, `sqrt(t1
+/ t2)` (Slepian: likeness makes a crossing rarer). The paper's `t` counts observations. Here a unit goes on giving
+outcomes after it was counted, so `t` counts days of units, as if every day of a unit were new. Days of one unit
+resemble each other, and that errs on the safe side; a test simulates days that do, and days that do not, with units
+that come at once, by and by, or only once.
 `rho` makes the sequence narrowest at the planned sample size.
 
 References:

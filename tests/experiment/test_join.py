@@ -181,14 +181,19 @@ def test_what_tells_a_log_that_does_not_join(plan: Make, join: dict[str, Any], t
 
 
 @pytest.mark.parametrize(
-    ("units", "over", "void"), [(2, False, False), (8, False, False), (9, False, True), (1, True, True)]
-)
-def test_a_few_units_without_outcomes_are_told_when_the_baseline_says_so_or_at_the_end(
-    plan: Make, units: int, over: bool, void: bool
+    ("variance", "units", "over", "void"),
+    [(0.24, 249, False, False), (0.24, 250, False, True), (0.24, 1, True, True), (0.24, 249, True, True),
+     # A tenth of a per cent of the units has a value, or more: nobody can tell before 2,000 of them.
+     (160.0, 999, False, False), (160.0, 1_000, False, True),
+     # 1.5 %: 7 are expected of 475 units, or more.
+     (10.5, 250, False, True), (16.0, 250, False, False), (16.0, 360, False, True)],
+)  # fmt: skip
+def test_units_without_any_outcome_are_told_when_the_baseline_says_so_or_at_the_end(
+    plan: Make, variance: float, units: int, over: bool, void: bool
 ) -> None:
-    # Of this baseline at least 0.4 of the units have a click: 17.5 units without any are one in a thousand.
+    made = plan(baseline={"mean": 0.4, "variance": variance, "units_per_day": 1e9})
     nobody = Join({"control": 0, "treatment": 0})
-    assert bool(reasons(plan(), {"control": units, "treatment": units}, nobody, {}, over=over)) is void
+    assert bool(reasons(made, {"control": units, "treatment": units}, nobody, {}, over=over)) is void
 
 
 @pytest.mark.parametrize(
