@@ -24,10 +24,14 @@ def completion(content: bytes) -> Any:
     # A broken character costs the query that it stands in, not the answer.
     text = content.decode("utf-8-sig", "replace") if not content.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
     text = text or content.decode("utf-16", "replace")
-    if is_page(text):
+    start = text.lstrip()
+    if is_page(text) or (start and start[0] == "<"):
         raise Page("a page for people")
-    if text.lstrip().startswith(("data:", "event:", ":", "id:", "retry:")):
+    if start.startswith(("data:", "event:", ":", "id:", "retry:")):
         return _joined(list(_events(text)))
+    if start and start[0] not in '{["':
+        # "Ollama is running" and its like: a server, and not at this address an API.
+        raise Page("a text for people")
     return json.loads(text, strict=False)
 
 

@@ -20,7 +20,7 @@ from synalign.errors import RunError
 from synalign.generation import request
 from synalign.generation.budget import tokens_of
 from synalign.generation.line_file import lines_at
-from synalign.generation.refusals import LIMIT_NAME, SEED, STRUCTURED, TEMPERATURE, Refusal
+from synalign.generation.refusals import LIMIT_NAME, SEED, STREAM_OPTIONS, STRUCTURED, TEMPERATURE, WHOLE, Refusal
 from synalign.generation.request import Request
 
 log = logging.getLogger("synalign")
@@ -46,7 +46,8 @@ class Dialect:
     Attributes:
         structured_output: The form in which answers are asked for.
         limit_name: What the most tokens of an answer are called.
-        not_sent: Parameters that the endpoint refuses, of `seed` and `temperature`.
+        not_sent: Parameters that the endpoint refuses, of `seed`, `temperature` and `stream_options`.
+        streams: Whether the endpoint gives no answer but as a stream.
         most_output: The most tokens of an answer that it allows; None where it has not said.
         window: Tokens of the model's context; None where it has not said.
 
@@ -61,6 +62,7 @@ class Dialect:
         self.structured_output = FORMS[0] if settings.structured_output == "auto" else settings.structured_output
         self.limit_name = LIMIT_NAMES[0] if settings.output_limit_name == "auto" else settings.output_limit_name
         self.not_sent: set[str] = set()
+        self.streams = False
         self.most_output: int | None = None
         self.window: int | None = None
         self._followed: dict[str, int] = {}
@@ -76,6 +78,8 @@ class Dialect:
     def summary(self) -> dict[str, Any]:
         """What is sent to this endpoint, for people."""
         found: dict[str, Any] = {"structured_output": self.structured_output, "output_limit_name": self.limit_name}
+        if self.streams:
+            found["stream"] = True
         if self.not_sent:
             found["not_sent"] = ", ".join(sorted(self.not_sent))
         limits = {"most_output_tokens": self.most_output, "context_tokens": self.window}
@@ -93,6 +97,8 @@ class Dialect:
             asked, self._configuration, form=self.structured_output, limit_name=self.limit_name,
             limit=self._limit(asked, room),
         )  # fmt: skip
+        if self.streams:
+            sent |= {"stream": True, STREAM_OPTIONS: {"include_usage": True}}
         return {name: value for name, value in sent.items() if name not in self.not_sent}
 
     def limit_of(self, sent: Mapping[str, Any]) -> int:
@@ -156,7 +162,11 @@ class Dialect:
         return max(1, min(limit for limit in limits if limit is not None))
 
     def _learn(self, parameter: str, sent: Mapping[str, Any]) -> bool:
-        if parameter in (SEED, TEMPERATURE):
+        if parameter == WHOLE:
+            if not self.streams:
+                self._decide("streams", True, "gives no answer but as a stream: asked for as one")
+            return "stream" not in sent
+        if parameter in (SEED, TEMPERATURE, STREAM_OPTIONS):
             if parameter not in self.not_sent:
                 self._decide("not_sent", parameter, f"does not take `{parameter}`: not sent any more")
             return parameter in sent
@@ -199,7 +209,7 @@ class Dialect:
     def _set(self, name: str, value: Any) -> None:
         if name == "not_sent":
             self.not_sent.add(str(value))
-        elif name in ("structured_output", "limit_name", "most_output", "window"):
+        elif name in ("structured_output", "limit_name", "most_output", "window", "streams"):
             setattr(self, name, value)
         else:
             raise ValueError(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import json
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -65,6 +66,13 @@ _STATUS_OF_CODE = {
     "overloaded": 529, "service_unavailable": 503, "UNAVAILABLE": 503, "timeout": 408, "timeout_error": 408,
     "server_error": 500, "api_error": 500, "internal_server_error": 500, "internal_error": 500, "INTERNAL": 500,
 }  # fmt: skip
+# Of an error that has neither status nor code.
+_STATUS_OF_WORDS = (
+    (429, re.compile(r"rate.?limit|too many requests", re.IGNORECASE)),
+    (401, re.compile(r"unauthori[sz]ed|(?:invalid|incorrect|missing|no) api.?key|not authenticated", re.IGNORECASE)),
+    (404, re.compile(r"(?:model|page|url|route).{0,60}not (?:found|exist)|^not found$|no such model", re.IGNORECASE)),
+    (400, re.compile(r"not support|unsupported|unrecogni[sz]ed|invalid|context (?:length|size|window)", re.IGNORECASE)),
+)
 _BY_STATUS = {
     401: AUTHENTICATION,
     402: QUOTA_EXHAUSTED,
@@ -295,7 +303,8 @@ def _of_error_in(
 ) -> Failure:
     """What an error with status 200 stands for: the status that it names, or that its code stands for."""
     said = complaints.complaint(error)
-    named = (_STATUS_OF_CODE[code] for code in sorted(said.codes) if code in _STATUS_OF_CODE)
+    named = [_STATUS_OF_CODE[code] for code in said.codes if code in _STATUS_OF_CODE]
+    named = named or [status for status, words in _STATUS_OF_WORDS if words.search(said.words)]
     # The most telling of its codes: a type such as invalid_request_error stands beside others.
     status = said.status or max(named, default=500)
     failure = of_refusal(status, said, retry_after(headers), sent)

@@ -15,7 +15,11 @@ from synalign.config.generation import LIMIT_NAMES
 from synalign.generation.complaints import Complaint
 
 SEED, TEMPERATURE, STRUCTURED, LIMIT_NAME = "seed", "temperature", "structured output", "output limit"
+STREAM_OPTIONS = "stream_options"
 """What an endpoint may not take."""
+
+WHOLE = "whole answers"
+"""What an endpoint does not give that only streams."""
 
 STATUSES = frozenset({400, 404, 405, 415, 422, 500, 501})
 """Statuses of such a refusal; 404 and 500 only with words that say so."""
@@ -23,6 +27,7 @@ STATUSES = frozenset({400, 404, 405, 415, 422, 500, 501})
 _NAMES = {
     SEED: re.compile(r"\b(?:random_)?seed\b", re.IGNORECASE),
     TEMPERATURE: re.compile(r"\btemperature\b", re.IGNORECASE),
+    STREAM_OPTIONS: re.compile(r"\bstream_options\b|\binclude_usage\b", re.IGNORECASE),
     LIMIT_NAME: re.compile(r"\b(?:" + "|".join(LIMIT_NAMES) + r")\b", re.IGNORECASE),
     STRUCTURED: re.compile(
         r"response[_ ]?format|json[_ ]?schema|json[_ ]?object|\bjson[_ ]mode\b|guided[_ ](?:decoding|json|grammar)"
@@ -31,6 +36,11 @@ _NAMES = {
         re.IGNORECASE,
     ),
 }
+_STREAMS_ONLY = re.compile(
+    r"only supports? (?:the )?stream|stream(?:ing)? (?:mode )?(?:is )?(?:required|mandatory)|enable the stream"
+    r"|[`'\"]?stream[`'\"]? (?:must|should|has to) be (?:set to )?true|non-?stream\w* .{0,40}not support",
+    re.IGNORECASE,
+)
 _REFUSES = re.compile(
     r"(?:not|n't|isn't|cannot|can't|never)\b.{0,40}\b(?:support|permit|allow|accept|available|implement|enabled|recogni[sz]"
     r"|valid|expected|known|be (?:specified|used|set|less|greater|honou?red))"
@@ -120,6 +130,8 @@ def refusal(status: int, said: Complaint, sent: Mapping[str, Any]) -> Refusal | 
             return _overflow(said)
     if status not in STATUSES:
         return None
+    if "stream" not in sent and _STREAMS_ONLY.search(said.words):
+        return Refusal((WHOLE,))
     parameters = _named(said, sent) or _mentioned(said.words, sent)
     if status == 500:
         # What a server's own error says of other parameters is no refusal of them.
@@ -176,7 +188,7 @@ def _mentioned(words: str, sent: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _kinds(sent: Mapping[str, Any]) -> list[str]:
     """What was sent that an endpoint may not take."""
-    kinds = [kind for kind in (SEED, TEMPERATURE) if kind in sent]
+    kinds = [kind for kind in (SEED, TEMPERATURE, STREAM_OPTIONS) if kind in sent]
     if any(name in sent for name in LIMIT_NAMES):
         kinds.append(LIMIT_NAME)
     if "response_format" in sent or "tools" in sent:

@@ -199,6 +199,14 @@ def _words_alone(request: dict[str, Any]) -> Refusal | None:
     return None
 
 
+def _streams_alone(request: dict[str, Any]) -> Refusal | None:
+    if not request.get("stream"):
+        return 400, openai_error("This model only support stream mode, please enable the stream parameter.")
+    if "stream_options" in request:
+        return 400, openai_error("Unrecognized request argument supplied: stream_options")
+    return None
+
+
 def _takes_all(request: dict[str, Any]) -> Refusal | None:
     return None
 
@@ -262,6 +270,7 @@ KINDS = {
     "thinks aloud": Kind(_takes_all, _thinks_aloud),
     "content in parts": Kind(_takes_all, _in_parts),
     "content in thoughts": Kind(_takes_all, _in_thoughts),
+    "streams alone": Kind(_streams_alone, lambda request, completion: _streamed(request, completion)),
     "streams unasked": Kind(_takes_all, _streamed),
 }
 
@@ -292,7 +301,8 @@ class Server(ThreadingHTTPServer):
         refused = self.kind.refuse(request)
         if refused is None:
             try:
-                body = self.kind.spoil(request, complete(request))
+                whole = {name: value for name, value in request.items() if not name.startswith("stream")}
+                body = self.kind.spoil(request, complete(whole))
             except Rejected as rejected:
                 # What has no schema gets what a model would say.
                 body = self.kind.spoil(request, _prose(rejected))

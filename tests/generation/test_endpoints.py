@@ -68,6 +68,7 @@ LEARNT = {
     "thinks aloud": ("json_schema", "max_completion_tokens", None),
     "content in parts": ("json_schema", "max_completion_tokens", None),
     "content in thoughts": ("json_schema", "max_completion_tokens", None),
+    "streams alone": ("json_schema", "max_completion_tokens", "stream_options"),
     "streams unasked": ("json_schema", "max_completion_tokens", None),
 }
 SPLITS = {"vllm", "llama.cpp", "tgi"}

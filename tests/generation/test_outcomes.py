@@ -61,3 +61,71 @@ def test_a_mistake_of_ours_is_no_outcome():
 def test_no_header_breaks_the_reading_of_a_wait(milliseconds, seconds):
     found = retry_after({"retry-after-ms": milliseconds, "retry-after": seconds})
     assert found is None or 0.0 <= found < float("inf")
+
+
+GOOD_COMPLETION = {"choices": [{"finish_reason": "stop", "message": {"content": GOOD}}], "model": "m"}
+ERRORS = {
+    "number": ({"error": {"message": "Rate limit exceeded", "code": 429}}, outcomes.RATE_LIMITED),
+    "text": ({"error": {"message": "slow", "code": "429"}}, outcomes.RATE_LIMITED),
+    "name": ({"error": {"message": "slow", "code": "rate_limit_exceeded"}}, outcomes.RATE_LIMITED),
+    "type": ({"error": {"message": "slow", "type": "rate_limit_error"}}, outcomes.RATE_LIMITED),
+    "words": ({"error": "Too Many Requests"}, outcomes.RATE_LIMITED),
+    "key": ({"error": {"message": "bad key", "code": 401}}, outcomes.AUTHENTICATION),
+    "key in words": ({"message": "Invalid API key", "object": "error"}, outcomes.AUTHENTICATION),
+    "model": ({"error": {"message": "no", "code": "model_not_found"}}, outcomes.NOT_FOUND),
+    "empty account": ({"error": {"message": "no", "code": "insufficient_quota"}}, outcomes.QUOTA_EXHAUSTED),
+    "overloaded": ({"error": {"message": "busy", "type": "overloaded_error"}}, outcomes.SERVER_ERROR),
+    "in the choice": ({"choices": [{"error": {"code": 502, "message": "x"}}]}, outcomes.SERVER_ERROR),
+    "in a list": ([{"error": {"code": 503, "message": "x", "status": "UNAVAILABLE"}}], outcomes.SERVER_ERROR),
+    "too long": (
+        {"error": {"message": "prompt is too long: 9 tokens > 8 maximum", "code": 400}},
+        outcomes.CONTEXT_TOO_LONG,
+    ),
+    "nobody knows": ({"error": {"message": "boom"}}, outcomes.SERVER_ERROR),
+}
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_an_error_with_status_200_is_the_error_that_it_names_and_costs_nothing(kind):
+    body, outcome = ERRORS[kind]
+    with pytest.raises(Failure) as caught:
+        of_completion(body, WrittenQueries, {"retry-after": "3"})
+    assert (caught.value.outcome, caught.value.tokens_in, caught.value.tokens_out) == (outcome, 0, 0)
+    assert caught.value.retry_after == 3.0
+
+
+@pytest.mark.parametrize("error", [None, {}, "", []])
+def test_an_empty_error_beside_an_answer_is_none(error):
+    assert of_completion({**GOOD_COMPLETION, "error": error}, WrittenQueries).text == GOOD
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<!doctype html><p>hi", b"\n <html>", b"<?xml version='1.0'?><a/>", b"Ollama is running", b"<div>Log in</div>"],
+)
+def test_a_body_for_people_is_a_page(content):
+    with pytest.raises(ValueError) as caught:
+        outcomes.of_response(content, WrittenQueries, {})
+    failure = of_error(caught.value)
+    assert failure.outcome == outcomes.PAGE
+    assert failure.outcome in outcomes.UNBILLED and failure.outcome in outcomes.FINAL
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": 7, "completion_tokens": 3}, (7, 3)),
+        ({"input_tokens": 7, "output_tokens": 3}, (7, 3)),
+        ({"total_tokens": 10, "completion_tokens": 3}, (7, 3)),
+        ({"total_tokens": 10, "prompt_tokens": 7}, (7, 3)),
+        ({"total_tokens": 10}, (None, None)),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, (None, None)),
+        ({"prompt_tokens": "7", "completion_tokens": 3.0}, (None, None)),
+        ({"prompt_tokens": -7, "completion_tokens": 3}, (None, 3)),
+        (None, (None, None)),
+        ([], (None, None)),
+    ],
+)
+def test_usage_is_what_can_be_one(usage, tokens):
+    reply = of_completion({**GOOD_COMPLETION, "usage": usage}, WrittenQueries)
+    assert (reply.tokens_in, reply.tokens_out) == tokens
