@@ -37,7 +37,7 @@ LEAST_WIDTH, MOST_WIDTH = SAME_POINT, 1e6
 apart, and 1 - exp(-2 / 1e12) is near the last digit of a double."""
 
 TINIEST, MOST_COUNT = 1e-100, 1e100
-"""Bounds of the largest of some counts or weights: sums and quotients of such numbers are doubles."""
+"""Between these the largest of some counts or weights is taken as it is: sums and quotients are doubles."""
 
 MOST_NUMBER = 1e6
 """Penalties and noise above this drown everything else: results would be rounding of it."""
@@ -176,10 +176,10 @@ def counts_of(name: str, value: ArrayLike | None, rows: int) -> Floats:
     """Check traffic counts: (rows,) finite, >= 0, not all zero; None means one each.
 
     Returns:
-        (rows,) float64, as given.
+        (rows,) float64, as given; in proportion where the largest is beyond `TINIEST` or `MOST_COUNT`.
 
     Raises:
-        ArgumentError: Wrong shape or dtype, a negative or non-finite entry, nothing above zero, or an infinite sum.
+        ArgumentError: Wrong shape or dtype, a negative or non-finite entry, or nothing above zero.
     """
     if value is None:
         return np.ones(rows)
@@ -191,12 +191,17 @@ def counts_of(name: str, value: ArrayLike | None, rows: int) -> Floats:
         raise ArgumentError(f"{name}[{wrong[0]}]", float(counts[wrong[0]]), "must be finite and >= 0")
     if not counts.any():
         raise ArgumentError(f"sum of {name}", 0.0, "must be > 0", remedy=f"pass {name}=None to count each row once")
-    if not TINIEST <= counts.max() <= MOST_COUNT:
-        raise ArgumentError(
-            f"largest of {name}", float(counts.max()), f"must be from {TINIEST:g} to {MOST_COUNT:g}",
-            remedy="multiply all of them by one number: only their proportions count",
-        )  # fmt: skip
-    return counts
+    return in_reach(counts)
+
+
+def in_reach(weights: Floats) -> Floats:
+    """Scale weights, of which only proportions count, where their sums or quotients would overflow or vanish.
+
+    >>> in_reach(np.array([1e308, 5e307])).tolist(), in_reach(np.array([3.0, 1.0])).tolist()
+    ([1.0, 0.5], [3.0, 1.0])
+    """
+    largest = float(weights.max())
+    return weights if TINIEST <= largest <= MOST_COUNT else weights / largest
 
 
 def whole_number(name: str, value: Any, least: int) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.utils.data import BatchSampler
 
 from synalign.errors import ArgumentError
-from synalign.vectors import MOST_COUNT, TINIEST, real_numbers, whole_number
+from synalign.vectors import in_reach, real_numbers, whole_number
 
 
 class WeightedBatchSampler(BatchSampler):
@@ -137,12 +137,7 @@ def _checked(weights: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float
         raise ArgumentError(f"weights[{wrong[0]}]", float(mass[wrong[0]]), "must be finite and >= 0")
     if not mass.any():
         raise ArgumentError("sum of weights", 0.0, "must be > 0")
-    if not TINIEST <= mass.max() <= MOST_COUNT:
-        raise ArgumentError(
-            "largest of weights", float(mass.max()), f"must be from {TINIEST:g} to {MOST_COUNT:g}",
-            remedy="multiply all of them by one number: only their proportions count",
-        )  # fmt: skip
-    return mass
+    return in_reach(mass)
 
 
 def _numbers(documents: Sequence[Hashable] | NDArray[Any] | None, rows: int) -> NDArray[np.int64]:

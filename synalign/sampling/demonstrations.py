@@ -7,6 +7,7 @@ Sources: Ren et al., *Few-shot LLM Synthetic Data with Distribution Matching*, W
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sized
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -47,6 +48,10 @@ WATCHED_ROWS = 2_000
 
 NOTHING_LEARNED = 0.999
 """An anchor whose variance stays above this (the prior is 1) was told nothing by all the rows before it."""
+
+
+DEAF = 1e30
+"""A row shown before with this much noise tells nothing; more of it would overflow in single precision."""
 
 
 class LengthScaleWarning(UserWarning):
@@ -217,7 +222,7 @@ def _breadth(breadth: int, neighbours: int) -> int:
 
 def _earlier(shown: ArrayLike | None, shown_noise: ArrayLike | None, width: int, noise: float) -> Observed:
     """What earlier runs showed, in double precision; no rows where there is nothing."""
-    if shown is None or (hasattr(shown, "__len__") and len(shown) == 0):
+    if shown is None or (isinstance(shown, Sized) and len(shown) == 0):
         rows = np.empty((0, width))
     else:
         rows = embedding_rows("shown", shown, width=width).astype(np.float64)
@@ -234,7 +239,7 @@ def _noise_of(shown_noise: ArrayLike | None, rows: int, noise: float) -> Floats:
     wrong = np.flatnonzero(~(np.isfinite(found) & (found > 0.0)))
     if wrong.size:
         raise ArgumentError(f"shown_noise[{wrong[0]}]", float(found[wrong[0]]), "must be finite and > 0")
-    return found
+    return np.minimum(found, DEAF)
 
 
 def _length_scale(rows: Embeddings, length_scale: float | None) -> float:
