@@ -79,5 +79,6 @@ def test_long_sentences_stay_beside_their_check(case: Callable[..., Case]) -> No
 def test_what_the_issue_asks_for_is_looked_at() -> None:
     names = [check.name for check in CHECKS]
     assert names == [
-        "java", "spark", "encoder", "data", "model", "mlflow", "airflow", "storage", "journal", "disk", "memory", "clock",
+        "java", "spark", "encoder", "data", "model", "mlflow", "airflow", "storage", "journal", "disk", "memory",
+        "clock",
     ]  # fmt: skip
