@@ -142,7 +142,8 @@ class LogSource(Closed):
 class BeirSource(Closed):
     """A BEIR folder: `corpus.jsonl`, `queries.jsonl`, `qrels/*.tsv` and, if there, `unlabelled_queries.jsonl`.
 
-    It has no times: every judgement counts as one event at the start of the interval.
+    It has no times: every judgement counts as one event at the start of the interval. MS MARCO's `collection.tsv`,
+    `queries.train.tsv` and `qrels/qrels.train.tsv` will do as well.
     """
 
     kind: Literal["beir"] = Field("beir", description="What the source is.")

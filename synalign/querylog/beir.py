@@ -32,6 +32,9 @@ _JUDGEMENTS = (
 )
 _NAMES = tuple(column.name for column in _JUDGEMENTS)
 _TREC = ("query-id", "iteration", "corpus-id", "score")
+# MS MARCO has the same as texts parted by tabs: an id, and what belongs to it.
+_CORPUS_FILES = ("corpus.jsonl", "collection.tsv")
+_QUERY_FILES = ("queries.jsonl", "queries.tsv", "queries.train.tsv")
 _COMPRESSED = ("", ".gz", ".bz2", ".zst", ".xz")
 
 
@@ -64,7 +67,7 @@ def files_of(source: BeirSource) -> list[Path]:
         InputError: One is missing.
     """
     unlabelled = _unlabelled(source)
-    paths = [_path(source, "corpus.jsonl"), _path(source, "queries.jsonl"), *_qrels(source)]
+    paths = [_path(source, *_CORPUS_FILES), _path(source, *_QUERY_FILES), *_qrels(source)]
     return paths + ([unlabelled] if unlabelled else [])
 
 
@@ -76,15 +79,17 @@ def open_folder(source: BeirSource) -> Folder:
     """
     unlabelled = _unlabelled(source)
     return Folder(
-        _open("corpus", _path(source, "corpus.jsonl"), _CORPUS),
-        _open("queries", _path(source, "queries.jsonl"), _QUERIES),
+        _open("corpus", _path(source, *_CORPUS_FILES), _CORPUS),
+        _open("queries", _path(source, *_QUERY_FILES), _QUERIES),
         tuple(_open_judgements(path) for path in _qrels(source)),
         _open("unlabelled queries", unlabelled, _QUERIES[1:]) if unlabelled else None,
     )
 
 
 def _open(name: str, path: Path, wanted: Sequence[Column]) -> Opened:
-    return open_table(Table(name, "", str(path), "jsonl"), wanted)
+    if ".tsv" not in path.name:
+        return open_table(Table(name, "", str(path), "jsonl"), wanted)
+    return open_table(Table(name, "", str(path), "csv", delimiter="\t", quote="none", header=("_id", "text")), wanted)
 
 
 def _open_judgements(path: Path) -> Opened:
@@ -128,7 +133,10 @@ def log(spark: SparkSession, folder: Folder, start: datetime, *, rows: bool) -> 
     queries = queries.withColumn("copy", F.row_number().over(order))
     score = F.trim("score")
     number = F.when(score.rlike(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"), score.cast("double"))
-    broken = F.col("flaw").isNull() & (number.isNull() | (F.trim("query_id") == "") | F.col("query_id").isNull())
+    unnamed = reduce(
+        SparkColumn.__or__, (F.coalesce(F.trim(one) == "", F.lit(True)) for one in ("query_id", "document_id"))
+    )
+    broken = F.col("flaw").isNull() & (number.isNull() | unnamed)
     known = queries.where(F.col("flaw").isNull() & (F.col("copy") == 1) & F.col("query_id").isNotNull())
     judgements = judgements.withColumns(
         {
@@ -164,11 +172,11 @@ def _none() -> SparkColumn:
     return F.lit(None).cast("string")
 
 
-def _path(source: BeirSource, name: str) -> Path:
-    """A file of a folder, or its compressed copy where only that is there."""
+def _path(source: BeirSource, *names: str) -> Path:
+    """A file of a folder by the first of its names that is there, also compressed."""
     folder = resolve(source.path)
-    found = [folder / f"{name}{ending}" for ending in _COMPRESSED if (folder / f"{name}{ending}").is_file()]
-    return require_file(found[0] if found else folder / name)
+    found = [folder / f"{name}{ending}" for name in names for ending in _COMPRESSED]
+    return require_file(next((path for path in found if path.is_file()), folder / names[0]))
 
 
 def _unlabelled(source: BeirSource) -> Path | None:

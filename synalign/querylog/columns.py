@@ -102,15 +102,25 @@ def _plain(name: str) -> str:
 
 
 def nested(row: Mapping[str, Any], name: str) -> Any:
-    """The value of a key, or of `a.b.c` within others where no key has that very name; None where there is none."""
-    if name in row:
-        return row[name]
+    """The value of a key, or of `a.b.c` within others where no key has that very name; None where there is none.
+
+    A number is a place in a list, from 0: `objectIDs.0`.
+
+    Examples:
+        >>> nested({"a": {"b": [1, 2]}, "a.c": 3}, "a.b.1"), nested({"a": {"c": 1}, "a.c": 3}, "a.c")
+        (2, 3)
+    """
+    if name in row or "." not in name:
+        return row.get(name)
     value: Any = row
-    for part in name.split(".") if "." in name else ():
-        if not isinstance(value, Mapping) or part not in value:
+    for part in name.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdigit():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
             return None
-        value = value[part]
-    return None if value is row else value
+    return value
 
 
 def names_in(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -121,6 +131,8 @@ def names_in(rows: Iterable[Mapping[str, Any]]) -> list[str]:
         for key, value in row.items():
             if isinstance(value, Mapping) and value and depth < 4:
                 add(value, f"{prefix}{key}.", depth + 1)
+            elif isinstance(value, list) and value and not isinstance(value[0], Mapping | list):
+                found.setdefault(f"{prefix}{key}.0")
             found.setdefault(f"{prefix}{key}")
 
     for row in rows:

@@ -75,6 +75,7 @@ def delimited(table: Table, dialect: Dialect, lines: list[str], wanted: Sequence
     first = next(iter(_records(dialect, lines)), [])
     spaced = delimiter != " " and len(first) > 1 and all(name.startswith(" ") for name in first[1:])
     dialect = dialect._replace(spaced=spaced)
+    first = next(iter(_records(dialect, lines)), []) if spaced else first
     names = tuple(name.strip() for name in first)
     if isinstance(table.header, tuple):
         return dialect._replace(names=table.header, header=names == table.header)

@@ -98,16 +98,17 @@ def _content(table: Table, file: Path, compression: str) -> bytes:
     kind = other_kind(content)
     if kind is not None:
         raise InputError(
-            f"{file}: is {kind}.", remedy=f"write the {table.name} as Parquet, CSV or JSONL, and set its format"
+            f"{file}: is {kind}, no table of text.",
+            remedy=f"write the {table.name} as Parquet, CSV or JSONL, and set its format",
         )
     return content
 
 
 def damaged(path: str, compression: str, error: BaseException) -> InputError:
     """The error for a file that cannot be read to its end."""
-    what = "is not readable text" if compression == "none" else f"is not readable {compression}"
+    what = "text" if compression == "none" else compression
     return InputError(
-        f"{path}: {what}: {str(error)[:200] or type(error).__name__}.",
+        f"{path}: is not readable {what}: {str(error)[:200] or type(error).__name__}.",
         cause="a half-written upload or a damaged copy",
         remedy="write the file again",
     )

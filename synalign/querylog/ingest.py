@@ -37,6 +37,11 @@ log = logging.getLogger("synalign")
 _DECISIVE = ("flaw", "raw_query", "document_id", "timeless", "uncounted")
 """Columns that decide which rule a log row breaks, with the collection: rows that agree in them share one fate."""
 
+_ID_COLUMNS = {
+    "log": "document_id of source.columns and of source.documents.columns",
+    "beir": "corpus-id of the judgements and _id of the corpus",
+    "labelled": "label of source.columns",
+}
 _NAMED = 3
 """Lines with a quote that is not closed that are named, at most."""
 
@@ -74,28 +79,35 @@ def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> No
 
     documents = _judge_documents(sources.read_documents(spark, tables.source, tables))
     # What follows costs as much as there are different rows, not as many rows as there are.
-    groups = _judge_groups(_grouped(events(rows=False)), _usable(documents), configuration).cache()
-    with tasks(spark, "ingest", "reading"):
-        groups = _without_overflow(groups)
-        attempt.metrics.update(_count(groups, documents))
-    _require_rows(attempt, tables, groups, documents)
-    joining.warn(attempt.metrics, groups, documents)
-    usable = _usable(groups.where("inside"))
-    rejected = _rejected(documents, "documents")
-    if _rejections(attempt.metrics, "log"):
-        rejected = rejected.unionByName(_rejected(_broken_rows(events(rows=True), groups), "log"))
+    cached = _judge_groups(_grouped(events(rows=False)), _usable(documents), configuration).cache()
+    try:
+        with tasks(spark, "ingest", "reading"):
+            groups = _without_overflow(cached)
+            attempt.metrics.update(_count(groups, documents))
+        _require_rows(attempt, groups, documents)
+        joining.warn(attempt.metrics, groups, documents, _ID_COLUMNS[tables.source.kind])
+        rejected = _rejected(documents, "documents")
+        if _rejections(attempt.metrics, "log"):
+            rejected = rejected.unionByName(_rejected(_broken_rows(events(rows=True), groups), "log"))
+        _write(spark, attempt, _usable(groups.where("inside")), _usable(documents), rejected)
+    finally:
+        # Also where input is refused: a session that goes on would take the next file of that name for this one.
+        cached.unpersist()
+    _name_lines(attempt)
+
+
+def _write(spark: SparkSession, attempt: Attempt, usable: DataFrame, documents: DataFrame, rejected: DataFrame) -> None:
+    """Write the four tables of groups, documents and rejected rows."""
     different = usable.count()
     written = {
-        "documents": (_usable(documents), attempt.metrics["document_rows"]),
-        "queries": (_queries(usable, configuration), different),
-        "pairs": (_pairs(usable, configuration), different),
+        "documents": (documents, attempt.metrics["document_rows"]),
+        "queries": (_queries(usable, attempt.configuration), different),
+        "pairs": (_pairs(usable, attempt.configuration), different),
         "rejected": (rejected, _rejections(attempt.metrics)),
     }
     for table, (frame, most) in written.items():
         with tasks(spark, "ingest", f"writing {table}"):
             write_table(frame, attempt.output(table), table, rows=most)
-    groups.unpersist()
-    _name_lines(attempt)
 
 
 def _name_lines(attempt: Attempt) -> None:
@@ -258,13 +270,13 @@ def _rejections(metrics: dict[str, int], source: str = "") -> int:
     return sum(count for key, count in metrics.items() if f"{source}_rejected_" in key)
 
 
-def _require_rows(attempt: Attempt, tables: sources.Tables, groups: DataFrame, documents: DataFrame) -> None:
+def _require_rows(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> None:
     """Refuse input of which no row is usable.
 
     Raises:
         InputError: It says why, and what the log has instead.
     """
-    counts, source = attempt.metrics, tables.source
+    counts, source = attempt.metrics, attempt.configuration.source
     for name, what in (("document", "documents"), ("log", "rows of the query log")):
         if counts[f"{name}_rows_usable"] == 0:
             reasons = {
@@ -285,7 +297,9 @@ def _require_rows(attempt: Attempt, tables: sources.Tables, groups: DataFrame, d
 def _why_none(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> tuple[str, str]:
     """Likely cause and remedy where no row of the log is usable."""
     counts, source, interval = attempt.metrics, attempt.configuration.source, attempt.run.interval
-    if counts.get("log_rejected_unknown_document") and (told := joining.of(groups, documents)):
+    if counts.get("log_rejected_unknown_document") and (
+        told := joining.of(groups, documents, _ID_COLUMNS[source.kind])
+    ):
         return told
     if not counts["log_rows_outside_window"] or isinstance(source, BeirSource):
         return "", ""

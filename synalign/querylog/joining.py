@@ -28,20 +28,21 @@ _CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
 )
 
 
-def warn(metrics: Mapping[str, int], groups: DataFrame, documents: DataFrame) -> None:
+def warn(metrics: Mapping[str, int], groups: DataFrame, documents: DataFrame, where: str) -> None:
     """Say so where few of the log's ids are those of documents."""
     unknown = metrics.get("log_rejected_unknown_document", 0)
     known = metrics.get("log_rows_usable", 0)
-    if unknown and known < _FEW * (unknown + known) and (told := of(groups, documents)):
+    if unknown and known < _FEW * (unknown + known) and (told := of(groups, documents, where)):
         log.warning("%d of %d rows name a document that is not there: %s; %s", unknown, unknown + known, *told)
 
 
-def of(groups: DataFrame, documents: DataFrame) -> tuple[str, str] | None:
+def of(groups: DataFrame, documents: DataFrame, where: str) -> tuple[str, str] | None:
     """Likely cause and remedy for ids that do not join; None where no id is unknown.
 
     Args:
         groups: Rows of the log with their `broken` rule.
         documents: Documents with theirs.
+        where: Which columns hold the ids, in words.
     """
     unknown = groups.where((F.col("broken.rule") == "unknown_document") & F.col("inside"))
     ids = [row[0] for row in unknown.select("document_id").distinct().orderBy("document_id").limit(_SAMPLE).collect()]
@@ -62,7 +63,7 @@ def of(groups: DataFrame, documents: DataFrame) -> tuple[str, str] | None:
         )
     return (
         f"other ids: the log has such as {ids[0]!r}, the documents such as {there[0]!r}",
-        "check which columns hold the ids (document_id of source.columns and of source.documents.columns)",
+        f"check which columns hold the ids: {where}",
     )
 
 

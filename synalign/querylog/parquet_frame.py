@@ -104,7 +104,11 @@ def samples(footers: Sequence[Footer], name: str) -> Iterator[tuple[Path, list[s
                 yield footer.path, [footer.partitions[name] or ""]
             continue
         kind = _arrow_type(footer, name)
-        if kind is None or pa.types.is_temporal(kind) or _spark_type(kind) is None:
+        if (
+            kind is None
+            or pa.types.is_timestamp(kind)
+            or not isinstance(_spark_type(kind), T.StringType | T.NumericType)
+        ):
             continue
         try:
             with pq.ParquetFile(footer.path) as parquet:

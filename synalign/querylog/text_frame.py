@@ -72,10 +72,10 @@ def parts_of(part: Part) -> list[Part]:
 def _tasks(parts: Sequence[Part]) -> list[list[Part]]:
     """Parts in tasks: small files together."""
     tasks: list[list[Part]] = []
-    filled = TASK_BYTES
+    filled = 0
     for part in (one for whole in parts for one in parts_of(whole)):
         size = (part.end or os.path.getsize(part.dialect.path)) - part.start
-        if filled + size > TASK_BYTES:
+        if not tasks or filled + size > TASK_BYTES:
             tasks.append([])
             filled = 0
         tasks[-1].append(part)

@@ -23,6 +23,7 @@ HANDED_ON = {
     "synalign/generation/templates.py": "…, must have a system message before the line …",
     "synalign/retrievers.py": "… == …, is not a known setting…",
     "synalign/spark.py": "…; Spark needs Java … or newer.",
+    "synalign/unreadable.py": "…: is not readable …: ….",
 }
 """Where an error hands a message on that was made elsewhere: one of the messages that it can be."""
 
