@@ -20,6 +20,7 @@ from synalign.embedding.readable import REMEDY, read
 from synalign.errors import SynAlignError
 from synalign.forgetting import tombstones
 from synalign.querylog import joining, sources
+from synalign.querylog.ingest import ID_COLUMNS
 from synalign.querylog.reading import Opened
 from synalign.querylog.rules import document_rules, first_broken, forgotten_column, log_rules, normalise_column
 from synalign.querylog.sources import Tables
@@ -88,7 +89,7 @@ def _told(
     rejected = _rejected(events.where("inside"), "query log") + _rejected(documents, "documents")
     ids = _ids(events) if all_documents and configuration.source.kind != "labelled" else None
     if ids is not None and ids["share"] is not None and ids["share"] < FEW_JOIN:
-        ids["hint"] = list(joining.of(events, documents) or ())
+        ids["hint"] = list(joining.of(events, documents, ID_COLUMNS[configuration.source.kind]) or ())
     seen["usable"] = usable.count()
     problems, warnings = _verdict(configuration, interval, seen, rejected, sound.limit(1).count(), encoder, whole)
     return {

@@ -37,11 +37,13 @@ log = logging.getLogger("synalign")
 _DECISIVE = ("flaw", "raw_query", "document_id", "timeless", "uncounted")
 """Columns that decide which rule a log row breaks, with the collection: rows that agree in them share one fate."""
 
-_ID_COLUMNS = {
+ID_COLUMNS = {
     "log": "document_id of source.columns and of source.documents.columns",
     "beir": "corpus-id of the judgements and _id of the corpus",
     "labelled": "label of source.columns",
 }
+"""Which columns hold the ids of documents, by kind of source."""
+
 _NAMED = 3
 """Lines with a quote that is not closed that are named, at most."""
 
@@ -85,7 +87,7 @@ def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> No
             groups = _without_overflow(cached)
             attempt.metrics.update(_count(groups, documents))
         _require_rows(attempt, groups, documents)
-        joining.warn(attempt.metrics, groups, documents, _ID_COLUMNS[tables.source.kind])
+        joining.warn(attempt.metrics, groups, documents, ID_COLUMNS[tables.source.kind])
         rejected = _rejected(documents, "documents")
         if _rejections(attempt.metrics, "log"):
             rejected = rejected.unionByName(_rejected(_broken_rows(events(rows=True), groups), "log"))
@@ -297,9 +299,7 @@ def _require_rows(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> 
 def _why_none(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> tuple[str, str]:
     """Likely cause and remedy where no row of the log is usable."""
     counts, source, interval = attempt.metrics, attempt.configuration.source, attempt.run.interval
-    if counts.get("log_rejected_unknown_document") and (
-        told := joining.of(groups, documents, _ID_COLUMNS[source.kind])
-    ):
+    if counts.get("log_rejected_unknown_document") and (told := joining.of(groups, documents, ID_COLUMNS[source.kind])):
         return told
     if not counts["log_rows_outside_window"] or isinstance(source, BeirSource):
         return "", ""
