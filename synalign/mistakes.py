@@ -250,5 +250,6 @@ def _has_secrets(value: Any) -> bool:
 
 
 def _short(value: Any, most: int = LONGEST_VALUE) -> str:
-    text = str(value) if isinstance(value, date) else repr(value)
+    # As it stands in the file.
+    text = str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, date) else repr(value)
     return text if len(text) <= most else text[:most] + "..."

@@ -102,7 +102,13 @@ def check(
     if not as_json:
         typer.echo(f"{file}: right; DAG {dag}")
     if data:
-        said["data"] = _look(file, configuration, date, as_json)
+        try:
+            said["data"] = _look(file, configuration, date, as_json)
+        except InputError as error:
+            if not as_json:
+                raise
+            problem = {"about": "files", "text": error.message, "cause": error.cause, "remedy": error.remedy}
+            said["data"] = {"problems": [problem]}
     if as_json:
         typer.echo(_json(said))
     if data and said["data"]["problems"]:

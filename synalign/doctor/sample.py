@@ -78,7 +78,10 @@ def _told(
 ) -> dict[str, Any]:  # fmt: skip
     seen = _seen(events)
     usable = events.where(F.col("broken").isNull() & F.col("inside"))
-    queries = [row[0] for row in usable.select("query").distinct().limit(_TEXTS["queries"]).collect()]
+    # Whether the encoder fits depends on neither the date nor the documents.
+    rule = F.coalesce(F.col("broken.rule"), F.lit(""))
+    asked = events.where(rule.isin("", "unknown_document", "null_document", "malformed_time"))
+    queries = [row[0] for row in asked.select("query").distinct().limit(_TEXTS["queries"]).collect()]
     sound = documents.where(F.col("broken").isNull())
     texts = sound.select(F.concat_ws("\n", "title", "text").alias("text")).limit(_TEXTS["documents"]).collect()
     encoder = _encoder(configuration, queries, [row["text"] for row in texts])

@@ -65,6 +65,7 @@ def describe(dag):
         "arrows": sorted((task.task_id, below) for task in dag.tasks for below in task.downstream_task_ids),
         "kinds": {{task.task_id: type(task).__name__ for task in dag.tasks}},
         "timetable": type(dag.timetable).__name__,
+        "schedule": data["timetable"]["__var"] | {{"start": str(dag.start_date)}},
         "runs": dag.max_active_runs,
         "pages": {{"": dag.doc_md, **{{task.task_id: task.doc_md for task in dag.tasks}}}},
         "groups": {{
@@ -101,7 +102,10 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict:
     (folder / "good.yaml").write_text(GOOD.format(name="good") + ALERTS.format(notifier=SMTP))
     labelled = GOOD.format(name="second").replace("beir", "labelled") + "task: classification\n"
     (folder / "second.yaml").write_text(labelled)
-    nightly = GOOD.format(name="nightly") + "generation: {mode: batch}\nsampling: {memory: 0}\nowner: night shift\n"
+    nightly = (
+        GOOD.format(name="nightly").replace("'0 6 * * *'", "'@daily', time_zone: Europe/Berlin")
+        + "generation: {mode: batch}\nsampling: {memory: 0}\nowner: night shift\n"
+    )
     (folder / "nightly.yaml").write_text(nightly + "alerts: {deadline_hours: null}\n")
     (folder / "bad.yaml").write_text(GOOD.format(name="bad") + "sampling: {batches: none}\nextra: 1\n")
     (folder / "mute.yaml").write_text(GOOD.format(name="mute") + ALERTS.format(notifier="airflow.no.Notifier"))
@@ -111,6 +115,15 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict:
 def test_every_good_file_has_its_dag(loaded: dict) -> None:
     # One whose notifier is wrong refreshes all the same.
     assert set(loaded["dags"]) == {f"refresh__{name}" for name in ("good", "second", "nightly", "mute")}
+
+
+def test_a_schedule_is_on_the_clock_of_its_time_zone(loaded: dict) -> None:
+    assert loaded["dags"]["refresh__good"]["schedule"] == {
+        "expression": "0 6 * * *", "timezone": "UTC", "start": "2026-01-01 00:00:00+00:00",
+    }  # fmt: skip
+    assert loaded["dags"]["refresh__nightly"]["schedule"] == {
+        "expression": "0 0 * * *", "timezone": "Europe/Berlin", "start": "2025-12-31 23:00:00+00:00",
+    }  # fmt: skip
 
 
 def test_a_bad_file_is_an_import_error_that_names_file_key_value_and_rule(loaded: dict) -> None:

@@ -35,6 +35,10 @@ class Place(NamedTuple):
             path = self.folder / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
+            if path.suffix in (".jsonl", ".csv"):
+                # Data: relative paths of a retriever's file start at home.
+                (self.home / block.file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, self.home / block.file)
         if block.filled:
             name, like = block.filled
             assert (self.folder / name).exists(), f"{block}: {name} is filled in before it is there"

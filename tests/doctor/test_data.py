@@ -264,6 +264,9 @@ def test_check_says_at_once_what_is_wrong_with_file_or_date_or_path(home: Path, 
     file = tmp_path / "shop.yaml"
     file.write_text(SHOP)
     assert isinstance(called("check", file, "--data").exception, InputError)
+    as_json = called("check", file, "--data", "--json")
+    assert as_json.exit_code == 3
+    assert "no such file" in json.loads(as_json.output)["data"]["problems"][0]["text"]
     for arguments in (("--data", "--date", "2090-01-01"), ("--data", "--date", "soon"), ("--date", "2026-03-01")):
         assert isinstance(called("check", file, *arguments).exception, ConfigurationError)
     file.write_text(SHOP + "seed: x\n")

@@ -230,7 +230,7 @@ def test_a_table_of_an_earlier_version_with_bytes_that_are_no_text_can_be_forgot
 )
 def test_times_of_other_formats_are_read(home: Path, value: object, settings: dict[str, str]) -> None:
     if value == "5":
-        with pytest.raises(InputError, match="the log has times from 1970-01-01 00:00 to 1970-01-01 00:00; the window"):
+        with pytest.raises(InputError, match="the log's times go from 1970-01-01 00:00 to 1970-01-01 00:00 UTC"):
             ingested(home, {**JSONL, **settings}, {"log.jsonl": event(event_time=value)})
         return
     run = ingested(home, {**JSONL, **settings}, {"log.jsonl": event(event_time=value)})
