@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from synalign.querylog.columns import Column, names_in
 from synalign.querylog.delimited import Records
 from synalign.querylog.dialect import Dialect, delimited, encoding_of
 from synalign.querylog.files import Table, compression_of, opened, other_kind
-from synalign.querylog.text_lines import wide
+from synalign.querylog.text_lines import LONGEST_LINE, wide
 
 HEAD_BYTES = 128 * 1024
 """Of each file that the driver reads, decompressed."""
@@ -26,6 +27,7 @@ DAMAGE = (EOFError, zlib.error, lzma.LZMAError, pa.ArrowInvalid, UnicodeDecodeEr
 """What reading a damaged file raises; so does an `OSError` without a number."""
 
 _MOST_LINES = 400
+_ENDS = re.compile(rb"[\r\n]")
 # Of a source's lines that are not UTF-8, from which on another encoding is likelier than single broken lines.
 _FOREIGN_SHARE, _FOREIGN_LINES = 0.25, 3
 
@@ -89,6 +91,12 @@ def _content(table: Table, file: Path, compression: str) -> bytes:
     try:
         with opened(file, compression) as stream:
             content = stream.read(HEAD_BYTES)
+            # A longer first line tells nothing before its end.
+            while len(content) >= HEAD_BYTES and not _ENDS.search(content) and len(content) < LONGEST_LINE:
+                more = stream.read(len(content))
+                content += more
+                if not more:
+                    break
     except DAMAGE as error:
         raise damaged(str(file), compression, error) from error
     except OSError as error:
@@ -99,7 +107,9 @@ def _content(table: Table, file: Path, compression: str) -> bytes:
     if kind is not None:
         raise InputError(
             f"{file}: is {kind}, no table of text.",
-            remedy=f"write the {table.name} as Parquet, CSV or JSONL, and set its format",
+            remedy=table.remedy("format: parquet")
+            if kind == "Parquet"
+            else f"write the {table.name} as Parquet, CSV or JSONL, and set its format",
         )
     return content
 

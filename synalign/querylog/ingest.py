@@ -296,6 +296,12 @@ def _why_none(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> tupl
         told := joining.of(groups, documents, joining.ID_COLUMNS[source.kind])
     ):
         return told
+    odd = sum(counts.get(f"log_rejected_{rule}", 0) for rule in ("control_characters", "undecodable"))
+    if odd and odd == _rejections(counts, "log"):
+        return (
+            "the files are in another encoding than they were read in, such as latin-1",
+            "set source.encoding to what they are written in, such as latin-1 or cp1252",
+        )
     if not counts["log_rows_outside_window"] or isinstance(source, BeirSource):
         return "", ""
     seen = groups.agg(F.min("event_time").alias("first"), F.max("last_seen").alias("last")).first()
