@@ -16,7 +16,8 @@ from synalign.errors import EndpointError, GenerationError
 from synalign.generation import outcomes
 from synalign.generation.attributes import reason_request
 from synalign.generation.batches import Batch
-from synalign.generation.client import COMPLETIONS, adapt, openai_client
+from synalign.generation.client import adapt
+from synalign.generation.connection import COMPLETIONS, openai_client
 from synalign.generation.dialect import UNFOLLOWED, Dialect
 from synalign.generation.endings import REMEDIES, final_error
 from synalign.generation.endpoint import EMBEDDED, Endpoint, endpoint

@@ -16,7 +16,8 @@ from openai.types import Batch
 from synalign.config import Configuration
 from synalign.errors import EndpointError, GenerationError
 from synalign.generation import outcomes
-from synalign.generation.client import openai_client, seconds_to_wait
+from synalign.generation.client import seconds_to_wait
+from synalign.generation.connection import openai_client
 from synalign.generation.endings import final_error
 from synalign.generation.endpoint import Endpoint
 

@@ -21,12 +21,12 @@ import httpx2
 import openai
 from pydantic import BaseModel
 
-from synalign import masking
 from synalign.config import Configuration
 from synalign.errors import GenerationError
-from synalign.generation import addresses, outcomes, reading, request
+from synalign.generation import outcomes, reading, request
 from synalign.generation.breaker import Breaker
 from synalign.generation.budget import Budget, Reservation
+from synalign.generation.connection import COMPLETIONS, openai_client
 from synalign.generation.correction import believed
 from synalign.generation.dialect import Dialect
 from synalign.generation.endings import final_error
@@ -47,7 +47,6 @@ PATIENCE = 600.0
 """Seconds that a request waits in all for an endpoint that says "later", or that is away: neither is a failure of the
 request, so it costs no try."""
 _HOLD_SHARE = 0.2
-COMPLETIONS = "/chat/completions"
 _Ended = TypeVar("_Ended", Reply, Failure)
 
 
@@ -413,31 +412,6 @@ def adapt(ended: Failure, least: int, sent: Mapping[str, Any], dialect: Dialect,
 def most_of(asked: Request, configuration: Configuration) -> tuple[int, int]:
     """The most tokens that one try of a request can send and receive."""
     return request.most_tokens(request.parameters(asked, configuration)), configuration.generation.max_output_tokens
-
-
-def openai_client(configuration: Configuration, endpoint: Endpoint) -> openai.AsyncOpenAI:
-    """The library's client, which tries nothing again by itself."""
-    for secret in (endpoint.api_key, *endpoint.headers.values()):
-        masking.learn(secret)
-    headers = {name.title() if name.lower() == "authorization" else name: value
-               for name, value in endpoint.headers.items()}  # fmt: skip
-    # The library insists on a key; where there is none, its header is taken out again.
-    hooks = {"request": [_without_key]} if not endpoint.api_key and "Authorization" not in headers else {}
-    # A proxy of the environment has no business with a server on this machine.
-    http = openai.DefaultAsyncHttpxClient(trust_env=not addresses.local(endpoint.url), event_hooks=hooks)
-    return openai.AsyncOpenAI(
-        base_url=addresses.base(endpoint.url),
-        api_key=endpoint.api_key or "none",
-        default_query=addresses.query(endpoint.url),
-        default_headers=headers,
-        max_retries=0,
-        timeout=configuration.runtime.timeout_seconds,
-        http_client=http,
-    )
-
-
-async def _without_key(sent: httpx2.Request) -> None:
-    sent.headers.pop("Authorization", None)
 
 
 def answer_of(request_id: str, entry: Entry, asked: Request, configuration: Configuration) -> Answer:

@@ -7,11 +7,10 @@ have no code for them: a request that is too long for the model, and a parameter
 from __future__ import annotations
 
 import email.utils
-import json
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import httpx2
@@ -21,6 +20,7 @@ from pydantic import BaseModel
 from synalign.config.generation import LIMIT_NAMES
 from synalign.generation import bodies, complaints, reading
 from synalign.generation.complaints import Complaint
+from synalign.generation.parts import member, texts, usage
 from synalign.generation.refusals import OVERFLOW_CODES, Refusal, refusal
 
 OK = "ok"
@@ -86,7 +86,6 @@ _BY_STATUS = {
 # What stands before the model says that there is none behind it, or that it has no room: whatever is asked.
 _AWAY = frozenset({502, 503, 504, 529})
 _MESSAGE_CHARACTERS = 300
-_MOST_TOKENS = 10**9
 
 
 class Failure(Exception):
@@ -253,10 +252,10 @@ def of_completion(
     Raises:
         Failure: There is none: an error with status 200, refused, truncated, or not of the schema.
     """
-    tokens_in, tokens_out = _usage(completion)
-    choices = _member(completion, "choices")
+    tokens_in, tokens_out = usage(completion)
+    choices = member(completion, "choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    message, finish = _member(choice, "message"), _member(choice, "finish_reason")
+    message, finish = member(choice, "message"), member(choice, "finish_reason")
 
     def failure(outcome: str, detail: str) -> Failure:
         return Failure(outcome, detail, tokens_in=tokens_in, tokens_out=tokens_out)
@@ -266,28 +265,28 @@ def of_completion(
         raise _of_error_in(error, tokens_in, tokens_out, headers or {}, sent)
     if choice is None:
         raise failure(INVALID_OUTPUT, "the body of the response is no chat completion")
-    if finish == "content_filter" or _member(message, "refusal"):
+    if finish == "content_filter" or member(message, "refusal"):
         raise failure(REFUSED, "the model refused")
     if finish == "length":
         raise failure(TRUNCATED, _cut_off(tokens_out, sent))
     reason = "the answer has no text"
-    for text in _texts(message, choice):
+    for text in texts(message, choice):
         try:
             found = reading.read(text, model)
         except reading.Unreadable as unreadable:
             reason = str(unreadable)
             continue
-        name = str(_member(completion, "model"))[:_MESSAGE_CHARACTERS]
+        name = str(member(completion, "model"))[:_MESSAGE_CHARACTERS]
         return Reply(found.text, found.content, name, tokens_in, tokens_out)
     raise failure(INVALID_OUTPUT, reason)
 
 
 def _error_in(completion: object, choice: object) -> object | None:
     """What a body with status 200 complains of; None where it is no error."""
-    if _member(choice, "error") or _member(choice, "finish_reason") == "error":
-        return _member(choice, "error") or {"message": "the answer ended with an error", "code": 500}
+    if member(choice, "error") or member(choice, "finish_reason") == "error":
+        return member(choice, "error") or {"message": "the answer ended with an error", "code": 500}
     if isinstance(completion, list):
-        return completion if completion and _member(completion[0], "error") else None
+        return completion if completion and member(completion[0], "error") else None
     if choice is not None or not isinstance(completion, dict):
         return None
     named = any(completion.get(name) for name in ("error", "errors", "detail"))
@@ -325,64 +324,6 @@ def _cut_off(tokens_out: int | None, sent: Mapping[str, Any] | None) -> str:
     return "the answer reached generation.max_output_tokens"
 
 
-def _texts(message: object, choice: object) -> Iterator[str]:
-    """Where an answer may stand, the likeliest first: arguments of a call, the content; or thoughts instead."""
-    calls = _member(message, "tool_calls")
-    functions = [_member(call, "function") for call in calls] if isinstance(calls, list) else []
-    for function in (*functions, _member(message, "function_call")):
-        arguments = _member(function, "arguments")
-        if isinstance(arguments, dict):
-            arguments = json.dumps(arguments, ensure_ascii=False)
-        if isinstance(arguments, str) and arguments.strip():
-            yield arguments
-    content = _text(_member(message, "content"))
-    if not content.strip():
-        content = _text(_member(choice, "text"))
-    if content.strip():
-        yield content
-        return
-    for name in ("reasoning_content", "reasoning"):
-        text = _text(_member(message, name))
-        if text.strip():
-            yield text
-
-
-def _text(content: object) -> str:
-    """A message's content as text: a text, a JSON object, or parts, of which those of thoughts are left out."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, dict):
-        return json.dumps(content, ensure_ascii=False)
-    if not isinstance(content, list):
-        return ""
-    texts = []
-    for part in content:
-        kind = _member(part, "type")
-        text = part if isinstance(part, str) else _member(part, "text")
-        if isinstance(text, dict):
-            text = text.get("value")
-        if isinstance(text, str) and kind in (None, "text", "output_text"):
-            texts.append(text)
-    return "".join(texts)
-
-
-def _usage(completion: object) -> tuple[int | None, int | None]:
-    """Tokens sent and received, each None where the endpoint reports none that can be one."""
-    usage = _member(completion, "usage")
-    tokens_in, tokens_out = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    tokens_in = _count(usage, "input_tokens") if tokens_in is None else tokens_in
-    tokens_out = _count(usage, "output_tokens") if tokens_out is None else tokens_out
-    total = _count(usage, "total_tokens")
-    if total is not None and tokens_in is None and tokens_out is not None and total >= tokens_out:
-        tokens_in = total - tokens_out
-    elif total is not None and tokens_out is None and tokens_in is not None and total >= tokens_in:
-        tokens_out = total - tokens_in
-    if tokens_in == 0:
-        # No prompt of ours is empty: it was not counted.
-        tokens_in, tokens_out = None, tokens_out or None
-    return tokens_in, tokens_out
-
-
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a response asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
     for name, divisor in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
@@ -396,17 +337,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
     except (KeyError, ValueError, TypeError):
         return None
-
-
-def _member(content: object, name: str) -> Any:
-    """A member of a JSON object; None where there is none, or no object."""
-    return content.get(name) if isinstance(content, dict) else None
-
-
-def _count(usage: object, name: str) -> int | None:
-    """A token count, or None where the endpoint reports none that can be one."""
-    value = _member(usage, name)
-    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
 
 
 def of_status(status: int, codes: set[str]) -> str:

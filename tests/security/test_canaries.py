@@ -173,7 +173,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, make_shop: Callable[..., P
     try:
         with refusing() as endpoint:
             failed = refresh(endpoint)
-        assert failed.returncode == 6, failed.stdout + failed.stderr
+        assert failed.returncode == 2, failed.stdout + failed.stderr
         with dictating() as endpoint:
             done = refresh(endpoint)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -256,7 +256,7 @@ def test_words_of_users_models_and_documents_are_nowhere_in_airflows_database(wr
 
 def test_the_refused_key_is_told_of_without_it(written: Written) -> None:
     assert "refused the API key in OPENAI_API_KEY" in " ".join(written.said.split())
-    assert "GenerationError" in written.said
+    assert "EndpointError" in written.said
 
 
 def test_sparks_own_pages_show_that_there_is_a_secret_and_not_which(written: Written) -> None:
