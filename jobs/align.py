@@ -1,7 +1,10 @@
 """Weigh the accepted queries so that together they are distributed like the real ones."""
 
-from synalign.job import main
-from synalign.weighting import align
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    main("align", align)
+    with interruptible_job():
+        from synalign.job import main
+        from synalign.weighting import align
+
+        main("align", align)

@@ -1,7 +1,10 @@
 """Train retrievers on real pairs and on each weighting, and choose the weights on validation queries."""
 
-from synalign.evaluation.evaluate import evaluate
-from synalign.job import main
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    main("evaluate", evaluate)
+    with interruptible_job():
+        from synalign.evaluation.evaluate import evaluate
+        from synalign.job import main
+
+        main("evaluate", evaluate)

@@ -1,7 +1,10 @@
 """Register the training set in MLflow."""
 
-from synalign.job import main
-from synalign.release import register
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    main("register", register, always=True)
+    with interruptible_job():
+        from synalign.job import main
+        from synalign.release import register
+
+        main("register", register, always=True)

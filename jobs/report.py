@@ -1,7 +1,10 @@
 """Show the run to people."""
 
-from synalign.job import main
-from synalign.report.step import report
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    main("report", report, always=True)
+    with interruptible_job():
+        from synalign.job import main
+        from synalign.report.step import report
+
+        main("report", report, always=True)

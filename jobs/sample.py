@@ -1,7 +1,10 @@
 """Pick batches of real queries as demonstrations."""
 
-from synalign.demonstrations import earlier_demonstrations, sample
-from synalign.job import main
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    main("sample", sample, outside=earlier_demonstrations)
+    with interruptible_job():
+        from synalign.demonstrations import earlier_demonstrations, sample
+        from synalign.job import main
+
+        main("sample", sample, outside=earlier_demonstrations)

@@ -1,7 +1,10 @@
 """Decide which written queries are kept."""
 
-from synalign.job import main
-from synalign.screening.screen import screen
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    main("screen", screen)
+    with interruptible_job():
+        from synalign.job import main
+        from synalign.screening.screen import screen
+
+        main("screen", screen)

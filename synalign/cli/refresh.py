@@ -18,6 +18,7 @@ import yaml
 from synalign import config, flow, retrievers
 from synalign.cli.arguments import DEMO, AsJson, RetrieverFile
 from synalign.errors import ConfigurationError
+from synalign.interruption import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 # The day after the last of the made log.
 DEMO_DATE = datetime(2026, 3, 1, tzinfo=UTC)
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 def refresh(
