@@ -32,7 +32,6 @@ class Refresh:
         file: The retriever's YAML file.
         logical_date: The run covers the last whole data interval before it.
         display: Where it shows how it goes.
-        prepare: Called once no other refresh of the interval can be running, before anything is read.
 
     Raises:
         ConfigurationError: The file is wrong.
@@ -42,17 +41,16 @@ class Refresh:
         log: Everything that Airflow and the jobs print goes there.
         ended: Steps that have ended, in their order, each with whether it was `done` or `reused`.
         step: The step that began last; empty before the first.
+        prepare: Called once no other refresh of the interval can be running, before anything is read; may be set.
     """
 
-    def __init__(
-        self, file: Path, logical_date: datetime, display: Display, prepare: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, file: Path, logical_date: datetime, display: Display) -> None:
         self.configuration: Configuration = retrievers.load(file)
         # Two may begin in the same second.
         self.log = config.home() / "logs" / f"refresh-{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}.log"
         self.ended: dict[str, str] = {}
         self._file, self._date, self._display = file, logical_date, display
-        self._prepare = prepare or (lambda: None)
+        self.prepare: Callable[[], None] = lambda: None
         self.step, self._error = "", ""
 
     def run(self) -> None:
@@ -69,7 +67,7 @@ class Refresh:
             processes.signals_interrupt(),
             refresh_lock.alone(self.configuration, self._date, self._display.say) as lock,
         ):
-            self._prepare()
+            self.prepare()
             self._require_mlflow()
             self._run({refresh_lock.VARIABLE: str(lock)})
 

@@ -239,10 +239,9 @@ def lineage(
     from synalign.registry import lineage as lineages
     from synalign.registry.connection import impatient, tracking_uri
 
+    uri, moment = tracking_uri(), _instant(at)
     with impatient():
-        found = lineages.unpromoted(retriever, tracking_uri()) or lineages.lineage(
-            retriever, _instant(at), tracking_uri()
-        )
+        found = lineages.unpromoted(retriever, uri) or lineages.lineage(retriever, moment, uri)
     typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False) if as_json else "\n".join(found.lines()))
 
 

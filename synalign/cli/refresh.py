@@ -75,7 +75,9 @@ def refresh(
             for made in demo.make(config.home() / "data" / "demo"):
                 shown.say(str(made))
 
-        work = Refresh(file, end, shown, make_demo_data if source == "demo" and file == DEMO else None)
+        work = Refresh(file, end, shown)
+        if source == "demo" and file == DEMO:
+            work.prepare = make_demo_data
         finished = _finished(work)
     if not finished:
         for line in _how_to_resume(work, end):
