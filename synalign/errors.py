@@ -108,14 +108,14 @@ class StorageError(SynAlignError):
 
 
 def meant(name: str, known: Sequence[str]) -> str:
-    """End a sentence about an unknown name: with the known one that is nearest, if one is near.
+    """Begin a remedy for an unknown name with the known one that is nearest; empty where none is near.
 
     Examples:
         >>> meant("shpo", ["shop", "blog"]), meant("x", ["shop"])
-        ("; did you mean 'shop'?", '.')
+        ("did you mean 'shop'? ", '')
     """
     near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else "."
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def listed(names: Sequence[str]) -> str:

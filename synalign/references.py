@@ -134,10 +134,13 @@ def _folders(retriever: str) -> list[Place]:
     if not found:
         there = [folder.name for folder in base.folders() if intervals(folder)]
         elsewhere = "$SYNALIGN_STORE or $SYNALIGN_HOME names another place"
+        named = f"{meant(retriever, there)}there are runs of {listed(there)}"
         raise RunError(
-            f"{retriever!r} has no run in {base}{meant(retriever, there)}",
+            f"{retriever!r} has no run in {base}.",
             cause=f"the name is misspelt, or {elsewhere}" if there else f"nothing was refreshed yet, or {elsewhere}",
-            remedy=f"there are runs of {listed(there)}" if there else "run `synalign refresh` first",
+            remedy=f"{meant(retriever, there)}there are runs of {listed(there)}"
+            if there
+            else "run `synalign refresh` first",
         )
     return found
 

@@ -159,9 +159,9 @@ def _unknown(client: MlflowClient, retriever: str) -> RunError:
             remedy="run `synalign refresh` first",
         )
     return RunError(
-        f"MLflow has nothing of {retriever!r}{meant(retriever, names)}",
+        f"MLflow has nothing of {retriever!r}.",
         cause="the name is misspelt, its first refresh has not ended, or MLFLOW_TRACKING_URI names another MLflow",
-        remedy=f"it has training sets of {listed(names)}",
+        remedy=f"{meant(retriever, names)}it has training sets of {listed(names)}",
     )
 
 

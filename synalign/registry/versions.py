@@ -121,5 +121,5 @@ def _what_there_is(client: MlflowClient, model: str) -> str:
         return f"its versions are {listed([str(number) for number in versions])}"
     models = sorted(one.name for one in client.search_registered_models() if one.name.endswith(SUFFIX))
     if models:
-        return f"the training sets in this MLflow are {listed(models)}{meant(model, models)}"
+        return f"{meant(model, models)}the training sets in this MLflow are {listed(models)}"
     return "this MLflow has no training set: run `synalign refresh` first, or check MLFLOW_TRACKING_URI"
