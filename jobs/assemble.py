@@ -1,7 +1,10 @@
 """Put real and weighted synthetic pairs into one training set."""
 
-from synalign import job
-from synalign.training_set import assemble
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    job.main("assemble", assemble)
+    with interruptible_job():
+        from synalign import job
+        from synalign.training_set import assemble
+
+        job.main("assemble", assemble)

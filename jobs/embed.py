@@ -1,7 +1,10 @@
 """Embed real queries and documents, or, with `--step embed_candidates`, the written queries."""
 
-from synalign import job
-from synalign.embedding.embed import embed
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    job.main("embed", embed)
+    with interruptible_job():
+        from synalign import job
+        from synalign.embedding.embed import embed
+
+        job.main("embed", embed)

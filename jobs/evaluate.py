@@ -1,7 +1,10 @@
 """Train retrievers on real pairs and on each weighting, and choose the weights on validation queries."""
 
-from synalign import job
-from synalign.evaluation.evaluate import evaluate
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    job.main("evaluate", evaluate)
+    with interruptible_job():
+        from synalign import job
+        from synalign.evaluation.evaluate import evaluate
+
+        job.main("evaluate", evaluate)

@@ -1,7 +1,10 @@
 """Read the query log and the documents, clean, count and split them."""
 
-from synalign import job
-from synalign.querylog.ingest import ingest, source_files
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    job.main("ingest", ingest, outside=source_files)
+    with interruptible_job():
+        from synalign import job
+        from synalign.querylog.ingest import ingest, source_files
+
+        job.main("ingest", ingest, outside=source_files)

@@ -1,6 +1,9 @@
 """Read an experiment out: add up exposures and outcomes, check them, and say what they show."""
 
-from synalign.experiment.jobs import read
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    read()
+    with interruptible_job():
+        from synalign.experiment.jobs import read
+
+        read()

@@ -1,7 +1,10 @@
 """Register the training set in MLflow."""
 
-from synalign import job
-from synalign.release import register
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    job.main("register", register, always=True)
+    with interruptible_job():
+        from synalign import job
+        from synalign.release import register
+
+        job.main("register", register, always=True)

@@ -1,7 +1,10 @@
 """Show the run to people."""
 
-from synalign import job
-from synalign.report.step import report
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    job.main("report", report, always=True)
+    with interruptible_job():
+        from synalign import job
+        from synalign.report.step import report
+
+        job.main("report", report, always=True)

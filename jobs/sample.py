@@ -1,7 +1,10 @@
 """Pick batches of real queries as demonstrations."""
 
-from synalign import job
-from synalign.demonstrations import earlier_demonstrations, sample
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    job.main("sample", sample, outside=earlier_demonstrations)
+    with interruptible_job():
+        from synalign import job
+        from synalign.demonstrations import earlier_demonstrations, sample
+
+        job.main("sample", sample, outside=earlier_demonstrations)

@@ -1,7 +1,10 @@
 """Decide which written queries are kept."""
 
-from synalign import job
-from synalign.screening.screen import screen
+from synalign.interruption import interruptible_job
 
 if __name__ == "__main__":
-    job.main("screen", screen)
+    with interruptible_job():
+        from synalign import job
+        from synalign.screening.screen import screen
+
+        job.main("screen", screen)

@@ -6,6 +6,7 @@ and ends with its `exit_code`.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,6 +114,17 @@ class StorageError(SynAlignError):
     """A disk that is full, or storage that cannot be reached: what was written before is kept."""
 
     exit_code = 9
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """Begin a remedy for an unknown name with the known one that is nearest; empty where none is near.
+
+    Examples:
+        >>> meant("shpo", ["shop", "blog"]), meant("x", ["shop"])
+        ("did you mean 'shop'? ", '')
+    """
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def listed(names: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ import errno
 import json
 import logging
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -111,8 +110,8 @@ def conclude(work: Callable[[], dict[str, Any]]) -> None:
     masking.show_masked_tracebacks()
     logging.basicConfig(level=logging.WARNING, format=f"{MARK}%(levelname)s %(message)s")
     log.setLevel(logging.INFO)
-    # Airflow and people end jobs with SIGTERM; unwinding lets the attempt clean up. SIGKILL is survived too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # Airflow and people end jobs with SIGTERM (`interruption`); unwinding lets the attempt clean up. SIGKILL is
+    # survived too.
     try:
         summary = _with_packages(work)
     except SynAlignError as error:

@@ -64,6 +64,11 @@ def end_orphans(found: set[psutil.Process], patience: float = PATIENCE_SECONDS) 
         psutil.wait_procs(list(parents), timeout=_KILL_SECONDS)
 
 
+def end_descendants(patience: float = PATIENCE_SECONDS) -> None:
+    """End all that this process started: asked first (SIGTERM), killed when patience is over."""
+    _end_below(set(), patience, also=set(psutil.Process().children(recursive=True)))
+
+
 def carrying(variable: str, value: str) -> set[psutil.Process]:
     """Return the living processes of this user with a variable of that value in their environment, but this one."""
     found = set()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synalign import manifests, retrievers
-from synalign.errors import RunError, listed
+from synalign.errors import RunError, listed, meant
 from synalign.run import Interval, Run, intervals, root
 from synalign.storage import Place
 from synalign.storage.place import SCHEME
@@ -78,9 +78,10 @@ def version(reference: str) -> Version | None:
         return None
     # Only those who ask for a version wait for MLflow to be imported.
     from synalign.registry import versions
-    from synalign.registry.connection import tracking_uri
+    from synalign.registry.connection import impatient, tracking_uri
 
-    return versions.find(model, match["version"], tracking_uri())
+    with impatient():
+        return versions.find(model, match["version"], tracking_uri())
 
 
 def latest(retriever: str) -> Run:
@@ -132,10 +133,12 @@ def _folders(retriever: str) -> list[Place]:
     found = intervals(base / retriever)
     if not found:
         there = [folder.name for folder in base.folders() if intervals(folder)]
+        elsewhere = "$SYNALIGN_STORE or $SYNALIGN_HOME names another place"
+        named = f"{meant(retriever, there)}there are runs of {listed(there)}"
         raise RunError(
             f"{retriever!r} has no run in {base}.",
-            cause="the name is misspelt, or $SYNALIGN_STORE or $SYNALIGN_HOME names another place",
-            remedy=f"there are runs of {listed(there)}" if there else "run `synalign refresh` first",
+            cause=f"the name is misspelt, or {elsewhere}" if there else f"nothing was refreshed yet, or {elsewhere}",
+            remedy=named if there else "run `synalign refresh` first",
         )
     return found
 

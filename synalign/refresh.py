@@ -33,7 +33,6 @@ class Refresh:
         file: The retriever's YAML file.
         interval: What the run covers: between two ticks of the retriever's schedule.
         display: Where it shows how it goes.
-        prepare: Called once no other refresh of the interval can be running, before anything is read.
 
     Raises:
         ConfigurationError: The file is wrong.
@@ -43,17 +42,16 @@ class Refresh:
         log: Everything that Airflow and the jobs print goes there.
         ended: Steps that have ended, in their order, each with whether it was `done` or `reused`.
         step: The step that began last; empty before the first.
+        prepare: Called once no other refresh of the interval can be running, before anything is read; may be set.
     """
 
-    def __init__(
-        self, file: Path, interval: Interval, display: Display, prepare: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, file: Path, interval: Interval, display: Display) -> None:
         self.configuration: Configuration = retrievers.load(file)
         # Two may begin in the same second.
         self.log = config.home() / "logs" / f"refresh-{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}.log"
         self.ended: dict[str, str] = {}
         self._file, self._interval, self._display = file, interval, display
-        self._prepare = prepare or (lambda: None)
+        self.prepare: Callable[[], None] = lambda: None
         self.step, self._error = "", ""
 
     def run(self) -> None:
@@ -70,7 +68,7 @@ class Refresh:
             processes.signals_interrupt(),
             refresh_lock.alone(self.configuration, self._interval, self._display.say) as lock,
         ):
-            self._prepare()
+            self.prepare()
             self._require_mlflow()
             self._run({refresh_lock.VARIABLE: str(lock)})
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from synalign import java, spark_cluster, tables
+from synalign import interruption, java, spark_cluster, tables
 from synalign.errors import SetupError
 
 _PARTITIONS = "spark.sql.shuffle.partitions"
@@ -61,7 +61,9 @@ def session(name: str) -> Iterator[SparkSession]:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if "SPARK_ENV_LOADED" not in os.environ:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    spark = builder.getOrCreate()
+    # Spark would cancel its jobs from within the handler of Ctrl-C, and fail there; `stop` cancels them too.
+    with interruption.own_handlers():
+        spark = builder.getOrCreate()
     try:
         spark.sparkContext.setLogLevel("WARN")
         if not (spark.sparkContext.master or "").startswith("local"):

@@ -139,6 +139,23 @@ def test_secrets_made_by_two_processes_at_once_are_one(tmp_path: Path) -> None:
     assert len(secrets) == 1 and len(secrets.pop().strip()) >= 32
 
 
+def test_a_new_database_is_made_by_one_of_several_processes(tmp_path: Path) -> None:
+    """What was seen: two first refreshes of one home at a time, and MLflow's tables made by both."""
+    code = (
+        "from synalign.registry.connection import connected, tracking_uri\n"
+        "with connected(tracking_uri(), 'again') as client:\n"
+        "    print(len(client.search_experiments()))"
+    )
+    (tmp_path / "mlflow").mkdir()
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for process in running:
+        found, said = process.communicate(timeout=240)
+        assert (process.returncode, found) == (0, "1\n"), said[-2000:]
+
+
 class _Broken(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(503)

@@ -6,9 +6,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from synalign import masking, parts
 from synalign.cli import experiment as cli_experiment
@@ -18,6 +19,7 @@ from synalign.cli import look as cli_look
 from synalign.cli import refresh as cli_refresh
 from synalign.cli import setup as cli_setup
 from synalign.errors import SynAlignError
+from synalign.interruption import INTERRUPTED, Interrupted, interruptible
 
 LONGEST_ERROR = 24
 """Lines of an error that fit on a screen."""
@@ -31,7 +33,20 @@ EXIT_CODES = """
     by Ctrl-C.
 """
 
+
+class _Interruptible(TyperGroup):
+    """Commands that `main` meets Ctrl-C of: by itself typer says "Aborted" and exits with 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted(INTERRUPTED) from None
+
+
 application = typer.Typer(
+    cls=_Interruptible,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -91,7 +106,8 @@ def main() -> None:
     """Entry point: errors as text with their exit code, and a traceback only for those who ask for it."""
     masking.mask_logs()
     try:
-        application()
+        with interruptible(kept="Nothing is damaged."):
+            application()
     except SynAlignError as error:
         _fail(error, f"{type(error).__name__}: {error}", error.exit_code)
     except Exception as error:

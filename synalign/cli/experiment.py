@@ -232,14 +232,17 @@ def lineage(
     """Say what served at a moment, what it was trained on, and under which experiment.
 
     Read from the record of promotions, which is checked first: a changed or
-    missing event is an error, not another answer.
+    missing event is an error, not another answer. Where nothing is promoted
+    yet it says which training set is `current`.
 
     Example: synalign lineage shop --at 2026-03-03
     """
     from synalign.registry import lineage as lineages
-    from synalign.registry.connection import tracking_uri
+    from synalign.registry.connection import impatient, tracking_uri
 
-    found = lineages.lineage(retriever, _instant(at), tracking_uri())
+    uri, moment = tracking_uri(), _instant(at)
+    with impatient():
+        found = lineages.unpromoted(retriever, uri) or lineages.lineage(retriever, moment, uri)
     typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False) if as_json else "\n".join(found.lines()))
 
 

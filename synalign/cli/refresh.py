@@ -18,6 +18,7 @@ import yaml
 from synalign import config, flow, parts, retrievers
 from synalign.cli.arguments import DEMO, DEMO_DATE, AsJson, RetrieverFile
 from synalign.errors import ConfigurationError
+from synalign.interruption import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from synalign.refresh import Refresh
     from synalign.run import Run
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 def refresh(
@@ -82,7 +80,9 @@ def refresh(
             for made in demo.make(config.home() / "data" / "demo"):
                 shown.say(str(made))
 
-        work = Refresh(file, interval, shown, make_demo_data if source == "demo" and file == DEMO else None)
+        work = Refresh(file, interval, shown)
+        if source == "demo" and file == DEMO:
+            work.prepare = make_demo_data
         finished = _finished(work)
     if not finished:
         for line in _how_to_resume(work, interval.end):

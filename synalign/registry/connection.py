@@ -61,7 +61,8 @@ def connected(uri: str, again: str) -> Iterator[MlflowClient]:
     except SQLAlchemyError as error:
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise RegistryError(
-            f"MLflow's database {_without_password(uri)} cannot be used: {_without_password(said)}.",
+            f"MLflow's database {_without_password(uri).removeprefix('sqlite:///')} cannot be used: "
+            f"{_without_password(said)}.",
             cause="it is no database, is damaged, or cannot be reached",
             remedy=f"check MLFLOW_TRACKING_URI, or bring the database back from a copy; then {again}",
         ) from error

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.store.entities import PagedList
 
-from synalign.errors import ArgumentError, RegistryError
+from synalign.errors import ArgumentError, RegistryError, RunError, listed, meant
 from synalign.registry import record
-from synalign.registry.connection import connected, version_of
+from synalign.registry.connection import alias_of, connected, every, version_of
 from synalign.registry.experiments import stored_plan
 from synalign.registry.record import Event, Served
+from synalign.registry.training_sets import ALIAS
+from synalign.registry.versions import SUFFIX
 
 _NO_SET = "what it was trained on is not recorded: it is older than SynAlign"
 
@@ -85,6 +90,81 @@ class Lineage(NamedTuple):
         return {**served._asdict(), "training_set": found}
 
 
+class Unpromoted(NamedTuple):
+    """A retriever that has training sets, and no promotion yet.
+
+    Attributes:
+        retriever: The retriever.
+        current: The version that the alias `current` names; None where it names none.
+        newest: The newest version.
+        interval: Data interval of the current version, or else of the newest.
+    """
+
+    retriever: str
+    current: str | None
+    newest: str
+    interval: str
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {"retriever": self.retriever, "champion": None, "current": self.current, "newest": self.newest}
+
+    def lines(self) -> list[str]:
+        """What a person reads."""
+        if self.current is None:
+            told = f"no version is `current`; the newest is version {self.newest}"
+        else:
+            told = f"`current` is version {self.current}"
+        return [
+            f"{self.retriever}: nothing is promoted yet; {told} ({self.interval})",
+            "  `synalign experiment draft FILE` begins the test that a promotion follows from",
+        ]
+
+
+def unpromoted(retriever: str, uri: str) -> Unpromoted | None:
+    """Return what there is of a retriever that has no promotion yet; None where the record has events.
+
+    Raises:
+        RunError: This MLflow knows nothing of that retriever; the message names those it knows.
+        RegistryError: MLflow cannot be reached.
+    """
+    with connected(uri, "ask again") as client:
+        if record.events(client, retriever):
+            return None
+        model = retriever + SUFFIX
+        found: Iterator[ModelVersion] = every(lambda token: _versions(client, model, token))
+        versions = {str(one.version): one for one in found}
+        if not versions:
+            raise _unknown(client, retriever)
+        current = alias_of(client, model, ALIAS)
+        newest = max(versions, key=int)
+        shown = versions[newest] if current is None else current
+        return Unpromoted(
+            retriever, None if current is None else str(current.version), newest,
+            shown.tags.get("interval", "no interval"),
+        )  # fmt: skip
+
+
+def _versions(client: MlflowClient, model: str, token: str | None) -> PagedList[ModelVersion]:
+    return client.search_model_versions(f"name = '{model}'", page_token=token)
+
+
+def _unknown(client: MlflowClient, retriever: str) -> RunError:
+    models: Iterator[RegisteredModel] = every(lambda token: client.search_registered_models(page_token=token))
+    names = sorted(one.name.removesuffix(SUFFIX) for one in models if one.name.endswith(SUFFIX))
+    if not names:
+        return RunError(
+            f"MLflow has nothing of {retriever!r}, nor any training set.",
+            cause="no refresh has registered one yet, or MLFLOW_TRACKING_URI names another MLflow",
+            remedy="run `synalign refresh` first",
+        )
+    return RunError(
+        f"MLflow has nothing of {retriever!r}.",
+        cause="the name is misspelt, its first refresh has not ended, or MLFLOW_TRACKING_URI names another MLflow",
+        remedy=f"{meant(retriever, names)}it has training sets of {listed(names)}",
+    )
+
+
 def lineage(retriever: str, at: datetime | date, uri: str) -> Lineage:
     """What served at a moment, what it was trained on, and under which experiment.
 
@@ -105,7 +185,7 @@ def lineage(retriever: str, at: datetime | date, uri: str) -> Lineage:
             first = f"the first event is of {chain[0].at.isoformat()}" if chain else "there is none"
             raise RegistryError(
                 f"the record of {retriever} has nothing before {moment.isoformat()}: {first}.",
-                cause="it served before its first experiment, or the name is misspelt",
+                cause="it served before its first experiment" if chain else "nothing of it was promoted yet",
                 remedy="what served before the first experiment is the control of that one",
             )
         last = max(past, key=lambda event: event.number)

@@ -10,7 +10,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from synalign.errors import RegistryError, listed
+from synalign.errors import RegistryError, listed, meant
 from synalign.registry.connection import alias_of, connected, version_of
 from synalign.registry.training_sets import ALIAS
 from synalign.storage import Place
@@ -121,5 +121,5 @@ def _what_there_is(client: MlflowClient, model: str) -> str:
         return f"its versions are {listed([str(number) for number in versions])}"
     models = sorted(one.name for one in client.search_registered_models() if one.name.endswith(SUFFIX))
     if models:
-        return f"the training sets in this MLflow are {listed(models)}"
+        return f"{meant(model, models)}the training sets in this MLflow are {listed(models)}"
     return "this MLflow has no training set: run `synalign refresh` first, or check MLFLOW_TRACKING_URI"

@@ -148,3 +148,45 @@ def test_help_teaches() -> None:
     for command in ("draft", "check", "start", "assign", "list", "end", "promote", "roll-back", "record", "schema"):
         assert len(run("experiment", command, "--help").splitlines()) > 5
     assert "Example: synalign lineage shop --at 2026-03-03" in run("lineage", "--help")
+
+
+def registered(uri: str, *intervals: str, current: int | None) -> None:
+    """Put versions of the training set of `shop` into MLflow."""
+    client = MlflowClient(uri, uri)
+    client.create_registered_model("shop-training-set")
+    for interval in intervals:
+        client.create_model_version("shop-training-set", "file:///x", tags={"interval": interval})
+    if current is not None:
+        client.set_registered_model_alias("shop-training-set", "current", str(current))
+
+
+def test_before_the_first_promotion_lineage_says_what_is_current(uri: str) -> None:
+    registered(uri, "first", "second", current=1)
+    assert run("lineage", "shop").splitlines()[0] == ("shop: nothing is promoted yet; `current` is version 1 (first)")
+    assert json.loads(run("lineage", "shop", "--json")) == {
+        "retriever": "shop", "champion": None, "current": "1", "newest": "2"
+    }  # fmt: skip
+
+
+def test_where_no_version_is_current_the_newest_is_named(uri: str) -> None:
+    registered(uri, "first", "second", current=None)
+    assert "nothing is promoted yet; no version is `current`; the newest is version 2 (second)" in run(
+        "lineage", "shop"
+    )
+
+
+def test_lineage_of_what_mlflow_does_not_know_is_no_mlflow_that_is_away(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RunError, match="nor any training set") as nothing:
+        run("lineage", "shop")
+    assert nothing.value.exit_code == 4 and "synalign refresh" in nothing.value.remedy
+    registered(uri, "first", current=1)
+    with pytest.raises(RunError, match="did you mean 'shop'"):
+        run("lineage", "shpo")
+    with pytest.raises(RunError, match=r"'blog'\.$|nothing of 'blog'"):
+        run("lineage", "blog")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(RegistryError, match="refused") as away:
+        run("lineage", "shop")
+    assert away.value.exit_code == 7
