@@ -298,3 +298,41 @@ def test_folders_that_cannot_be_read_are_told(plan: Make, spark: Any, folders: F
     put(folders.outcomes, [{**row, "clicks": "many"} for row in outcomes], "b")
     with pytest.raises(InputError):
         read(spark, made, *folders, THIRD)
+
+
+def test_files_of_other_writers_add_up_to_the_same(plan: Make, spark: Any, folders: Folders, tmp_path: Path) -> None:
+    made = plan(**METRICS)
+    exposures, outcomes = daily(made)
+    put(folders.exposures, exposures)
+    put(folders.outcomes, outcomes)
+    expected = read(spark, made, *folders, THIRD)
+    others = Folders(tmp_path / "a" / f"plan_digest={made.digest}", tmp_path / "b")
+    for folder in others:
+        folder.mkdir(parents=True)
+    # Nanoseconds, columns in another order and others besides, a column in the folder's name, whole numbers as doubles.
+    for number, row in enumerate(exposures):
+        content = {name: row[name] for name in reversed(row) if name != "plan_digest"}
+        unit = pa.timestamp("ns", "UTC") if number % 2 else pa.timestamp("ns")
+        nanos = int(row["exposed_at"].timestamp() * 1e6) * 1000
+        table = pa.Table.from_pylist([{**content, "page": number}])
+        at = table.schema.get_field_index("exposed_at")
+        pq.write_table(
+            table.set_column(at, "exposed_at", pa.array([nanos], unit)), others.exposures / f"{number}.parquet"
+        )
+    put(others.outcomes, outcomes[: len(outcomes) // 2], "a")
+    put(others.outcomes, [{**row, "clicks": float(row["clicks"])} for row in outcomes[len(outcomes) // 2 :]], "b")
+    found = read(spark, made, tmp_path / "a", others.outcomes, THIRD)
+    assert repr(found) == repr(expected)
+
+
+def test_damaged_pages_of_a_log_are_blamed_on_the_file(plan: Make, spark: Any, folders: Folders) -> None:
+    made = plan(**METRICS)
+    exposures, outcomes = daily(made)
+    put(folders.exposures, exposures)
+    put(folders.outcomes, outcomes)
+    path = folders.outcomes / "a.parquet"
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    path.write_bytes(content[:4] + bytes(byte ^ 0xFF for byte in content[4:footer]) + content[footer:])
+    with pytest.raises(InputError, match=r"a\.parquet: cannot be read"):
+        read(spark, made, *folders, THIRD)
