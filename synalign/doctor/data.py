@@ -36,7 +36,7 @@ def data(case: Case) -> str:
     problems = [problem for problem in found["problems"] if problem["about"] != "window"]
     if problems:
         raise InputError(
-            "; ".join(problem["text"] for problem in problems),
+            f"the source's data cannot be used: {'; '.join(problem['text'] for problem in problems)}.",
             remedy=f"{problems[0]['remedy']}; `synalign check --data {case.file}` shows examples",
         )
     rows, ids = found["rows"], found["ids"]

@@ -25,7 +25,7 @@ class Interval(NamedTuple):
         """
         try:
             first, last = (_utc(datetime.fromisoformat(text)) for text in (start, end))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise RunError(f"interval == {start!r} to {end!r}, must be two ISO 8601 times: {error}.") from error
         if last <= first:
             raise RunError(
