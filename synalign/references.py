@@ -138,9 +138,7 @@ def _folders(retriever: str) -> list[Place]:
         raise RunError(
             f"{retriever!r} has no run in {base}.",
             cause=f"the name is misspelt, or {elsewhere}" if there else f"nothing was refreshed yet, or {elsewhere}",
-            remedy=f"{meant(retriever, there)}there are runs of {listed(there)}"
-            if there
-            else "run `synalign refresh` first",
+            remedy=named if there else "run `synalign refresh` first",
         )
     return found
 
