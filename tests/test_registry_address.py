@@ -149,7 +149,7 @@ def test_a_new_database_is_made_by_one_of_several_processes(tmp_path: Path) -> N
     (tmp_path / "mlflow").mkdir()
     running = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
+        for _ in range(2)
     ]
     for process in running:
         found, said = process.communicate(timeout=240)

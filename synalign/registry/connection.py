@@ -55,9 +55,7 @@ def connected(uri: str, again: str) -> Iterator[MlflowClient]:
         RegistryError: MLflow cannot be reached or refuses.
     """
     try:
-        client = MlflowClient(tracking_uri=uri, registry_uri=registry_uri(uri))
-        _make_tables(client, uri)
-        yield client
+        yield _client(uri)
     except SQLAlchemyError as error:
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise RegistryError(
@@ -76,13 +74,19 @@ def connected(uri: str, again: str) -> Iterator[MlflowClient]:
         ) from error
 
 
-def _make_tables(client: MlflowClient, uri: str) -> None:
-    """Have one process make the tables of a SQLite file: of two that find none and both make them, one fails."""
-    if uri.startswith("sqlite:") and uri not in _made:
-        with one_at_a_time("mlflow-tables"):
-            client.search_experiments(max_results=1)
-            client.search_registered_models(max_results=1)
-        _made.add(uri)
+def _client(uri: str) -> MlflowClient:
+    """Return a client, whose making makes the tables of a database that has none.
+
+    Of two processes that find none in a SQLite file, and both make them, one fails: so they come one after another.
+    """
+    registry = registry_uri(uri)
+    if uri in _made or not any(each.startswith("sqlite:") for each in (uri, registry)):
+        return MlflowClient(tracking_uri=uri, registry_uri=registry)
+    with one_at_a_time("mlflow-tables"):
+        client = MlflowClient(tracking_uri=uri, registry_uri=registry)
+        client.search_registered_models(max_results=1)
+    _made.add(uri)
+    return client
 
 
 def require_reachable(uri: str) -> None:
