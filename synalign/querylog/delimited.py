@@ -83,7 +83,7 @@ class Records:
                 next(iter(self._parsed(once=True)), None)
                 continue
             plain = not self._quote or not any(self._quote in line for line in self._lines)
-            yield self._split() if plain else list(self._parsed())
+            yield self._split() if plain else self._one_each() or list(self._parsed())
 
     def _fill(self) -> bool:
         """Take the next block if no line is left; False at the end."""
@@ -109,6 +109,21 @@ class Records:
             self._number += 1
         self._lines.clear()
         return found
+
+    def _one_each(self) -> list[Record]:
+        """Records of lines with quotes, where each line is one; empty where some are not."""
+        lines = list(self._lines)
+        try:
+            rows = list(csv.reader(lines, **self._options, strict=True))
+        except csv.Error:
+            return []
+        if len(rows) != len(lines):
+            return []
+        self._lines.clear()
+        first, self._number = self._number, self._number + len(lines)
+        return [
+            self._record(fields, first + place, lines[place]) for place, fields in enumerate(rows) if fields
+        ]  # fmt: skip
 
     def _parsed(self, *, once: bool = False) -> Iterator[Record]:
         """Records of lines with quotes, as far as the block goes."""
