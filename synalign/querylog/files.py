@@ -155,7 +155,10 @@ def require_file(path: Path) -> Path:
     if not path.is_file():
         if path.exists():
             raise InputError(f"{path}: is no regular file.", remedy="write its content into a file")
-        raise InputError(f"{path}: there is no such file.", remedy="check the path in the retriever's YAML")
+        raise InputError(
+            f"{path}: there is no such file.",
+            remedy="check the path in the retriever's YAML; a relative one starts at $SYNALIGN_HOME",
+        )
     try:
         path.open("rb").close()
     except PermissionError as error:
