@@ -119,15 +119,18 @@ def _good(text: str, model: type[BaseModel]) -> tuple[list[Read], str]:
 
 
 def _validated(candidate: _Candidate, model: type[BaseModel]) -> Read:
-    """A candidate as an answer; or the arguments of a call that a model wrote as text."""
+    """A candidate as an answer; or the arguments of a call written as text, or the one member of what is around it."""
     content = candidate.content
     try:
         return Read(candidate.text, model.model_validate(content))
     except ValidationError:
-        arguments = content.get("arguments", content.get("parameters")) if "name" in content else None
-        if not isinstance(arguments, dict):
+        inner = content.get("arguments", content.get("parameters")) if "name" in content else None
+        if len(content) == 1:
+            # Under the schema's name, or `answer`, `result`, `json`.
+            inner = next(iter(content.values()))
+        if not isinstance(inner, dict):
             raise
-        return Read(json.dumps(arguments, ensure_ascii=False), model.model_validate(arguments))
+        return Read(json.dumps(inner, ensure_ascii=False), model.model_validate(inner))
 
 
 def _candidates(text: str) -> list[_Candidate]:

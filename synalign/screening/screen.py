@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from synalign import some_rows
 from synalign.embedding.matrix import matrix
 from synalign.embedding.readable import read
-from synalign.errors import GenerationError
+from synalign.errors import EndpointError
 from synalign.privacy import redact
 from synalign.progress import phases
 from synalign.run import Attempt, Run
@@ -116,7 +116,7 @@ def screen(attempt: Attempt) -> None:
     """Write `screening`. An accepted row's score is the rank of its document; a rejected one's, what decided it.
 
     Raises:
-        GenerationError: No candidate is left.
+        EndpointError: No candidate is left: the same answers would be rejected again.
     """
     pool = _pool(attempt.run)
     with phases("screen") as report:
@@ -126,8 +126,9 @@ def screen(attempt: Attempt) -> None:
     attempt.metrics["examples"] = _examples(pool, verdicts, attempt.configuration)
     if not left:
         commonest = max(verdicts.rejected, key=verdicts.rejected.__getitem__, default="inconsistent")
-        raise GenerationError(
-            f"none of {len(pool.ids)} written queries passed the screens: {verdicts.rejected}.",
+        counts = ", ".join(f"{reason} {count}" for reason, count in sorted(verdicts.rejected.items()))
+        raise EndpointError(
+            f"none of {len(pool.ids)} written queries passed the screens: {counts}.",
             cause=f"most of them: {_CAUSES[commonest]}",
             remedy="read the table candidates; try another generation.model, or change the setting named above",
         )

@@ -51,6 +51,7 @@ WRAPPERS = {
     "twice": lambda text, before, after: f"{text}\n{text}",
     "as text": lambda text, before, after: json.dumps(text),
     "as text twice": lambda text, before, after: json.dumps(json.dumps(text)),
+    "under a key": lambda text, before, after: f'{{"written_queries": {text}}}',
     "byte order mark": lambda text, before, after: "\ufeff" + text,
     "trailing comma": lambda text, before, after: text.removesuffix("}") + ",}",
     "think and fence": lambda text, before, after: f"<think>{before}</think>{before}\n```json\n{text}\n```{after}",
