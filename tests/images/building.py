@@ -49,7 +49,7 @@ def make(target: str, base_image: str, context: Path = CHECKOUT, note: str = "")
     """
     settings = machine.pip_settings()
     # Where pip finds the wheel itself, PyTorch's own index is not needed, and perhaps not to be reached.
-    arguments = {"TORCH_INDEX": ""} if target == "jobs" and machine.has_torch_without_cuda(settings) else {}
+    arguments = {"TORCH_BACKEND": ""} if target == "jobs" and machine.has_torch_without_cuda(settings) else {}
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write(machine.pip_file(settings))
         file.flush()
