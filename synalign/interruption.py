@@ -5,6 +5,7 @@ Imports nothing but the standard library, so that it is there before anything th
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -42,6 +43,8 @@ def interruptible(*, mark: str = "", kept: str = "") -> Iterator[None]:
         SystemExit: With 128 + the signal's number; or where nobody reads what it prints, with 128 + SIGPIPE.
     """
     before = _met((signal.SIGTERM, signal.SIGHUP))
+    # py4j tells through this logger, with a traceback, what it was waiting for when Ctrl-C came.
+    logging.getLogger().addFilter(_tells_of_a_fault)
     try:
         yield
     except KeyboardInterrupt:
@@ -56,6 +59,7 @@ def interruptible(*, mark: str = "", kept: str = "") -> Iterator[None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(128 + signal.SIGPIPE) from None
     finally:
+        logging.getLogger().removeFilter(_tells_of_a_fault)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -84,6 +88,18 @@ def command() -> str:
     if sys.argv and shutil.which(os.path.basename(sys.argv[0])) == sys.argv[0]:
         return shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
     return shlex.join(sys.orig_argv)
+
+
+def _tells_of_a_fault(record: logging.LogRecord) -> bool:
+    """Return whether a log record is worth showing: not where its exception came of an interruption."""
+    error = record.exc_info[1] if record.exc_info else None
+    while error is not None:
+        # Spark's own handler asks Java to cancel jobs while Java is being asked something else.
+        reentrant = isinstance(error, RuntimeError) and "reentrant call" in str(error)
+        if reentrant or isinstance(error, KeyboardInterrupt | SystemExit):
+            return False
+        error = error.__cause__ or error.__context__
+    return True
 
 
 def _met(numbers: tuple[signal.Signals, ...]) -> dict[signal.Signals, Any]:

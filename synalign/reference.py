@@ -63,6 +63,7 @@ BETWEEN_PROCESSES = {
     "SYNALIGN_OVERRIDES": "settings of one run, from Airflow's trigger form to the jobs",
     "SYNALIGN_OUTCOME": "how a job ended, back to its task",
     "SYNALIGN_PROGRESS": "how a job tells its progress to the command line",
+    "SYNALIGN_REFRESH": "the lock of the refresh that a process belongs to, by which what a killed one left is found",
     "SYNALIGN_WATCHED": "a person watches this refresh in a terminal, so nobody needs to be alerted",
 }
 """Environment variables that SynAlign sets for processes of its own."""

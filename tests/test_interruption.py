@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -22,6 +23,7 @@ from tests.conftest import SHOP
 
 JOBS = Path(__file__).parent.parent / "jobs"
 SYNALIGN = str(Path(sys.executable).with_name("synalign"))
+NUMBERS = itertools.count()
 WHEN = ("--start", "2026-02-28", "--end", "2026-03-01")
 
 
@@ -30,7 +32,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with data and a retriever's file."""
     home = tmp_path_factory.mktemp("home")
     demo.make(home / "data" / "demo", events=300)
-    (home / "small.yaml").write_text(SHOP % 2)
     return home
 
 
@@ -39,13 +40,14 @@ class Group:
 
     def __init__(self, home: Path, *command: str, **variables: str) -> None:
         environment = {**os.environ, "SYNALIGN_HOME": str(home), "PYTHONUNBUFFERED": "1", **variables}
+        environment["PYTHONPATH"] = str(JOBS.parent)
         environment.pop("PYSPARK_SUBMIT_ARGS", None)
         self.command = command
         self.process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
-            # A shell's background jobs, as test runs may be, have Ctrl-C ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            # A shell's background jobs, as test runs may be, have Ctrl-C ignored, and those of `nohup` SIGHUP.
+            preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, signal.SIGHUP)],
         )  # fmt: skip
         self.said = ""
 
@@ -87,7 +89,11 @@ class Group:
 
 
 def job(shop: Path, name: str, *arguments: str, **variables: str) -> Group:
-    command = (sys.executable, str(JOBS / f"{name}.py"), "--config", str(shop / "small.yaml"), *WHEN, *arguments)
+    # A retriever of its own: what another test finished must not be reused.
+    retriever = f"r{next(NUMBERS)}"
+    file = shop / f"{retriever}.yaml"
+    file.write_text((SHOP % 2).replace("retriever: small", f"retriever: {retriever}"))
+    command = (sys.executable, str(JOBS / f"{name}.py"), "--config", str(file), *WHEN, *arguments)
     return Group(shop, *command, **variables)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
@@ -34,15 +35,27 @@ EXIT_CODES = """
 """
 
 
+@contextmanager
+def _left_to_main() -> Iterator[None]:
+    """Pass Ctrl-C by typer, which would exit without a word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(INTERRUPTED) from None
+
+
 class _Interruptible(TyperGroup):
-    """Commands that `main` meets Ctrl-C of: by itself typer says "Aborted" and exits with 1."""
+    """Commands that `main` meets Ctrl-C of."""
+
+    def make_context(self, *arguments: Any, **named: Any) -> Any:
+        """Read the command line."""
+        with _left_to_main():
+            return super().make_context(*arguments, **named)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        try:
+        with _left_to_main():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise Interrupted(INTERRUPTED) from None
 
 
 application = typer.Typer(

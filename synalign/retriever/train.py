@@ -162,13 +162,15 @@ def _training(learner: Learner, pairs: Pairs, recipe: Recipe) -> Iterator[int]:
         learner.train()
         optimiser.zero_grad()
         vectors = [learner.queries(queries[rows]), learner.documents(documents[rows])]
-        value = loss.compute_loss_from_embeddings(
-            vectors, weights[rows], _false_negatives(queries[rows], documents[rows], also_relevant)
-        )
-        if not torch.isfinite(value):
-            raise ArgumentError(
-                "learning_rate", recipe.rate, f"made the loss {value.item()} at step {step}", remedy="lower it tenfold"
+        try:
+            value = loss.compute_loss_from_embeddings(
+                vectors, weights[rows], _false_negatives(queries[rows], documents[rows], also_relevant)
             )
+        except ArgumentError as error:
+            # Vectors that were finite at the start are so no more.
+            raise ArgumentError(
+                "learning_rate", recipe.rate, f"ended the training at step {step}: {error}", remedy="lower it tenfold"
+            ) from error
         value.backward()
         optimiser.step()
         if step in recipe.checkpoints:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from synalign import cli, errors
 from synalign.errors import SynAlignError
+from synalign.run import Interval
 
 SYNALIGN = str(Path(sys.executable).with_name("synalign"))
 
@@ -208,8 +209,8 @@ def test_without_a_date_own_logs_are_refreshed_up_to_the_last_tick(
 def ended_at(schedule: str | None, arguments: list[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
     """The end of the interval that a refresh would be of; nothing is started."""
 
-    def told(_: Path, logical_date: datetime, __: Any) -> Any:
-        raise SynAlignError(logical_date.isoformat())
+    def told(_: Path, interval: Interval, __: Any) -> Any:
+        raise SynAlignError(interval.end.isoformat())
 
     monkeypatch.setattr("synalign.refresh.Refresh", told)
     if schedule is not None:

@@ -61,16 +61,26 @@ def test_attributes_go_into_the_next_request_as_they_came():
         [],
         [{"name": "form", "values_seen": ["x"]}],
         [{"name": "form", "values_seen": ["x"], "values_generalised": [], "more": 1}],
-        [{"name": "form", "values_seen": [1], "values_generalised": []}],
         [{"name": "x" * 101, "values_seen": [], "values_generalised": []}],
-        [{"name": "form", "values_seen": ["x" * 301], "values_generalised": []}],
-        [{"name": "form", "values_seen": ["x"] * 25, "values_generalised": []}],
-        [{"name": "form", "values_seen": [], "values_generalised": []}] * 25,
     ],
 )
 def test_answers_out_of_bounds_are_invalid(attributes):
     with pytest.raises(ValidationError):
         LatentAttributes.model_validate({"attributes": attributes})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kept"),
+    [
+        ([{"name": "form", "values_seen": [1, "x", None, "y" * 301, ""], "values_generalised": []}], [["x"]]),
+        ([{"name": "form", "values_seen": ["x"] * 25, "values_generalised": []}], [["x"] * 24]),
+        ([{"name": "form", "values_seen": ["x"], "values_generalised": []}] * 25, [["x"]] * 24),
+        ([{"name": "n" * 101}, 7, {"name": "form", "values_seen": ["x"], "values_generalised": []}], [["x"]]),
+    ],
+)
+def test_a_bad_value_or_attribute_costs_itself(attributes, kept):
+    read = LatentAttributes.model_validate({"attributes": attributes})
+    assert [attribute.values_seen for attribute in read.attributes] == kept
 
 
 QUERIES = ["how to clean a kettle", "kettle descaler", "how to fly", "is tea healthy?", "clean the pot"]

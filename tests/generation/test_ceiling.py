@@ -103,7 +103,7 @@ def test_counts_that_cannot_be_are_taken_as_none(tmp_path, usage, caplog):
 
         answer, budget = asyncio.run(work())
     bound = most_tokens_of(parameters(request(), configuration)) + configuration.generation.max_output_tokens
-    assert answer.outcome == "ok" and answer.tokens_in == answer.tokens_out == 0
+    assert answer.outcome == "ok" and answer.tokens_in is None and answer.tokens_out is None
     assert budget.tokens == bound and budget.correction.ratio_out == 1.0
 
 

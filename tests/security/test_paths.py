@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from synalign import manifests
@@ -124,10 +126,19 @@ def test_hostile_names_in_an_input_folder_are_files_like_others(
 
 
 @pytest.mark.usefixtures("spark")
-def test_a_name_that_spark_cannot_open_is_told(home: Path, configuration: Callable[..., Configuration]) -> None:
+def test_a_name_with_a_colon_is_read_as_text_and_told_of_where_spark_cannot_open_it(
+    home: Path, configuration: Callable[..., Configuration]
+) -> None:
     (home / "log").mkdir(parents=True)
-    (home / "log" / "a:b.jsonl").write_text("{}")
+    event = {"event_time": "2026-02-20T10:00:00", "query": "kettle", "document_id": "d1"}
+    (home / "log" / "a:b.jsonl").write_text(json.dumps(event))
     (home / "d.jsonl").write_text(json.dumps({"document_id": "d1", "title": "One", "text": "first"}))
     run = Run(configuration(), INTERVAL)
+    perform(run, "ingest", ingest, source_files(run))
+    assert run.read("queries")["query"].to_pylist() == ["kettle"]
+    (home / "log" / "a:b.jsonl").unlink()
+    pq.write_table(pa.Table.from_pylist([event]), home / "log" / "a:b.parquet")
+    source = {**configuration().source.model_dump(), "format": "parquet"}
+    run = Run(Configuration.model_validate({**configuration().model_dump(), "source": source}), INTERVAL)
     with pytest.raises(InputError, match="colon in its name"):
         perform(run, "ingest", ingest, source_files(run))
