@@ -22,6 +22,8 @@ INTERRUPTED = 128 + signal.SIGINT
 
 _ENDED = {128 + number: number.name for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 _PATIENCE_SECONDS = 10.0
+_TELLING = ("", "py4j.clientserver", "py4j.java_gateway")
+"""Loggers through which py4j tells, with a traceback, what it was waiting for when Ctrl-C came; "": the root."""
 
 
 class Interrupted(SystemExit):
@@ -43,25 +45,41 @@ def interruptible(*, mark: str = "", kept: str = "") -> Iterator[None]:
         SystemExit: With 128 + the signal's number; or where nobody reads what it prints, with 128 + SIGPIPE.
     """
     before = _met((signal.SIGTERM, signal.SIGHUP))
-    # py4j tells through this logger, with a traceback, what it was waiting for when Ctrl-C came.
-    logging.getLogger().addFilter(_tells_of_a_fault)
+    loggers = [logging.getLogger(name) for name in _TELLING]
+    for logger in loggers:
+        logger.addFilter(_tells_of_a_fault)
     try:
         yield
-    except KeyboardInterrupt:
-        _end(INTERRUPTED, mark, kept)
-        raise SystemExit(INTERRUPTED) from None
-    except Interrupted as end:
-        _end(int(str(end.code)), mark, kept)
-        raise SystemExit(end.code) from None
-    except BrokenPipeError:
+    except BaseException as error:
+        code = code_of(error)
+        if code is not None:
+            _end(code, mark, kept)
+            raise SystemExit(code) from None
+        if not isinstance(error, BrokenPipeError):
+            raise
         # Python flushes it once more at its end, and would complain.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(128 + signal.SIGPIPE) from None
     finally:
-        logging.getLogger().removeFilter(_tells_of_a_fault)
+        for logger in loggers:
+            logger.removeFilter(_tells_of_a_fault)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def code_of(error: BaseException | None) -> int | None:
+    """Return the exit code of the interruption that an error is, or that it came of; None where it came of none.
+
+    Where a signal reached Java too, putting things in order fails: that is no failure to tell of.
+    """
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return INTERRUPTED
+        if isinstance(error, Interrupted):
+            return int(str(error.code))
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def interruptible_job() -> AbstractContextManager[None]:

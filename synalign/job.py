@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from synalign import flow, masking, outcome, overrides, parts, retrievers
+from synalign import flow, interruption, masking, outcome, overrides, parts, retrievers
 from synalign.errors import StorageError, SynAlignError
 from synalign.run import Attempt, Interval, Run
 
@@ -115,6 +115,8 @@ def conclude(work: Callable[[], dict[str, Any]]) -> None:
     try:
         summary = _with_packages(work)
     except SynAlignError as error:
+        if interruption.code_of(error) is not None:
+            raise
         outcome.say(outcome.failure(error))
         for line in f"{type(error).__name__}: {error}".splitlines():
             print(f"{MARK}{line}", file=sys.stderr)
