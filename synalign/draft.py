@@ -26,9 +26,10 @@ _HEAD = """\
 ##
 ## To fill in: {keys}.
 ##
-##   synalign check FILE     says whether all is right, and names every mistake
-##   synalign doctor FILE    says whether this machine is ready for it
-##   synalign refresh FILE   runs a refresh on this machine
+##   synalign check FILE          says whether all is right, and names every mistake
+##   synalign check --data FILE   says what a refresh would make of the log and the documents
+##   synalign doctor FILE         says whether this machine is ready for it
+##   synalign refresh FILE        runs a refresh on this machine
 ##
 ## Everything else is a comment and has its default. To change a setting, remove the `# ` before it and before the
 ## section that it is in. Keys and passwords never stand here: they come from the environment.
