@@ -124,7 +124,10 @@ def _approve(experiment: Experiment) -> BaseOperator:
 
 
 def _decide(path: Path, decision: str, **arguments: Any) -> BaseOperator:
-    """What a yes or a no leads to. What a person or a plan wrote reaches the shell as variables, never as its code."""
+    """Return the task that a yes or a no leads to.
+
+    What a person or a plan wrote reaches the shell as variables, never as its code.
+    """
     command = shlex.join([PYTHON, str(JOBS / "decide_experiment.py"), decision, "--config", str(path)])
     options = '--experiment "$EXPERIMENT" --day "$DAY" --readout "$READOUT" --by "$BY" --at "$AT"'
     return JobOperator(

@@ -239,7 +239,7 @@ def _describe(
     solution: Solution,
     held_out: Tensor | None,
 ) -> Alignment:
-    """What the weights gained and cost."""
+    """Return what the weights gained and cost."""
     energies, values = [], []
     for point in (uniform, solution.point):
         image = point.half_gradient + target.linear - candidates.penalties.product(point.weights)

@@ -247,7 +247,7 @@ def lineage(
 
 
 def _described(plan: ExperimentPlan) -> list[str]:
-    """What a person wants to know of a plan before it starts."""
+    """Return lines with what a person wants to know of a plan before it starts."""
     share, size = plan.treatment_share, plan.sample_size_per_arm
     lines = [
         f"{plan.retriever}, {plan.id}: right; plan {plan.digest}",

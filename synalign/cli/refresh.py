@@ -183,7 +183,7 @@ def _finished(work: Refresh) -> bool:
 
 
 def _how_to_resume(work: Refresh, end: datetime) -> Iterator[str]:
-    """What somebody who ended a refresh wants to know: that nothing is lost, and how to go on."""
+    """Yield lines for somebody who ended a refresh: that nothing is lost, and how to go on."""
     kept = f"finished and kept: {', '.join(work.ended)}" if work.ended else "no step has finished yet"
     yield f"Interrupted; {kept}."
     if work.step and work.step not in work.ended:
@@ -203,7 +203,7 @@ def _this_command(end: datetime, time_zone: str) -> str:
 
 
 def _tell(run: Run, began: datetime, console: Console) -> None:
-    """What came of a refresh, for people: the verdict first; laid out in a terminal, plain lines in a pipe."""
+    """Print what came of a refresh, for people: the verdict first; laid out in a terminal, plain lines in a pipe."""
     from synalign import summary
     from synalign.cli import summary_table
 
@@ -218,7 +218,7 @@ def _tell(run: Run, began: datetime, console: Console) -> None:
 
 
 def _as_json(run: Run, began: datetime, log: Path) -> dict[str, Any]:
-    """What came of a refresh, for programs."""
+    """Return what came of a refresh, for programs."""
     steps = {}
     for step in flow.STEPS:
         manifest = run.manifest(step.name) or {}

@@ -100,7 +100,7 @@ async def _found(configuration: Configuration, client: openai.AsyncOpenAI, diale
 
 
 def _error(failure: Failure, configuration: Configuration) -> GenerationError:
-    """What people are told of a try that gave no good answer."""
+    """Return what people are told of a try that gave no good answer."""
     settings = configuration.generation
     if failure.outcome in outcomes.FINAL:
         return final_error(failure, settings)
@@ -111,7 +111,7 @@ def _error(failure: Failure, configuration: Configuration) -> GenerationError:
 
 
 def _usage(reply: Reply, seconds: float) -> str:
-    """What the answer cost, as far as the endpoint says."""
+    """Return what the answer cost, as far as the endpoint says."""
     if reply.tokens_in is None or reply.tokens_out is None:
         known = " and ".join(
             f"{tokens:,} tokens {way}" for tokens, way in ((reply.tokens_in, "in"), (reply.tokens_out, "out"))

@@ -76,15 +76,6 @@ def open_source(source: Source) -> Tables:
     return Tables(source, log, open_table(documents, document_columns(source.documents.columns)), None)
 
 
-def guesses(source: Source) -> tuple[str, ...]:
-    """What is told from the files of a source, such as their delimiter and the format of their times.
-
-    Raises:
-        InputError: As `open_source`.
-    """
-    return open_source(source).said
-
-
 def read_log(
     spark: SparkSession, source: Source, start: datetime, tables: Tables | None = None, *, rows: bool = True
 ) -> DataFrame:

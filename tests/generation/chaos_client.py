@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,21 @@ CONFIGURATION = Configuration.model_validate(
         "runtime": {"concurrency": CONCURRENCY, "attempts": 10, "timeout_seconds": 20, "max_failure_rate": 1.0},
     }
 )
+
+
+@contextmanager
+def clients() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that starts clients, each to be killed; see the module."""
+    command = [sys.executable, "-m", "tests.generation.chaos_client"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    # Without buffers: whether there is a line to read is asked with select().
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def batch(number: int) -> Batch:

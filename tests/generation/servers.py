@@ -14,10 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from synalign.writer.calls import Rejected
 from synalign.writer.completions import complete
+
+_Http = TypeVar("_Http", bound=ThreadingHTTPServer)
 
 Refusal = tuple[int, Any]
 
@@ -345,7 +347,13 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running(kind: Kind | str) -> Iterator[Server]:
     """A double, running meanwhile."""
-    server = Server(KINDS[kind] if isinstance(kind, str) else kind)
+    with serving(Server(KINDS[kind] if isinstance(kind, str) else kind)) as server:
+        yield server
+
+
+@contextmanager
+def serving(server: _Http) -> Iterator[_Http]:
+    """Any server of the standard library, running meanwhile in a thread."""
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
         yield server

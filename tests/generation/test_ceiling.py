@@ -11,8 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +25,7 @@ from synalign.generation.journal import Journal
 from synalign.generation.request import parameters
 from synalign.generation.spending import Spending
 from tests.generation import virtual_time
-from tests.generation.chaos_client import ASKED, CONCURRENCY, CONFIGURATION, DONE, UNFINISHED
+from tests.generation.chaos_client import ASKED, CONCURRENCY, CONFIGURATION, DONE, UNFINISHED, clients
 from tests.generation.test_client import completion, configured, ok, request, served
 
 IN_FLIGHT = 32
@@ -222,20 +221,6 @@ def test_a_disk_that_fills_while_the_record_is_written_leaves_it_readable(tmp_pa
 
 
 # What follows kills real processes.
-
-
-@contextmanager
-def clients():
-    """A process that starts clients, each to be killed; see `chaos_client`."""
-    command = [sys.executable, "-m", "tests.generation.chaos_client"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
-    with subprocess.Popen(command, env=environment, **pipes) as process:
-        assert process.stdout.readline() == b"ready\n"
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from synalign.generation.journal import Journal
-from tests.generation.chaos_client import CONCURRENCY, DONE, GIVEN_UP, REQUESTS, UNFINISHED
+from tests.generation.chaos_client import CONCURRENCY, DONE, GIVEN_UP, REQUESTS, UNFINISHED, clients
 
 KILLS = 20
 SEED = 20
@@ -86,16 +86,8 @@ def served(**faults: float):
 
 @pytest.fixture(scope="module")
 def process():
-    command = [sys.executable, "-m", "tests.generation.chaos_client"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    # Without buffers: whether there is a line to read is asked with select().
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
-    with subprocess.Popen(command, env=environment, **pipes) as process:
-        assert process.stdout.readline() == b"ready\n"
-        try:
-            yield process
-        finally:
-            process.kill()
+    with clients() as process:
+        yield process
 
 
 def counted(url: str, settled: bool = False) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from synalign.generation.client import Client, Request
 from synalign.generation.endpoint import Endpoint, endpoint
 from synalign.generation.journal import FILE, Journal
 from synalign.generation.schemas import QUERIES, WrittenQueries
+from tests.generation.servers import serving
 
 KEY = "sk-very-secret-0123456789"
 GOOD = '{"documents": [{"document": 0, "queries": ["a query"]}]}'
@@ -94,13 +95,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def served(*steps, delay=0.0):
-    server = Script(steps, delay)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
+    with serving(Script(steps, delay)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def configured(server=None, **runtime):

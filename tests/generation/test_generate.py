@@ -29,6 +29,7 @@ from synalign.manifests import file_digest
 from synalign.run import Attempt, Interval, Run
 from synalign.tables import content_id
 from synalign.writer.server import MODEL, complete
+from tests.generation.servers import serving
 
 BATCHES, MEMBERS, DOCUMENTS = 6, 3, 20
 INTERVAL = Interval.parse("2026-01-01", "2026-01-02")
@@ -145,13 +146,9 @@ def counting(monkeypatch, answer=lambda request: (200, complete(request)), delay
     server = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
     server.asked, server.answered, server.lock = [], 0, threading.Lock()
     server.answer, server.delay = answer, delay
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     monkeypatch.setenv("SYNALIGN_WRITER_URL", f"http://127.0.0.1:{server.server_port}/v1")
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def kind(request):
