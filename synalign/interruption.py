@@ -73,13 +73,21 @@ def code_of(error: BaseException | None) -> int | None:
 
     Where a signal reached Java too, putting things in order fails: that is no failure to tell of.
     """
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
+    for cause in _chain(error):
+        # pydantic, building a model while a job loads, keeps of it nothing but the name.
+        swallowed = type(cause).__name__ == "SchemaError" and "KeyboardInterrupt" in str(cause)
+        if swallowed or isinstance(cause, KeyboardInterrupt):
             return INTERRUPTED
-        if isinstance(error, Interrupted):
-            return int(str(error.code))
-        error = error.__cause__ or error.__context__
+        if isinstance(cause, Interrupted):
+            return int(str(cause.code))
     return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, what it came of, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def interruptible_job() -> AbstractContextManager[None]:
@@ -110,13 +118,11 @@ def command() -> str:
 
 def _tells_of_a_fault(record: logging.LogRecord) -> bool:
     """Return whether a log record is worth showing: not where its exception came of an interruption."""
-    error = record.exc_info[1] if record.exc_info else None
-    while error is not None:
+    for cause in _chain(record.exc_info[1] if record.exc_info else None):
         # Spark's own handler asks Java to cancel jobs while Java is being asked something else.
-        reentrant = isinstance(error, RuntimeError) and "reentrant call" in str(error)
-        if reentrant or isinstance(error, KeyboardInterrupt | SystemExit):
+        reentrant = isinstance(cause, RuntimeError) and "reentrant call" in str(cause)
+        if reentrant or isinstance(cause, KeyboardInterrupt | SystemExit):
             return False
-        error = error.__cause__ or error.__context__
     return True
 
 

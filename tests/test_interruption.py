@@ -140,6 +140,17 @@ def test_every_job_while_it_loads(shop: Path, name: str) -> None:
     assert "Traceback" not in group.said
 
 
+def test_ctrl_c_that_pydantic_swallows_while_it_builds_a_model_is_one(tmp_path: Path) -> None:
+    code = (
+        "from synalign.interruption import interruptible\n"
+        "with interruptible():\n"
+        "    from pydantic_core import SchemaError\n"
+        "    raise SchemaError('Error building \"literal\" validator: KeyboardInterrupt: ')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=JOBS.parent)
+    assert done.returncode == 130 and "Interrupted." in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
 class _Slow(BaseHTTPRequestHandler):
     """A model endpoint that takes its time."""
 
