@@ -33,7 +33,7 @@ test: .venv/installed | chromium
 
 # One process: the tests share one topology, which takes all of two cores.
 test-production: .venv/installed
-	SYNALIGN_TEST_PRODUCTION=$(if $(FULL),full,short) .venv/bin/pytest -n 0 -rA --show-capture=no tests/production$(if $(FULL), tests/test_spark_cluster.py)
+	SYNALIGN_TEST_PRODUCTION=$(if $(FULL),full,short) .venv/bin/pytest -n 0 -rA --show-capture=no tests/production$(if $(FULL), tests/spark/test_cluster.py)
 
 # The base is Debian's Python, not the official image. Layers stay for the next time:
 # `.venv/bin/python -m tests.images.buildah remove` takes them away.
@@ -57,13 +57,13 @@ bench-effectiveness: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.effectiveness --data '$(DATA)'
 
 experiment-demo: .venv/installed
-	@.venv/bin/python -m synalign.experiment.demo
+	@.venv/bin/python -m synalign.local.experiment_demo
 
 figures: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.figures --data '$(DATA)'
 
 docs: .venv/installed
-	@.venv/bin/python -m synalign.reference docs/configuration.md
+	@.venv/bin/python -m synalign.config.reference docs/configuration.md
 
 up: .venv/installed
 	@.venv/bin/synalign up
@@ -75,7 +75,7 @@ clean: down
 	rm -rf '$(SYNALIGN_HOME)'
 
 java:
-	@$(PYTHON) -m synalign.java
+	@$(PYTHON) -m synalign.spark.java
 
 chromium:
 	@test -x '$(CHROMIUM)' || { echo "Tests open pages in Chromium: apt-get install chromium, or set CHROMIUM=..."; exit 1; }

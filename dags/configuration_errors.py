@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from synalign.orchestration import alerts
-from synalign.retrievers import check_all, retriever_files
+from synalign.retriever_files import check_all, retriever_files
 
 # Notifiers are tried here alone: their providers take time to import.
 check_all(retriever_files(Path(__file__).resolve().parent / "retrievers"), also=alerts.check)

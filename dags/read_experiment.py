@@ -22,10 +22,10 @@ from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TriggerRul
 
 from synalign.config import Configuration, Experiment, cron
 from synalign.experiment import approval, store
-from synalign.experiment.pages import TASKS, dag_page
 from synalign.orchestration import alerts, retries
+from synalign.orchestration.experiment_pages import TASKS, dag_page
 from synalign.orchestration.operators import PYTHON, JobOperator, SparkJobOperator
-from synalign.retrievers import retriever_files, valid
+from synalign.retriever_files import retriever_files, valid
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
 

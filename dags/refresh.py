@@ -25,13 +25,13 @@ from airflow.sdk import (
     task,
 )
 
-from synalign import flow, overrides
-from synalign.config import Configuration
+from synalign import flow
+from synalign.config import Configuration, overrides
 from synalign.errors import SynAlignError
 from synalign.orchestration import alerts, retries, task_pages, turn
 from synalign.orchestration.deferral import WaitingJobOperator
 from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator, SparkJobOperator
-from synalign.retrievers import retriever_files, valid
+from synalign.retriever_files import retriever_files, valid
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
 KINDS = (*task_pages.CODES, SynAlignError)

@@ -1,10 +1,10 @@
 """Embed real queries and documents, or, with `--step embed_candidates`, the written queries."""
 
-from synalign.interruption import interruptible_job
+from synalign.processes.interruption import interruptible_job
 
 if __name__ == "__main__":
     with interruptible_job():
-        from synalign import job
-        from synalign.embedding.embed import embed
+        from synalign.steps import job
+        from synalign.steps.embed import embed
 
         job.main("embed", embed)

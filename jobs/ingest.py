@@ -1,10 +1,10 @@
 """Read the query log and the documents, clean, count and split them."""
 
-from synalign.interruption import interruptible_job
+from synalign.processes.interruption import interruptible_job
 
 if __name__ == "__main__":
     with interruptible_job():
-        from synalign import job
-        from synalign.querylog.ingest import ingest, source_files
+        from synalign.steps import job
+        from synalign.steps.ingest import ingest, source_files
 
         job.main("ingest", ingest, outside=source_files)

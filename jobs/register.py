@@ -1,10 +1,10 @@
 """Register the training set in MLflow."""
 
-from synalign.interruption import interruptible_job
+from synalign.processes.interruption import interruptible_job
 
 if __name__ == "__main__":
     with interruptible_job():
-        from synalign import job
-        from synalign.release import register
+        from synalign.steps import job
+        from synalign.steps.register import register
 
         job.main("register", register, always=True)

@@ -1,10 +1,11 @@
 """Pick batches of real queries as demonstrations."""
 
-from synalign.interruption import interruptible_job
+from synalign.processes.interruption import interruptible_job
 
 if __name__ == "__main__":
     with interruptible_job():
-        from synalign import job
-        from synalign.demonstrations import earlier_demonstrations, sample
+        from synalign.run.memory import earlier_demonstrations
+        from synalign.steps import job
+        from synalign.steps.sample import sample
 
         job.main("sample", sample, outside=earlier_demonstrations)

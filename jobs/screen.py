@@ -1,10 +1,10 @@
 """Decide which written queries are kept."""
 
-from synalign.interruption import interruptible_job
+from synalign.processes.interruption import interruptible_job
 
 if __name__ == "__main__":
     with interruptible_job():
-        from synalign import job
-        from synalign.screening.screen import screen
+        from synalign.steps import job
+        from synalign.steps.screen import screen
 
         job.main("screen", screen)

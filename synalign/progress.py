@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from synalign.tally import Report
+from synalign.arrays.tally import Report
 
 log = logging.getLogger("synalign")
 

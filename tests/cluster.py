@@ -148,11 +148,11 @@ def perform_all(cases: list[Case]) -> list[dict[str, Any]]:
 def _perform(case: Case) -> dict[str, Any]:
     from synalign import flow
     from synalign.config import Configuration
-    from synalign.embedding.embed import embed
     from synalign.errors import SynAlignError
-    from synalign.job import perform
-    from synalign.querylog.ingest import ingest, source_files
     from synalign.run import Interval, Run
+    from synalign.steps.embed import embed
+    from synalign.steps.ingest import ingest, source_files
+    from synalign.steps.job import perform
 
     run = Run(Configuration.model_validate(case.configuration), Interval.parse("2026-02-28", "2026-03-01"))
     work = {"ingest": ingest, "embed": embed}
@@ -167,7 +167,7 @@ def _perform(case: Case) -> dict[str, Any]:
 def main() -> None:
     """Perform the cases that the first argument holds as JSON."""
     from synalign.errors import SynAlignError
-    from synalign.spark import session
+    from synalign.spark.session import session
 
     try:
         with session("tests on a cluster"):

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import settings
 
-from synalign import config, demo, flow
+from synalign import config, flow
 from synalign.experiment import ExperimentPlan
+from synalign.local import demo_data
 from synalign.run import Attempt, Interval, Run
 
 # Before anything starts a thread or a JVM: two test processes share two cores, and nothing leaves the machine.
@@ -38,6 +39,8 @@ for inherited in ("MLFLOW_TRACKING_URI", "SYNALIGN_WRITER_URL", "SPARK_HOME", "S
 # Machines are shared: a time means nothing.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
+
+pytest_plugins = ["tests.small_models"]
 
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 
@@ -79,7 +82,7 @@ def make_shop() -> Callable[..., Path]:
     """Puts a small made retriever into a home, data and all; gives its YAML file."""
 
     def make(home: Path, *, events: int, batches: int) -> Path:
-        demo.make(home / "data" / "demo", events=events)
+        demo_data.make(home / "data" / "demo", events=events)
         yaml = home / "retrievers" / "small.yaml"
         yaml.parent.mkdir()
         yaml.write_text(SHOP % batches)
@@ -90,8 +93,8 @@ def make_shop() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[Any]:
-    """One session for all tests of a process; `synalign.spark.session` uses it because it is active."""
-    from synalign.spark import session
+    """One session for all tests of a process; `synalign.spark.session.session` uses it because it is active."""
+    from synalign.spark.session import session
 
     with session("synalign tests") as running:
         yield running

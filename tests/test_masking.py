@@ -95,7 +95,7 @@ def test_a_line_that_a_library_got_wrong_ends_no_work(logs: tuple[logging.Logger
 
 def test_a_job_that_dies_of_what_nobody_foresaw_shows_no_secret() -> None:
     program = (
-        "from synalign.job import conclude\n"
+        "from synalign.steps.job import conclude\n"
         "def work():\n"
         "    import os\n"
         "    raise RuntimeError('server said: bad key ' + os.environ['SOME_API_KEY'])\n"

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from synalign import progress
+from synalign.arrays.tally import Tally
 from synalign.progress import Advance, Event
-from synalign.tally import Tally
 
 
 @pytest.fixture

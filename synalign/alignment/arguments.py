@@ -13,8 +13,8 @@ from torch import Tensor
 from synalign.alignment.curvature import Penalties
 from synalign.alignment.kernels import median_distance
 from synalign.alignment.real_side import RealSide
+from synalign.arrays.checks import Distinct, Floats, Indices, counts_of, positive_widths, real_number, real_numbers
 from synalign.errors import ArgumentError
-from synalign.vectors import Distinct, Floats, Indices, counts_of, positive_widths, real_number, real_numbers
 
 MEAN_SLACK = 0.1
 """How far a mean of kernels that was estimated may lie outside [0, 1]."""

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from synalign.alignment.kernels import PANEL_ROWS, gaussian_mixture, kernel_matrix, kernel_product, upper_panels
 from synalign.alignment.simplex import Quadratic
-from synalign.tally import Report, Tally
-from synalign.vectors import evenly_spaced
+from synalign.arrays.checks import evenly_spaced
+from synalign.arrays.tally import Report, Tally
 
 DOUBLE_BYTES = 2 * 2**30
 """Largest kernel matrix held in float64: 16,384 distinct candidates."""

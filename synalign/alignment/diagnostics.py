@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from synalign.alignment.kernels import kernel_energy, kernel_mean
-from synalign.vectors import Floats, Indices
+from synalign.arrays.checks import Floats, Indices
 
 SIGN_FLIPS = 9_999
 """Random sign patterns of the test: the smallest p-value is 1e-4."""

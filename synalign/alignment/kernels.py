@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from synalign.tally import NOBODY, Tally
-from synalign.vectors import median_distance
+from synalign.arrays.checks import median_distance
+from synalign.arrays.tally import NOBODY, Tally
 
 __all__ = [
     "gaussian_mixture",

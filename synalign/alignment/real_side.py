@@ -1,7 +1,7 @@
 """All that weights need to know of the real rows: each candidate's mean kernel to them, and their own energy.
 
-A log of millions cannot be held, and need not be: one pass over it gives this summary (`synalign.kernel_means` makes
-it with Spark), whose size is that of the candidates.
+A log of millions cannot be held, and need not be: one pass over it gives this summary (`synalign.spark.kernel_means`
+makes it with Spark), whose size is that of the candidates.
 """
 
 from __future__ import annotations
@@ -14,10 +14,16 @@ import torch
 from numpy.typing import ArrayLike
 
 from synalign.alignment.kernels import gaussian_mixture, kernel_energy, kernel_mean
-from synalign.vectors import Floats, counts_of, positive_widths, unit_rows
+from synalign.arrays.checks import Floats, counts_of, positive_widths, unit_rows
 
 RIDGE = 1e-3
 """Of the fit behind an estimated energy, as a share of the fitted rows' mean kernel."""
+
+REAL_ROWS = 50_000
+"""Most train queries that are read into memory; more are summed with Spark, in one pass."""
+
+HELD_OUT_ROWS = 20_000
+"""Most test queries that weights are judged on, evenly spaced: they fix the squared MMD to the third digit."""
 
 
 class RealSide(NamedTuple):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from synalign.alignment.gradient import Accelerated, Product
 from synalign.alignment.newton import Block, newton_target
-from synalign.tally import NOBODY, Tally
+from synalign.arrays.tally import NOBODY, Tally
 
 ITERATION_LIMIT = 20_000
 """A last resort: the gap stops the solver. Where this does, the gap returned is larger and says so."""

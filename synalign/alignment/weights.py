@@ -40,8 +40,8 @@ from synalign.alignment.diagnostics import (
 from synalign.alignment.kernels import kernel_energy, kernel_mean, panels, upper_panels
 from synalign.alignment.real_side import RealSide
 from synalign.alignment.simplex import Point, Solution, minimise_on_simplex, minimise_with_model, start_at
-from synalign.tally import Report, Tally
-from synalign.vectors import MOST_NUMBER, Floats, Indices, counts_of, positive_widths, real_number, unit_rows
+from synalign.arrays.checks import MOST_NUMBER, Floats, Indices, counts_of, positive_widths, real_number, unit_rows
+from synalign.arrays.tally import Report, Tally
 
 PASSES = 8
 """Most exact products spent on a problem too large for an exact matrix."""

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from synalign.alignment.kernels import kernel_matrix, median_distance
-from synalign.vectors import Floats, Indices
+from synalign.arrays.checks import Floats, Indices
 
 MOST = 3_000
 """Most queries looked at, of both sets together: their kernel matrix takes 72 MB."""

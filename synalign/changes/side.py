@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 from pydantic import ValidationError
 
-from synalign import flow, references
-from synalign import manifests as manifests_
+from synalign import flow
 from synalign.config import Configuration
 from synalign.errors import RegistryError, RunError
+from synalign.registry import lookup
 from synalign.run import Run
+from synalign.run import manifests as manifests_
 from synalign.storage import Place
 
 if TYPE_CHECKING:
@@ -53,17 +54,17 @@ def side(reference: str) -> Side:
     """The training set that people mean.
 
     Args:
-        reference: As `synalign.references.find` takes it.
+        reference: As `synalign.registry.lookup.find` takes it.
 
     Raises:
         RunError: There is no such run, or it has no training set yet.
         RegistryError: There is no such version, or what MLflow kept of it cannot be read.
     """
-    version = references.version(reference)
+    version = lookup.version(reference)
     if version is None:
-        return _of_run(references.find(reference), None)
+        return _of_run(lookup.find(reference), None)
     try:
-        return _of_run(references.run_of(version), version.name)
+        return _of_run(lookup.run_of(version), version.name)
     except RunError:
         # What is not beside the run any more, MLflow has kept.
         return _of_registry(version)

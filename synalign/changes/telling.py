@@ -9,7 +9,7 @@ from synalign.changes.compare import Changes
 from synalign.changes.drift import Drift
 from synalign.changes.figures import Figure, Kind
 from synalign.changes.rows import Weights
-from synalign.report import formats
+from synalign.text import numbers
 
 NOTHING = "\u2013"
 """What stands where a figure was not measured."""
@@ -64,17 +64,17 @@ def traffic(drift: Drift | None) -> str:
         return "Traffic is the same: both sets have the same real queries."
     said = "moved" if drift.significant else "did not move, as far as can be told"
     return (
-        f"Traffic {said}: MMD\u00b2 between the real queries of the two sets is {formats.figure(drift.mmd2)}, where "
-        f"chance alone gives {formats.figure(drift.by_chance)} ({formats.p_value(drift.p_value)})."
+        f"Traffic {said}: MMD\u00b2 between the real queries of the two sets is {numbers.figure(drift.mmd2)}, where "
+        f"chance alone gives {numbers.figure(drift.by_chance)} ({numbers.p_value(drift.p_value)})."
     )
 
 
 def looked_at(drift: Drift) -> str:
     """What the test looked at."""
-    of = "" if drift.queries == drift.of else f" (a random sample of {formats.count(drift.of)})"
+    of = "" if drift.queries == drift.of else f" (a random sample of {numbers.count(drift.of)})"
     return (
-        f"{formats.counted(drift.queries, 'distinct query', 'distinct queries')}{of}, "
-        f"{formats.count(drift.both)} of them in both sets; every query counts once."
+        f"{numbers.counted(drift.queries, 'distinct query', 'distinct queries')}{of}, "
+        f"{numbers.count(drift.both)} of them in both sets; every query counts once."
     )
 
 
@@ -147,21 +147,21 @@ def _count_change(before: float, after: float) -> str:
 
 
 def _signed_share(found: float) -> str:
-    return ("+" if found >= 0 else "-") + formats.share(abs(found))
+    return ("+" if found >= 0 else "-") + numbers.share(abs(found))
 
 
 def _ratio(before: float, after: float) -> str:
-    return f"\u00d7\u202f{formats.figure(after / before)}" if before > 0.0 < after else ""
+    return f"\u00d7\u202f{numbers.figure(after / before)}" if before > 0.0 < after else ""
 
 
 _SHAPES: dict[str, Callable[[Any], str]] = {
-    "count": formats.count,
-    "figure": formats.figure,
+    "count": numbers.count,
+    "figure": numbers.figure,
     "score": lambda found: f"{found:.4f}",
-    "share": formats.share,
-    "p_value": lambda found: formats.p_value(found).removeprefix("p = ").removeprefix("p "),
-    "seconds": formats.seconds,
-    "text": formats.shown,
+    "share": numbers.share,
+    "p_value": lambda found: numbers.p_value(found).removeprefix("p = ").removeprefix("p "),
+    "seconds": numbers.seconds,
+    "text": numbers.shown,
 }
 _CHANGES: dict[str, Callable[[float, float], str]] = {
     "count": _count_change,
@@ -176,7 +176,7 @@ _CHANGES: dict[str, Callable[[float, float], str]] = {
 def _rows(changes: Changes) -> str:
     counts = changes.rows.counts.values()
     before, after, kept, came, went = (
-        formats.count(sum(getattr(count, name) for count in counts))
+        numbers.count(sum(getattr(count, name) for count in counts))
         for name in ("before", "after", "kept", "came", "went")
     )
     return f"{before} rows became {after}: {came} came, {went} went, {kept} stayed."

@@ -13,7 +13,7 @@ from rich.text import Text
 from synalign.changes import telling
 from synalign.changes.compare import Changes
 from synalign.changes.rows import Example
-from synalign.report.formats import count, counted, figure, share, shown
+from synalign.text.numbers import count, counted, figure, share, shown
 
 _TEXT_CHARACTERS = 120
 

@@ -9,13 +9,13 @@ import pyarrow.dataset as pads
 
 from synalign.changes.drift import Drift, drift, sample
 from synalign.changes.side import Side
-from synalign.embedding.matrix import matrix
+from synalign.run.matrix import matrix
 from synalign.tables import content_id
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from synalign.vectors import Floats
+    from synalign.arrays.checks import Floats
 
 _SAME = ("model", "revision", "precision")
 

@@ -1,6 +1,6 @@
 """The command `synalign`: `application` puts the commands together, every other module holds some of them."""
 
-from synalign.interruption import interruptible
+from synalign.processes.interruption import interruptible
 
 # Loading takes a second or two, in which somebody may change their mind.
 with interruptible():

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from synalign import masking, parts
+from synalign import installed, masking
 from synalign.cli import experiment as cli_experiment
 from synalign.cli import forget as cli_forget
 from synalign.cli import gc as cli_gc
@@ -20,7 +20,7 @@ from synalign.cli import look as cli_look
 from synalign.cli import refresh as cli_refresh
 from synalign.cli import setup as cli_setup
 from synalign.errors import SynAlignError
-from synalign.interruption import INTERRUPTED, Interrupted, interruptible
+from synalign.processes.interruption import INTERRUPTED, Interrupted, interruptible
 
 LONGEST_ERROR = 24
 """Lines of an error that fit on a screen."""
@@ -124,7 +124,7 @@ def main() -> None:
     except SynAlignError as error:
         _fail(error, f"{type(error).__name__}: {error}", error.exit_code)
     except Exception as error:
-        lacking = parts.lacking() if isinstance(error, ImportError) else None
+        lacking = installed.lacking() if isinstance(error, ImportError) else None
         if lacking is not None:
             _fail(error, f"{type(lacking).__name__}: {lacking}", lacking.exit_code)
         cause = masking.mask(f"{type(error).__name__}: {error}".rstrip(": "))

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from synalign import retrievers
+from synalign import retriever_files
 from synalign.experiment import store
 from synalign.experiment.findings import RULES
 from synalign.experiment.plan import ExperimentPlan, load_plan, plan_schema
@@ -63,9 +63,9 @@ def draft(file: Annotated[Path, typer.Argument(help="The retriever's YAML file."
     from synalign.experiment.drafts import draft as drafted
     from synalign.experiment.plan import TrainingSet
     from synalign.registry.connection import tracking_uri
-    from synalign.registry.retrievers import champion, newest_training_set
+    from synalign.registry.serving import champion, newest_training_set
 
-    configuration = retrievers.load(file)
+    configuration = retriever_files.load(file)
     serving = champion(configuration.retriever, tracking_uri())
     trained = serving.training_set if serving else None
     text = drafted(
@@ -99,7 +99,7 @@ def start(file: PlanFile, by: By, at: At = None) -> None:
 
     Example: synalign experiment start plan.yaml --by ana
     """
-    from synalign.experiment import lifecycle
+    from synalign.registry import lifecycle
     from synalign.registry.connection import tracking_uri
 
     plan = load_plan(file)
@@ -135,7 +135,7 @@ def list_(retriever: Retriever) -> None:
 
     Example: synalign experiment list shop
     """
-    from synalign.experiment import lifecycle
+    from synalign.registry import lifecycle
 
     for id in store.started(retriever):
         plan = store.plan(retriever, id)
@@ -148,7 +148,7 @@ def end(retriever: Retriever, id: Id, reason: Reason, by: By, at: At = None) -> 
 
     Example: synalign experiment end shop shop-2026-03-02 --reason "no difference after four weeks"
     """
-    from synalign.experiment import lifecycle
+    from synalign.registry import lifecycle
     from synalign.registry.connection import tracking_uri
 
     plan = store.plan(retriever, id)
@@ -164,7 +164,7 @@ def promote(retriever: Retriever, id: Id, reason: Reason, by: By, at: At = None)
 
     Example: synalign experiment promote shop shop-2026-03-02 --reason "the test of the app showed the same"
     """
-    from synalign.experiment import lifecycle
+    from synalign.registry import lifecycle
     from synalign.registry.connection import tracking_uri
 
     plan = store.plan(retriever, id)
@@ -178,7 +178,7 @@ def roll_back(retriever: Retriever, reason: Reason, by: By, at: At = None) -> No
 
     Example: synalign experiment roll-back shop --reason "latency doubled"
     """
-    from synalign.experiment import lifecycle
+    from synalign.registry import lifecycle
     from synalign.registry.connection import tracking_uri
 
     event = lifecycle.roll_back(retriever, by, _moment(at), reason, tracking_uri())

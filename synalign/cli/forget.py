@@ -12,7 +12,7 @@ import typer
 from synalign.cli.arguments import AsJson
 
 if TYPE_CHECKING:
-    from synalign.forgetting.forget import Forgotten
+    from synalign.upkeep.forget import Forgotten
 
 
 def forget(
@@ -36,7 +36,7 @@ def forget(
 
     Example: synalign forget "jane roe 12 elm street" --dry-run
     """
-    from synalign.forgetting.forget import forget as forgotten
+    from synalign.upkeep.forget import forget as forgotten
 
     # On a command line every user of the machine can see it, and the shell remembers it.
     found = forgotten(sys.stdin.read() if query == "-" else query, retriever, exact=exact, dry=dry)

@@ -11,7 +11,7 @@ import typer
 from synalign.cli.arguments import AsJson
 
 if TYPE_CHECKING:
-    from synalign.collection import Found
+    from synalign.upkeep.collect import Found
 
 
 def gc(
@@ -35,7 +35,7 @@ def gc(
 
     Example: synalign gc shop --older-than 7
     """
-    from synalign.collection import collect
+    from synalign.upkeep.collect import collect
 
     found = collect(retriever, older_than=timedelta(days=older_than), remove=remove)
     if as_json:

@@ -36,11 +36,11 @@ def show(reference: Reference = "demo", as_json: AsJson = False) -> None:
 
     Example: synalign show shop@current
     """
-    from synalign import references
+    from synalign.registry import lookup
 
-    run = references.find(reference)
+    run = lookup.find(reference)
     if as_json:
-        from synalign.summary import as_json as plain
+        from synalign.cli.summary import as_json as plain
 
         typer.echo(json.dumps(plain(run), indent=2, ensure_ascii=False))
         return
@@ -64,10 +64,10 @@ def report(
 
     Example: synalign report shop --output shop.html
     """
-    from synalign import references
+    from synalign.registry import lookup
     from synalign.report.write import write
 
-    run = references.find(reference)
+    run = lookup.find(reference)
     kept = None if output else _kept_report(run)
     if kept is not None and kept.local is not None:
         path = kept.local

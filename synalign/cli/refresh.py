@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from synalign import config, flow, parts, retrievers
+from synalign import config, flow, installed, retriever_files
 from synalign.cli.arguments import DEMO, DEMO_DATE, AsJson, RetrieverFile
 from synalign.errors import ConfigurationError
-from synalign.interruption import INTERRUPTED
+from synalign.processes.interruption import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
 
-    from synalign.refresh import Refresh
+    from synalign.local.refresh import Refresh
     from synalign.run import Run
 
 
@@ -60,24 +60,24 @@ def refresh(
     """
     from rich.console import Console
 
-    from synalign import demo
-    from synalign.display import display
-    from synalign.references import latest
-    from synalign.refresh import Refresh
+    from synalign.local import demo_data
+    from synalign.local.display import display
+    from synalign.local.refresh import Refresh
+    from synalign.registry.lookup import latest
     from synalign.run.dates import interval_of
 
     # Airflow would start, and every task would fail.
-    parts.need_jobs()
+    installed.need_jobs()
     asked = _asked(file, date)
     file = file or _prepared(source)
     # A date that cannot be is said before anything is started.
-    interval = interval_of(retrievers.load(file).schedule, asked, datetime.now(UTC))
+    interval = interval_of(retriever_files.load(file).schedule, asked, datetime.now(UTC))
     began = datetime.now(UTC)
     console = Console(stderr=as_json, highlight=False)
     with display(console) as shown:
 
         def make_demo_data() -> None:
-            for made in demo.make(config.home() / "data" / "demo"):
+            for made in demo_data.make(config.home() / "data" / "demo"):
                 shown.say(str(made))
 
         work = Refresh(file, interval, shown)
@@ -114,7 +114,7 @@ def estimate(file: RetrieverFile = DEMO, as_json: AsJson = False) -> None:
     from synalign.generation import estimate as estimates
     from synalign.generation.estimate_table import as_table
 
-    found = estimates.estimate(retrievers.load(file))
+    found = estimates.estimate(retriever_files.load(file))
     typer.echo(json.dumps(estimates.as_json(found), indent=2) if as_json else "\n".join(as_table(found)))
 
 
@@ -125,10 +125,10 @@ def up() -> None:
 
     Example: SYNALIGN_AIRFLOW_PORT=8081 synalign up
     """
-    from synalign import embedded
+    from synalign.local import services
 
-    parts.need_jobs()
-    embedded.up(typer.echo)
+    installed.need_jobs()
+    services.up(typer.echo)
 
 
 def down() -> None:
@@ -136,9 +136,9 @@ def down() -> None:
 
     Example: synalign down
     """
-    from synalign import embedded
+    from synalign.local import services
 
-    embedded.down(typer.echo)
+    services.down(typer.echo)
 
 
 def _asked(file: Path | None, date: str | None) -> str | None:
@@ -204,8 +204,7 @@ def _this_command(end: datetime, time_zone: str) -> str:
 
 def _tell(run: Run, began: datetime, console: Console) -> None:
     """Print what came of a refresh, for people: the verdict first; laid out in a terminal, plain lines in a pipe."""
-    from synalign import summary
-    from synalign.cli import summary_table
+    from synalign.cli import summary, summary_table
 
     console.print()
     if console.is_terminal:

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from synalign import config, draft, retrievers
-from synalign import schema as schemas
+from synalign import config, retriever_files
 from synalign.cli.arguments import DEMO, DEMO_DATE, AsJson, RetrieverFile
-from synalign.config import Configuration
+from synalign.config import Configuration, draft
+from synalign.config import described as schemas
 from synalign.errors import ConfigurationError, InputError, SetupError
 
 SCHEMA_FILE = "retriever.schema.json"
@@ -90,7 +90,7 @@ def check(
     if date is not None and not data:
         raise ConfigurationError("date == " + repr(date) + ", is for --data.", remedy="add --data, or leave --date out")
     try:
-        configuration = retrievers.load(file)
+        configuration = retriever_files.load(file)
     except ConfigurationError as error:
         if not as_json:
             raise
@@ -123,7 +123,7 @@ def _look(file: Path, configuration: Configuration, date: str | None, as_json: b
 
     if file.resolve() == DEMO:
         # A refresh of it makes its data too.
-        from synalign import demo
+        from synalign.local import demo_data as demo
 
         date = date or DEMO_DATE.isoformat()
         demo.make(config.home() / "data" / "demo")
@@ -156,7 +156,7 @@ def doctor(
     from synalign import doctor as examination
     from synalign.doctor.table import show
 
-    configuration = retrievers.load(file or DEMO)
+    configuration = retriever_files.load(file or DEMO)
     findings = examination.examine(examination.Case(configuration, file))
     if as_json:
         found = [finding._asdict() for _, finding in findings if finding is not None]
@@ -176,7 +176,7 @@ def demo_data(
 
     Example: synalign demo-data --events 20000
     """
-    from synalign import demo
+    from synalign.local import demo_data as demo
 
     for path in demo.make(config.home() / "data" / "demo", seed=seed, events=events):
         typer.echo(path)

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from synalign import flow
+from synalign.cli.summary import entries
 from synalign.report import verdict
-from synalign.report.formats import counted, seconds, shown, words
 from synalign.report.material import Material
 from synalign.run import Run
-from synalign.summary import entries
+from synalign.text.numbers import counted, seconds, shown, words
 
 _STYLES = {"good": "bold green", "caution": "bold yellow", "bad": "bold red"}
 _LABEL = 8

@@ -62,7 +62,7 @@ class Configuration(Closed):
 
     @property
     def templates(self) -> Mapping[str, str]:
-        """Texts of the retriever's own prompt templates by kind of request; see `synalign.generation.templates`."""
+        """Texts of the retriever's own prompt templates by kind of request; see `synalign.prompts.templates`."""
         return self._templates
 
     def with_templates(self, texts: Mapping[str, str]) -> Configuration:

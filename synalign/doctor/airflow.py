@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 
-from synalign import config, embedded
+from synalign import config
 from synalign.doctor.finding import Case, Skipped
 from synalign.errors import SetupError
+from synalign.local import services
 
 SECONDS = 180
 _OWN = ("AIRFLOW_HOME", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD")
@@ -27,7 +28,7 @@ def database(case: Case) -> str:
     file = config.home() / "airflow" / "airflow.db"
     if not own and not file.exists():
         return f"no database at {file} yet; the first refresh makes it"
-    variables = dict(os.environ) if own else embedded.environment(embedded.Ports.from_environment(), servers=False)
+    variables = dict(os.environ) if own else services.environment(services.Ports.from_environment(), servers=False)
     # The embedded one is migrated by every refresh; another is its owner's to migrate.
     asked = ["check-migrations", "--migration-wait-timeout", "0"] if own else ["check"]
     command = [sys.executable, "-m", "airflow", "db", *asked]

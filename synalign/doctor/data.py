@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from synalign import errors, retrievers
+from synalign import errors, retriever_files
 from synalign.config import Schedule
 from synalign.doctor.finding import Case, Skipped
 from synalign.errors import ConfigurationError, InputError, SetupError, SynAlignError
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str]) -> None:
 
     file, start, end = arguments
     try:
-        found = look(retrievers.load(file), Interval.parse(start, end))
+        found = look(retriever_files.load(file), Interval.parse(start, end))
     except SynAlignError as error:
         found = {"error": type(error).__name__, "message": error.message, "cause": error.cause, "remedy": error.remedy}
     print(json.dumps(found), flush=True)

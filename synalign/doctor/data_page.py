@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from synalign.display import printable
+from synalign.local.display import printable
 
 _NAMES = {"log": "a query log and its documents", "beir": "a BEIR folder", "labelled": "texts with labels"}
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from synalign import parts
+from synalign import installed
 from synalign.doctor import airflow, data, machine, spark, storage, tracking
 from synalign.doctor.finding import Case, Finding, Skipped, State
 from synalign.errors import SynAlignError
@@ -84,7 +84,7 @@ def _finding(check: Check, case: Case) -> Finding:
     def ended(state: State, found: str, remedy: str = "") -> Finding:
         return Finding(check.name, state, found, remedy, round(time.monotonic() - started, 3))
 
-    if check.of_jobs and not parts.runs_jobs():
+    if check.of_jobs and not installed.runs_jobs():
         return ended("skipped", "no jobs run here")
     try:
         return ended("pass", check.look(case))

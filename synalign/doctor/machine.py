@@ -7,11 +7,11 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from synalign import config, parts
-from synalign import java as java_
+from synalign import config, installed
 from synalign.doctor.finding import Case, Skipped
 from synalign.errors import SetupError
 from synalign.run import intervals, root
+from synalign.spark import java as java_
 from synalign.storage import Place
 
 GIB = 2**30
@@ -33,7 +33,7 @@ def packages(case: Case) -> str:
     Raises:
         SetupError: One is not, or no jobs run here at all.
     """
-    problem = parts.lacking()
+    problem = installed.lacking()
     if problem is not None:
         raise problem
     return f"synalign {version('synalign')} and every package that its jobs need are installed"

@@ -15,13 +15,14 @@ from synalign.doctor.finding import Case
 from synalign.errors import EndpointError, GenerationError
 from synalign.generation import outcomes
 from synalign.generation.attributes import reason_request
-from synalign.generation.batches import Batch
 from synalign.generation.client import adapt
 from synalign.generation.connection import COMPLETIONS, openai_client
+from synalign.generation.demonstration_batches import Batch
 from synalign.generation.dialect import UNFOLLOWED, Dialect
 from synalign.generation.endings import REMEDIES, final_error
-from synalign.generation.endpoint import EMBEDDED, Endpoint, endpoint
+from synalign.generation.endpoint import EMBEDDED, Endpoint
 from synalign.generation.outcomes import Failure, Reply
+from synalign.writer.endpoint import endpoint
 
 _QUERIES = ("how to descale a kettle", "kettle leaks at the bottom")
 _MOST_ASKED = 12

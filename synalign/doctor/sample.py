@@ -18,15 +18,14 @@ from pyspark.sql import functions as F
 from synalign.config import Configuration, resolve
 from synalign.embedding.readable import REMEDY, read
 from synalign.errors import SynAlignError
-from synalign.forgetting import tombstones
-from synalign.querylog import joining, sources
+from synalign.querylog import joining, sources, tombstones
 from synalign.querylog.reading import Opened
 from synalign.querylog.rules import document_rules, first_broken, forgotten_column, log_rules, normalise_column
 from synalign.querylog.sources import Tables
+from synalign.querylog.unreadable import readable
 from synalign.run import Interval
 from synalign.run.window import nothing_inside, told, window
-from synalign.spark import session
-from synalign.unreadable import readable
+from synalign.spark.session import session
 
 WHOLE_BYTES = 32 * 2**20
 """Of a table's files, up to which it is read to its end."""

@@ -28,7 +28,7 @@ def spark(case: Case) -> str:
     Raises:
         SetupError: It does not.
     """
-    from synalign import java
+    from synalign.spark import java
 
     if java.problem() is not None:
         raise Skipped("there is no Java to start it with")
@@ -63,7 +63,7 @@ def _reason(printed: str) -> str:
 
 
 def _count() -> dict[str, Any]:
-    from synalign.spark import session
+    from synalign.spark.session import session
 
     def same(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return batches

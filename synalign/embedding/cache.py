@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import functions as F
 
 from synalign import storage
-from synalign.spark_tables import Piece, read_pieces, url
+from synalign.spark.tables import Piece, read_pieces, url
 from synalign.storage import Place
 
 if TYPE_CHECKING:

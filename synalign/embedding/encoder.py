@@ -22,7 +22,7 @@ from synalign.embedding import model_files
 from synalign.embedding.batches import distinct, equal_length_batches
 from synalign.embedding.lean import Lean, obstacle
 from synalign.errors import SetupError
-from synalign.manifests import canonical, file_digest
+from synalign.run.manifests import canonical, file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synalign import some_rows
+from synalign.arrays.checks import evenly_spaced
 from synalign.errors import InputError
 from synalign.evaluation.arms import SCHEMES, Pool
 from synalign.evaluation.segments import cold_documents, traffic_segments
 from synalign.retriever.collection import Collection, Pairs
-from synalign.text import document_text
-from synalign.vectors import evenly_spaced
+from synalign.run import some_rows
+from synalign.text.normal import document_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,9 +12,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, NumericType, StringType, TimestampNTZType, TimestampType
 
-from synalign import unreadable
 from synalign.errors import InputError
-from synalign.querylog import values
+from synalign.querylog import unreadable, values
 from synalign.querylog.files import Table, files_of
 from synalign.querylog.parquet_frame import Footer, footers_of, is_nanos, partition, raw, schema_groups, spark_type
 

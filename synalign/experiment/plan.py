@@ -20,8 +20,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from synalign import mistakes, settings_file
-from synalign.config import Name
+from synalign.config import Name, mistakes, settings_file
 from synalign.errors import ArgumentError, ConfigurationError
 from synalign.experiment import sizing
 from synalign.experiment.plan_parts import (

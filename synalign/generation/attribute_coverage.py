@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from synalign.generation.schemas import LatentAttributes
-from synalign.text import normalise
-from synalign.writer.attributes import form_of
-from synalign.writer.words import words
+from synalign.text.forms import form_of
+from synalign.text.normal import normalise
+from synalign.text.words import words
 
 MOST_NAMED = 20
 """Names in the list of what cannot be measured; a model can make up any number of them."""

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from synalign.config import Configuration
 from synalign.generation.attribute_coverage import support
-from synalign.generation.batches import Batch
 from synalign.generation.client import Request
+from synalign.generation.demonstration_batches import Batch
 from synalign.generation.prompts import prompt_version, render
 from synalign.generation.schemas import ATTRIBUTES, LatentAttributes
-from synalign.text import normalise
+from synalign.text.normal import normalise
 
 REASON = "reason"
 _LEAST_TOKENS = 512

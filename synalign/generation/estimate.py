@@ -21,20 +21,19 @@ from typing import Any, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synalign import manifests
+from synalign.arrays.checks import evenly_spaced
 from synalign.config import Configuration
 from synalign.errors import RunError
 from synalign.generation import outcomes
 from synalign.generation.attributes import REASON, reason_request
-from synalign.generation.batches import Batch, Document, read_batches
 from synalign.generation.budget import cost, tokens_of
 from synalign.generation.combinations import MOST_COMBINED
+from synalign.generation.demonstration_batches import Batch, Document, read_batches
 from synalign.generation.ledger import NOT_RETURNED
 from synalign.generation.request import Request
 from synalign.generation.schemas import Attribute, LatentAttributes
 from synalign.generation.writing import QUERY_TOKENS, WRITE, asked_for, write_request
-from synalign.run import Interval, Run, finished_files, intervals, root
-from synalign.vectors import evenly_spaced
+from synalign.run import Interval, Run, finished_files, intervals, manifests, root
 
 RENDERED = 100
 """Most batches whose prompts are rendered; of more, this many evenly spaced ones stand for all."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from synalign.generation.ledger import OF_A_QUERY
 from synalign.privacy import redact
-from synalign.text import EXAMPLE_CHARACTERS
+from synalign.text.normal import EXAMPLE_CHARACTERS
 
 if TYPE_CHECKING:
     from synalign.config import Configuration

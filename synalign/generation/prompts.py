@@ -15,8 +15,8 @@ from string import Template as Blanks
 from typing import Any, NamedTuple
 
 from synalign.config import Configuration, Generation, PersonalData
-from synalign.generation.templates import CLOSE, OPEN, template
 from synalign.privacy import redaction
+from synalign.prompts.templates import CLOSE, OPEN, template
 
 # A whole e-mail address is shorter: what a cut leaves of one at the end of an excerpt is cut off as well.
 _MARGIN = 400

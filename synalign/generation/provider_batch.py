@@ -24,9 +24,6 @@ from synalign.config import Configuration
 from synalign.errors import EndpointError
 from synalign.generation import complaints, outcomes, request
 from synalign.generation.attributes import REASON
-from synalign.generation.batch_api import COMPLETIONS, BatchApi
-from synalign.generation.batch_record import Ended, Note, Record, Sent, Submission
-from synalign.generation.batch_states import ENDED
 from synalign.generation.budget import Budget
 from synalign.generation.client import Answer, adapt, answer_of
 from synalign.generation.complaints import Complaint
@@ -36,10 +33,13 @@ from synalign.generation.endings import final_error
 from synalign.generation.endpoint import EMBEDDED, Endpoint
 from synalign.generation.journal import Entry, Journal
 from synalign.generation.outcomes import Failure, Reply
+from synalign.generation.provider_api import COMPLETIONS, BatchApi
+from synalign.generation.provider_record import Ended, Note, Record, Sent, Submission
+from synalign.generation.provider_states import ENDED
 from synalign.generation.request import Request
 from synalign.generation.schemas import LatentAttributes, WrittenQueries
 from synalign.generation.writing import WRITE
-from synalign.manifests import canonical
+from synalign.run.manifests import canonical
 from synalign.tables import content_id
 
 log = logging.getLogger("synalign")

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from synalign.config import Configuration
 from synalign.generation.budget import most_tokens_of
 from synalign.generation.schemas import bounds, json_schema
-from synalign.manifests import canonical
+from synalign.run.manifests import canonical
 
 OUTPUT_LIMIT = "max_completion_tokens"
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from synalign.config import Configuration
 from synalign.generation import outcomes, request
-from synalign.generation.batches import Batch
 from synalign.generation.client import Answer
+from synalign.generation.demonstration_batches import Batch
 from synalign.generation.request import Request
 from synalign.generation.writing import WRITE
 from synalign.tables import content_id

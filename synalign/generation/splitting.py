@@ -7,7 +7,7 @@ killed and goes on asks for the same parts, whose answers it finds in the journa
 from __future__ import annotations
 
 from synalign.config import Configuration
-from synalign.generation.batches import Batch
+from synalign.generation.demonstration_batches import Batch
 
 LEAST_CHARACTERS = 100
 """A document of which no more is shown says too little to write queries for."""

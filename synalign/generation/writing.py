@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from synalign.config import Configuration, PersonalData
 from synalign.generation.attributes import attributes_as_data
-from synalign.generation.batches import Batch
 from synalign.generation.client import Request
 from synalign.generation.combinations import combinations
+from synalign.generation.demonstration_batches import Batch
 from synalign.generation.prompts import Excerpt, prompt_version, redactions, render
 from synalign.generation.schemas import QUERIES, LatentAttributes, Unusable, WrittenQueries
 from synalign.tables import content_id
-from synalign.text import normalise
+from synalign.text.normal import normalise
 
 WRITE = "write"
 EMPTY, OVER_LENGTH, CONTROL_CHARACTERS = "empty", "over_length", "control_characters"

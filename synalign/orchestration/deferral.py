@@ -18,8 +18,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from synalign.errors import ConfigurationError
 from synalign.generation import addresses
-from synalign.generation.batch_states import ENDED
 from synalign.generation.headers import headers
+from synalign.generation.provider_states import ENDED
 from synalign.orchestration.operators import JobOperator
 
 FIRST_PAUSE = 2.0

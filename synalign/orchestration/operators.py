@@ -19,7 +19,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperatorLink
 
-from synalign import outcome
+from synalign.steps import outcome
 
 PYTHON = os.environ.get("SYNALIGN_PYTHON", sys.executable)
 """The jobs' Python. Set by the deployment; where Airflow and the jobs share one environment it is this very one."""

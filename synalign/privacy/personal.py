@@ -21,7 +21,7 @@ from synalign.config import PersonalData
 from synalign.privacy.names import names
 from synalign.privacy.numbers import cards, digits, phones
 from synalign.privacy.places import addresses, emails
-from synalign.text import DRAWN_AS_NOTHING
+from synalign.text.normal import DRAWN_AS_NOTHING
 
 Span = tuple[int, int]
 

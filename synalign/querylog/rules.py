@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import BooleanType, StringType
 
-from synalign.forgetting.tombstones import Tombstones
-from synalign.text import normalise
+from synalign.querylog.tombstones import Tombstones
+from synalign.text.normal import normalise
 
 # Control characters that are left once runs of white space have become one space, and the mark of a decoding error.
 _CONTROL = r"[\x00-\x1f\x7f-\x9f\ufffd]"

@@ -15,12 +15,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from synalign.config import DocumentColumns, LabelledSource, LogSource, Source
-from synalign.manifests import file_digest
 from synalign.querylog import beir
 from synalign.querylog.columns import Column
 from synalign.querylog.files import files_of as table_files
 from synalign.querylog.files import table_of
 from synalign.querylog.reading import Opened, open_table, read
+from synalign.run.manifests import file_digest
 
 
 class Tables(NamedTuple):

@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from synalign.config import home
 from synalign.errors import RegistryError
-from synalign.one_at_a_time import one_at_a_time
-from synalign.registry_address import registry_uri, tracking_uri
+from synalign.registry.address import registry_uri, tracking_uri
+from synalign.storage.home_lock import one_at_a_time
 
 __all__ = [
     "alias_of", "artifact_root", "connected", "every", "experiment", "impatient", "registered_model",

@@ -12,7 +12,7 @@ from synalign.evaluation.report import difference
 from synalign.generation.ledger import whole_ledger
 from synalign.registry.attachment import REPORT
 from synalign.registry.pages import experiment_path, model_path
-from synalign.report.formats import count, counted, figure, p_value
+from synalign.text.numbers import count, counted, figure, p_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from synalign.manifests import ATTEMPT
 from synalign.registry.connection import connected, every
 from synalign.registry.versions import SUFFIX
+from synalign.run.manifests import ATTEMPT
 
 _PAGE = 1000
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from synalign.manifests import read_table
+from synalign.run.manifests import read_table
 from synalign.storage import Place
 from synalign.tables import content_id
 

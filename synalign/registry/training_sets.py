@@ -18,7 +18,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
-from synalign.registry import artifacts, descriptions, figures
+from synalign.registry import artifacts, descriptions
+from synalign.registry import metrics as figures
 from synalign.registry.attachment import REPORT
 from synalign.registry.connection import alias_of, connected, experiment, registered_model, unless_missing
 from synalign.registry.pages import model_path, page, run_path

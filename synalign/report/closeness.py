@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from synalign import some_rows
-from synalign.embedding.matrix import matrix
+from synalign.arrays.checks import evenly_spaced, median_distance
 from synalign.report.material import Material
 from synalign.report.population import weights
-from synalign.vectors import evenly_spaced, median_distance
+from synalign.run import some_rows
+from synalign.run.matrix import matrix
 
 MOST_ROWS = 5_000
 """Most written queries for which the report measures what the run did not: 25 million kernel entries, some seconds."""
@@ -73,7 +73,7 @@ def measured(material: Material, scheme: str) -> Closeness:
 
     from synalign.alignment.diagnostics import compare_held_out
     from synalign.alignment.kernels import kernel_energy
-    from synalign.weighting import HELD_OUT_ROWS, REAL_ROWS
+    from synalign.alignment.real_side import HELD_OUT_ROWS, REAL_ROWS
 
     ids, weighted = weights(material, scheme)
     rows = matrix(material.table("candidate_embeddings"), ids).astype(np.float64)

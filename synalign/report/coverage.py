@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from synalign.arrays.checks import Points, evenly_spaced, median_distance
 from synalign.report.population import drawn, vectors_of
 from synalign.sampling.demonstrations import LENGTH_SCALE_SHARE, WATCHED_ROWS
 from synalign.sampling.posterior import Posterior
 from synalign.sampling.rows import Rows
 from synalign.sampling.threads import own_threads
-from synalign.vectors import Points, evenly_spaced, median_distance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from synalign import some_rows
-from synalign.demonstrations import earlier_demonstrations, shown_earlier
+from synalign.arrays.checks import evenly_spaced
 from synalign.errors import RunError
 from synalign.report.chart import Line, line_chart
 from synalign.report.coverage import DRAWS, SEED, Coverage, coverage
 from synalign.report.population import ALIGNED, multiples
 from synalign.report.section import Section
-from synalign.text import normalise
-from synalign.vectors import evenly_spaced
+from synalign.run import some_rows
+from synalign.run.memory import earlier_demonstrations, shown_earlier
+from synalign.text.normal import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

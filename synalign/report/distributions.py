@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from synalign.text import normalise
-from synalign.writer.attributes import case_of, end_of, form_of, lead_of
-from synalign.writer.words import words
+from synalign.text.forms import case_of, end_of, form_of, lead_of
+from synalign.text.normal import normalise
+from synalign.text.words import words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

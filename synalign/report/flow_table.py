@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 from synalign import flow
 from synalign.report import reasons
-from synalign.report.formats import count, words
 from synalign.report.material import STEPS, Material
 from synalign.report.section import Section
 from synalign.report.sums import Part, Sum
+from synalign.text.numbers import count, words
 
 EXAMPLES = 3
 

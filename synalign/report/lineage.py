@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from synalign.errors import ConfigurationError
-from synalign.generation.templates import NUMBERS, USER, template
+from synalign.prompts.templates import NUMBERS, USER, template
 from synalign.report.material import STEPS, Material
 from synalign.report.section import Section
 

@@ -23,7 +23,6 @@ from synalign.report import (
     costs,
     demonstrations,
     flow_table,
-    formats,
     lineage,
     retriever,
     verdict,
@@ -32,6 +31,7 @@ from synalign.report import (
 )
 from synalign.report.material import Material
 from synalign.report.section import Section
+from synalign.text import numbers
 
 SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     verdict.section,
@@ -104,8 +104,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     for shape in (
-        formats.count, formats.counted, formats.figure, formats.share, formats.p_value, formats.seconds, formats.words,
-        formats.shown,
+        numbers.count, numbers.counted, numbers.figure, numbers.share, numbers.p_value, numbers.seconds, numbers.words,
+        numbers.shown,
     ):  # fmt: skip
         environment.filters[shape.__name__] = shape
     return environment

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from synalign.embedding.matrix import matrix
 from synalign.errors import RunError
+from synalign.run.matrix import matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from markupsafe import Markup, escape
 
-from synalign.report.formats import shown
 from synalign.report.population import ALIGNED, KINDS, NAMES, RAW, drawn
 from synalign.report.projection import project
 from synalign.report.svg import EMPTY, number
+from synalign.text.numbers import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

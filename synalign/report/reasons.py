@@ -11,10 +11,10 @@ import pyarrow.dataset as pads
 from synalign.generation.ledger import REJECTED
 from synalign.generation.outcomes import INVALID_OUTPUT, REFUSED, TRUNCATED
 from synalign.generation.writing import WRITE
-from synalign.report.formats import count, counted, figure, words
 from synalign.report.material import Material
 from synalign.report.sums import Example
-from synalign.text import texts_of
+from synalign.text.normal import texts_of
+from synalign.text.numbers import count, counted, figure, words
 
 WHY = {
     "invalid": "the answer is not what its schema asks for",

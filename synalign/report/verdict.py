@@ -7,11 +7,11 @@ from typing import NamedTuple
 from synalign.generation.usage import money_in_words, tokens_in_words
 from synalign.report import closeness
 from synalign.report.closeness import Closeness, chosen_scheme
-from synalign.report.formats import change, count, counted, figure, p_value, seconds, share, words
 from synalign.report.material import STEPS, Material
 from synalign.report.population import NAMES, weights
 from synalign.report.section import Section
 from synalign.report.warnings import CONVINCING, Concern, warnings_of
+from synalign.text.numbers import change, count, counted, figure, p_value, seconds, share, words
 
 NOTABLE = 1.05
 """A squared MMD that is not this many times smaller is hardly so."""

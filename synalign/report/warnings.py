@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 
 from synalign import flow
 from synalign.report import closeness
-from synalign.report.formats import change, count, counted, figure, p_value, share, words
 from synalign.report.material import Material
 from synalign.report.section import Section
+from synalign.text.numbers import change, count, counted, figure, p_value, share, words
 
 Level = Literal["bad", "caution"]
 
@@ -114,7 +114,7 @@ def _checks(material: Material) -> Iterator[Concern]:
 
 
 def _remedy_of(failure: str) -> str:
-    """What to do about a failed check of `synalign.release`."""
+    """What to do about a failed check of `synalign.steps.register`."""
     if failure.startswith("gate:"):
         return (
             "Keep training on what is current. See under Retriever for which queries it is worse; lower "

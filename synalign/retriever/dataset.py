@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synalign.errors import InputError, SetupError
-from synalign.manifests import read_table
+from synalign.run.manifests import read_table
 from synalign.storage import Place
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from synalign.arrays.checks import MOST_NUMBER, real_number
 from synalign.errors import ArgumentError
-from synalign.vectors import MOST_NUMBER, real_number
 
 MOST_WEIGHT = 1e20
 """Largest mean weight; its inverse is the smallest."""

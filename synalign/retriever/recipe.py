@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from synalign.arrays.checks import real_number, whole_number
 from synalign.config import Encoder
 from synalign.errors import ArgumentError
-from synalign.vectors import real_number, whole_number
 
 Kind = Literal["adapter", "static", "full"]
 

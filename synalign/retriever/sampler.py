@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import BatchSampler
 
+from synalign.arrays.checks import in_reach, real_numbers, whole_number
 from synalign.errors import ArgumentError
-from synalign.vectors import in_reach, real_numbers, whole_number
 
 
 class WeightedBatchSampler(BatchSampler):

@@ -13,9 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synalign import flow, manifests, tables
+from synalign import flow, tables
 from synalign.config import Configuration
 from synalign.errors import BusyError, RunError
+from synalign.run import manifests
 from synalign.run.run import Run
 from synalign.storage import Place, StaleError
 from synalign.storage.lock import Hold

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow.dataset as pads
 
-from synalign import driver_memory, flow, manifests, storage, tables
+from synalign import flow, storage, tables
 from synalign.config import Configuration, resolve
 from synalign.errors import BusyError, RunError, StorageError
+from synalign.run import driver_memory, manifests
 from synalign.run.interval import Interval
 from synalign.storage import Place
 from synalign.storage.lock import Hold, held

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from synalign.arrays.checks import Floats, Indices, Points
+from synalign.arrays.tally import Report, Tally
 from synalign.sampling.landmarks import Bounded, bounded
 from synalign.sampling.lazy import LazyLargest
 from synalign.sampling.neighbours import distinct_rows, nearest_rows
 from synalign.sampling.posterior import Observed, gaussian_kernel
 from synalign.sampling.rows import Rows, Singles, panels
 from synalign.sampling.threads import each
-from synalign.tally import Report, Tally
-from synalign.vectors import Floats, Indices, Points
 
 TIE = 1e-13
 """Gains this close, as a share of the total weight, are tied; rounding of a gain is below a hundredth of it."""

@@ -13,14 +13,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from synalign.errors import ArgumentError
-from synalign.sampling.coverage import pick_by_coverage
-from synalign.sampling.posterior import Observed, Posterior
-from synalign.sampling.rows import Rows
-from synalign.sampling.threads import own_threads
-from synalign.sampling.variance import Picks, pick_by_variance
-from synalign.tally import Report
-from synalign.vectors import (
+from synalign.arrays.checks import (
     LEAST_WIDTH,
     MEDIAN_ROWS,
     MOST_NUMBER,
@@ -37,6 +30,13 @@ from synalign.vectors import (
     real_numbers,
     whole_number,
 )
+from synalign.arrays.tally import Report
+from synalign.errors import ArgumentError
+from synalign.sampling.coverage import pick_by_coverage
+from synalign.sampling.posterior import Observed, Posterior
+from synalign.sampling.rows import Rows
+from synalign.sampling.threads import own_threads
+from synalign.sampling.variance import Picks, pick_by_variance
 
 Criterion = Literal["coverage", "variance"]
 

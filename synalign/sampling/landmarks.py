@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from synalign.vectors import Floats, Indices
+from synalign.arrays.checks import Floats, Indices
 
 ALL_ROWS = 20_000
 """Up to this many rows, every row is both a candidate and a landmark."""

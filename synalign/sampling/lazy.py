@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from synalign.vectors import Floats, Indices
+from synalign.arrays.checks import Floats, Indices
 
 FIRST_BATCH = 256
 """Stale entries evaluated first; each further batch is half of what was evaluated before it."""

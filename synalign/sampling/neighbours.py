@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from synalign.arrays.checks import Indices
+from synalign.arrays.tally import Report, Tally
 from synalign.sampling.rows import Rows, Singles, paired_distances, panels
 from synalign.sampling.threads import each
-from synalign.tally import Report, Tally
-from synalign.vectors import Indices
 
 TILE_ROWS = 1_024
 """Rows whose neighbours are looked for together."""

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from synalign.arrays.checks import Floats, Indices, Points, squared_distances
 from synalign.sampling.rows import Rows, Singles, panels
 from synalign.sampling.threads import each
 from synalign.sampling.whitened import Whitened
-from synalign.vectors import Floats, Indices, Points, squared_distances
 
 PANEL = 256
 """Rows of the factor kept together: enough for matrix products to run at full speed, few enough to invert."""

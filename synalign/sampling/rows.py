@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from synalign.vectors import Embeddings, Floats, Indices, Points, squared_norms
+from synalign.arrays.checks import Embeddings, Floats, Indices, Points, squared_norms
 
 Singles = NDArray[np.float32]
 

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from synalign.arrays.checks import Indices, real_numbers, whole_number
 from synalign.errors import ArgumentError
-from synalign.vectors import Indices, real_numbers, whole_number
 
 MOST_ROWS = 1e15
 """Of traffic and of texts: whole numbers up to it are exact in double precision."""

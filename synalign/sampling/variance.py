@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from synalign.arrays.checks import Floats, Indices
+from synalign.arrays.tally import Report, Tally
 from synalign.errors import ArgumentError
 from synalign.sampling.lazy import LazyLargest
 from synalign.sampling.neighbours import nearest_rows
 from synalign.sampling.posterior import Observed, Posterior
 from synalign.sampling.rows import Rows
 from synalign.sampling.whitened import Whitened
-from synalign.tally import Report, Tally
-from synalign.vectors import Floats, Indices
 
 TIE = 1e-10
 """Variances this close are tied; the lowest index wins. Rounding in double precision stays well below it."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from synalign.arrays.checks import Floats, Indices, Points
 from synalign.sampling.rows import Rows, Singles, panels
 from synalign.sampling.threads import each
-from synalign.vectors import Floats, Indices, Points
 
 BYTES = 64 * 2**20
 """Largest matrix that is kept. Beyond it every evaluation starts afresh, which takes more time and no memory."""

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from synalign.tally import Report, Tally
-from synalign.text import caseless
+from synalign.arrays.tally import Report, Tally
+from synalign.text.normal import caseless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

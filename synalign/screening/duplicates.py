@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from synalign.arrays.tally import NOBODY, Report, Tally
 from synalign.screening.cosines import ROWS, tiles
-from synalign.tally import NOBODY, Report, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from synalign.arrays.tally import Report, Tally
 from synalign.screening.cosines import tile_count, tiles
-from synalign.tally import Report, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

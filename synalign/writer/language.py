@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from synalign.generation.attribute_coverage import word_range
-from synalign.writer.attributes import (
+from synalign.text.forms import (
     CASE,
     END,
     FORM,
@@ -31,9 +31,9 @@ from synalign.writer.attributes import (
     measure,
     style_of,
 )
+from synalign.text.words import is_function, stem, unspaced, words
 from synalign.writer.phrases import Subject, subjects
 from synalign.writer.templates import Filling, fill, shared_words
-from synalign.writer.words import is_function, stem, unspaced, words
 
 _TRIES = 8
 _MEASURED = {FORM: form_of, LENGTH: length_of, LEAD: lead_of, CASE: case_of, END: end_of}

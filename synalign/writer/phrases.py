@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from synalign.writer.words import CODE_WORDS, WEAK_WORDS, is_function, split_identifier, stem, words
+from synalign.text.words import CODE_WORDS, WEAK_WORDS, is_function, split_identifier, stem, words
 
 _BREAK = re.compile(r"[.,;:!?()\[\]{}<>\"\u201c\u201d`|/\\=*\n\r\t]+|''|``|\s[-\u2013\u2014]+\s|(?<=\w)'s?\s")
 _CODE = re.compile(r"\b(?:def|class|function|fn|func|sub|public|static)\s+(\w+)\s*[(:{<]|(\w+)\s*=\s*function\b")

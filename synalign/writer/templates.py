@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from synalign.writer.phrases import Subject
-from synalign.writer.words import (
+from synalign.text.words import (
     AUXILIARIES,
     GENERAL_VERBS,
     LIGHT_VERBS,
@@ -23,6 +22,7 @@ from synalign.writer.words import (
     stem,
     words,
 )
+from synalign.writer.phrases import Subject
 
 SLOT = "\0"
 _JOINS_PART_TO_WHOLE = frozenset({"of", "in", "at", "from", "on", "for", "by"})

@@ -19,7 +19,7 @@ import torch
 from synalign.alignment import align, curvature, kernels, real_side
 from synalign.alignment.curvature import Penalties
 from synalign.alignment.weights import Alignment
-from synalign.vectors import median_distance
+from synalign.arrays.checks import median_distance
 from tests.benchmarks.datasets import kept_folder
 from tests.benchmarks.measurement import Measurement, in_own_process, peak_memory, show
 from tests.benchmarks.qp_solvers import (
@@ -187,8 +187,8 @@ def one_huge(m: int, n: int) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from synalign.kernel_means import spark_real_side
-    from synalign.spark import session
+    from synalign.spark.kernel_means import spark_real_side
+    from synalign.spark.session import session
 
     synthetic, real = made_rows(m, n)
     median = median_distance(real[:: max(1, n // 2_000)].astype(np.float64))

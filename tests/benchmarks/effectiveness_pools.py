@@ -25,7 +25,7 @@ from synalign.evaluation.arms import Pool
 from synalign.retriever.collection import Collection, Pairs
 from synalign.screening.duplicates import exact_duplicates, near_duplicates, nearest_cosine
 from synalign.screening.round_trip import round_trip_ranks
-from synalign.weighting import equal_mass
+from synalign.steps.align import equal_mass
 from tests.benchmarks.datasets import embed
 from tests.benchmarks.pools import functions, passages, text_hash
 

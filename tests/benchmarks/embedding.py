@@ -24,11 +24,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synalign import spark, tables
+from synalign import tables
 from synalign.config import Encoder
 from synalign.embedding import cache, encoder
-from synalign.embedding.embed import Shown, Store, embedded
-from synalign.spark_tables import write_table
+from synalign.spark import session as spark
+from synalign.spark.tables import write_table
+from synalign.steps.embed import Shown, Store, embedded
 from synalign.storage import Place
 from tests.benchmarks.datasets import banking_queries, beir_queries, bing_log, kept_folder
 from tests.benchmarks.measurement import Measurement, show

@@ -10,10 +10,10 @@ import psutil
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from synalign.spark import content_id, session
-from synalign.spark_tables import write_table
+from synalign.spark.session import content_id, session
+from synalign.spark.tables import write_table
+from synalign.steps.assemble import _real
 from synalign.storage import Place
-from synalign.training_set import _real
 
 DOCUMENTS, WORDS = 20_000, 100
 _WARM = 20_000

@@ -13,10 +13,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from synalign.config import Configuration
-from synalign.job import perform
-from synalign.querylog.ingest import ingest, source_files
 from synalign.run import Interval, Run
-from synalign.spark import SETTINGS
+from synalign.spark.session import SETTINGS
+from synalign.steps.ingest import ingest, source_files
+from synalign.steps.job import perform
 from tests.benchmarks.made_log import END
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from synalign.arrays.checks import median_distance
 from synalign.changes.drift import Drift, Sample, drift, sample
-from synalign.vectors import median_distance
 
 Vectors = NDArray[np.float64]
 

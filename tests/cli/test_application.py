@@ -134,7 +134,7 @@ def failing(error: Exception, monkeypatch: pytest.MonkeyPatch, *options: str) ->
     def load(file: Path) -> None:
         raise error
 
-    monkeypatch.setattr("synalign.retrievers.load", load)
+    monkeypatch.setattr("synalign.retriever_files.load", load)
     monkeypatch.setattr(sys, "argv", ["synalign", *options, "check", "x"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -148,7 +148,7 @@ def test_ctrl_c_ends_any_command_with_130_and_no_traceback(
     def load(file: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("synalign.retrievers.load", load)
+    monkeypatch.setattr("synalign.retriever_files.load", load)
     monkeypatch.setattr(sys, "argv", ["synalign", "check", "x"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -212,7 +212,7 @@ def ended_at(schedule: str | None, arguments: list[str], monkeypatch: pytest.Mon
     def told(_: Path, interval: Interval, __: Any) -> Any:
         raise SynAlignError(interval.end.isoformat())
 
-    monkeypatch.setattr("synalign.refresh.Refresh", told)
+    monkeypatch.setattr("synalign.local.refresh.Refresh", told)
     if schedule is not None:
         (folder / "own.yaml").write_text(OWN % schedule)
         arguments = [str(folder / "own.yaml"), *arguments]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from synalign.cli.application import application
 from synalign.run import Run
-from tests.forgetting.conftest import QUERY, registered, remembered
+from tests.upkeep.conftest import QUERY, registered, remembered
 
 __all__ = ["registered", "remembered"]
 

@@ -13,9 +13,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from synalign.cli import application
+from synalign.config.draft import SOURCES, draft
 from synalign.doctor import Case, examination
 from synalign.doctor.examination import Check
-from synalign.draft import SOURCES, draft
 from synalign.errors import ConfigurationError, SetupError, SynAlignError
 
 DEMO = Path(__file__).parent.parent.parent / "dags" / "retrievers" / "demo.yaml"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from synalign import flow, overrides
+from synalign import flow
+from synalign.config import overrides
 from synalign.orchestration import task_pages
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from synalign.config import Configuration
-from synalign.job import perform
-from synalign.querylog.ingest import ingest, source_files
 from synalign.run import Interval, Run
+from synalign.steps.ingest import ingest, source_files
+from synalign.steps.job import perform
 from tests.docs.pages import ROOT, blocks
 from tests.querylog.trial import accounted, metrics_of
 

@@ -20,10 +20,10 @@ HANDED_ON = {
     "synalign/doctor/storage.py": "runtime.journal == …, cannot be used: …",
     "synalign/experiment/plan.py": "… is missing, it is required…",
     "synalign/generation/client.py": "… says that the quota is exhausted: this is about billing, not speed.",
-    "synalign/generation/templates.py": "…, must have a system message before the line …",
-    "synalign/retrievers.py": "… == …, is not a known setting…",
-    "synalign/spark.py": "…; Spark needs Java … or newer.",
-    "synalign/unreadable.py": "…: is not readable …: ….",
+    "synalign/prompts/templates.py": "…, must have a system message before the line …",
+    "synalign/retriever_files.py": "… == …, is not a known setting…",
+    "synalign/spark/session.py": "…; Spark needs Java … or newer.",
+    "synalign/querylog/unreadable.py": "…: is not readable …: ….",
 }
 """Where an error hands a message on that was made elsewhere: one of the messages that it can be."""
 

@@ -16,14 +16,15 @@ from click.testing import Result
 from rich.console import Console
 from typer.testing import CliRunner
 
-from synalign import demo, retrievers
+from synalign import retriever_files
 from synalign.cli import application
 from synalign.config import Configuration, Schedule
 from synalign.doctor import Case, Finding, data, data_page, sample
 from synalign.doctor.data import usual_interval
 from synalign.errors import ConfigurationError, InputError
+from synalign.local import demo_data
 from synalign.run import Interval
-from synalign.text import normalise
+from synalign.text.normal import normalise
 from tests.embedding.foreign import made
 
 Make = Callable[..., Configuration]
@@ -243,7 +244,7 @@ source: {kind: log, path: data/demo/query_log.parquet, documents: {path: data/de
 def test_check_shows_people_and_tells_programs_what_it_found(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    demo.make(home / "data" / "demo", events=500)
+    demo_data.make(home / "data" / "demo", events=500)
     file = tmp_path / "shop.yaml"
     file.write_text(SHOP)
     shown = called("check", file, "--data", "--date", "2026-03-01")
@@ -251,7 +252,7 @@ def test_check_shows_people_and_tells_programs_what_it_found(
     assert "right; DAG refresh__shop" in shown.output
     assert "the data can be used" in shown.output
     # The other end of the process is the same; another one would start Java again.
-    monkeypatch.setattr(data, "examine", lambda file, interval: sample.look(retrievers.load(file), interval))
+    monkeypatch.setattr(data, "examine", lambda file, interval: sample.look(retriever_files.load(file), interval))
     file.write_text(SHOP.replace("documents:", "window_days: 7, documents:"))
     outside = called("check", file, "--data", "--date", "2026-06-01", "--json")
     assert outside.exit_code == InputError.exit_code == 3
@@ -284,8 +285,8 @@ def test_doctor_looks_into_the_data_of_a_file_and_not_at_the_date(
     missing = check("data", Case(configuration(), file))
     assert missing.state == "fail"
     assert "no such file" in missing.found
-    demo.make(home / "data" / "demo", events=500)
-    monkeypatch.setattr(data, "examine", lambda file, interval: sample.look(retrievers.load(file), interval))
+    demo_data.make(home / "data" / "demo", events=500)
+    monkeypatch.setattr(data, "examine", lambda file, interval: sample.look(retriever_files.load(file), interval))
     there = check("data", Case(configuration(), file))
     assert there.state == "pass"
     assert "508 rows read (all rows of the log), 100% of the ids join" in there.found

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from synalign import parts
+from synalign import installed
 from synalign.doctor import CHECKS, Case, Skipped, examine
 from synalign.doctor.examination import Check
 from synalign.doctor.table import show
@@ -48,7 +48,7 @@ def test_a_check_that_fails_keeps_no_other_from_being_made(case: Callable[..., C
 def test_where_no_jobs_run_what_concerns_them_is_passed_over(
     case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "runs_jobs", lambda: False)
+    monkeypatch.setattr(installed, "runs_jobs", lambda: False)
     checks = (Check("java", wrong, of_jobs=True), Check("disk", right))
     found = [finding for _, finding in examine(case(), checks) if finding]
     assert [(finding.state, finding.found) for finding in found] == [

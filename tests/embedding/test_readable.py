@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synalign import demo
 from synalign.config import Encoder
 from synalign.embedding import encoder
 from synalign.embedding.readable import MOST_ALIKE, Reading, alike, read, refusal, told, too_many
+from synalign.local import demo_data
 from tests.embedding.foreign import READABLE, SPELLED, UNREADABLE, made
 
 
@@ -50,7 +50,7 @@ def test_what_it_knows_fits(name: str) -> None:
 def test_made_english_is_read_to_the_last_token(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
-    log, documents = demo.make(tmp_path, events=2000)
+    log, documents = demo_data.make(tmp_path, events=2000)
     queries = sorted({text for text in pq.read_table(log)["query"].to_pylist() if text and text.strip()})
     for texts in (queries, pq.read_table(documents)["text"].to_pylist()):
         found = reading(texts)

@@ -5,7 +5,7 @@ import pytest
 
 from synalign.errors import ArgumentError
 from synalign.evaluation.arms import ARMS, SCHEMES, Pool, arms, effective_sample_size
-from synalign.weighting import equal_mass
+from synalign.steps.align import equal_mass
 
 ACCEPTED = np.array([True, False, True, True, True])
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from synalign.errors import RunError
-from synalign.experiment import approval, jobs, lifecycle, store
+from synalign.experiment import approval, store
 from synalign.experiment.findings import Bounds, Effect, Readout
 from synalign.experiment.plan import Arm, Baseline, ExperimentPlan, Guardrail, Metric, TrainingSet
-from synalign.registry import record
+from synalign.registry import lifecycle, record
 from synalign.registry.connection import connected, tracking_uri
 from synalign.registry.lineage import lineage
+from synalign.steps import experiment
 
 START = date(2026, 3, 2)
 DAY = START + timedelta(days=6)
@@ -196,7 +197,7 @@ def decide(
         monkeypatch.setattr(sys, "argv", ["decide_experiment.py", decision, *given])
         capsys.readouterr()
         try:
-            jobs.decide()
+            experiment.decide()
         except SystemExit as stop:
             return stop.code, capsys.readouterr().err
         return json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -224,7 +225,7 @@ def test_a_no_is_recorded_and_changes_nothing(plan: ExperimentPlan, decide: Any)
     decide("reject")
     decide("reject")
     decide("reject", by="", at=(AT + timedelta(days=1)).isoformat())
-    assert kinds("shop")[1:] == [("rejected", "ann", AT), ("rejected", jobs.NOBODY, AT + timedelta(days=1))]
+    assert kinds("shop")[1:] == [("rejected", "ann", AT), ("rejected", experiment.NOBODY, AT + timedelta(days=1))]
     assert store.running("shop", DAY) == plan
     assert lineage("shop", AT + timedelta(days=2), tracking_uri()).champion.model_uri == "file:///shop/control"
 

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from synalign.errors import ArgumentError, RunError
-from synalign.experiment import ExperimentPlan, made
+from synalign.experiment import ExperimentPlan
 from synalign.experiment.findings import Readout
 from synalign.experiment.logs import Log
 from synalign.experiment.readout import judge, read, read_out, write
+from synalign.local import experiment_data
 from tests.experiment.test_effects import sums
 from tests.experiment.test_validity import log
 
@@ -45,13 +46,13 @@ def day(number: int) -> date:
 def test_three_made_experiments_get_the_verdicts_of_their_truths(plan: Make, spark: Any, tmp_path: Path) -> None:
     made_plan = plan(**METRICS)
     worlds = {
-        "better": made.World(units=6_000, uplift=0.25, seed=1),
-        "same": made.World(units=6_000, seed=2),
-        "broken": made.World(units=6_000, lost=0.2, seed=3),
+        "better": experiment_data.World(units=6_000, uplift=0.25, seed=1),
+        "same": experiment_data.World(units=6_000, seed=2),
+        "broken": experiment_data.World(units=6_000, lost=0.2, seed=3),
     }
     found = {}
     for name, world in worlds.items():
-        logs = made.make(made_plan, tmp_path / name, world, until=day(3))
+        logs = experiment_data.make(made_plan, tmp_path / name, world, until=day(3))
         found[name] = read_out(spark, made_plan, logs.exposures, logs.outcomes, day(3))
     assert [found[name].verdict for name in worlds] == ["ship", "no difference", "void"]
     better, broken = found["better"].effect("ctr"), found["broken"]

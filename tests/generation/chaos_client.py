@@ -20,8 +20,8 @@ from typing import Any
 from synalign.config import Configuration
 from synalign.errors import GenerationError
 from synalign.generation.attributes import reason_request
-from synalign.generation.batches import Batch, Document
 from synalign.generation.client import Answer, Client
+from synalign.generation.demonstration_batches import Batch, Document
 from synalign.generation.endpoint import Endpoint
 from synalign.generation.journal import Journal
 

@@ -13,13 +13,13 @@ from pydantic import ValidationError
 
 from synalign.config import Configuration
 from synalign.generation.attributes import attribute_rows, reason_request
-from synalign.generation.batches import Batch, Document
+from synalign.generation.demonstration_batches import Batch, Document
 from synalign.generation.journal import Entry, Journal
 from synalign.generation.prompts import from_data
 from synalign.generation.schemas import Attribute, LatentAttributes, WrittenQueries
 from synalign.generation.writing import read_answer, write_request
 from synalign.privacy import redact
-from synalign.text import normalise
+from synalign.text.normal import normalise
 from synalign.writer.language import describe, write_queries
 from tests.adversarial import TEXTS
 

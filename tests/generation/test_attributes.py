@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from synalign.config import Configuration
 from synalign.generation.attribute_coverage import attribute_coverage, support, word_range
 from synalign.generation.attributes import AttributeRow, attribute_rows, attributes_as_data, reason_request
-from synalign.generation.batches import Batch
+from synalign.generation.demonstration_batches import Batch
 from synalign.generation.prompts import from_data
 from synalign.generation.schemas import LatentAttributes
 

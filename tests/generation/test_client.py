@@ -19,9 +19,10 @@ from synalign.errors import ConfigurationError, GenerationError
 from synalign.generation import client as client_module
 from synalign.generation import outcomes
 from synalign.generation.client import Client, Request
-from synalign.generation.endpoint import Endpoint, endpoint
+from synalign.generation.endpoint import Endpoint
 from synalign.generation.journal import FILE, Journal
 from synalign.generation.schemas import QUERIES, WrittenQueries
+from synalign.writer.endpoint import endpoint
 from tests.generation.servers import serving
 
 KEY = "sk-very-secret-0123456789"

@@ -15,11 +15,11 @@ import yaml
 
 from synalign.errors import ConfigurationError, EndpointError, GenerationError
 from synalign.generation.dialect import RECORD
-from synalign.manifests import file_digest
 from synalign.run import Run
-from tests.generation import test_generate
+from synalign.run.manifests import file_digest
 from tests.generation.servers import KINDS, Kind, form, limit, openai_error, running
-from tests.generation.test_generate import BATCHES, INTERVAL, KILLED, performed, settings
+from tests.steps import test_generate
+from tests.steps.test_generate import BATCHES, INTERVAL, KILLED, performed, settings
 
 KEY = "sk-of-the-doubles-0123456789"
 

@@ -18,9 +18,9 @@ from synalign import cli, tables
 from synalign.config import Configuration
 from synalign.generation.estimate import Amount, Estimate, as_json, estimate
 from synalign.generation.estimate_table import as_table
-from synalign.generation.generate import generate
-from synalign.job import perform
 from synalign.run import Interval, Run
+from synalign.steps.generate import generate
+from synalign.steps.job import perform
 from synalign.tables import content_id
 
 INTERVAL = Interval.parse("2026-01-01", "2026-01-02")

@@ -12,13 +12,13 @@ import pytest
 
 from synalign import tables
 from synalign.config import Configuration
-from synalign.generation.batches import read_batches
-from synalign.generation.generate import generate
+from synalign.generation.demonstration_batches import read_batches
 from synalign.generation.prompts import from_data
 from synalign.generation.schemas import LatentAttributes
 from synalign.generation.writing import asked_for, write_request
-from synalign.job import perform
 from synalign.run import Interval, Run
+from synalign.steps.generate import generate
+from synalign.steps.job import perform
 from synalign.tables import content_id
 
 LABELS = {

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from synalign.config import Configuration
 from synalign.errors import RunError
 from synalign.generation import outcomes
-from synalign.generation.batches import Batch, Document
 from synalign.generation.client import Answer
-from synalign.generation.generate import Result
+from synalign.generation.demonstration_batches import Batch, Document
 from synalign.generation.ledger import REJECTED, generation_ledger, ledger_figures, ledger_lines, whole_ledger
 from synalign.generation.schemas import DocumentQueries, LatentAttributes, WrittenQueries
 from synalign.generation.writing import Written, asked_for, read_answer
+from synalign.steps.generate import Result
 
 CONFIGURATION = Configuration.model_validate(
     {

@@ -9,10 +9,10 @@ import pytest
 from synalign import config
 from synalign.errors import StorageError
 from synalign.generation import line_objects
-from synalign.generation.batch_record import Record, Sent
 from synalign.generation.budget import Budget
 from synalign.generation.line_file import LineFile, lines_at
 from synalign.generation.line_objects import LineObjects
+from synalign.generation.provider_record import Record, Sent
 from synalign.storage import Place
 from tests.storage.conftest import bucket, s3_server
 

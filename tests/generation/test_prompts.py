@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from synalign import retrievers
+from synalign import retriever_files
 from synalign.cli import application
 from synalign.config import Configuration
 from synalign.errors import ConfigurationError
 from synalign.generation.attributes import reason_request
-from synalign.generation.batches import Batch, Document
+from synalign.generation.demonstration_batches import Batch, Document
 from synalign.generation.prompts import as_data, from_data, prompt_version, render
 from synalign.generation.schemas import Attribute, LatentAttributes
-from synalign.generation.templates import digests
 from synalign.generation.writing import redacted_in, write_request
 from synalign.privacy import redact
+from synalign.prompts.templates import digests
 
 CONFIGURATION = Configuration.model_validate(
     {"retriever": "r", "schedule": {"start": "2026-01-01"}, "source": {"kind": "beir", "path": "x"}}
@@ -39,7 +39,7 @@ def configured(folder: Path, content: str, kind: str = "write") -> Configuration
         "retriever: shop\nschedule: {start: 2026-01-01}\nsource: {kind: beir, path: x}\n"
         f"generation: {{prompts: {{{kind}: prompts/mine.txt}}}}\n"
     )
-    return retrievers.load(file)
+    return retriever_files.load(file)
 
 
 def test_version_is_the_start_of_the_sha256_of_the_template():
@@ -141,7 +141,7 @@ def test_a_missing_template_is_told_by_synalign_check(tmp_path):
     assert isinstance(result.exception, ConfigurationError) and "cannot be read" in result.exception.message
     (tmp_path / "prompts" / "mine.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        retrievers.load(tmp_path / "shop.yaml")
+        retriever_files.load(tmp_path / "shop.yaml")
 
 
 def test_a_template_named_in_a_configuration_made_by_hand_is_not_passed_over():

@@ -17,20 +17,20 @@ import pytest
 import yaml
 
 from synalign.errors import ConfigurationError, EndpointError, GenerationError, RunError
-from synalign.generation import batch_api
-from synalign.generation.batch_record import RECORD, Ended, Record, Sent
+from synalign.generation import provider_api
 from synalign.generation.correction import Correction
-from synalign.generation.generate import generate
 from synalign.generation.outcomes import Reply
 from synalign.generation.provider_batch import _ended, _Line, _parts
-from synalign.job import perform
-from synalign.manifests import file_digest
+from synalign.generation.provider_record import RECORD, Ended, Record, Sent
 from synalign.run import Run
+from synalign.run.manifests import file_digest
+from synalign.steps.generate import generate
+from synalign.steps.job import perform
 from synalign.writer import batches
 from synalign.writer.calls import Rejected
 from synalign.writer.faults import Faults
 from synalign.writer.server import embedded_writer
-from tests.generation.test_generate import BATCHES, INTERVAL, prepared, settings
+from tests.steps.test_generate import BATCHES, INTERVAL, prepared, settings
 
 KEY = "sk-secret-of-the-tests"
 JOB = Path(__file__).parent.parent.parent / "jobs" / "generate.py"
@@ -254,7 +254,7 @@ def test_failed_lines_are_submitted_again(tmp_path, monkeypatch, online):
 
 def test_an_endpoint_that_fails_now_and_then_is_asked_again(tmp_path, monkeypatch, online):
     """The answer to a call can be lost although the call was done: nothing is submitted twice all the same."""
-    monkeypatch.setattr(batch_api, "seconds_to_wait", lambda *_: 0.01)
+    monkeypatch.setattr(provider_api, "seconds_to_wait", lambda *_: 0.01)
     with writer(monkeypatch, **{"500": 0.1, "429": 0.1, "drop": 0.1, "truncated-body": 0.1}) as url:
         run = patient(in_batch_mode(tmp_path), attempts=20)
         monkeypatch.setattr(Faults, "chosen", chosen_once_in_a_while())

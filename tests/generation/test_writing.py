@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synalign.config import Configuration
-from synalign.generation.batches import Batch, Document
+from synalign.generation.demonstration_batches import Batch, Document
 from synalign.generation.examples import dropped_examples
 from synalign.generation.schemas import WrittenQueries
 from synalign.generation.writing import asked_for, read_answer

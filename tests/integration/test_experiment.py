@@ -9,14 +9,14 @@ from typing import NamedTuple
 import pytest
 from mlflow import MlflowClient
 
-from synalign import embedded
-from synalign.experiment import demo, store
+from synalign.experiment import store
 from synalign.experiment.plan import ExperimentPlan
+from synalign.local import experiment_demo, services
 from synalign.registry import record
 from synalign.registry.connection import connected, tracking_uri
 from synalign.registry.lineage import lineage
 
-LAST = demo.START + timedelta(days=demo.DAYS - 1)
+LAST = experiment_demo.START + timedelta(days=experiment_demo.DAYS - 1)
 
 
 class Tried(NamedTuple):
@@ -51,22 +51,22 @@ def listening() -> dict[int, str]:
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
     home = tmp_path_factory.mktemp("experiments")
-    dags = {case.retriever: demo.dag_of(case.retriever) for case in demo.CASES}
+    dags = {case.retriever: experiment_demo.dag_of(case.retriever) for case in experiment_demo.CASES}
     with pytest.MonkeyPatch.context() as patch:
         # The session's Spark settings are for tiny tables; the jobs start their own, with the real ones.
         patch.delenv("PYSPARK_SUBMIT_ARGS", raising=False)
-        with demo.own_home(home):
-            plans = {case.retriever: demo.prepare(case) for case in demo.CASES}
-            with demo.airflow(lambda _: None) as api:
-                runs = {name: demo.trigger(api, name, LAST) for name in plans}
-                demo.follow(api, "uplift", runs["uplift"], "Reject")
+        with experiment_demo.own_home(home):
+            plans = {case.retriever: experiment_demo.prepare(case) for case in experiment_demo.CASES}
+            with experiment_demo.airflow(lambda _: None) as api:
+                runs = {name: experiment_demo.trigger(api, name, LAST) for name in plans}
+                experiment_demo.follow(api, "uplift", runs["uplift"], "Reject")
                 refused = api.tasks(dags["uplift"], runs["uplift"])
                 api.clear(dags["uplift"], runs["uplift"], ["approve", "approved", "promote", "reject"])
-                body = demo.follow(api, "uplift", runs["uplift"], "Approve")
+                body = experiment_demo.follow(api, "uplift", runs["uplift"], "Approve")
                 for name in ("same", "broken"):
-                    assert demo.follow(api, name, runs[name], "Approve") is None
+                    assert experiment_demo.follow(api, name, runs[name], "Approve") is None
                 tasks = {name: api.tasks(dags[name], run) for name, run in runs.items()}
-                ports = {embedded.Ports.from_environment().airflow}
+                ports = {services.Ports.from_environment().airflow}
                 addresses = listening()
             yield Tried(home, plans, tasks, refused, body, addresses, ports)
 
@@ -85,11 +85,11 @@ def serving(retriever: str) -> tuple[str, list[tuple[str, str]]]:
         return version.tags["arm"], [(event.kind, event.by) for event in record.events(client, retriever)]
 
 
-@pytest.mark.parametrize("case", demo.CASES, ids=lambda case: case.retriever)
-def test_the_verdict_is_the_truth(tried: Tried, case: demo.Case) -> None:
-    found = demo.verdict(tried.plans[case.retriever], LAST)
+@pytest.mark.parametrize("case", experiment_demo.CASES, ids=lambda case: case.retriever)
+def test_the_verdict_is_the_truth(tried: Tried, case: experiment_demo.Case) -> None:
+    found = experiment_demo.verdict(tried.plans[case.retriever], LAST)
     assert found.verdict == case.right, found.sentence
-    assert (found.look, found.plan_digest) == (demo.DAYS, tried.plans[case.retriever].digest)
+    assert (found.look, found.plan_digest) == (experiment_demo.DAYS, tried.plans[case.retriever].digest)
     if case.right == "void":
         assert found.effects == ()
         assert "sample ratio mismatch" in found.sentence
@@ -126,7 +126,7 @@ def test_lineage_says_what_served_before_and_after_and_what_it_was_trained_on(tr
     with connected(uri, "") as client:
         started, rejected, promoted = record.events(client, "uplift")
     assert started.at < rejected.at < promoted.at <= datetime.now(UTC)
-    assert promoted.reason == demo.verdict(plan, LAST).sentence
+    assert promoted.reason == experiment_demo.verdict(plan, LAST).sentence
     for at, arm in ((rejected.at, "control"), (promoted.at + timedelta(seconds=1), "treatment")):
         champion = lineage("uplift", at, uri).champion
         training_set = plan.arm(arm).training_set
@@ -137,7 +137,7 @@ def test_lineage_says_what_served_before_and_after_and_what_it_was_trained_on(tr
 
 def test_mlflow_has_the_figures_of_the_day_and_the_chart(tried: Tried) -> None:
     client = MlflowClient(tracking_uri=tracking_uri(), registry_uri=tracking_uri())
-    for case in demo.CASES:
+    for case in experiment_demo.CASES:
         place = client.get_experiment_by_name(f"experiments/{case.retriever}")
         (run,) = client.search_runs([place.experiment_id])
         assert run.data.tags["verdict"] == case.right
@@ -147,7 +147,7 @@ def test_mlflow_has_the_figures_of_the_day_and_the_chart(tried: Tried) -> None:
         kept = json.loads(
             Path(client.download_artifacts(run.info.run_id, f"readouts/{LAST}/readout.json")).read_bytes()
         )
-        assert kept == demo.verdict(tried.plans[case.retriever], LAST).as_json()
+        assert kept == experiment_demo.verdict(tried.plans[case.retriever], LAST).as_json()
 
 
 def test_everything_listened_on_loopback_only(tried: Tried) -> None:

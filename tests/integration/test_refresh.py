@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from synalign import flow, tables
 from synalign.alignment import align
-from synalign.embedding.matrix import matrix
+from synalign.run.matrix import matrix
 
 
 def read(calm: Any, table: str) -> pa.Table:

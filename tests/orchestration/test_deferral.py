@@ -16,7 +16,7 @@ import yaml
 
 from synalign.writer.faults import Faults
 from synalign.writer.server import embedded_writer
-from tests.generation.test_generate import prepared, settings
+from tests.steps.test_generate import prepared, settings
 
 KEY = "sk-secret-of-the-tests"
 JOB = Path(__file__).parent.parent.parent / "jobs" / "generate.py"

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from synalign import outcome, overrides
+from synalign.config import overrides
+from synalign.steps import outcome
 
 ROOT = Path(__file__).parent.parent.parent
 YAML = "retriever: shop\nschedule: {start: 2026-01-01}\nsource: {kind: beir, path: nowhere}\n"

@@ -20,8 +20,8 @@ from urllib.parse import quote, urlsplit
 import boto3
 import pytest
 
-from synalign import demo
 from synalign.experiment.airflow_api import OVER, AirflowApi, wait_for
+from synalign.local import demo_data
 from synalign.writer.server import embedded_writer
 from tests.production import faults
 from tests.production.proxy import Proxy, line
@@ -235,7 +235,7 @@ def production(base: Path) -> Iterator[Production]:
     # Services are in sessions of their own: they end only if the fixture does.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to end"))
     data, retrievers = base / "data", base / "retrievers"
-    demo.make(data, events=EVENTS)
+    demo_data.make(data, events=EVENTS)
     retrievers.mkdir()
     variables = {
         "RETRIEVERS": str(retrievers),

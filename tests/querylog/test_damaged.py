@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from synalign import unreadable
 from synalign.errors import InputError
-from synalign.job import perform
-from synalign.querylog.ingest import ingest, source_files
+from synalign.querylog import unreadable
 from synalign.run import Run
+from synalign.steps.ingest import ingest, source_files
+from synalign.steps.job import perform
 from tests.querylog.trial import INTERVAL, configured, ingested, queries, write
 
 pytestmark = pytest.mark.usefixtures("spark")

@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from synalign.errors import InputError
-from synalign.forgetting import rows as forgetting
-from synalign.forgetting.trace import Trace
 from synalign.querylog.sources import open_source
 from synalign.querylog.text_frame import Part, portions
+from synalign.querylog.trace import Trace
 from synalign.storage import Place
 from synalign.tables import SCHEMAS
+from synalign.upkeep import rows as forgetting
 from tests.querylog.trial import configured, ingested, metrics_of, queries, rejected, write
 
 pytestmark = pytest.mark.usefixtures("spark")

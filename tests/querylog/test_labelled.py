@@ -13,9 +13,9 @@ import pytest
 
 from synalign.config import Configuration
 from synalign.errors import InputError
-from synalign.job import perform
-from synalign.querylog.ingest import ingest, source_files
 from synalign.run import Interval, Run
+from synalign.steps.ingest import ingest, source_files
+from synalign.steps.job import perform
 from synalign.tables import SCHEMAS, content_id
 
 Make = Callable[..., Configuration]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from synalign.config import Configuration
-from synalign.job import perform
-from synalign.querylog.ingest import ingest, source_files
 from synalign.run import Interval, Run
+from synalign.steps.ingest import ingest, source_files
+from synalign.steps.job import perform
 
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 DOCUMENTS = "".join(

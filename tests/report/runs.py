@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from synalign import flow
 from synalign.config import Configuration
-from synalign.generation.templates import digests
+from synalign.prompts.templates import digests
 from synalign.run import Attempt, Interval, Run
+from synalign.steps.align import align, equal_mass
 from synalign.tables import content_id
-from synalign.weighting import align, equal_mass
 
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 PLAIN = ("how to sort a list", "read a file", "what is a closure in python", "merge two dicts", "regex for dates")

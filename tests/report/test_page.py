@@ -13,11 +13,11 @@ import pytest
 
 from synalign import flow
 from synalign.config import Configuration
-from synalign.report.formats import shown
 from synalign.report.material import Material
 from synalign.report.page import render
 from synalign.report.write import write
 from synalign.run import Run
+from synalign.text.numbers import shown
 from tests.adversarial import TEXTS
 from tests.report.runs import made_run
 

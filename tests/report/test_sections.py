@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from synalign.config import Configuration
-from synalign.generation.templates import template
+from synalign.prompts.templates import template
 from synalign.report import closeness, costs, flow_table, lineage, population, verdict, warnings
 from synalign.report.material import Material
 from synalign.report.sums import Part, Sum

@@ -35,8 +35,8 @@ def with_near_duplicates(rows: int, width: int = 16, *, seed: int) -> np.ndarray
 def real_rows() -> np.ndarray:
     """240 searches of the made appliance shop, embedded: (240, 384) float32; some searches occur twice."""
     from synalign.config import Encoder
-    from synalign.demo import PRODUCTS, TOPICS
     from synalign.embedding.encoder import encode
+    from synalign.local.demo_data import PRODUCTS, TOPICS
 
     texts = [
         form.format(p=product, a=parts[1], b=parts[2], c=parts[3])

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from synalign import embedded
+from synalign.local import services
 from synalign.storage import Place
 from synalign.writer.server import embedded_writer
 from tests import s3
@@ -270,7 +270,7 @@ def test_sparks_own_pages_show_that_there_is_a_secret_and_not_which(written: Wri
 
 def test_files_with_secrets_are_their_owners_alone(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNALIGN_HOME", str(written.home))
-    embedded.environment(embedded.Ports.from_environment(), servers=False)
+    services.environment(services.Ports.from_environment(), servers=False)
     for name in ("jwt_secret", "secret_key", "passwords.json", "airflow.cfg"):
         mode = stat.S_IMODE((written.home / "airflow" / name).stat().st_mode)
         assert mode == 0o600, f"{name} {mode:o}"

@@ -151,7 +151,7 @@ def test_a_pickle_in_the_journal_is_damage(tmp_path: Path, planted: bytes) -> No
 
 
 def test_a_pickle_as_a_template_is_refused(tmp_path: Path, planted: bytes) -> None:
-    from synalign import retrievers
+    from synalign import retriever_files
 
     (tmp_path / "write.txt").write_bytes(planted)
     yaml = tmp_path / "shop.yaml"
@@ -160,7 +160,7 @@ def test_a_pickle_as_a_template_is_refused(tmp_path: Path, planted: bytes) -> No
         "generation: {prompts: {write: write.txt}}\n"
     )
     with pytest.raises(SynAlignError, match=r"generation\.prompts\.write"):
-        retrievers.load(yaml)
+        retriever_files.load(yaml)
     assert not (tmp_path / "ran").exists()
 
 

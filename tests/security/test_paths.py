@@ -10,15 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from synalign import manifests
 from synalign.config import Configuration
 from synalign.errors import InputError, SynAlignError
-from synalign.job import perform
-from synalign.querylog.ingest import ingest, source_files
-from synalign.references import find
-from synalign.run import Interval, Run
+from synalign.registry.lookup import find
+from synalign.run import Interval, Run, manifests
+from synalign.steps.ingest import ingest, source_files
+from synalign.steps.job import perform
 from synalign.storage import Place
-from tests.forgetting.conftest import make_run
+from tests.upkeep.conftest import make_run
 
 HOSTILE = ("..", ".", "", "../x", "a/../../x", "/etc/passwd", "a//b", "x/", "a\0b", "./x")
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")

@@ -11,12 +11,12 @@ import pytest
 
 from synalign import flow
 from synalign.errors import StorageError
-from synalign.job import perform
 from synalign.run import Run
+from synalign.steps.job import perform
 from synalign.storage import Place, StaleError, objects
 from tests.bad_line import Line
+from tests.run.test_run import INTERVAL, ingest
 from tests.storage.conftest import KEYS
-from tests.test_run import INTERVAL, ingest
 
 METHODS = ("GET", "HEAD", "PUT", "POST")
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from synalign.config import Configuration
-from synalign.job import perform
 from synalign.run import Attempt, Run
+from synalign.steps.job import perform
 from synalign.storage import Place, lease
-from tests.test_run import DOCUMENTS, INTERVAL, ingest
+from tests.run.test_run import DOCUMENTS, INTERVAL, ingest
 
 Make = Callable[..., Configuration]
 CHANGES = ("write_bytes", "create", "replace", "remove")

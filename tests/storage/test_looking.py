@@ -14,13 +14,13 @@ from synalign.changes import compare, side
 from synalign.changes.side import Side
 from synalign.cli import application
 from synalign.config import Configuration, home
-from synalign.demonstrations import shown_earlier
-from synalign.job import perform
 from synalign.registry.connection import tracking_uri
-from synalign.release import register
-from synalign.report.step import report
 from synalign.retriever.dataset import training_dataset
 from synalign.run import Interval, Run
+from synalign.run.memory import shown_earlier
+from synalign.steps.job import perform
+from synalign.steps.register import register
+from synalign.steps.report import report
 from synalign.storage import Place
 from tests.changes.sets import FIRST, SECOND, Row, finished, real
 from tests.report.runs import made_run

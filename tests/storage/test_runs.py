@@ -11,15 +11,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from synalign import flow, references
+from synalign import flow
 from synalign.config import Configuration
 from synalign.errors import BusyError, RunError, StorageError
-from synalign.job import perform
+from synalign.registry import lookup
 from synalign.run import Attempt, Run
+from synalign.steps.job import perform
 from synalign.storage import Place, lease, objects
 from synalign.storage.lock import Hold
 from synalign.storage.taken import TakenError
-from tests.test_run import DOCUMENTS, INTERVAL, ingest, vectors
+from tests.run.test_run import DOCUMENTS, INTERVAL, ingest, vectors
 
 Make = Callable[..., Configuration]
 ROOT = Path(__file__).parent.parent.parent
@@ -70,7 +71,7 @@ def test_a_step_lies_where_the_design_says_and_is_reused(run: Run, store: Place,
     # Nothing that machines share lies on this one.
     assert not (home / "runs").exists()
     assert Run.open(run.folder).require("ingest") == run.require("ingest")
-    assert references.find("shop").folder == references.find(str(run.folder)).folder == run.folder
+    assert lookup.find("shop").folder == lookup.find(str(run.folder)).folder == run.folder
 
 
 def test_the_same_bytes_have_the_same_digests_on_both_kinds(
@@ -202,7 +203,7 @@ from synalign.errors import BusyError
 from synalign.job import perform
 from synalign.run import Run
 from synalign.storage import lease
-from tests.test_run import INTERVAL, ingest
+from tests.run.test_run import INTERVAL, ingest
 lease.RENEWED_AFTER, lease.LOST_AFTER, lease.LOOKED_AFTER = 0.2, 20.0, 0.1
 
 def work(attempt):

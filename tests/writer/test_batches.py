@@ -10,7 +10,7 @@ import pytest
 
 from synalign.config import Configuration
 from synalign.generation.attributes import reason_request
-from synalign.generation.batches import Batch
+from synalign.generation.demonstration_batches import Batch
 from synalign.generation.request import parameters
 from synalign.writer.faults import NO_FAULTS, Faults
 from synalign.writer.server import embedded_writer

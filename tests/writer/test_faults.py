@@ -23,7 +23,7 @@ import pytest
 from synalign.config import Configuration
 from synalign.errors import ArgumentError
 from synalign.generation.attributes import reason_request
-from synalign.generation.batches import Batch, Document
+from synalign.generation.demonstration_batches import Batch, Document
 from synalign.generation.schemas import LatentAttributes, json_schema
 from synalign.writer.faults import COMPLETION, KINDS, TRANSPORT, Faults, add_arguments, from_arguments
 from synalign.writer.server import embedded_writer

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synalign.generation.schemas import LatentAttributes, WrittenQueries
-from synalign.writer.attributes import form_of
+from synalign.text.forms import form_of
 from synalign.writer.language import describe, write_queries
 from synalign.writer.phrases import subjects
 from synalign.writer.templates import Filling, fill

@@ -19,7 +19,7 @@ import pytest
 
 from synalign.config import Configuration
 from synalign.generation.attributes import reason_request
-from synalign.generation.batches import Batch, Document
+from synalign.generation.demonstration_batches import Batch, Document
 from synalign.generation.schemas import LatentAttributes, WrittenQueries, json_schema
 from synalign.generation.writing import write_request
 from synalign.writer.server import MODEL, embedded_writer

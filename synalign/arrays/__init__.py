@@ -1,0 +1,1 @@
+"""Arrays that callers pass: checked and converted before anything is computed with them."""

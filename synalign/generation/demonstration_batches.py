@@ -1,0 +1,142 @@
+"""What each batch is made of: its demonstrations and its target documents, read from the tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synalign.errors import RunError
+from synalign.generation.targets import choose_targets
+from synalign.run import Run, some_rows
+from synalign.run.matrix import matrix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Document(NamedTuple):
+    """A target document.
+
+    Attributes:
+        document_id: Its id.
+        title: May be empty.
+        text: All of it; prompts cut it.
+    """
+
+    document_id: str
+    title: str
+    text: str
+
+
+class Batch(NamedTuple):
+    """One batch of demonstrations and the documents that queries are written for.
+
+    Attributes:
+        batch_id: Its id.
+        demonstrations: Real queries, the anchor first.
+        documents: Target documents; for classification the one that stands for the label.
+        part: Which part of the batch this is, where it was too long for the model as a whole; empty for the whole.
+        characters: How much of a document is shown at most; None: as configured.
+    """
+
+    batch_id: str
+    demonstrations: tuple[str, ...]
+    documents: tuple[Document, ...]
+    part: str = ""
+    characters: int | None = None
+
+
+def read_batches(run: Run) -> list[Batch]:
+    """The batches of a run, in the order they were sampled.
+
+    Raises:
+        RunError: A table is missing or empty, or a demonstration is not a train query.
+    """
+    members = _members(run.read("demonstrations"))
+    texts = _train_queries(run, members)
+    documents = run.read("documents", ["document_id"])["document_id"].to_pylist()
+    if not members or not documents:
+        raise RunError("there are no demonstrations or no documents.", remedy="run ingest and sample again")
+    choose = _labels if run.configuration.task == "classification" else _targets
+    targets = [[documents[row] for row in rows] for rows in choose(run, members, documents)]
+    shown = _documents(run, targets)
+    return [
+        Batch(batch_id, tuple(texts[query_id] for query_id in query_ids), tuple(shown[target] for target in chosen))
+        for (batch_id, query_ids), chosen in zip(members.items(), targets, strict=True)
+    ]
+
+
+def _documents(run: Run, targets: list[list[str]]) -> dict[str, Document]:
+    """The target documents by id; the others are never held."""
+    names = list(Document._fields)
+    rows = some_rows.having(run, "documents", "document_id", {id for chosen in targets for id in chosen}, names)
+    return {row["document_id"]: Document(**row) for row in rows.to_pylist()}
+
+
+def train_queries(run: Run) -> list[str]:
+    """All real queries of the split train."""
+    queries = run.read("queries", ["query", "split"])
+    found: list[str] = queries.filter(pc.equal(queries["split"], "train"))["query"].to_pylist()
+    return found
+
+
+def _members(demonstrations: pa.Table) -> dict[str, list[str]]:
+    """Query ids of each batch by position, batches in the order of the table."""
+    rows: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    columns = (demonstrations[name].to_pylist() for name in ("batch_id", "position", "query_id"))
+    for batch_id, position, query_id in zip(*columns, strict=True):
+        rows[batch_id].append((position, query_id))
+    return {batch_id: [query_id for _, query_id in sorted(members)] for batch_id, members in rows.items()}
+
+
+def _train_queries(run: Run, members: dict[str, list[str]]) -> dict[str, str]:
+    """Query texts by id; only of the split train, for what a model has seen must not be what it is judged on."""
+    asked = {query_id for query_ids in members.values() for query_id in query_ids}
+    queries = some_rows.having(run, "queries", "query_id", asked, ["query_id", "query", "split"])
+    train = queries.filter(pc.equal(queries["split"], "train"))
+    texts = dict(zip(train["query_id"].to_pylist(), train["query"].to_pylist(), strict=True))
+    for query_ids in members.values():
+        for query_id in query_ids:
+            if query_id not in texts:
+                raise RunError(f"demonstration {query_id} is not a train query.", remedy="run the step sample again")
+    return texts
+
+
+def _labels(run: Run, members: dict[str, list[str]], document_ids: list[str]) -> list[NDArray[np.int64]]:
+    """The document of each batch's label: its only one."""
+    first = {query_ids[0] for query_ids in members.values()}
+    queries = some_rows.having(run, "queries", "query_id", first, ["query_id", "label"])
+    label = dict(zip(queries["query_id"].to_pylist(), queries["label"].to_pylist(), strict=True))
+    place = {document_id: row for row, document_id in enumerate(document_ids)}
+    return [np.array([place[label[query_ids[0]]]], dtype=np.int64) for query_ids in members.values()]
+
+
+def _targets(run: Run, members: dict[str, list[str]], document_ids: list[str]) -> list[NDArray[np.int64]]:
+    settings = run.configuration.generation
+    pairs = run.read("pairs", ["query_id", "document_id", "count", "split"])
+    # Held-out pairs play no part: choosing documents by them would tell the training set about the test.
+    pairs = pairs.filter(pc.equal(pairs["split"], "train"))
+    place = {document_id: row for row, document_id in enumerate(document_ids)}
+    events = np.zeros(len(document_ids), dtype=np.int64)
+    sums = pairs.group_by("document_id").aggregate([("count", "sum")])
+    events[[place[id] for id in sums["document_id"].to_pylist()]] = sums["count_sum"].to_numpy()
+    asked = [query_id for ids in members.values() for query_id in ids]
+    clicks: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    mine = pairs.filter(pc.is_in(pairs["query_id"], pa.array(sorted(set(asked)), pa.string())))
+    columns = (mine[name].to_pylist() for name in ("query_id", "document_id", "count"))
+    for query_id, document_id, count in zip(*columns, strict=True):
+        clicks[query_id].append((-count, place[document_id]))
+    vectors = some_rows.vectors(run, "query_embeddings", asked)
+    ends = np.cumsum([len(query_ids) for query_ids in members.values()])[:-1]
+    means = np.stack([part.mean(axis=0) for part in np.split(vectors, ends)])
+    clicked = None
+    if settings.targets != "cold":
+        clicked = [[row for query_id in ids for _, row in sorted(clicks[query_id])] for ids in members.values()]
+    documents = matrix(run.read("document_embeddings"), document_ids)
+    size = settings.documents_per_batch
+    most = (size + 1) // 2 if settings.targets == "mixed" else size
+    return choose_targets(means, documents, events, size, clicked, most)

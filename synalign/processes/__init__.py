@@ -1,0 +1,1 @@
+"""Processes of this machine: how they are interrupted, and how they end."""

@@ -1,0 +1,159 @@
+"""Prompt templates: text files that hold a system message, a line `=== user ===`, and the user message.
+
+Names of numbers such as `$count` are filled in, in both messages (`$$` is a dollar). Text from logs and documents
+enters at `$data` only, which stands alone between a line `<data>` and a line `</data>` of the user message. SynAlign's
+own templates lie beside this module; a retriever replaces them under `generation.prompts`. Imported by DAG files:
+nothing heavy here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from string import Template as Blanks
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from synalign.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from synalign.config import Configuration
+
+OPEN, CLOSE, USER = "<data>", "</data>", "=== user ==="
+NUMBERS = {
+    "reason": frozenset({"count"}),
+    "write": frozenset({"count", "queries_per_document", "max_query_characters"}),
+}
+"""Which numbers each kind of request knows."""
+
+_DATA = ("$data", "${data}")
+
+
+class Template(NamedTuple):
+    """A checked template.
+
+    Attributes:
+        system: The system message, with blanks.
+        user: The user message, with blanks.
+        digest: SHA-256 of the whole text, in hexadecimal.
+    """
+
+    system: str
+    user: str
+    digest: str
+
+
+def template(kind: str, configuration: Configuration) -> Template:
+    """The template of a kind of request, `reason` or `write`: the retriever's own, or SynAlign's.
+
+    Raises:
+        ConfigurationError: The retriever names a file that was not read with its configuration.
+    """
+    if kind not in configuration.generation.prompts:
+        return _own(kind if configuration.task == "retrieval" else f"{kind}_label", kind)
+    if kind not in configuration.templates:
+        raise ConfigurationError(
+            f"generation.prompts.{kind} == {configuration.generation.prompts[kind]!r}, was not read.",
+            cause="the configuration was made by hand, and a relative path means nothing without its YAML file",
+            remedy="load it with synalign.retriever_files.load",
+        )
+    return parse(configuration.templates[kind], kind, f"generation.prompts.{kind}")
+
+
+def digests(configuration: Configuration) -> dict[str, str]:
+    """Digest of each template: what a step that asks the model reads from outside its run."""
+    return {f"prompts/{kind}": template(kind, configuration).digest for kind in NUMBERS}
+
+
+def read_all(configuration: Configuration, folder: Path) -> dict[str, str]:
+    """Read and check the templates that a retriever brings along.
+
+    Args:
+        configuration: Its configuration.
+        folder: Where relative paths start: that of its YAML file.
+
+    Returns:
+        Kind to text.
+
+    Raises:
+        ConfigurationError: A file is missing, not UTF-8, or no template; the message has every mistake.
+    """
+    texts: dict[str, str] = {}
+    mistakes = []
+    for kind, given in configuration.generation.prompts.items():
+        path = folder / Path(given).expanduser()
+        where = f"generation.prompts.{kind} == {given!r}"
+        try:
+            texts[kind] = path.read_text(encoding="utf-8-sig")
+            parse(texts[kind], kind, where)
+        except (OSError, UnicodeDecodeError) as error:
+            mistakes.append(f"{where}, cannot be read: {error}.")
+        except ConfigurationError as error:
+            mistakes.append(error.message)
+    if mistakes:
+        raise ConfigurationError(
+            "\n".join(mistakes), remedy="start from a copy of synalign/generation/reason.txt or write.txt"
+        )
+    return texts
+
+
+def parse(text: str, kind: str, where: str) -> Template:
+    """Check a template's text.
+
+    Args:
+        text: The text.
+        kind: What it asks for, `reason` or `write`.
+        where: What a message calls it.
+
+    Raises:
+        ConfigurationError: It breaks a rule of this module; the message says which.
+    """
+    lines = text.split("\n")
+    if lines.count(USER) != 1:
+        raise ConfigurationError(f"{where}, must have one line `{USER}`, has {lines.count(USER)}.")
+    cut = lines.index(USER)
+    system, user = "\n".join(lines[:cut]).strip(), "\n".join(lines[cut + 1 :]).strip()
+    if not system:
+        raise ConfigurationError(f"{where}, must have a system message before the line `{USER}`.")
+    known = ", ".join(f"${name}" for name in sorted(NUMBERS[kind]))
+    for part, content, names in (("system", system, NUMBERS[kind]), ("user", user, NUMBERS[kind] | {"data"})):
+        blanks = Blanks(content)
+        if not blanks.is_valid():
+            raise ConfigurationError(f"{where}, has a `$` in its {part} message that begins no name; `$$` is a dollar.")
+        unknown = [name for name in blanks.get_identifiers() if name not in names]
+        if unknown:
+            raise ConfigurationError(
+                f"{where}, its {part} message has `${unknown[0]}`, must be one of {known}"
+                f"{', $data' if part == 'user' else ''}; `$$` is a dollar."
+            )
+    _check_block(user, where)
+    return Template(system, user, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _check_block(user: str, where: str) -> None:
+    lines = user.split("\n")
+    block = [place for place, line in enumerate(lines) if line in (OPEN, CLOSE)]
+    named = sum(found in ("data",) for found in _names(user))
+    right = (
+        named == 1
+        and len(block) == 2
+        and [lines[place] for place in block] == [OPEN, CLOSE]
+        and block[1] == block[0] + 2
+        and lines[block[0] + 1] in _DATA
+    )
+    if not right:
+        raise ConfigurationError(
+            f"{where}, must have `$data` once, alone between one line `{OPEN}` and one line `{CLOSE}` of its user "
+            f"message; it has `$data` {named} times and {len(block)} such lines."
+        )
+
+
+def _names(text: str) -> list[Any]:
+    return [match.group("named") or match.group("braced") for match in Blanks.pattern.finditer(text)]
+
+
+@cache
+def _own(name: str, kind: str) -> Template:
+    text = resources.files(__package__).joinpath(f"{name}.txt").read_text(encoding="utf-8")
+    return parse(text, kind, f"{name}.txt")

@@ -1,0 +1,86 @@
+"""Some rows of a finished table, without holding the others: rows are known by their numbers, in stored order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from synalign.run import manifests
+from synalign.run.matrix import matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from synalign.run import Run
+
+
+def of_split(run: Run, table: str, split: str) -> NDArray[np.int64]:
+    """Numbers of a split's rows, ascending: 8 bytes each."""
+    found, first = [], 0
+    for batch in manifests.batches(run.files(table), ["split"]):
+        found.append(np.flatnonzero(pc.equal(batch.column("split"), split).to_numpy(zero_copy_only=False)) + first)
+        first += batch.num_rows
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def numbered(run: Run, table: str, columns: list[str], rows: NDArray[np.int64]) -> pa.Table:
+    """The rows of some numbers, ascending."""
+    return run.dataset(table).take(pa.array(rows), columns=columns)
+
+
+def having(run: Run, table: str, column: str, values: Collection[str], columns: list[str] | None = None) -> pa.Table:
+    """The rows whose column has one of some values, in stored order."""
+    wanted = pads.field(column).isin(pa.array(sorted(set(values)), pa.string()))
+    return run.dataset(table).to_table(columns=columns, filter=wanted)
+
+
+def vectors(run: Run, table: str, ids: Sequence[str]) -> NDArray[np.float32]:
+    """The vectors of some ids of a table of embeddings.
+
+    Returns:
+        (n, d) float32 with unit rows, row i for `ids[i]`.
+
+    Raises:
+        RunError: The table is not finished, or an id has no vector.
+    """
+    return matrix(having(run, table, "id", ids), ids)
+
+
+def vectors_in_parts(
+    run: Run, table: str, rows: int, *, among: pa.Array | None = None, within: bool = True
+) -> Iterator[NDArray[np.float32]]:
+    """All vectors of a table of embeddings, in stored order, so many at a time.
+
+    Args:
+        run: The run.
+        table: A finished table of embeddings.
+        rows: How many at a time; the last part may have fewer.
+        among: Ids; None: all.
+        within: Whether those of the ids are wanted, or all others.
+
+    Yields:
+        (rows, d) float32 with unit rows.
+    """
+    held: list[NDArray[np.float32]] = []
+    count = 0
+    for batch in manifests.batches(run.files(table), ["id", "embedding"]):
+        if among is not None:
+            inside = pc.is_in(batch.column("id"), among)
+            batch = batch.filter(inside if within else pc.invert(inside))
+        if not batch.num_rows:
+            continue
+        flat = np.asarray(batch.column("embedding").flatten(), dtype=np.float32)
+        held.append(flat.reshape(batch.num_rows, -1))
+        count += batch.num_rows
+        while count >= rows:
+            joined = np.concatenate(held)
+            yield joined[:rows]
+            held, count = [joined[rows:]], count - rows
+    if count:
+        yield np.concatenate(held)

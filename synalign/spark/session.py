@@ -1,0 +1,90 @@
+"""How Spark is started, and what SynAlign's ids and texts are in its terms."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+
+from synalign import tables
+from synalign.errors import SetupError
+from synalign.processes import interruption
+from synalign.spark import cluster, java
+
+_PARTITIONS = "spark.sql.shuffle.partitions"
+
+SETTINGS = {
+    # Event times without a zone are UTC, whatever the machine thinks.
+    "spark.sql.session.timeZone": "UTC",
+    # A malformed value must become a null that a rule can name, not end the job.
+    "spark.sql.ansi.enabled": "false",
+    # Sorting by length works within one Arrow batch: larger ones waste less padding.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
+    # A worker that loaded a model once serves the next task as well.
+    "spark.python.worker.reuse": "true",
+    # Two OpenMP threads on busy cores collapse from spin-waiting; parallelism comes from processes.
+    "spark.executorEnv.OMP_NUM_THREADS": "1",
+    # Spark's page and event log show settings: not those that look like a secret, a model's key among them.
+    "spark.redaction.regex": r"(?i)secret|passw|token|credential|access[._]?key|api[._]?key|fernet|private[._]?key",
+    # Airflow's logs are read by people; Spark's own page shows its progress.
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+@contextmanager
+def session(name: str) -> Iterator[SparkSession]:
+    """A Spark session with SynAlign's settings; the master is spark-submit's, or all local cores.
+
+    A session that is active already is used as it is, and left running. On a cluster, executors get SynAlign's code
+    from the driver, and are checked to have its versions of all else.
+
+    Args:
+        name: Shown in Spark's UI.
+
+    Raises:
+        SetupError: There is no Java, or too old a one; or an executor has other versions than the driver.
+    """
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        # Whoever started it ends it: a shell, a notebook, a test run with one session for all.
+        yield running
+        return
+    trouble = java.problem()
+    if trouble is not None:
+        raise SetupError(trouble[0], remedy=trouble[1])
+    builder = SparkSession.builder.appName(name)
+    for key, value in SETTINGS.items():
+        builder = builder.config(key, value)
+    # Without spark-submit, Spark would start its Python workers from the PATH, and listen on every address.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if "SPARK_ENV_LOADED" not in os.environ:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    # Spark would cancel its jobs from within the handler of Ctrl-C, and fail there; `stop` cancels them too.
+    with interruption.own_handlers():
+        spark = builder.getOrCreate()
+    try:
+        spark.sparkContext.setLogLevel("WARN")
+        if not (spark.sparkContext.master or "").startswith("local"):
+            with cluster.supplied(spark):
+                yield spark
+            return
+        if not spark.sparkContext.getConf().contains(_PARTITIONS):
+            # Spark's 200 partitions are for a cluster: here most would be empty, and cached frames keep them all.
+            spark.conf.set(_PARTITIONS, str(2 * spark.sparkContext.defaultParallelism))
+        yield spark
+    finally:
+        spark.stop()
+
+
+def content_id(*columns: str) -> Column:
+    """`synalign.tables.content_id` of columns without nulls, as a Spark expression."""
+    return F.substring(F.sha2(F.concat_ws(tables.SEPARATOR, *columns), 256), 1, tables.ID_CHARACTERS)
+
+
+def document_text() -> Column:
+    """`synalign.text.normal.document_text` of the columns `title` and `text`, as a Spark expression."""
+    return F.concat_ws("\n", F.when(F.col("title") != "", F.col("title")), F.col("text"))

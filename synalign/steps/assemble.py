@@ -1,0 +1,88 @@
+"""The step *assemble*: real pairs and weighted synthetic pairs as one training set.
+
+The weight rule. A real row has weight 1. Synthetic rows share, in proportion to the weights of the scheme that was
+chosen, a total of `mass` times the number of real rows of the split `train`, so their mean weight is mass x real /
+synthetic. Real rows of the other splits are carried along for judging and, being no training rows, do not count in
+that total.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from synalign.errors import InputError
+from synalign.run import Attempt
+from synalign.spark.progress import tasks
+from synalign.spark.session import content_id, document_text, session
+from synalign.spark.tables import read_files, read_table, write_table
+
+if TYPE_CHECKING:
+    from synalign.run import Run
+
+
+def assemble(attempt: Attempt) -> None:
+    """Write `training_set`.
+
+    Raises:
+        InputError: There is no real pair in the split `train`, so there is nothing to scale the weights by.
+    """
+    with session(f"synalign assemble {attempt.configuration.retriever}") as spark:
+        pairs = read_table(spark, attempt.run, "pairs")
+        documents = read_table(spark, attempt.run, "documents")
+        documents = documents.select("document_id", document_text().alias("document"))
+        real_train = pairs.where(F.col("split") == "train").count()
+        if real_train == 0:
+            raise InputError("no real pair is in the split train.", remedy="widen source.window_days")
+        rows = _real(pairs).unionByName(_synthetic(spark, attempt, real_train)).join(documents, "document_id")
+        most = attempt.run.rows("pairs") + attempt.run.rows("candidates")
+        with tasks(spark, "assemble", "writing training_set"):
+            write_table(rows, attempt.output("training_set"), "training_set", rows=most)
+        attempt.metrics.update(_totals(spark, attempt))
+
+
+def _real(pairs: DataFrame) -> DataFrame:
+    return pairs.select(
+        "pair_id",
+        "query",
+        "document_id",
+        F.lit("real").alias("source"),
+        F.lit(1.0).alias("weight"),
+        "split",
+        F.lit(None).cast("string").alias("batch_id"),
+    )
+
+
+def _synthetic(spark: SparkSession, attempt: Attempt, real_train: int) -> DataFrame:
+    mass = float(attempt.configuration.alignment.mass)
+    weights = read_table(spark, attempt.run, "weights").where(F.col("scheme") == _scheme(attempt.run))
+    candidates = read_table(spark, attempt.run, "candidates")
+    return weights.join(candidates, "candidate_id").select(
+        content_id("query", "document_id").alias("pair_id"),
+        "query",
+        "document_id",
+        F.lit("synthetic").alias("source"),
+        (F.col("weight") * F.lit(mass * real_train)).alias("weight"),
+        F.lit("train").alias("split"),
+        "batch_id",
+    )
+
+
+def _scheme(run: Run) -> str:
+    """The scheme that was chosen."""
+    (row,) = run.read("choice").to_pylist()
+    return str(row["scheme"])
+
+
+def _totals(spark: SparkSession, attempt: Attempt) -> dict[str, Any]:
+    """Rows and total weight by source and split, read back from what was written."""
+    rows = read_files(spark, attempt.output("training_set").files("*.parquet"), "training_set")
+    sums = rows.groupBy("source", "split").agg(F.count("*").alias("rows"), F.sum("weight").alias("weight"))
+    totals: dict[str, Any] = {"scheme": _scheme(attempt.run)}
+    # Two sources, three splits.
+    for row in sums.collect():
+        totals[f"{row['source']}_{row['split']}_rows"] = row["rows"]
+        totals[f"{row['source']}_{row['split']}_weight"] = row["weight"]
+    return totals

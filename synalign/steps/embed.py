@@ -1,0 +1,205 @@
+"""The steps *embed* and *embed_candidates*: tables with an id and a text in, unit vectors out, in Spark.
+
+Each distinct text is embedded once, and not at all when the cache holds it: new vectors are written there first, and
+the table is then read from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from synalign.config import Encoder
+from synalign.embedding import cache, encoder
+from synalign.embedding.readable import MOST_ALIKE, REMEDY, alike, read, refusal, told, too_many
+from synalign.errors import InputError
+from synalign.run import Attempt, Run
+from synalign.spark.progress import Tally, tallied, tasks
+from synalign.spark.session import content_id, document_text, session
+from synalign.spark.tables import read_table, write_table
+from synalign.storage import Place
+
+log = logging.getLogger("synalign")
+
+# Texts per task: enough that batches of one length fill up, few enough to spread a small table over the cores. A task
+# adds one file to the cache, so a large table is cut into larger tasks, of at most one Arrow batch.
+_TEXTS_PER_TASK = (2_000, 10_000)
+_TASKS = 50
+
+
+# Distinct texts of each table that are looked at; tokenizing them takes about a second.
+_SAMPLE = {"queries": 5_000, "documents": 1_000, "candidates": 5_000}
+
+
+class _Source(NamedTuple):
+    table: str
+    id: str
+    text: Column | str
+
+
+class Store(NamedTuple):
+    """Where vectors are kept, and what its files say of their making."""
+
+    folder: Place
+    made_by: dict[str, str]
+
+
+class Shown(NamedTuple):
+    """How progress is shown.
+
+    Attributes:
+        step: The step's name.
+        folder: Where tasks say how far they are; shared with them, and removed at the end.
+    """
+
+    step: str
+    folder: Place
+
+
+def _sources() -> dict[str, _Source]:
+    """Which table's ids and texts each table of embeddings is made from."""
+    return {
+        "query_embeddings": _Source("queries", "query_id", "query"),
+        "document_embeddings": _Source("documents", "document_id", document_text()),
+        "candidate_embeddings": _Source("candidates", "candidate_id", "query"),
+    }
+
+
+def embed(attempt: Attempt) -> None:
+    """Write every table of embeddings that the attempt's step promises.
+
+    Real queries and documents that the encoder cannot read end the step, before anything is asked of a language model;
+    written queries do not: they are paid for, and `screen` rejects those alone.
+
+    Raises:
+        SetupError: The encoder is missing or not the published one.
+        InputError: It cannot read the texts.
+    """
+    settings = attempt.configuration.encoder
+    plan = encoder.plan(settings)
+    if plan.obstacle:
+        log.info("%s runs through SentenceTransformer.encode in float32: %s", settings.model, plan.obstacle)
+    # What the driver found holds for every worker.
+    settings = settings.model_copy(update={"precision": plan.precision})
+    made_by = {"model": settings.model, "revision": encoder.revision(settings.model), "precision": plan.precision}
+    attempt.metrics.update({**made_by, "loop": plan.loop})
+    kept = attempt.configuration.runtime.embedding_cache
+    # Without a cache, vectors take the same way through a folder that goes with the attempt.
+    aside = attempt.folder / ".vectors"
+    store = Store((cache.root() if kept else aside) / encoder.identity(settings), made_by)
+    shown = Shown(attempt.step.name, attempt.folder / ".progress")
+    with session(f"synalign {attempt.step.name} {attempt.configuration.retriever}") as spark:
+        for target in attempt.step.writes:
+            source = _sources()[target]
+            texts = _read(spark, attempt.run, source)
+            must_fit = source.table != "candidates"
+            attempt.metrics.update(_look(texts, source, settings, must_fit))
+            vectors, figures = embedded(texts, settings, store, shown)
+            # Long documents may well begin alike, up to where they are cut.
+            if source.table == "queries" and too_many(figures["alike"], figures["embedded"], MOST_ALIKE):
+                raise InputError(
+                    f"encoder.model == {settings.model!r}, gives {figures['alike']:,} of {figures['embedded']:,} "
+                    "distinct queries the vector of another.",
+                    cause="the encoder cannot read them, or its weights are damaged",
+                    remedy=REMEDY,
+                )
+            rows = attempt.run.rows(source.table)
+            with tasks(spark, attempt.step.name, f"writing {target}"):
+                write_table(vectors, attempt.output(target), target, rows=rows, metadata=made_by)
+            attempt.metrics.update({f"{target}_{name}": value for name, value in figures.items()})
+            words = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items())
+            log.info("%s: %s", target, words)
+    aside.remove()
+
+
+def _look(texts: DataFrame, source: _Source, settings: Encoder, must_fit: bool) -> dict[str, float]:
+    """Measure on a sample of the distinct texts what the encoder makes of them.
+
+    The sample are those of the lowest ids: as good as drawn by lot, and the same ones each time.
+
+    Raises:
+        InputError: They must fit and do not.
+    """
+    keyed = texts.select("text", content_id("text").alias("text_id")).dropDuplicates(["text_id"])
+    sample = [row["text"] for row in keyed.orderBy("text_id").limit(_SAMPLE[source.table]).collect()]
+    found = read(sample, settings)
+    if found is None or not sample:
+        return {}
+    if must_fit and not found.fits:
+        raise refusal(source.table, settings, found)
+    if warning := told(source.table, found):
+        log.warning("%s", warning)
+    return {
+        f"{source.table}_unknown_tokens": round(found.unknown_share, 6),
+        f"{source.table}_unreadable": round(found.unreadable_share, 6),
+    }
+
+
+def _read(spark: SparkSession, run: Run, source: _Source) -> DataFrame:
+    text = F.col(source.text) if isinstance(source.text, str) else source.text
+    return read_table(spark, run, source.table).select(F.col(source.id).alias("id"), text.alias("text"))
+
+
+def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) -> tuple[DataFrame, dict[str, int]]:
+    """Ids with their vectors, through the cache.
+
+    Args:
+        frame: Columns `id` and `text`, ids unique.
+        settings: The encoder, its precision resolved.
+        store: Where vectors are looked up and new ones go.
+        shown: How progress is shown.
+
+    Returns:
+        Columns `id` and `embedding`; and how many distinct texts there are, came from the cache, were embedded, and got
+        the vector of another text on the way.
+    """
+    spark = frame.sparkSession
+    keyed = frame.select("id", "text", content_id("text").alias("text_id"))
+    texts = keyed.groupBy("text_id", "text").agg(F.collect_list("id").alias("ids"))
+    known = cache.read(spark, store.folder).select("text_id", F.lit(True).alias("known")).distinct()
+    # One pass says what is there and what is missing, and is kept for both uses.
+    texts = texts.join(known, "text_id", "left").cache()
+    distinct, found = texts.agg(F.count("text_id"), F.count("known")).first() or (0, 0)
+    unseen, same = distinct - found, 0
+    if unseen:
+        least, most = _TEXTS_PER_TASK
+        tasks = -(-unseen // min(max(unseen // _TASKS, least), most))
+        # Sorted, so that a model whose vectors do depend on their batch gives the same ones on any number of machines.
+        new = texts.where(F.col("known").isNull()).select("text_id", "text")
+        ordered = new.repartition(tasks, "text_id").sortWithinPartitions("text_id")
+        with tallied(shown.folder, shown.step, unseen, "texts"):
+            # A row for each batch of texts.
+            batches = ordered.mapInArrow(_embedder(settings, store, shown.folder), "rows long, alike long").collect()
+            same = sum(batch["alike"] for batch in batches)
+    vectors = (
+        texts.select("text_id", "ids")
+        .join(cache.read(spark, store.folder), "text_id")
+        .groupBy("text_id")
+        .agg(F.first("ids").alias("ids"), F.min_by("embedding", "file").alias("embedding"))
+    )
+    figures = {"distinct_texts": distinct, "from_cache": found, "embedded": unseen, "alike": same}
+    return vectors.select(F.explode("ids").alias("id"), "embedding"), figures
+
+
+def _embedder(
+    settings: Encoder, store: Store, progress: Place
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """What runs in the workers. It closes over plain settings; the model is cached by the encoder's own module."""
+
+    def embed_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        tally = Tally(progress)
+        for batch in batches:
+            texts = batch.column("text").to_pylist()
+            vectors = encoder.encode(texts, settings, tally.add)
+            flat = pa.array(vectors.ravel(), pa.float32())
+            offsets = pa.array(range(0, vectors.size + 1, vectors.shape[1] or 1), pa.int32())
+            columns = [batch.column("text_id"), pa.ListArray.from_arrays(offsets, flat)]
+            cache.add(store.folder, pa.Table.from_arrays(columns, names=cache.SCHEMA.names), store.made_by)
+            yield pa.RecordBatch.from_pydict({"rows": [batch.num_rows], "alike": [alike(texts, vectors)]})
+
+    return embed_batches

@@ -1,0 +1,308 @@
+"""The step *generate*: two requests per batch, answers into the tables `requests`, `attributes` and `candidates`.
+
+Answers arrive in any order and by either mode; rows are put in the order of the batches, so the same answers give the
+same bytes. Only `requests` tells the modes apart: its `seconds` are those of a request, or of its provider's batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from os import PathLike
+from typing import Any
+
+import pyarrow as pa
+
+from synalign.config import Configuration, PersonalData
+from synalign.errors import EndpointError, GenerationError
+from synalign.generation import dialect as dialects
+from synalign.generation import outcomes, provider_mode
+from synalign.generation.attribute_coverage import attribute_coverage
+from synalign.generation.attributes import REASON, AttributeRow, attribute_rows, reason_request
+from synalign.generation.budget import RECORD, held_back
+from synalign.generation.client import Answer, Client
+from synalign.generation.demonstration_batches import Batch, read_batches, train_queries
+from synalign.generation.dialect import Dialect
+from synalign.generation.endings import counts, nothing_answered
+from synalign.generation.endpoint import Endpoint
+from synalign.generation.examples import dropped_examples
+from synalign.generation.journal import Journal
+from synalign.generation.ledger import generation_ledger
+from synalign.generation.progress import Progress
+from synalign.generation.prompts import prompt_version
+from synalign.generation.results import Result, ends, not_sent, writes
+from synalign.generation.schemas import LatentAttributes, WrittenQueries
+from synalign.generation.splitting import fewer_demonstrations, smaller
+from synalign.generation.usage import spending
+from synalign.generation.writing import (
+    WRITE,
+    Candidate,
+    Written,
+    asked_for,
+    read_answer,
+    redacted_in,
+    write_request,
+)
+from synalign.progress import progress
+from synalign.run import Attempt, Run
+from synalign.run.waiting import Waiting
+from synalign.tables import schema
+from synalign.writer.endpoint import endpoint
+
+log = logging.getLogger("synalign")
+
+_MODEL_NAME = re.compile(r"[\w.:/@+-]{1,100}", re.ASCII)
+_MOST_MODELS = 3
+
+
+def generate(attempt: Attempt) -> Waiting | None:
+    """Write `requests`, `attributes` and `candidates`.
+
+    Good answers are kept in the run's journal as they come; after a kill only what is missing is asked again.
+
+    Returns:
+        None when they are written; in `mode: batch`, while batches are in flight, what the step waits for.
+
+    Raises:
+        ConfigurationError: The endpoint needs a key that the environment does not hold; or, in `mode: batch`, the
+            writer would end with this step.
+        GenerationError: The endpoint cannot be used, or no candidate came of it.
+        RunError: A table or the journal is missing or damaged.
+    """
+    started = time.monotonic()
+    configuration = attempt.configuration
+    if configuration.generation.mode == "batch":
+        provider_mode.require_lasting_endpoint(configuration)
+    batches = read_batches(attempt.run)
+    dialect = Dialect(configuration, attempt.run.folder / dialects.RECORD)
+    with closing(dialect), Journal(attempt.run.journal) as journal, endpoint(configuration.generation) as where:
+        if configuration.generation.mode == "online":
+            record = attempt.run.folder / RECORD
+            results = asyncio.run(_ask_all(batches, configuration, where, journal, record, dialect))
+        else:
+            found = provider_mode.look(batches, attempt.run, where, journal, dialect)
+            if isinstance(found, Waiting):
+                return found
+            results = found
+    ended = list(ends(results))
+    written = [_written(result, configuration) for result in ended]
+    attempt.metrics.update(_metrics(results, ended, written, configuration))
+    attempt.metrics["asked_as"] = dialect.summary()
+    attempt.metrics["redactions"] = _redactions(batches, configuration)
+    attempt.metrics["attribute_coverage"] = attribute_coverage(
+        [result.reason.content for result in results], train_queries(attempt.run)
+    )
+    attempt.metrics["seconds"] = round(time.monotonic() - started, 3)
+    try:
+        _judge(attempt.metrics, ended, _held_back(attempt.run, journal, attempt.metrics))
+    except GenerationError:
+        provider_mode.conclude(attempt.run)
+        raise
+    candidates = [candidate for part in written for candidate in part.candidates]
+    attempt.write("requests", _table("requests", _request_rows(results, configuration)))
+    attempt.write("attributes", _table("attributes", _attribute_rows(results)))
+    attempt.write("candidates", _table("candidates", candidates))
+    return None
+
+
+async def _ask_all(
+    batches: list[Batch],
+    configuration: Configuration,
+    where: Endpoint,
+    journal: Journal,
+    record: PathLike[str],
+    dialect: Dialect,
+) -> list[Result]:
+    """Results in the order of the batches. A final error lets requests in flight end, so that they are kept."""
+    results: list[Result | None] = [None] * len(batches)
+    waiting = iter(enumerate(batches))
+
+    async def work(client: Client, counted: Progress) -> None:
+        for place, batch in waiting:
+            results[place] = await _ask(batch, client, configuration, counted)
+
+    with progress("generate", 2 * len(batches), "requests") as advance:
+        async with Client(configuration, where, journal, record=record, dialect=dialect) as client:
+            counted = Progress(advance, client.budget)
+            # Twice as many batches at work as requests in flight: while one waits to try again, another takes its slot.
+            workers = [work(client, counted) for _ in range(min(len(batches), 2 * configuration.runtime.concurrency))]
+            async with counted.shown():
+                ended = await asyncio.gather(*workers, return_exceptions=True)
+    log.info("%s", advance.line())
+    for error in ended:
+        if error is not None:
+            raise error
+    return [result for result in results if result is not None]
+
+
+async def _ask(batch: Batch, client: Client, configuration: Configuration, counted: Progress) -> Result:
+    batch, reason = await _reason(batch, client, configuration)
+    counted.add(reason)
+    if not isinstance(reason.content, LatentAttributes):
+        counted.skip()
+        return Result(batch, reason, not_sent(batch, configuration))
+    result = await _write(batch, reason, reason.content, client, configuration)
+    counted.add(*writes(result))
+    return result
+
+
+async def _reason(batch: Batch, client: Client, configuration: Configuration) -> tuple[Batch, Answer]:
+    """The answer to a batch's first request; one that is too long is asked with fewer demonstrations."""
+    failures = Counter[str]()
+    while True:
+        answer = await client.ask(reason_request(batch, configuration))
+        failures += answer.failures
+        fewer = fewer_demonstrations(batch) if answer.outcome == outcomes.CONTEXT_TOO_LONG else None
+        if fewer is None:
+            return batch, answer._replace(failures=failures)
+        batch = fewer
+
+
+async def _write(
+    batch: Batch, reason: Answer, attributes: LatentAttributes, client: Client, configuration: Configuration
+) -> Result:
+    """What comes of a batch's second request; one that is too long is asked in parts."""
+    answer = await client.ask(write_request(batch, attributes, configuration))
+    parts = smaller(batch, configuration) if answer.outcome == outcomes.CONTEXT_TOO_LONG else ()
+    made = [await _write(part, reason, attributes, client, configuration) for part in parts]
+    return Result(batch, reason, answer, tuple(made))
+
+
+def _written(result: Result, configuration: Configuration) -> Written:
+    answer = result.write
+    if isinstance(answer.content, WrittenQueries):
+        return read_answer(result.batch, answer.request_id, answer.content, configuration)
+    return Written([], 0, Counter(), asked_for(result.batch, configuration))
+
+
+def _request_rows(
+    results: list[Result], configuration: Configuration
+) -> Iterator[tuple[str | int | float | None, ...]]:
+    versions = {kind: prompt_version(kind, configuration) for kind in (REASON, WRITE)}
+    for result in results:
+        for kind, answers in ((REASON, [result.reason]), (WRITE, writes(result))):
+            for answer in answers:
+                spent = (answer.seconds, answer.tokens_in, answer.tokens_out)
+                named = (answer.request_id, result.batch.batch_id, kind, answer.outcome, answer.model, versions[kind])
+                yield (*named, *spent)
+
+
+def _attribute_rows(results: list[Result]) -> Iterator[AttributeRow]:
+    for result in results:
+        if isinstance(result.reason.content, LatentAttributes):
+            yield from attribute_rows(result.batch, result.reason.request_id, result.reason.content)
+
+
+def _table(name: str, rows: Iterable[tuple[Any, ...] | Candidate | AttributeRow]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema(name))
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema(name), strict=True)]
+    return pa.table(arrays, schema=schema(name))
+
+
+def _metrics(
+    results: list[Result], ended: list[Result], written: list[Written], configuration: Configuration
+) -> dict[str, Any]:
+    """Figures of the step; `ledger` adds up."""
+    answers = [answer for result in results for answer in (result.reason, *writes(result))]
+    sent = [answer for answer in answers if answer.outcome not in (outcomes.NOT_SENT, outcomes.OVER_BUDGET)]
+    # Those that were asked in parts ended with their parts.
+    last = [*(result.reason for result in results), *(result.write for result in ended)]
+    return {
+        "mode": configuration.generation.mode,
+        "model": _models({answer.model for answer in sent if answer.content is not None}),
+        "endpoint": configuration.generation.endpoint,
+        "requests": len(sent),
+        "journal_hits": sum(answer.reused for answer in sent),
+        **spending(sent, configuration.generation),
+        "outcomes": dict(sorted(Counter(answer.outcome for answer in last).items())),
+        "asked_in_parts": len(answers) - len(last),
+        "failed_tries": dict(sorted(sum((answer.failures for answer in answers), Counter()).items())),
+        "write_requests_answered": sum(result.write.content is not None for result in ended),
+        "ledger": generation_ledger(ended, written, configuration),
+        "examples": dropped_examples(written, configuration),
+    }
+
+
+def _models(reported: set[str]) -> str:
+    """The models that answered, by the names that the endpoint reported.
+
+    What cannot be a name is not repeated: this is shown in Airflow and MLflow, and an endpoint may send anything.
+    """
+    named = sorted(name for name in reported if _MODEL_NAME.fullmatch(name))
+    others = len(reported) - len(named[:_MOST_MODELS])
+    return ", ".join([*named[:_MOST_MODELS], *([f"{others} more"] if named and others else [])])
+
+
+def _redactions(batches: list[Batch], configuration: Configuration) -> dict[str, int]:
+    """Personal data kept out of the prompts, by kind."""
+    counts = sum((redacted_in(batch, configuration) for batch in batches), Counter[PersonalData]())
+    return {str(kind): count for kind, count in sorted(counts.items())}
+
+
+def _held_back(run: Run, journal: Journal, metrics: dict[str, Any]) -> str:
+    """What of the ceiling stands for requests whose cost nobody knows, where the ceiling was reached."""
+    if metrics["mode"] != "online" or not metrics["outcomes"].get(outcomes.OVER_BUDGET):
+        return ""
+    return held_back(run.folder / RECORD, run.configuration.generation.budget, journal.cost)
+
+
+def _judge(metrics: dict[str, Any], ended: list[Result], held: str = "") -> None:
+    """Stop when nothing came of the step; warn when part of it failed.
+
+    Args:
+        metrics: Of the step.
+        ended: How its requests ended, those that were asked in parts by their parts.
+        held: What of the ceiling is held back for requests whose cost nobody knows.
+
+    Raises:
+        GenerationError: Nothing came of it.
+    """
+    ledger = metrics["ledger"]
+    failed = {outcome: count for outcome, count in metrics["outcomes"].items() if outcome != outcomes.OK}
+    reasons = counts(failed)
+    over_budget = failed.pop(outcomes.OVER_BUDGET, 0)
+    if over_budget:
+        log.warning(
+            "generate: the ceiling of generation.budget is reached: %d requests were not sent; going on with %d "
+            "candidates of %d queries asked for%s", over_budget, ledger["accepted"], ledger["asked_for"],
+            f"; {held}" if held else "",
+        )  # fmt: skip
+    if over_budget and not metrics["write_requests_answered"]:
+        raise EndpointError(
+            f"the ceiling of generation.budget leaves no room for queries; requests by how they ended: {reasons}.",
+            cause=held or "it is lower than the most that a few requests can cost",
+            remedy="`synalign estimate` says what a refresh can cost; raise the ceiling "
+            + ("by what is held back, or " if held else "or ")
+            + "lower generation.max_output_tokens, and run the step again: good answers are kept",
+        )
+    if not metrics["write_requests_answered"]:
+        outcome, detail = _commonest(ended)
+        raise nothing_answered(outcome, reasons, detail)
+    if not ledger["accepted"]:
+        raise EndpointError(
+            f"none of {ledger['returned']} returned queries can be used; rejected: "
+            f"{counts(ledger['rejected']) or 'none'}; invalid: {counts(ledger['invalid']) or 'none'}.",
+            cause=f"the model {metrics['model']!r} does not follow the request",
+            remedy="try another model, or raise ingest.max_query_characters if they are over_length",
+        )
+    if failed.keys() - {outcomes.NOT_SENT}:
+        outcome, detail = _commonest(ended)
+        log.warning(
+            "generate: requests failed (%s); going on with %d candidates of %d queries asked for. The endpoint on %s: "
+            "%s", reasons, ledger["accepted"], ledger["asked_for"], outcome, detail or "nothing",
+        )  # fmt: skip
+
+
+def _commonest(ended: list[Result]) -> tuple[str, str]:
+    """How most of the requests ended that failed, and what the endpoint said of the first of them."""
+    failed = [answer for result in ended for answer in (result.reason, result.write)
+              if answer.outcome not in (outcomes.OK, outcomes.NOT_SENT, outcomes.OVER_BUDGET)]  # fmt: skip
+    if not failed:
+        return outcomes.NOT_SENT, ""
+    outcome = Counter(answer.outcome for answer in failed).most_common(1)[0][0]
+    return outcome, next((answer.detail for answer in failed if answer.outcome == outcome and answer.detail), "")

@@ -1,0 +1,307 @@
+"""The step *ingest*: query log and documents in; `queries`, `documents`, `pairs` and `rejected` out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from functools import reduce
+
+import pyarrow.dataset as pads
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from synalign.config import BeirSource, Configuration, resolve
+from synalign.errors import InputError
+from synalign.querylog import joining, sources, tombstones
+from synalign.querylog.rules import (
+    MOST,
+    document_rules,
+    first_broken,
+    forgotten_column,
+    log_rules,
+    normalise_column,
+    overflow_rule,
+)
+from synalign.querylog.splits import split_column
+from synalign.querylog.unreadable import readable
+from synalign.run import Attempt, Interval, Run, manifests
+from synalign.run.window import nothing_inside, window
+from synalign.spark.progress import tasks
+from synalign.spark.session import content_id, session
+from synalign.spark.tables import write_table
+
+log = logging.getLogger("synalign")
+
+_DECISIVE = ("flaw", "raw_query", "document_id", "timeless", "uncounted")
+"""Columns that decide which rule a log row breaks, with the collection: rows that agree in them share one fate."""
+
+_NAMED = 3
+"""Lines with a quote that is not closed that are named, at most."""
+
+
+def source_files(run: Run) -> dict[str, str]:
+    """The files that the step reads, path to SHA-256, and the lists of forgotten queries, if there are any."""
+    files = sources.files_of(run.configuration.source)
+    forgotten = tombstones.digest(run.configuration.retriever)
+    return files if forgotten is None else {**files, "forgotten queries": forgotten}
+
+
+def ingest(attempt: Attempt) -> None:
+    """Write the four tables.
+
+    Raises:
+        InputError: A file cannot be read, a column is missing, or no row is usable.
+    """
+    source = attempt.configuration.source
+    tables = sources.open_source(source)
+    for line in tables.said:
+        log.info("%s", line)
+    with (
+        session(f"synalign ingest {attempt.configuration.retriever}") as spark,
+        readable(str(resolve(source.path)), remedy="write the file again; the Spark log above has the details"),
+    ):
+        _ingest(spark, attempt, tables)
+
+
+def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> None:
+    configuration, interval = attempt.configuration, attempt.run.interval
+    inside = _in_window(configuration, interval)
+
+    def events(*, rows: bool) -> DataFrame:
+        return _keyed(sources.read_log(spark, tables.source, interval.start, tables, rows=rows), inside)
+
+    documents = _judge_documents(sources.read_documents(spark, tables.source, tables))
+    # What follows costs as much as there are different rows, not as many rows as there are.
+    cached = _judge_groups(_grouped(events(rows=False)), _usable(documents), configuration).cache()
+    try:
+        with tasks(spark, "ingest", "reading"):
+            groups = _without_overflow(cached)
+            attempt.metrics.update(_count(groups, documents))
+        _require_rows(attempt, groups, documents)
+        joining.warn(attempt.metrics, groups, documents, joining.ID_COLUMNS[tables.source.kind])
+        rejected = _rejected(documents, "documents")
+        if _rejections(attempt.metrics, "log"):
+            rejected = rejected.unionByName(_rejected(_broken_rows(events(rows=True), groups), "log"))
+        _write(spark, attempt, _usable(groups.where("inside")), _usable(documents), rejected)
+    finally:
+        # Also where input is refused: a session that goes on would take the next file of that name for this one.
+        cached.unpersist()
+    _name_lines(attempt)
+
+
+def _write(spark: SparkSession, attempt: Attempt, usable: DataFrame, documents: DataFrame, rejected: DataFrame) -> None:
+    """Write the four tables of groups, documents and rejected rows."""
+    different = usable.count()
+    written = {
+        "documents": (documents, attempt.metrics["document_rows"]),
+        "queries": (_queries(usable, attempt.configuration), different),
+        "pairs": (_pairs(usable, attempt.configuration), different),
+        "rejected": (rejected, _rejections(attempt.metrics)),
+    }
+    for table, (frame, most) in written.items():
+        with tasks(spark, "ingest", f"writing {table}"):
+            write_table(frame, attempt.output(table), table, rows=most)
+
+
+def _name_lines(attempt: Attempt) -> None:
+    """Say where quotes are that are not closed: what else such a line says is in `rejected` only."""
+    number = sum(attempt.metrics.get(f"{name}_rejected_unclosed_quote", 0) for name in ("log", "document"))
+    if not number:
+        return
+    files = attempt.output("rejected").files("*.parquet")
+    rows = manifests.dataset(files).head(_NAMED, columns=["row"], filter=pads.field("rule") == "unclosed_quote")
+    lines = [json.loads(text) for text in rows["row"].to_pylist()]
+    log.warning(
+        "%d %s a quote that is not closed where its field ends, such as %s; if quotes are text, set source.quote: none",
+        number,
+        "line has" if number == 1 else "lines have",
+        ", ".join(f"line {line['number']} of {line['file']}" for line in lines),
+    )
+
+
+def _judge_documents(documents: DataFrame) -> DataFrame:
+    """Document rows with `broken`, the first rule they break. Of several with one id, the first by content stays."""
+    order = Window.partitionBy("document_id").orderBy(F.col("flaw").isNotNull(), "title", "text", "row")
+    return documents.withColumn("copy", F.row_number().over(order)).withColumn("broken", first_broken(document_rules()))
+
+
+def _keyed(events: DataFrame, inside: Column) -> DataFrame:
+    """Log rows with all that decides about them as columns of their own; of those that do not count, only times."""
+    keyed = (
+        events.withColumn("document_id", F.trim("document_id"))
+        .withColumn("timeless", F.col("event_time").isNull())
+        .withColumn("uncounted", F.coalesce(F.col("clicks") < 1, F.lit(True)))
+        .withColumn("inside", F.col("relevant") & inside)
+    )
+    columns = [*_DECISIVE, "label", "clicks", *(["row"] if "row" in events.columns else [])]
+    kept = (F.when(F.col("inside"), F.col(name)).alias(name) for name in columns)
+    return keyed.select("inside", "relevant", "event_time", *kept)
+
+
+def _grouped(log: DataFrame) -> DataFrame:
+    """Rows that are alike but for their times and clicks, as one: `rows` of them, with `total` clicks."""
+    return log.groupBy("inside", "relevant", "label", *_DECISIVE).agg(
+        F.count("*").alias("rows"),
+        # Null where the sum is too large.
+        F.try_sum("clicks").alias("total"),
+        # Of rows without countable clicks none has any, of the others all have: one of them tells.
+        F.min("clicks").alias("clicks"),
+        F.min("event_time").alias("event_time"),
+        F.max("event_time").alias("last_seen"),
+    )
+
+
+def _judge_groups(groups: DataFrame, documents: DataFrame, configuration: Configuration) -> DataFrame:
+    """Groups with normalised `query`, and `broken`, the first rule they break."""
+    source = configuration.source
+    keep_unclicked = source.kind == "beir" or (source.kind == "log" and source.unclicked == "keep")
+    known = documents.select("document_id", F.lit(True).alias("known_document"))
+    rules = log_rules(configuration.ingest.max_query_characters, keep_unclicked)
+    return (
+        groups.withColumn("query", normalise_column("raw_query"))
+        .withColumn("forgotten", forgotten_column("query", tombstones.lists(configuration.retriever)))
+        .join(known, "document_id", "left")
+        .withColumn("broken", first_broken(rules))
+    )
+
+
+def _without_overflow(groups: DataFrame) -> DataFrame:
+    """Groups, of which those are broken whose query has more clicks than a count can hold."""
+    total = F.sum(F.coalesce(F.col("total").cast("decimal(38,0)"), F.lit(str(MOST + 1)).cast("decimal(38,0)")))
+    counted = _usable(groups.where("inside"))
+    all_clicks = counted.agg(total.alias("clicks")).first()
+    if all_clicks is None or (all_clicks["clicks"] or 0) <= MOST:
+        return groups
+    over = counted.groupBy("query").agg(total.alias("clicks")).where(F.col("clicks") > MOST)
+    over = over.select("query", F.lit(True).alias("over"))
+    broken = F.coalesce("broken", first_broken([overflow_rule("over")]))
+    return groups.join(over, "query", "left").withColumn("broken", broken).drop("over")
+
+
+def _broken_rows(log: DataFrame, groups: DataFrame) -> DataFrame:
+    """The rows of broken groups, as they came; a second reading of the log."""
+    broken = groups.where(F.col("inside") & F.col("broken").isNotNull()).select(*_DECISIVE, "broken").distinct()
+    alike = reduce(Column.__and__, (log[name].eqNullSafe(broken[name]) for name in _DECISIVE))
+    return log.where("inside").join(broken, alike).select("row", "broken")
+
+
+def _usable(frame: DataFrame) -> DataFrame:
+    return frame.where(F.col("broken").isNull())
+
+
+def _in_window(configuration: Configuration, interval: Interval) -> Column:
+    """Rows of the window, and rows without a time, which belong to no other window either. BEIR has no times."""
+    source = configuration.source
+    if source.kind == "beir" or (source.kind == "labelled" and source.columns.event_time is None):
+        return F.lit(True)
+    frame, time = window(interval, source.window_days), F.col("event_time")
+    return time.isNull() | ((time >= F.lit(frame.start)) & (time < F.lit(frame.end)))
+
+
+def _queries(groups: DataFrame, configuration: Configuration) -> DataFrame:
+    query_id = content_id("query")
+    by_label = groups.groupBy("query", "label").agg(
+        F.sum("total").alias("total"),
+        F.sum("rows").alias("rows"),
+        F.min("event_time").alias("first_seen"),
+        F.max("last_seen").alias("last_seen"),
+    )
+    # The label of most rows; of two, the one whose name sorts first.
+    commonest = F.min(F.when(F.col("label").isNotNull(), F.struct(-F.col("rows"), F.col("label").alias("name"))))
+    return (
+        by_label.groupBy("query")
+        .agg(
+            F.sum("total").alias("count"),
+            F.min("first_seen").alias("first_seen"),
+            F.max("last_seen").alias("last_seen"),
+            commonest["name"].alias("label"),
+        )
+        .withColumn("query_id", query_id)
+        .withColumn("split", split_column(F.col("query_id"), configuration.ingest))
+    )
+
+
+def _pairs(groups: DataFrame, configuration: Configuration) -> DataFrame:
+    return (
+        groups.where(F.coalesce(F.col("document_id"), F.lit("")) != "")
+        .groupBy("query", "document_id")
+        .agg(F.sum("total").alias("count"))
+        .withColumn("query_id", content_id("query"))
+        .withColumn("pair_id", content_id("query", "document_id"))
+        .withColumn("split", split_column(F.col("query_id"), configuration.ingest))
+    )
+
+
+def _rejected(frame: DataFrame, source: str) -> DataFrame:
+    rule = F.col("broken.rule")
+    return frame.where(F.col("broken").isNotNull()).select(
+        F.lit(source).alias("source"),
+        # What was forgotten must not be kept here.
+        F.when(rule == "forgotten", F.lit("{}")).otherwise(F.col("row")).alias("row"),
+        rule.alias("rule"),
+        F.col("broken.reason").alias("reason"),
+    )
+
+
+def _count(groups: DataFrame, documents: DataFrame) -> dict[str, int]:
+    """How many rows came in, where they went, and by which rule the rejected ones fell."""
+    counts = {"log_rows": 0, "log_rows_outside_window": 0, "document_rows": 0}
+    judged = documents.withColumns({"inside": F.lit(True), "relevant": F.lit(True), "rows": F.lit(1)})
+    for name, frame in (("log", groups), ("document", judged)):
+        counts[f"{name}_rows_usable"] = 0
+        fates = frame.groupBy("inside", "relevant", F.col("broken.rule").alias("rule"))
+        # As many as there are rules.
+        for row in fates.agg(F.sum("rows").alias("rows")).collect():
+            counts[f"{name}_rows"] += row["rows"]
+            fate = f"{name}_rejected_{row['rule']}" if row["rule"] else f"{name}_rows_usable"
+            fate = fate if row["inside"] else "log_rows_outside_window" if row["relevant"] else "log_rows_not_relevant"
+            counts[fate] = counts.get(fate, 0) + row["rows"]
+    return counts
+
+
+def _rejections(metrics: dict[str, int], source: str = "") -> int:
+    return sum(count for key, count in metrics.items() if f"{source}_rejected_" in key)
+
+
+def _require_rows(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> None:
+    """Refuse input of which no row is usable.
+
+    Raises:
+        InputError: It says why, and what the log has instead.
+    """
+    counts, source = attempt.metrics, attempt.configuration.source
+    for name, what in (("document", "documents"), ("log", "rows of the query log")):
+        if counts[f"{name}_rows_usable"] == 0:
+            reasons = {
+                key.split("_rejected_")[1]: n for key, n in counts.items() if key.startswith(f"{name}_rejected_")
+            }
+            path = source.documents.path if name == "document" and source.kind == "log" else source.path
+            cause, remedy = ("", "") if name == "document" else _why_none(attempt, groups, documents)
+            section = "source.documents" if name == "document" and source.kind == "log" else "source"
+            settings = "" if source.kind == "beir" else f", {section}.path and {section}.columns"
+            raise InputError(
+                f"{resolve(path)}: none of the {counts[f'{name}_rows']} {what} can be used: "
+                f"{', '.join(f'{rule} {n}' for rule, n in sorted(reasons.items())) or 'none is in the window'}.",
+                cause=cause or ("the files are empty" if not counts[f"{name}_rows"] else "columns are mapped wrongly"),
+                remedy=remedy or f"check the files{settings} in the retriever's YAML",
+            )
+
+
+def _why_none(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> tuple[str, str]:
+    """Likely cause and remedy where no row of the log is usable."""
+    counts, source, interval = attempt.metrics, attempt.configuration.source, attempt.run.interval
+    if counts.get("log_rejected_unknown_document") and (
+        told := joining.of(groups, documents, joining.ID_COLUMNS[source.kind])
+    ):
+        return told
+    odd = sum(counts.get(f"log_rejected_{rule}", 0) for rule in ("control_characters", "undecodable"))
+    if odd and odd == _rejections(counts, "log"):
+        return (
+            "the files are in another encoding than they were read in, such as latin-1",
+            "set source.encoding to what they are written in, such as latin-1 or cp1252",
+        )
+    if not counts["log_rows_outside_window"] or isinstance(source, BeirSource):
+        return "", ""
+    seen = groups.agg(F.min("event_time").alias("first"), F.max("last_seen").alias("last")).first()
+    assert seen is not None  # an aggregate has one row
+    return nothing_inside(interval, source.window_days, seen["first"], seen["last"])

@@ -1,0 +1,233 @@
+"""What every file under `jobs/` does: parse arguments, run one step or reuse it, say how it went, set the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from synalign import flow, installed, masking, retriever_files
+from synalign.config import overrides
+from synalign.errors import StorageError, SynAlignError
+from synalign.processes import interruption
+from synalign.run import Attempt, Interval, Run
+from synalign.run.waiting import Waiting
+from synalign.steps import outcome
+
+log = logging.getLogger("synalign")
+
+if not installed.runs_jobs():
+    # Every job imports this module before Spark and the rest.
+    installed.explain_imports()
+
+# Begins every line that is meant for people: the others come from Spark and the libraries.
+MARK = "synalign | "
+
+_LAST_LINE = re.compile(
+    r"^\s*(?:OSError: (?:\[Errno (?P<number>\d+)\])?|(?:Timeout|Connection\w*|synalign\.errors\.Storage)Error:).*$",
+    re.MULTILINE,
+)
+# The last two: what a mounted folder says that cannot lock.
+_LACKING = {
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOLCK, errno.EOPNOTSUPP,
+}  # fmt: skip
+
+LONGEST_PAUSE = 60.0
+"""Seconds between two looks of `--wait`, at most; the first pause is two."""
+
+
+def main(
+    default_step: str,
+    work: Callable[[Attempt], Waiting | None],
+    *,
+    outside: Callable[[Run], dict[str, str]] | None = None,
+    always: bool = False,
+    waits: bool = False,
+) -> None:
+    """Run a job from the command line; the last line of standard output is a summary as JSON.
+
+    Args:
+        default_step: The step it does unless `--step` names another.
+        work: The function that does it.
+        outside: What it reads from outside the run, name to digest.
+        always: Never reuse it: what it does can be undone from outside, and doing it again is harmless.
+        waits: It may end unfinished, with `waiting` in its summary; `--wait` runs it until it is finished.
+    """
+    arguments = _parser(default_step, waits).parse_args()
+
+    def finish() -> dict[str, Any]:
+        configuration = retriever_files.load(arguments.config, overrides.from_environment())
+        run = Run(configuration, Interval.parse(arguments.start, arguments.end))
+
+        def look() -> dict[str, Any]:
+            return perform(run, arguments.step, work, outside(run) if outside else {}, always=always)
+
+        summary = look()
+        pause = 2.0
+        while "waiting" in summary and arguments.wait:
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE, 2.0 * pause)
+            summary = look()
+        return summary
+
+    conclude(finish)
+
+
+def conclude(work: Callable[[], dict[str, Any]]) -> None:
+    """Do the work of a job, print its summary as the last line, and set the exit code.
+
+    Args:
+        work: Gives the summary; an error of ours ends the job with its message and its exit code.
+    """
+    # What a job says is kept where many can read it.
+    masking.mask_logs()
+    masking.show_masked_tracebacks()
+    logging.basicConfig(level=logging.WARNING, format=f"{MARK}%(levelname)s %(message)s")
+    log.setLevel(logging.INFO)
+    # Airflow and people end jobs with SIGTERM (`interruption`); unwinding lets the attempt clean up. SIGKILL is
+    # survived too.
+    try:
+        summary = _with_packages(work)
+    except SynAlignError as error:
+        if interruption.code_of(error) is not None:
+            raise
+        outcome.say(outcome.failure(error))
+        for line in f"{type(error).__name__}: {error}".splitlines():
+            print(f"{MARK}{line}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    outcome.say(outcome.Outcome(summary))
+    print(json.dumps(summary, sort_keys=True), flush=True)
+
+
+def _with_packages(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what the work gives.
+
+    Raises:
+        SetupError: A package is missing where one is imported late.
+    """
+    try:
+        return work()
+    except ImportError as error:
+        problem = installed.lacking()
+        if problem is None:
+            raise
+        raise problem from error
+
+
+def perform(
+    run: Run,
+    step: str,
+    work: Callable[[Attempt], Waiting | None],
+    outside: dict[str, str] | None = None,
+    *,
+    always: bool = False,
+) -> dict[str, Any]:
+    """Do one step of a run, or reuse it when what it was made from is unchanged.
+
+    Returns:
+        What a person wants to know of it: step, whether it was reused, rows, metrics as far as they are short,
+        seconds; or, when it is not finished, the step and what it is `waiting` for.
+
+    Raises:
+        SynAlignError: The step failed; the run folder is as it was before.
+    """
+    with _storage_may_fail(), run.lock() as hold:
+        attempt = Attempt(run, flow.step(step), outside)
+        if attempt.finished is not None and not always:
+            log.info("%s: reused, nothing it depends on has changed", step)
+            return _summary(attempt.finished, reused=True)
+        log.info("%s: started", step)
+        attempt.begin(hold)
+        try:
+            waiting = work(attempt)
+            if waiting is not None:
+                attempt.abandon()
+                log.info("%s: waiting for %s", step, ", ".join(waiting.batches))
+                return {"step": step, "waiting": waiting.named()}
+            manifest = attempt.commit(hold)
+        except BaseException:
+            _abandon(attempt)
+            raise
+    log.info("%s: done in %.1f s", step, manifest["seconds"])
+    return _summary(manifest, reused=manifest["attempt"] != attempt.folder.name)
+
+
+def _abandon(attempt: Attempt) -> None:
+    """Clear what a step wrote that failed; how it failed is what people are to be told, whatever comes of this."""
+    try:
+        attempt.abandon()
+    except OSError as error:
+        log.info("%s is not removed, which the next attempt does: %s", attempt.folder, error)
+
+
+@contextmanager
+def _storage_may_fail() -> Iterator[None]:
+    """Tell what a disk or object storage could not do, which time may mend, from a fault in SynAlign.
+
+    Raises:
+        StorageError: It could not.
+    """
+    try:
+        yield
+    except Exception as error:
+        lack = _lack(error) if isinstance(error, OSError) else _lack_in_a_task(error)
+        if not lack:
+            raise
+        raise StorageError(
+            f"storage failed: {lack}.",
+            cause="the disk is full, a mounted folder cannot lock files, or object storage cannot be reached",
+            remedy="mend that and run the step again; finished steps and answers so far are kept",
+        ) from error
+
+
+def _lack(error: OSError) -> str:
+    """What storage lacks that may come; empty where a file is missing, or is none: that does not come."""
+    # What object storage refuses has no number.
+    refused = error.errno is None and type(error) in (OSError, PermissionError)
+    lacks = refused or error.errno in _LACKING or isinstance(error, TimeoutError | ConnectionError)
+    return str(error) if lacks else ""
+
+
+def _lack_in_a_task(error: Exception) -> str:
+    """The same for an error of a task on a Spark worker, of which only its traceback comes here."""
+    found = _LAST_LINE.search(str(error)) if type(error).__name__ == "PythonException" else None
+    lacks = found is not None and (found["number"] is None or int(found["number"]) in _LACKING)
+    return found[0].strip() if found is not None and lacks else ""
+
+
+def _summary(manifest: dict[str, Any], *, reused: bool) -> dict[str, Any]:
+    """What is kept in Airflow's database: figures, never data."""
+    return outcome.short(
+        {
+            "step": manifest["step"],
+            "reused": reused,
+            "rows": {table: content["rows"] for table, content in manifest["tables"].items()},
+            "metrics": manifest["metrics"],
+            "seconds": manifest["seconds"],
+        }
+    )
+
+
+def _parser(default_step: str, waits: bool) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=flow.step(default_step).purpose)
+    parser.add_argument("--config", required=True, help="the retriever's YAML file")
+    parser.add_argument("--start", required=True, help="start of the data interval, ISO 8601, inclusive")
+    parser.add_argument("--end", required=True, help="end of the data interval, ISO 8601, exclusive")
+    steps = [step.name for step in flow.STEPS if step.job == flow.step(default_step).job]
+    parser.add_argument("--step", default=default_step, choices=steps, help="which step (default: %(default)s)")
+    if waits:
+        parser.add_argument(
+            "--wait", action="store_true",
+            help="wait until the provider's batches have ended (generation.mode: batch); without it the job ends at "
+            "once, says what it waits for, and goes on when it is run again",
+        )  # fmt: skip
+    else:
+        parser.set_defaults(wait=False)
+    return parser

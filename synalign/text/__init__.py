@@ -1,0 +1,1 @@
+"""Text as it is compared, split and written: normal form, words, forms of queries, numbers for people."""

@@ -1,0 +1,60 @@
+"""The endpoint of a configuration: the one it names, or the embedded writer, which is started where none is running."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from synalign import masking
+from synalign.config import Generation
+from synalign.errors import ConfigurationError
+from synalign.generation.endpoint import EMBEDDED, WRITER_VARIABLE, Endpoint
+from synalign.generation.headers import headers
+from synalign.writer.server import embedded_writer
+
+_NO_KEY = "no-key-needed"
+
+
+@contextmanager
+def endpoint(settings: Generation) -> Iterator[Endpoint]:
+    """The endpoint of a configuration; the embedded writer is started for the time of use unless one is running.
+
+    Raises:
+        ConfigurationError: An environment variable with the key, a header, or the running writer's URL is unusable.
+    """
+    if settings.endpoint != EMBEDDED:
+        yield Endpoint(settings.endpoint, _api_key(settings), headers(settings.headers_variable))
+        return
+    url = os.environ.get(WRITER_VARIABLE, "").strip()
+    if not url:
+        with embedded_writer() as url:
+            yield Endpoint(url, _NO_KEY)
+    elif url.startswith(("http://", "https://")):
+        yield Endpoint(url, _NO_KEY)
+    else:
+        raise ConfigurationError(
+            f"{WRITER_VARIABLE} == {url!r}, must be a URL such as http://127.0.0.1:8100/v1.",
+            remedy="correct it, or unset it and a writer is started for the time of the step",
+        )
+
+
+def _api_key(settings: Generation) -> str:
+    """The key from the environment, or none; what is wrong with it is told without showing it."""
+    if settings.api_key_variable is None:
+        return ""
+    key = os.environ.get(settings.api_key_variable, "").strip()
+    remedy = f"export {settings.api_key_variable}=..., or name another variable in generation.api_key_variable"
+    if not key:
+        raise ConfigurationError(
+            f"the environment variable {settings.api_key_variable} is not set; {settings.endpoint} needs a key.",
+            remedy=remedy + "; an endpoint without keys takes any text, or none with generation.api_key_variable: null",
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigurationError(
+            f"the environment variable {settings.api_key_variable} holds characters that no key has.",
+            cause="more than the key was copied",
+            remedy=remedy,
+        )
+    masking.learn(key)
+    return key

@@ -1,0 +1,74 @@
+"""The weight rule, in real Spark."""
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from synalign import flow
+from synalign.config import Configuration
+from synalign.errors import InputError
+from synalign.run import Attempt, Interval, Run
+from synalign.steps.assemble import assemble
+from synalign.steps.job import perform
+from synalign.tables import content_id, schema
+
+Make = Callable[..., Configuration]
+INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
+pytestmark = pytest.mark.usefixtures("spark")
+WEIGHTS = {"filtered": [0.5, 0.5], "equal_mass": [0.1, 0.9], "aligned": [0.25, 0.75]}
+
+
+def finished(run: Run, splits: list[str], scheme: str = "aligned") -> Run:
+    """A run whose steps before *assemble* stand there with the few rows that matter."""
+    count = len(splits)
+    rows = {
+        "documents": pa.table({"document_id": ["d1", "d2"], "title": ["T", ""], "text": ["one", "two"]}),
+        "pairs": pa.table({
+            "pair_id": [content_id(f"q{row}", "d1") for row in range(count)],
+            "query_id": [f"i{row}" for row in range(count)],
+            "query": [f"q{row}" for row in range(count)], "document_id": ["d1"] * count, "count": [9] * count,
+            "split": splits,
+        }),
+        "candidates": pa.table({"candidate_id": ["c1", "c2"], "batch_id": ["b1", "b2"], "query": ["new one", "new two"],
+                                "document_id": ["d1", "d2"], "request_id": ["r", "r"]}),
+        "weights": pa.table({"candidate_id": ["c1", "c2"] * 3, "scheme": [name for name in WEIGHTS for _ in range(2)],
+                             "weight": [weight for pair in WEIGHTS.values() for weight in pair]}),
+        "choice": pa.table({"scheme": [scheme], "validated": [True], "reason": ["validation queries liked it"]}),
+    }  # fmt: skip
+    for step in flow.before("assemble"):
+        attempt = Attempt(run, step)
+        attempt.begin()
+        for table in step.writes:
+            attempt.write(table, rows.get(table, schema(table).empty_table()))
+        attempt.commit()
+    return run
+
+
+@pytest.mark.parametrize(("scheme", "mass", "expected"), [("aligned", 2.0, (1.5, 4.5)), ("filtered", 1.0, (1.5, 1.5))])
+def test_synthetic_rows_share_mass_times_the_real_train_total(
+    configuration: Make, scheme: str, mass: float, expected: tuple[float, float]
+) -> None:
+    # The configured scheme is another one: what was chosen holds.
+    settings = configuration(alignment={"scheme": "equal_mass", "mass": mass})
+    run = finished(Run(settings, INTERVAL), ["train", "train", "train", "test", "validation"], scheme)
+    metrics = perform(run, "assemble", assemble)["metrics"]
+    assert metrics["scheme"] == scheme
+    rows = {row["query"]: row for row in run.read("training_set").to_pylist()}
+    assert len(rows) == 7
+    assert (rows["new one"]["weight"], rows["new two"]["weight"]) == expected
+    assert {row["weight"] for row in rows.values() if row["source"] == "real"} == {1.0}
+    assert metrics["synthetic_train_weight"] == pytest.approx(mass * metrics["real_train_weight"])
+    assert rows["new one"] | {"weight": None} == {
+        "pair_id": content_id("new one", "d1"), "query": "new one", "document_id": "d1", "document": "T\none",
+        "source": "synthetic", "weight": None, "split": "train", "batch_id": "b1",
+    }  # fmt: skip
+    assert rows["new two"]["document"] == "two"
+    assert rows["q3"]["split"] == "test"
+    assert run.read("training_set").schema.equals(schema("training_set"))
+
+
+def test_without_a_real_train_pair_there_is_nothing_to_scale_by(configuration: Make) -> None:
+    run = finished(Run(configuration(), INTERVAL), ["test"])
+    with pytest.raises(InputError, match="no real pair is in the split train"):
+        perform(run, "assemble", assemble)
