@@ -25,7 +25,7 @@ from synalign import config
 from synalign.errors import ConfigurationError, SetupError
 from synalign.registry import address
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
 _START_SECONDS = 600
 _STOP_SECONDS = 30
 _SQLITE_SECONDS = 60

@@ -14,7 +14,7 @@ from synalign.config import RUNTIME_REASONS, reference
 from synalign.config.described import SOURCES, settings
 from synalign.local.services import Ports
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_the_committed_page_is_what_the_schema_gives() -> None:

@@ -21,7 +21,7 @@ import pytest
 from synalign.local import demo_data
 from tests.conftest import SHOP
 
-JOBS = Path(__file__).parent.parent / "jobs"
+JOBS = Path(__file__).parent.parent.parent / "jobs"
 SYNALIGN = str(Path(sys.executable).with_name("synalign"))
 NUMBERS = itertools.count()
 WHEN = ("--start", "2026-02-28", "--end", "2026-03-01")

@@ -9,7 +9,7 @@ import pytest
 
 from synalign.spark import java
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
 def fake_java(folder: Path, version: str) -> None:

@@ -19,7 +19,7 @@ from synalign.steps.job import perform
 from synalign.storage import Place
 from tests.conftest import INTERVAL
 
-JOBS = Path(__file__).parent.parent / "jobs"
+JOBS = Path(__file__).parent.parent.parent / "jobs"
 YAML = "retriever: shop\nschedule: {start: 2026-01-01}\nsource: {kind: beir, path: %s}\n"
 WHEN = ("--start", "2026-02-28", "--end", "2026-03-01")
 
