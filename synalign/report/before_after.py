@@ -12,7 +12,7 @@ from synalign.report import distributions, query_map
 from synalign.report.distributions import Distribution, Row, Side
 from synalign.report.population import KINDS, MOST, decided, drawn, population, vectors_of
 from synalign.report.section import Section
-from synalign.report.svg import dumbbell
+from synalign.drawing.svg import dumbbell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

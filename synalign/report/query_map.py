@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from synalign.report.population import ALIGNED, KINDS, NAMES, RAW, drawn
 from synalign.report.projection import project
-from synalign.report.svg import EMPTY, number
+from synalign.drawing.svg import EMPTY, number
 from synalign.text.numbers import shown
 
 if TYPE_CHECKING:

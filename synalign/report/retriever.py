@@ -10,7 +10,7 @@ from markupsafe import Markup
 from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
 from synalign.report.population import NAMES
 from synalign.report.section import Section
-from synalign.report.svg import interval
+from synalign.drawing.svg import interval
 
 if TYPE_CHECKING:
     from synalign.report.material import Material

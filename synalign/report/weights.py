@@ -12,7 +12,7 @@ from markupsafe import Markup
 from synalign.evaluation.arms import SCHEMES, effective_sample_size
 from synalign.report.population import ALIGNED, KINDS, NAMES, RAW, Decided, decided, drawn, multiples, vectors_of
 from synalign.report.section import Section
-from synalign.report.svg import bar
+from synalign.drawing.svg import bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from synalign.embedding import cache, encoder
 from synalign.embedding.readable import MOST_ALIKE, REMEDY, alike, read, refusal, told, too_many
 from synalign.errors import InputError
 from synalign.run import Attempt, Run
-from synalign.spark.progress import Tally, tallied, tasks
+from synalign.spark.progress import tallied, tally, tasks
 from synalign.spark.session import content_id, document_text, session
 from synalign.spark.tables import read_table, write_table
 from synalign.storage import Place
@@ -192,10 +192,10 @@ def _embedder(
     """What runs in the workers. It closes over plain settings; the model is cached by the encoder's own module."""
 
     def embed_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        tally = Tally(progress)
+        counted = tally(progress)
         for batch in batches:
             texts = batch.column("text").to_pylist()
-            vectors = encoder.encode(texts, settings, tally.add)
+            vectors = encoder.encode(texts, settings, counted.add)
             flat = pa.array(vectors.ravel(), pa.float32())
             offsets = pa.array(range(0, vectors.size + 1, vectors.shape[1] or 1), pa.int32())
             columns = [batch.column("text_id"), pa.ListArray.from_arrays(offsets, flat)]

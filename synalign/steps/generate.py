@@ -137,7 +137,7 @@ async def _ask_all(
             counted = Progress(advance, client.budget)
             # Twice as many batches at work as requests in flight: while one waits to try again, another takes its slot.
             workers = [work(client, counted) for _ in range(min(len(batches), 2 * configuration.runtime.concurrency))]
-            async with counted.shown():
+            with counted.shown():
                 ended = await asyncio.gather(*workers, return_exceptions=True)
     log.info("%s", advance.line())
     for error in ended:
