@@ -1,4 +1,4 @@
-"""What stands in a step's `manifest.json`: how it is read, and how files and tables are described in it."""
+"""A step's `manifest.json`: reading it, and describing files and tables for it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _THREADS = 8
 
 
 def read(place: Place) -> dict[str, Any] | None:
-    """A manifest, or None where there is none.
+    """Return a manifest, or None where there is none.
 
     Raises:
         RunError: It is there but is no manifest.
@@ -75,7 +75,7 @@ def folder(step: Place, manifest: dict[str, Any]) -> Place:
 
 
 def files(step: Place, manifest: dict[str, Any], table: str) -> list[Place]:
-    """The Parquet files of a table, in the order of its rows: those that the manifest names."""
+    """Return a table's Parquet files that the manifest names, in the order of the rows."""
     return [folder(step, manifest) / table / name for name in sorted(manifest["tables"][table]["files"])]
 
 
@@ -112,7 +112,7 @@ def dataset(places: Sequence[Place]) -> pads.Dataset:
 
 
 def batches(places: Iterable[Place], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Some columns of Parquet files in stored order, of which one row group is held.
+    """Yield some columns of Parquet files in stored order; one row group is in memory at a time.
 
     A dataset's batches, and a file's of all its row groups, are read ahead of a slow reader.
 
@@ -167,7 +167,7 @@ def describe(folder: Place) -> dict[str, Any]:
 
 
 def intact(step: Place, manifest: dict[str, Any]) -> bool:
-    """Whether every file of a step is there with the bytes its manifest names."""
+    """Return whether every file of a step is there, with the bytes that its manifest names."""
     named = [
         (folder(step, manifest) / table / name, entry)
         for table, content in manifest["tables"].items()
@@ -178,6 +178,7 @@ def intact(step: Place, manifest: dict[str, Any]) -> bool:
 
 
 def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that shape a step's tables, where installed."""
     found = {"python": platform.python_version()}
     for package in _VERSIONS_OF:
         try:
