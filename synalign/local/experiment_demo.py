@@ -25,7 +25,6 @@ import yaml
 from synalign import config
 from synalign.errors import SynAlignError
 from synalign.experiment import approval
-from synalign.experiment.airflow_api import OVER, AirflowApi, wait_for
 from synalign.experiment.findings import Readout
 from synalign.experiment.plan import (
     Arm,
@@ -36,6 +35,7 @@ from synalign.experiment.plan import (
     TrainingSet,
 )
 from synalign.local import experiment_data, services
+from synalign.local.airflow_api import OVER, AirflowApi, wait_for
 from synalign.local.experiment_data import World
 
 START = date(2026, 3, 2)

@@ -49,6 +49,7 @@ from synalign.generation.writing import (
     write_request,
 )
 from synalign.progress import progress
+from synalign.prompts.templates import digests
 from synalign.run import Attempt, Run
 from synalign.run.waiting import Waiting
 from synalign.tables import schema
@@ -58,6 +59,11 @@ log = logging.getLogger("synalign")
 
 _MODEL_NAME = re.compile(r"[\w.:/@+-]{1,100}", re.ASCII)
 _MOST_MODELS = 3
+
+
+def outside(run: Run) -> dict[str, str]:
+    """Return the digests of the retriever's own prompt templates: see `synalign.steps.job.main`."""
+    return digests(run.configuration)
 
 
 def generate(attempt: Attempt) -> Waiting | None:

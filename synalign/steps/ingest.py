@@ -40,10 +40,14 @@ _NAMED = 3
 
 
 def source_files(run: Run) -> dict[str, str]:
-    """The files that the step reads, path to SHA-256, and the lists of forgotten queries, if there are any."""
+    """Return the files that the step reads, path to SHA-256, with the lists of forgotten queries, if there are any."""
     files = sources.files_of(run.configuration.source)
     forgotten = tombstones.digest(run.configuration.retriever)
     return files if forgotten is None else {**files, "forgotten queries": forgotten}
+
+
+outside = source_files
+"""What the job asks for: see `synalign.steps.job.main`."""
 
 
 def ingest(attempt: Attempt) -> None:

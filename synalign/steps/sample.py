@@ -15,7 +15,7 @@ import pyarrow as pa
 from synalign.errors import InputError
 from synalign.progress import phases, progress
 from synalign.run import Attempt, Run, some_rows
-from synalign.run.memory import shown_earlier
+from synalign.run.memory import earlier_demonstrations, shown_earlier
 from synalign.sampling import sample_demonstrations
 from synalign.sampling.landmarks import by_traffic
 from synalign.sampling.shares import share_batches
@@ -47,6 +47,10 @@ class Group(NamedTuple):
     rows: NDArray[np.int64]
     batches: int
     neighbours: int
+
+
+outside = earlier_demonstrations
+"""What the job asks for: see `synalign.steps.job.main`."""
 
 
 def sample(attempt: Attempt) -> None:
