@@ -76,7 +76,7 @@ def tallied(folder: Place, step: str, total: int, unit: str) -> Iterator[None]:
 
 
 class Tally:
-    """Counts what one task has done; made and used in the task.
+    """Count of what one task has done; made and used in the task.
 
     Args:
         folder: That of `tallied`.
@@ -131,7 +131,7 @@ class _Tasks:
 
 
 def _sum(folder: Path | None) -> int:
-    """What all tasks have done. A file that is being written may be empty for a moment."""
+    """Return how much all tasks have done. A file that is being written may be empty for a moment."""
     total = 0
     for file in folder.iterdir() if folder is not None else ():
         with suppress(OSError, ValueError):
