@@ -9,11 +9,11 @@ import numpy as np
 from markupsafe import Markup
 
 from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
+from synalign.drawing.svg import dumbbell
 from synalign.report import distributions, query_map
 from synalign.report.distributions import Distribution, Row, Side
 from synalign.report.population import KINDS, MOST, decided, drawn, population, vectors_of
 from synalign.report.section import Section
-from synalign.drawing.svg import dumbbell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,9 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from synalign.config.schemes import ALIGNED, EQUAL, NAMES
+from synalign.drawing.svg import EMPTY, number
 from synalign.report.population import KINDS, drawn
 from synalign.report.projection import project
-from synalign.drawing.svg import EMPTY, number
 from synalign.text.numbers import shown
 
 if TYPE_CHECKING:

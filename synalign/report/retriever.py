@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from markupsafe import Markup
 
 from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
+from synalign.drawing.svg import interval
 from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
 from synalign.report.section import Section
-from synalign.drawing.svg import interval
 
 if TYPE_CHECKING:
     from synalign.report.material import Material

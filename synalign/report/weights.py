@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from synalign.config.schemes import ALIGNED, EQUAL, NAMES, SCHEMES
+from synalign.drawing.svg import bar
 from synalign.evaluation.arms import effective_sample_size
 from synalign.report.population import KINDS, Decided, decided, drawn, multiples, vectors_of
 from synalign.report.section import Section
-from synalign.drawing.svg import bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
