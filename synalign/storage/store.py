@@ -71,7 +71,7 @@ class Store(Protocol):
         """Write a file unless it is there (FileExistsError), and return its tag; of several writers one wins."""
 
     def replace(self, path: str, content: bytes, tag: str) -> str:
-        """Replace a file that still has the tag (else StaleError), and return its new tag; of several writers one wins."""
+        """Replace a file that still has a tag (else StaleError); of several writers one wins. Return its new tag."""
 
     def filesystem(self) -> fs.FileSystem:
         """Return the store as a file system of Arrow."""
