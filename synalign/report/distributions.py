@@ -58,6 +58,11 @@ class Distribution(NamedTuple):
     rows: list[Row]
     distances: dict[str, float]
 
+    @property
+    def most(self) -> float:
+        """The largest share of any side; 1 where all are 0."""
+        return max(max(row.shares.values()) for row in self.rows) or 1.0
+
 
 class Side(NamedTuple):
     """Queries of one kind, under all weightings of them.

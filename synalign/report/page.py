@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from synalign import __version__
 from synalign.drawing.picture import style_sheet
+from synalign.drawing.svg import bar
 from synalign.report import (
     before_after,
     costs,
@@ -109,6 +110,7 @@ def _environment() -> Environment:
         numbers.shown,
     ):  # fmt: skip
         environment.filters[shape.__name__] = shape
+    environment.globals["bar"] = bar
     return environment
 
 

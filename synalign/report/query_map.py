@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from markupsafe import Markup, escape
 
+from synalign.drawing.svg import EMPTY, number
 from synalign.report.population import ALIGNED, KINDS, NAMES, RAW, drawn
 from synalign.report.projection import project
-from synalign.drawing.svg import EMPTY, number
 from synalign.text.numbers import shown
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
+from synalign.drawing.svg import interval
 from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
 from synalign.report.population import NAMES
 from synalign.report.section import Section
-from synalign.drawing.svg import interval
 
 if TYPE_CHECKING:
     from synalign.report.material import Material

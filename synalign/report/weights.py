@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from markupsafe import Markup
 
 from synalign.evaluation.arms import SCHEMES, effective_sample_size
 from synalign.report.population import ALIGNED, KINDS, NAMES, RAW, Decided, decided, drawn, multiples, vectors_of
 from synalign.report.section import Section
-from synalign.drawing.svg import bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,15 +74,11 @@ class Class(NamedTuple):
         label: From which multiple of the mean to which.
         queries: How many they are.
         share: Their share of the total weight.
-        of_queries: Their number, drawn.
-        of_weight: Their share, drawn.
     """
 
     label: str
     queries: int
     share: float
-    of_queries: Markup
-    of_weight: Markup
 
 
 class Histogram(NamedTuple):
@@ -92,11 +86,23 @@ class Histogram(NamedTuple):
 
     Attributes:
         scheme: In words.
+        kind: Its class in the style sheet.
         classes: From the lightest.
     """
 
     scheme: str
+    kind: str
     classes: list[Class]
+
+    @property
+    def most_queries(self) -> int:
+        """How many queries the fullest class has."""
+        return max(each.queries for each in self.classes)
+
+    @property
+    def largest_share(self) -> float:
+        """Share of the weight that the heaviest class has."""
+        return max(each.share for each in self.classes)
 
 
 class Example(NamedTuple):
@@ -169,14 +175,9 @@ def _histogram(material: Material, scheme: str) -> Histogram:
     queries = np.bincount(place, minlength=len(_CLASSES))
     shares = np.bincount(place, weights=values, minlength=len(_CLASSES)) / values.sum()
     used = np.flatnonzero(queries)
-    classes = [
-        Class(
-            _CLASSES[row], int(queries[row]), float(shares[row]),
-            bar(queries[row] / queries.max(), "soft"), bar(shares[row] / shares.max(), KINDS[scheme]),
-        )
-        for row in range(used[0], used[-1] + 1)
-    ]  # fmt: skip
-    return Histogram(NAMES[scheme], classes)
+    rows = range(used[0], used[-1] + 1)
+    classes = [Class(_CLASSES[row], int(queries[row]), float(shares[row])) for row in rows]
+    return Histogram(NAMES[scheme], KINDS[scheme], classes)
 
 
 def _examples(material: Material, ids: Sequence[str], weights: NDArray[np.float64]) -> list[Example]:
