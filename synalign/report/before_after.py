@@ -43,7 +43,7 @@ class Legend(NamedTuple):
 
 
 def section(material: Material) -> Section | None:
-    """The map and the distributions; None where nothing is written and embedded yet."""
+    """Show the map and the distributions; None where nothing is written and embedded yet."""
     people = population(material)
     if people is None:
         return None
@@ -83,7 +83,7 @@ def _sides(people: Population, batches: tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def _named(material: Material, people: Population) -> list[Distribution]:
-    """Distributions of what only the model can tell."""
+    """List distributions of what only the model can tell."""
     if not material.has("demonstrations", "attributes"):
         return []
     shown = material.table("demonstrations", ["batch_id", "query_id"])
@@ -102,6 +102,6 @@ def _named(material: Material, people: Population) -> list[Distribution]:
 
 
 def _nearest(rows: NDArray[np.float32], targets: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The row of `targets` most like each of `rows`, in cosine."""
+    """Return the row of `targets` most like each of `rows`, in cosine."""
     panels = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]
     return np.concatenate([np.argmax(panel @ targets.T, axis=1) for panel in panels])

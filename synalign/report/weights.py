@@ -122,7 +122,7 @@ class Example(NamedTuple):
 
 
 def section(material: Material) -> Section | None:
-    """Spread, histogram and extremes; None where there are no weights yet, or nothing was accepted."""
+    """Show spread, histogram and extremes; None where there are no weights yet, or nothing was accepted."""
     shown = decided(material)
     if shown is None or not material.table("weights").num_rows:
         return None
@@ -169,7 +169,7 @@ def _spreads(material: Material, shown: Decided) -> list[Spread]:
 
 
 def _histogram(material: Material, scheme: str) -> Histogram:
-    """Multiples of the mean, each class twice as wide as the one before, without empty ends."""
+    """Count multiples of the mean by class, each twice as wide as the one before, without empty ends."""
     _, values = multiples(material, scheme)
     place = np.searchsorted(_EDGES, values, side="right")
     queries = np.bincount(place, minlength=len(_CLASSES))
@@ -192,7 +192,7 @@ def _examples(material: Material, ids: Sequence[str], weights: NDArray[np.float6
 
 
 def _nearest(material: Material, ids: Sequence[str]) -> dict[str, tuple[str, float]]:
-    """The real train query most like each of some candidates, with its cosine."""
+    """Return the real train query most like each of some candidates, with its cosine."""
     if not ids or not material.has("query_embeddings", "candidate_embeddings"):
         return {}
     queries = material.table("queries", ["query_id", "query", "split"])
