@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from synalign import flow
+from synalign.config.schemes import ALIGNED
 from synalign.errors import RunError
 from synalign.evaluation.report import difference
 from synalign.generation.ledger import ledger_lines, whole_ledger
@@ -132,7 +133,7 @@ def _out(manifests: _Manifests) -> str:
 
 def _alignment(manifests: _Manifests) -> list[Entry]:
     align = manifests["align"]["metrics"]
-    others = "" if manifests["evaluate"]["metrics"]["scheme"] == "aligned" else "; aligned weights, not chosen"
+    others = "" if manifests["evaluate"]["metrics"]["scheme"] == ALIGNED else "; aligned weights, not chosen"
     size = (
         f"{align['effective_sample_size']:.0f} of {align['synthetic']} "
         f"(documents: {align['document_effective_sample_size']:.0f} of {align['documents']})"

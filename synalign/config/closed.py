@@ -40,7 +40,6 @@ IN_WORDS = {
 Format = Literal["parquet", "csv", "jsonl", "auto"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Task = Literal["retrieval", "classification"]
-Scheme = Literal["filtered", "equal_mass", "aligned"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synalign.arrays.checks import evenly_spaced
+from synalign.config.schemes import SCHEMES
 from synalign.errors import InputError
-from synalign.evaluation.arms import SCHEMES, Pool
+from synalign.evaluation.arms import Pool
 from synalign.evaluation.segments import cold_documents, traffic_segments
 from synalign.retriever.collection import Collection, Pairs
 from synalign.run import some_rows

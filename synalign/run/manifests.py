@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
+from synalign.config import schemes
 from synalign.errors import RunError, StorageError
 from synalign.storage import Place
 from synalign.storage.secrets import without_secrets
@@ -50,7 +52,7 @@ def read(place: Place) -> dict[str, Any] | None:
         ) from error
     except OSError as error:
         raise StorageError(f"{place} cannot be read: {error}.", remedy="mend the storage, and ask again") from error
-    return content if content.get("format") == FORMAT else None
+    return schemes.of_manifest(content) if content.get("format") == FORMAT else None
 
 
 def folder(step: Place, manifest: dict[str, Any]) -> Place:
@@ -121,6 +123,15 @@ def batches(places: Iterable[Place], columns: list[str]) -> Iterator[pa.RecordBa
         with place.open_input() as stream, pq.ParquetFile(stream) as file:
             for group in range(file.num_row_groups):
                 yield from file.iter_batches(row_groups=[group], columns=columns)
+
+
+def with_current_schemes(table: pa.Table) -> pa.Table:
+    """Return a finished table with today's names of the weighting schemes in its columns `scheme` and `arm`."""
+    for name in {"scheme", "arm"} & set(table.column_names):
+        column = table[name]
+        renamed = pc.if_else(pc.equal(column, schemes.FORMERLY), schemes.EQUAL, column)
+        table = table.set_column(table.column_names.index(name), table.schema.field(name), renamed)
+    return table
 
 
 def canonical(content: Any) -> bytes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow.dataset as pads
 
 from synalign import flow, storage, tables
-from synalign.config import Configuration, resolve
+from synalign.config import Configuration, resolve, schemes
 from synalign.errors import BusyError, RunError, StorageError
 from synalign.run import driver_memory, manifests
 from synalign.run.interval import Interval
@@ -193,7 +193,7 @@ class Run:
         files = self.files(table)
         what = f"table {table!r} of {self.folder}"
         driver_memory.require(files, columns, what, self.configuration.runtime.driver_memory_gib)
-        return manifests.read_table(files, columns)
+        return manifests.with_current_schemes(manifests.read_table(files, columns))
 
     def digest(self, table: str) -> str:
         """Return the digest of a finished table."""
@@ -222,7 +222,7 @@ class Run:
         content = {
             "step": step,
             "interval": self.interval.name,
-            "settings": self.settings(chosen),
+            "settings": schemes.as_fingerprinted(self.settings(chosen)),
             "schemas": {table: str(tables.schema(table)) for table in chosen.writes},
             "format": manifests.FORMAT,
         }
