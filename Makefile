@@ -1,6 +1,7 @@
-# The two commands: `make refresh` and `make test`. Both install what they need into .venv first.
+# The commands: `make refresh`, `make check` and `make test`. They install what they need into .venv first.
 #   make refresh [SOURCE=demo|beir:PATH]   one refresh through Airflow, Spark and MLflow, and what came of it
-#   make test                              lint, types and every test
+#   make check                             format, lint, types, import rules and the quick tests: two minutes
+#   make test                              the same, then every other test
 #   make test-production [FULL=1]          the topology of docker/ as processes, and every fault that is injected
 #   make test-images [IMAGES=airflow]      both images of docker/ built and tried, without a Docker engine (root, Linux)
 #   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
@@ -19,17 +20,25 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
+# Markers of tests, set in tests/conftest.py.
+HEAVY = spark or airflow or mlflow or browser or slow
 
-.PHONY: refresh test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness experiment-demo figures docs up down clean java chromium
+.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness experiment-demo figures docs up down clean java chromium
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
 
-test: .venv/installed | chromium
+# Before each commit, by git itself: `git config core.hooksPath .ci`, or `ln -s ../../.ci/pre-commit .git/hooks/pre-commit`.
+check: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/python .ci/declared.py
+	.venv/bin/pytest -m 'not ($(HEAVY))'
+
+test: check | chromium
+	.venv/bin/pytest -m '$(HEAVY)'
 
 # One process: the tests share one topology, which takes all of two cores.
 test-production: .venv/installed

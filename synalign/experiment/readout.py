@@ -104,7 +104,7 @@ def write(readout: Readout, folder: Path) -> Path:
     draft.mkdir()
     content = json.dumps(readout.as_json(), indent=2, sort_keys=True, ensure_ascii=False)
     (draft / JSON).write_text(f"{content}\n", encoding="utf-8")
-    (draft / CHART).write_bytes(readout_chart.chart([*_earlier(readout, folder), readout]))
+    (draft / CHART).write_text(readout_chart.chart([*_earlier(readout, folder), readout]), encoding="utf-8")
     if place.exists():
         os.rename(place, draft.with_name(f".{place.name}.old-{uuid.uuid4().hex[:8]}"))
     os.rename(draft, place)

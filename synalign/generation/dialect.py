@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
 from synalign.config import Configuration
 from synalign.config.generation import LIMIT_NAMES
-from synalign.errors import RunError
 from synalign.generation import request
 from synalign.generation.budget import tokens_of
-from synalign.generation.line_file import lines_at
 from synalign.generation.refusals import LIMIT_NAME, SEED, STREAM_OPTIONS, STRUCTURED, TEMPERATURE, WHOLE, Refusal
 from synalign.generation.request import Request
+from synalign.storage.append_log import AppendLog
 
 log = logging.getLogger("synalign")
 
@@ -66,14 +65,19 @@ class Dialect:
         self.most_output: int | None = None
         self.window: int | None = None
         self._followed: dict[str, int] = {}
-        self._file = lines_at(record) if record is not None else None
-        if self._file is not None:
-            self._read(self._file.lines, self._file.path)
+        self._log: AppendLog | None = None
+        if record is not None:
+            self._log = AppendLog(
+                record,
+                self._read,
+                remedy="delete the file: what the endpoint takes is found again, at no cost",
+                encode=lambda content: json.dumps(content, sort_keys=True).encode(),
+            )
 
     def close(self) -> None:
         """Close the record."""
-        if self._file is not None:
-            self._file.close()
+        if self._log is not None:
+            self._log.close()
 
     def summary(self) -> dict[str, Any]:
         """What is sent to this endpoint, for people."""
@@ -193,9 +197,8 @@ class Dialect:
     def _decide(self, name: str, value: Any, words: str) -> None:
         self._set(name, value)
         log.warning("generate: the endpoint %s", words)
-        if self._file is not None:
-            line = {**self._of(), "name": name, "value": value}
-            self._file.append(json.dumps(line, sort_keys=True).encode())
+        if self._log is not None:
+            self._log.append({**self._of(), "name": name, "value": value})
 
     def _of(self) -> dict[str, Any]:
         """What a decision holds for: another model or setting is found out about again."""
@@ -214,19 +217,10 @@ class Dialect:
         else:
             raise ValueError(name)
 
-    def _read(self, lines: Sequence[bytes], path: PathLike[str]) -> None:
-        for number, line in enumerate(lines, start=1):
-            try:
-                content = json.loads(line)
-                name, value = content.pop("name"), content.pop("value")
-                if content == self._of():
-                    self._set(name, value)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise RunError(
-                    f"{path}, line {number} is damaged.",
-                    cause="the file was edited or the disk has an error",
-                    remedy="delete the file: what the endpoint takes is found again, at no cost",
-                ) from error
+    def _read(self, content: dict[str, Any]) -> None:
+        name, value = content.pop("name"), content.pop("value")
+        if content == self._of():
+            self._set(name, value)
 
 
 def form_of(sent: Mapping[str, Any]) -> str:

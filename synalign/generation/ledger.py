@@ -24,32 +24,17 @@ from synalign.generation.writing import (
     Written,
     asked_for,
 )
+from synalign.screening.reasons import REASONS
 
 if TYPE_CHECKING:
     from synalign.config import Configuration
     from synalign.generation.results import Result
 
-REJECTED = (
-    "invalid",
-    "refused",
-    "truncated",
-    "over_length",
-    "personal_data",
-    "copied",
-    "unreadable",
-    "inconsistent",
-    "leak",
-    "near_real",
-    "exact_duplicate",
-    "near_duplicate",
-)
-"""Every reason to reject, in the order of the tests: the first that applies is the one that counts."""
-
 NOT_RETURNED = "not_returned"
 SURPLUS = (TOO_MANY, UNKNOWN_DOCUMENT)
 
 # An answer that ended so was paid for: its queries were written in vain, and count as rejected.
-_IN_VAIN = {
+IN_VAIN = {
     outcomes.REFUSED: "refused",
     outcomes.TRUNCATED: "truncated",
     outcomes.INVALID_OUTPUT: "invalid",
@@ -86,8 +71,8 @@ def generation_ledger(
             else:
                 _reject(reason, OF_A_QUERY.get(reason, reason), count, rejected, invalid)
         outcome = result.write.outcome
-        if outcome in _IN_VAIN:
-            _reject(outcome, _IN_VAIN[outcome], part.missing, rejected, invalid)
+        if outcome in IN_VAIN:
+            _reject(outcome, IN_VAIN[outcome], part.missing, rejected, invalid)
         else:
             not_written[_never_written(result)] += part.missing
     ledger = {
@@ -111,7 +96,7 @@ def whole_ledger(generate_metrics: Mapping[str, Any], screen_metrics: Mapping[st
         screen_metrics: Metrics of the step *screen*; `candidates`, `accepted` and `rejected` are read.
 
     Returns:
-        `asked_for`, `accepted`, `rejected`, `not_written` and `surplus`; reasons in the order of `REJECTED`.
+        `asked_for`, `accepted`, `rejected`, `not_written` and `surplus`; reasons in the order of `REASONS`.
 
     Raises:
         RunError: It does not add up, or a step's manifest has no ledger.
@@ -123,7 +108,7 @@ def whole_ledger(generate_metrics: Mapping[str, Any], screen_metrics: Mapping[st
         ledger = {
             "asked_for": before["asked_for"],
             "accepted": screen_metrics["accepted"],
-            "rejected": {reason: rejected[reason] for reason in (*REJECTED, *sorted(rejected)) if rejected[reason]},
+            "rejected": {reason: rejected[reason] for reason in (*REASONS, *sorted(rejected)) if rejected[reason]},
             "not_written": dict(before["not_written"]),
             "surplus": dict(before["surplus"]),
         }
@@ -174,7 +159,7 @@ def ledger_figures(ledger: Mapping[str, Any]) -> dict[str, int]:
     So a reason's history over many refreshes has no gaps.
     """
     figures = {"asked_for": ledger["asked_for"], "accepted": ledger["accepted"]}
-    figures |= {f"rejected.{reason}": ledger["rejected"].get(reason, 0) for reason in (*REJECTED, *ledger["rejected"])}
+    figures |= {f"rejected.{reason}": ledger["rejected"].get(reason, 0) for reason in (*REASONS, *ledger["rejected"])}
     for kind in ("not_written", "surplus"):
         figures[kind] = sum(ledger[kind].values())
         figures |= {f"{kind}.{reason}": count for reason, count in ledger[kind].items()}
@@ -184,7 +169,7 @@ def ledger_figures(ledger: Mapping[str, Any]) -> dict[str, int]:
 
 def _reject(reason: str, state: str, count: int, rejected: Counter[str], invalid: Counter[str]) -> None:
     """Count a rejection; a reason that the ledger does not know by name is one of the ways to be invalid."""
-    state = state if state in REJECTED else "invalid"
+    state = state if state in REASONS else "invalid"
     rejected[state] += count
     if state == "invalid":
         invalid[reason] += count

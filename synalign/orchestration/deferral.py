@@ -65,7 +65,7 @@ class BatchTrigger(BaseTrigger):
         self.blind_seconds = blind_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Where the triggerer finds the class, and what it makes one from."""
+        """Say where the triggerer finds the class, and what it makes a trigger from."""
         arguments = {
             "batches": self.batches,
             "url": self.url,
@@ -77,7 +77,7 @@ class BatchTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """One event: how each batch ended, or why the job has to look itself."""
+        """Yield one event: how each batch ended, or why the job has to look itself."""
         states: dict[str, str] = {}
         clock = asyncio.get_running_loop().time
         started = seen = clock()
@@ -109,7 +109,7 @@ class BatchTrigger(BaseTrigger):
         return in_sight
 
     async def _status(self, client: httpx.AsyncClient, batch: str) -> str | None:
-        """State of a batch; `unknown` when the provider has none of that id, None when nobody can tell."""
+        """Return state of a batch; `unknown` when the provider has none of that id, None when nobody can tell."""
         headers = self._headers()
         if headers is None:
             return None
@@ -128,7 +128,7 @@ class BatchTrigger(BaseTrigger):
             return None
 
     def _headers(self) -> dict[str, str] | None:
-        """The headers with the key and whatever else the provider is sent; None where one is not to be had."""
+        """Return the headers of a request, the key among them; None where one of them is not set here."""
         found = {}
         if self.api_key_variable is not None:
             key = os.environ.get(self.api_key_variable, "").strip()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
+from synalign.drawing.svg import dumbbell
 from synalign.report import distributions, query_map
 from synalign.report.distributions import Distribution, Row, Side
 from synalign.report.population import KINDS, MOST, decided, drawn, population, vectors_of
 from synalign.report.section import Section
-from synalign.report.svg import dumbbell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,12 +79,8 @@ def section(material: Material) -> Section | None:
 
 
 def _legend(schemes: list[str]) -> list[Legend]:
-    labels = {
-        "filtered": ("written, equal weights", "raw"),
-        "equal_mass": ("written, equal weight per document", "per doc"),
-        "aligned": ("written, aligned weights", "aligned"),
-    }
-    written = [Legend(scheme, KINDS[scheme], *labels[scheme]) for scheme in schemes]
+    short = {EQUAL: "raw", EQUAL_MASS: "per doc", ALIGNED: "aligned"}
+    written = [Legend(scheme, KINDS[scheme], f"written, {NAMES[scheme]}", short[scheme]) for scheme in schemes]
     return [Legend("real", "real", "real", "real"), *written]
 
 

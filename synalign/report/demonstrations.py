@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from synalign.arrays.checks import evenly_spaced
+from synalign.drawing.chart import Line, line_chart
 from synalign.errors import RunError
-from synalign.report.chart import Line, line_chart
 from synalign.report.coverage import DRAWS, SEED, Coverage, coverage
 from synalign.report.population import ALIGNED, multiples
 from synalign.report.section import Section

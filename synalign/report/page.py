@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from synalign import __version__
+from synalign.drawing.picture import style_sheet
 from synalign.report import (
     before_after,
     costs,
@@ -81,7 +82,7 @@ def whole_page(template: str, *, title: str, sections: Sequence[Section], **cont
     """
     environment = _environment()
     bodies = [(section, Markup(_body(environment, section))) for section in sections]
-    style, script = (Markup(_text(files)) for files in (STYLES, SCRIPTS))
+    style, script = Markup(f"{style_sheet()}\n{_text(STYLES)}"), Markup(_text(SCRIPTS))
     return environment.get_template(template).render(
         title=title, sections=bodies, style=style, script=script, policy=_policy(style, script), version=__version__,
         **content,

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from synalign.evaluation.arms import SCHEMES, effective_sample_size
-from synalign.report.population import ALIGNED, KINDS, NAMES, RAW, Decided, decided, drawn, multiples, vectors_of
+from synalign.config.schemes import ALIGNED, EQUAL, NAMES, SCHEMES
+from synalign.drawing.svg import bar
+from synalign.evaluation.arms import effective_sample_size
+from synalign.report.population import KINDS, Decided, decided, drawn, multiples, vectors_of
 from synalign.report.section import Section
-from synalign.report.svg import bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +129,7 @@ def section(material: Material) -> Section | None:
         "count": len(ids),
         "documents": len(set(_documents(material, ids))),
         "spreads": _spreads(material, shown),
-        "histograms": [_histogram(material, scheme) for scheme in shown.schemes if scheme != RAW],
+        "histograms": [_histogram(material, scheme) for scheme in shown.schemes if scheme != EQUAL],
         "heaviest": _examples(material, [ids[row] for row in heaviest], values[heaviest]),
         "lightest": _examples(material, [ids[row] for row in lightest], values[lightest]),
     }

@@ -78,6 +78,9 @@ class Files:
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, onerror=_unless_gone)
             return
+        self.unlink(path)
+
+    def unlink(self, path: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(path)
 

@@ -9,6 +9,7 @@ writers win.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import tempfile
@@ -191,8 +192,7 @@ class Bucket:
         found = [path, *(kept.path for kept in self.tree(path))]
         # A request for many is XML, which has no word for these; nobody of ours makes such a key.
         for key in filter(_NOT_IN_XML.search, found):
-            with self._meeting(key):
-                self._client.delete_object(Bucket=self._name, Key=key)
+            self.unlink(key)
         keys = [key for key in found if not _NOT_IN_XML.search(key)]
         for start in range(0, len(keys), _DELETED_AT_ONCE):
             listed = {"Objects": [{"Key": key} for key in keys[start : start + _DELETED_AT_ONCE]], "Quiet": True}
@@ -200,6 +200,10 @@ class Bucket:
                 refused = self._client.delete_objects(Bucket=self._name, Delete=listed).get("Errors", [])
             if refused:
                 raise PermissionError(f"{refused[0].get('Key')} cannot be deleted: {refused[0].get('Code')}")
+
+    def unlink(self, path: str) -> None:
+        with self._meeting(path):
+            self._client.delete_object(Bucket=self._name, Key=path)
 
     def tag(self, path: str) -> str | None:
         head = self._head(path)
@@ -284,6 +288,8 @@ def _client(region: str) -> Any:
     import boto3
     from botocore.config import Config
 
+    # At DEBUG botocore logs the headers of every request, and with them the session token.
+    logging.getLogger("botocore").setLevel(logging.INFO)
     where = endpoint()
     config = Config(
         retries={"mode": "standard", "max_attempts": _TRIES},

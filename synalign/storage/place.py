@@ -191,6 +191,11 @@ class Place:
         store, path = self._in()
         store.remove(path)
 
+    def unlink(self) -> None:
+        """Remove the file in one request; nothing is wrong where there is none."""
+        store, path = self._in()
+        store.unlink(path)
+
     def tag(self) -> str | None:
         """What changes with its content, for `replace`; None where there is nothing."""
         store, path = self._in()

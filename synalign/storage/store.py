@@ -61,6 +61,9 @@ class Store(Protocol):
     def remove(self, path: str) -> None:
         """A file, or a folder with all in it; nothing where there is none."""
 
+    def unlink(self, path: str) -> None:
+        """Remove a file; do nothing where there is none."""
+
     def tag(self, path: str) -> str | None:
         """What changes with a file's content; None where there is none."""
 

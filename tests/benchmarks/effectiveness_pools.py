@@ -205,7 +205,7 @@ class World:
         real = np.concatenate([self.collection.query_vectors[self.real("train").query], self.unlabelled])
         aligned = align(vectors, real, documents=documents, ridge=settings.ridge, coverage=0.01, tolerance=TOLERANCE)
         return {
-            "filtered": np.full(len(vectors), 1.0 / len(vectors)),
+            "equal": np.full(len(vectors), 1.0 / len(vectors)),
             "equal_mass": equal_mass(documents.astype(str)),
             "aligned": aligned.weights,
         }

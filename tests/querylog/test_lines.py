@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from synalign.config import DocumentColumns
+from synalign.config.source import TableFiles
 from synalign.querylog import text_lines
 from synalign.querylog.delimited import Looks, Record, Records, shape
 from synalign.querylog.dialect import Dialect
@@ -145,7 +146,9 @@ def test_how_a_file_is_written_is_told_from_its_head(
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     wanted = document_columns(DocumentColumns())
-    head = head_of(Table("documents", "source.documents", str(path), "csv"), "csv", path, wanted)
+    head = head_of(
+        Table("documents", "source.documents", TableFiles(path=str(path), format="csv")), "csv", path, wanted
+    )
     dialect = head.dialect
     assert (dialect.delimiter, dialect.quote, dialect.encoding, head.names) == (delimiter, quote, encoding, names)
     part = Part(dialect, 0, None, None, ())

@@ -11,7 +11,7 @@ import pytest
 
 from synalign import flow
 from synalign.evaluation.arms import ARMS, CONTRASTS
-from synalign.registry import Release
+from synalign.registry.release import Release
 from synalign.storage import Place
 from synalign.tables import schema
 

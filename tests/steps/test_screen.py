@@ -102,7 +102,8 @@ def test_verdicts_do_not_depend_on_how_many_vectors_are_held_at_once(
     found = []
     for part in (65_536, 1, 2):
         monkeypatch.setenv("SYNALIGN_HOME", str(home / str(part)))
-        monkeypatch.setattr("synalign.steps.screen.PART", part)
+        for filters in ("round_trip", "real_queries"):
+            monkeypatch.setattr(f"synalign.screening.{filters}.PART", part)
         run = run_with(strict, candidates)
         perform(run, "screen", screen)
         found.append(run.read("screening").to_pylist())

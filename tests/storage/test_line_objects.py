@@ -8,28 +8,30 @@ import pytest
 
 from synalign import config
 from synalign.errors import StorageError
-from synalign.generation import line_objects
 from synalign.generation.budget import Budget
-from synalign.generation.line_file import LineFile, lines_at
-from synalign.generation.line_objects import LineObjects
 from synalign.generation.provider_record import Record, Sent
-from synalign.storage import Place
-from tests.storage.conftest import bucket, s3_server
+from synalign.storage import Place, append_log, line_objects
+from synalign.storage.append_log import AppendLog
 
-__all__ = ["bucket", "s3_server"]
+
+def opened(place: Place) -> tuple[AppendLog, list[bytes]]:
+    """A log of plain lines, and those that were there."""
+    found: list[bytes] = []
+    log = AppendLog(place, found.append, remedy="delete it", encode=lambda line: line, decode=lambda line: line)
+    return log, found
 
 
 def kept(place: Place) -> list[bytes]:
-    found = LineObjects(place)
-    found.close()
-    return found.lines
+    log, found = opened(place)
+    log.close()
+    return found
 
 
 def test_lines_come_back_in_their_order(bucket: Place) -> None:
     place = bucket / "spending.jsonl"
     for number in range(3):
-        lines = LineObjects(place)
-        assert len(lines.lines) == 2 * number
+        lines, found = opened(place)
+        assert len(found) == 2 * number
         lines.append(f"{number} größe".encode())
         lines.sync()
         lines.append(f"{number} b".encode())
@@ -37,18 +39,9 @@ def test_lines_come_back_in_their_order(bucket: Place) -> None:
     assert kept(place) == [f"{number} {text}".encode() for number in range(3) for text in ("größe", "b")]
 
 
-def test_the_kind_of_place_decides(bucket: Place, tmp_path) -> None:
-    lines = lines_at(bucket / "x.jsonl")
-    assert isinstance(lines, LineObjects)
-    lines.close()
-    file = lines_at(tmp_path / "x.jsonl")
-    assert isinstance(file, LineFile)
-    file.close()
-
-
 def test_what_is_not_synced_is_written_within_seconds(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_objects, "_PUT_AFTER", 0.0)
-    lines = LineObjects(bucket / "x.jsonl")
+    monkeypatch.setattr(append_log, "WRITTEN_AFTER", 0.0)
+    lines, _ = opened(bucket / "x.jsonl")
     lines.append(b"one")
     assert lines._later is not None
     lines._later.result(10)
@@ -56,7 +49,7 @@ def test_what_is_not_synced_is_written_within_seconds(bucket: Place, monkeypatch
 
 
 def test_many_threads_lose_nothing(bucket: Place) -> None:
-    lines = LineObjects(bucket / "x.jsonl")
+    lines, _ = opened(bucket / "x.jsonl")
 
     def add(name: int) -> None:
         for number in range(20):
@@ -78,7 +71,7 @@ def test_many_threads_lose_nothing(bucket: Place) -> None:
 
 
 def test_storage_that_fails_for_a_while_loses_nothing(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = LineObjects(bucket / "x.jsonl")
+    lines, _ = opened(bucket / "x.jsonl")
     lines.append(b"one")
     with monkeypatch.context() as away:
         away.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -90,7 +83,7 @@ def test_storage_that_fails_for_a_while_loses_nothing(bucket: Place, monkeypatch
 
 
 def test_one_that_lost_its_turn_cannot_add(bucket: Place) -> None:
-    first, second = LineObjects(bucket / "x.jsonl"), LineObjects(bucket / "x.jsonl")
+    (first, _), (second, _) = opened(bucket / "x.jsonl"), opened(bucket / "x.jsonl")
     second.append(b"second")
     second.sync()
     first.append(b"first")
@@ -103,22 +96,22 @@ def test_one_that_lost_its_turn_cannot_add(bucket: Place) -> None:
 def test_many_objects_are_folded_and_a_kill_in_between_repeats_no_line(
     bucket: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line_objects, "_FOLDED_FROM", 5)
+    monkeypatch.setattr(line_objects, "FOLDED_FROM", 5)
     place = bucket / "x.jsonl"
-    lines = LineObjects(place)
+    lines, _ = opened(place)
     for number in range(6):
         lines.append(str(number).encode())
         lines.sync()
     lines.close()
     expected = [str(number).encode() for number in range(6)]
     with monkeypatch.context() as killed:
-        killed.setattr(Place, "remove", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+        killed.setattr(Place, "unlink", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            LineObjects(place)
+            opened(place)
     assert len(place.files()) == 7
     assert kept(place) == expected
     assert [file.name for file in place.files()] == ["00000007.whole.jsonl"]
-    lines = LineObjects(place)
+    lines, _ = opened(place)
     lines.append(b"6")
     lines.close()
     assert kept(place) == [*expected, b"6"]

@@ -35,7 +35,7 @@ class AirflowApi:
         self._token = str(login["access_token"])
 
     def dags(self) -> set[str]:
-        """Ids of all DAGs it knows."""
+        """Return the ids of all DAGs that Airflow knows."""
         found = self._call("GET", "/api/v2/dags?limit=1000&exclude_stale=true")
         return {str(dag["dag_id"]) for dag in found["dags"]}
 
@@ -53,16 +53,16 @@ class AirflowApi:
         self._call("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
 
     def state(self, dag: str, run: str) -> str:
-        """State of a run: `queued`, `running`, `success` or `failed`."""
+        """Return the state of a run: `queued`, `running`, `success` or `failed`."""
         return str(self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
 
     def tasks(self, dag: str, run: str) -> dict[str, str | None]:
-        """State of every task of a run."""
+        """Return the state of every task of a run."""
         found = self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances")["task_instances"]
         return {task["task_id"]: task["state"] for task in found}
 
     def questions(self, dag: str, run: str) -> list[dict[str, Any]]:
-        """Questions of a run that wait for a person, each with `subject` and `body`."""
+        """Return the questions of a run that wait for a person, each with `subject` and `body`."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/hitlDetails?response_received=false"
         return list(self._call("GET", path)["hitl_details"])
 
@@ -72,12 +72,12 @@ class AirflowApi:
         self._call("PATCH", path, {"chosen_options": [option]})
 
     def clear(self, dag: str, run: str, tasks: list[str]) -> None:
-        """Have tasks of a run that is over done again."""
+        """Run tasks of a finished run again."""
         body = {"dry_run": False, "only_failed": False, "dag_run_id": run, "task_ids": tasks}
         self._call("POST", f"/api/v2/dags/{dag}/clearTaskInstances", body)
 
     def get(self, path: str) -> Any:
-        """What Airflow says under a path of its API, such as `importErrors`."""
+        """Return what Airflow answers at a path of its API, such as `importErrors`."""
         return self._call("GET", f"/api/v2/{path}")
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
@@ -95,7 +95,7 @@ class AirflowApi:
 
 
 def wait_for(look: Callable[[], T | None], what: str, seconds: float) -> T:
-    """Look once a second until there is something.
+    """Call a function once a second until it returns something.
 
     Raises:
         SetupError: There was nothing for so many seconds.
