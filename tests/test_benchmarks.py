@@ -70,6 +70,7 @@ def test_sampling_alignment_coverage_and_embedding(spark: Any, home: Path, capsy
         assert name in printed, "measured, or skipped with a reason"
 
 
+@pytest.mark.slow
 def test_the_request_engine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     generation.main(["--smoke", "--output", str(home / "generation.json")])
     lines = [generation.Line(**content) for content in json.loads((home / "generation.json").read_text())]
@@ -96,6 +97,7 @@ def test_a_log_in_bounded_memory_and_what_each_step_costs(spark: Any, home: Path
         assert min(cost.seconds) >= 0.0
 
 
+@pytest.mark.slow
 def test_online_tests_by_simulation(capsys: pytest.CaptureFixture[str]) -> None:
     assert experiments.main(["--smoke"]) == 0
     printed = capsys.readouterr().out
@@ -106,6 +108,7 @@ def test_online_tests_by_simulation(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(re.findall(r"^ +\d+% +\d+% +[\d,]+( +[\d.]+%){3}$", printed, re.MULTILINE)) == 18, printed
 
 
+@pytest.mark.slow
 def test_weightings_on_a_retriever(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = home / "effectiveness.jsonl"
     effectiveness.main(["--smoke", "--output", str(kept)])
@@ -120,6 +123,7 @@ def test_weightings_on_a_retriever(home: Path, capsys: pytest.CaptureFixture[str
         assert column in printed
 
 
+@pytest.mark.slow
 def test_figures_of_the_pages(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures.main(["--smoke", "--output", str(home / "figures")])
     drawn = {path.name: path.read_text() for path in (home / "figures").iterdir()}

@@ -47,7 +47,8 @@ class Plan(NamedTuple):
         queries: Queries of the lean loop.
         passages: Passages of the lean loop; none for the smoke form.
         in_spark: Queries of the step.
-        processes: Processes of each engine; a rival of the smoke form is in this process.
+        processes: Processes of the lean loop.
+        rivals: Processes of what it is compared with; none: this process does it, which spares an import of torch.
         rounds: Of which the median counts.
     """
 
@@ -56,11 +57,12 @@ class Plan(NamedTuple):
     passages: int
     in_spark: int
     processes: int = 2
+    rivals: int = 2
     rounds: int = 3
 
 
 PLANS: dict[Size, Plan] = {
-    "smoke": Plan(20, 70, 0, 80, processes=1, rounds=1),
+    "smoke": Plan(20, 70, 0, 80, processes=1, rivals=0, rounds=1),
     "quick": Plan(200, 600, 60, 2_000),
     "full": Plan(1_000, 2_000, 120, 14_000),
 }
@@ -108,10 +110,7 @@ def accuracy_lines(queries: list[str], passages: list[str]) -> Iterator[Measurem
 def lean_line(name: str, texts: list[str], plan: Plan) -> Measurement:
     """Processes of the lean loop against as many of plain float32 sentence-transformers."""
     count = plan.processes
-    with (
-        _processes("lean", texts, count) as lean,
-        _processes("sentence-transformers", texts, count if plan.passages else 0) as rival,
-    ):
+    with _processes("lean", texts, count) as lean, _processes("sentence-transformers", texts, plan.rivals) as rival:
         ours, theirs = _medians([(lean(), rival()) for _ in range(plan.rounds)])
     precision = encoder.plan(Encoder()).precision
     ratio = ours.cpu / theirs.cpu
@@ -127,7 +126,7 @@ def spark_line(texts: list[str], plan: Plan) -> Measurement:
     """The whole work of the embed step in a warm Spark against bare processes of the lean loop, files written."""
     with (
         tempfile.TemporaryDirectory(dir=kept_folder()) as place,
-        _processes("lean", texts, plan.processes) as bare,
+        _processes("lean", texts, plan.rivals) as bare,
         spark.session("synalign benchmark") as session,
     ):
         source = Path(place) / "source"
@@ -144,7 +143,7 @@ def spark_line(texts: list[str], plan: Plan) -> Measurement:
     ratio = ours.cpu / theirs.cpu
     return Measurement(
         "embedding, Spark, cold cache", f"{len(texts)} queries, local[2]", ours.cpu, theirs.cpu,
-        f"{plan.processes} bare processes of the same loop", "items / CPU s", ratio, ">= 0.9", ratio >= 0.9,
+        f"{plan.rivals} bare processes of the same loop", "items / CPU s", ratio, ">= 0.9", ratio >= 0.9,
         accuracy=f"wall: {ours.wall:.0f} and {theirs.wall:.0f} items/s",
     )  # fmt: skip
 
