@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from synalign import flow, registry
+from synalign import flow
 from synalign.config import Checks
+from synalign.registry import training_sets
 from synalign.registry.connection import tracking_uri
+from synalign.registry.release import Release
 from synalign.run import Attempt
 from synalign.run.manifests import folder
 
@@ -23,7 +25,7 @@ def register(attempt: Attempt) -> None:
     """
     run = attempt.run
     manifests = {step.name: run.require(step.name) for step in flow.before("register")}
-    release = registry.Release(
+    release = Release(
         retriever=run.configuration.retriever,
         interval=run.interval.name,
         configuration=run.configuration.model_dump(mode="json"),
@@ -37,7 +39,7 @@ def register(attempt: Attempt) -> None:
     )
     for failure in release.failures:
         log.warning("register: check failed: %s", failure)
-    registration = registry.register(release, tracking_uri())
+    registration = training_sets.register(release, tracking_uri())
     attempt.metrics.update(registration._asdict())
     attempt.metrics.update({"digest": release.digest, "location": str(release.location), "failures": release.failures})
 
