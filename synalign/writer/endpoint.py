@@ -1,4 +1,4 @@
-"""The endpoint of a configuration: the one it names, or the embedded writer, which is started where none is running."""
+"""The endpoint of a configuration: the one that it names, or the embedded writer, started unless one is running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_KEY = "no-key-needed"
 
 @contextmanager
 def endpoint(settings: Generation) -> Iterator[Endpoint]:
-    """The endpoint of a configuration; the embedded writer is started for the time of use unless one is running.
+    """Yield the endpoint of a configuration; the embedded writer is started for that time unless one is running.
 
     Raises:
         ConfigurationError: An environment variable with the key, a header, or the running writer's URL is unusable.
@@ -40,7 +40,7 @@ def endpoint(settings: Generation) -> Iterator[Endpoint]:
 
 
 def _api_key(settings: Generation) -> str:
-    """The key from the environment, or none; what is wrong with it is told without showing it."""
+    """Return the key from the environment, or none; an error about it does not show it."""
     if settings.api_key_variable is None:
         return ""
     key = os.environ.get(settings.api_key_variable, "").strip()
