@@ -49,7 +49,7 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
     with DAG(
         dag_id=f"refresh__{configuration.retriever}",
         description=configuration.description or f"Refreshes the training set of {configuration.retriever}.",
-        doc_md=task_pages.refresh_page(configuration, retries.in_words),
+        doc_md=task_pages.refresh_page(configuration),
         schedule=CronDataIntervalTimetable(schedule.ticks.expression, timezone=schedule.time_zone),
         start_date=schedule.ticks.midnight(schedule.start),
         catchup=schedule.catchup,

@@ -138,6 +138,13 @@ class ExitCode(NamedTuple):
         """The exit code itself."""
         return self.kind.exit_code
 
+    @property
+    def then(self) -> str:
+        """What Airflow does after it, in words."""
+        if not self.tries:
+            return "not tried again"
+        return f"tried again after {', '.join(str(self.minutes * 2**nth) for nth in range(self.tries))} min"
+
 
 EXIT_CODES = (
     ExitCode(ConfigurationError, "the YAML file is wrong, or what the trigger form changed",
@@ -162,6 +169,11 @@ EXIT_CODES = (
 OTHERWISE = ExitCode(SynAlignError, "the job was killed, or has a mistake", 3, 1, "it may have been the machine")
 """For all that says nothing: a job that was killed, a worker that was lost, a mistake in the code. More than once: in a
 bad night one job may lose its driver and then its executors."""
+
+
+def exit_code(code: object) -> ExitCode:
+    """Return what an exit code means; `OTHERWISE` where it says nothing."""
+    return next((entry for entry in EXIT_CODES if entry.code == code), OTHERWISE)
 
 
 def meant(name: str, known: Sequence[str]) -> str:

@@ -12,9 +12,7 @@ from typing import Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
 
-from synalign.errors import EXIT_CODES, OTHERWISE
-
-_BY_CODE = {entry.code: entry for entry in EXIT_CODES}
+from synalign.errors import EXIT_CODES, OTHERWISE, exit_code
 
 # A person at a terminal mends and starts again; nobody waits for half an hour there.
 MOST = int(os.environ.get("SYNALIGN_RETRIES", max(entry.tries for entry in EXIT_CODES)))
@@ -32,7 +30,7 @@ class ByCause(RetryPolicy):
             max_tries: Number of the last retry: clearing a task raises it by the retries that it has.
             context: Airflow's context; not looked at.
         """
-        entry = _BY_CODE.get(getattr(exception, "exit_code", OTHERWISE.code), OTHERWISE)
+        entry = exit_code(getattr(exception, "exit_code", None))
         if not entry.tries:
             return RetryDecision.fail(f"Not tried again: {entry.because}.")
         done = try_number - (max_tries - MOST)
@@ -40,14 +38,6 @@ class ByCause(RetryPolicy):
             return RetryDecision.fail(f"Not tried again: this was try {done}.")
         delay = timedelta(minutes=entry.minutes) * 2 ** (done - 1)
         return RetryDecision.retry(delay, f"Tried again in {delay}: {entry.because}.")
-
-
-def in_words(exit_code: int) -> str:
-    """Say what happens after a failure with that exit code, for the pages of tasks."""
-    entry = _BY_CODE.get(exit_code, OTHERWISE)
-    if not entry.tries:
-        return "not tried again"
-    return f"tried again after {', '.join(str(entry.minutes * 2**nth) for nth in range(entry.tries))} min"
 
 
 DEFAULTS: dict[str, Any] = {

@@ -6,7 +6,7 @@ Markdown, with names in italics: Airflow frames inline code so widely that lines
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from synalign import flow
 from synalign.config import Configuration
@@ -35,19 +35,14 @@ def step_page(step: flow.Step) -> str:
     )
 
 
-def refresh_page(configuration: Configuration, retries: Callable[[int], str]) -> str:
-    """Return the documentation of a retriever's refresh.
-
-    Args:
-        configuration: The retriever's.
-        retries: Says in words what happens after an exit code.
-    """
+def refresh_page(configuration: Configuration) -> str:
+    """Return the documentation of a retriever's refresh."""
     name = configuration.retriever
     groups = [
         f"**{group.title}**: {group.purpose} *({', '.join(step.name for step in flow.members(group))})*"
         for group in flow.GROUPS
     ]
-    codes = [f"| {each.code} | {each.kind.__name__}: {each.about} | {retries(each.code)} |" for each in EXIT_CODES]
+    codes = [f"| {each.code} | {each.kind.__name__}: {each.about} | {each.then} |" for each in EXIT_CODES]
     return page(
         configuration.description or f"Refreshes the training set of {name}.",
         (
@@ -66,7 +61,7 @@ def refresh_page(configuration: Configuration, retries: Callable[[int], str]) ->
             "What happens after a failure",
             "| exit code | error | then |\n|---|---|---|\n"
             + "\n".join(codes)
-            + f"\n| other | {OTHERWISE.about} | {retries(OTHERWISE.code)} |",
+            + f"\n| other | {OTHERWISE.about} | {OTHERWISE.then} |",
         ),
         ("Where its data lies", f"*$SYNALIGN_STORE/runs/{name}/(interval)/(step)/(attempt)/*, as Parquet."),
     )

@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from synalign.orchestration.retries import in_words
+from synalign.errors import exit_code
 from synalign.screening.reasons import REASONS
 from tests.docs.errors_in_code import BLANK, CLASSES, Raised, raised, texts
 from tests.docs.pages import ROOT, code, rows
@@ -74,7 +74,7 @@ def test_every_message_on_the_page_is_in_the_code() -> None:
 def test_every_class_stands_there_with_its_exit_code(name: str) -> None:
     code = CLASSES[name].exit_code
     told = {class_: (cells[0], cells[3]) for cells in table("Exit codes") for class_ in names(cells[1])}
-    assert told[name] == (str(code), in_words(code))
+    assert told[name] == (str(code), exit_code(code).then)
     assert f"(exit code {code})" in PAGE.read_text()
 
 

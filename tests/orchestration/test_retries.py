@@ -43,7 +43,7 @@ def test_what_time_may_mend_is_tried_again_less_and_less_often(
     kind: type[errors.SynAlignError], minutes: list[int]
 ) -> None:
     assert decisions(JobFailed("x", kind.exit_code)) == [MINUTE * count for count in minutes]
-    assert retries.in_words(kind.exit_code) == f"tried again after {', '.join(map(str, minutes))} min"
+    assert errors.exit_code(kind.exit_code).then == f"tried again after {', '.join(map(str, minutes))} min"
 
 
 @pytest.mark.parametrize("error", [JobFailed("killed"), JobFailed("x", 1), RuntimeError("x"), KeyError("x")])

@@ -7,7 +7,7 @@ import pytest
 from synalign import flow
 from synalign.config import Configuration
 from synalign.errors import EXIT_CODES
-from synalign.orchestration import retries, task_pages
+from synalign.orchestration import task_pages
 
 Make = Callable[..., Configuration]
 
@@ -35,13 +35,13 @@ def test_a_step_without_a_word_of_advice_has_a_page_all_the_same() -> None:
 
 
 def test_the_refresh_lists_every_group_and_what_each_exit_code_leads_to(configuration: Make) -> None:
-    page = task_pages.refresh_page(configuration(), retries.in_words)
+    page = task_pages.refresh_page(configuration())
     for group in flow.GROUPS:
         steps = ", ".join(step.name for step in flow.STEPS if step.group == group.name)
         assert f"- **{group.title}**: {group.purpose} *({steps})*" in page
     for entry in EXIT_CODES:
-        assert f"| {entry.code} | {entry.kind.__name__}: {entry.about} | {retries.in_words(entry.code)} |" in page
+        assert f"| {entry.code} | {entry.kind.__name__}: {entry.about} | {entry.then} |" in page
     assert page.count("\n| ") == len(EXIT_CODES) + 2
     assert "| other | the job was killed, or has a mistake | tried again after 1, 2, 4 min |" in page
     assert page.startswith("Refreshes the training set of shop.")
-    assert task_pages.refresh_page(configuration(description="Ours."), retries.in_words).startswith("Ours.\n")
+    assert task_pages.refresh_page(configuration(description="Ours.")).startswith("Ours.\n")
