@@ -200,7 +200,7 @@ WORK = """
 import sys, time
 from synalign.config import Configuration
 from synalign.errors import BusyError
-from synalign.job import perform
+from synalign.steps.job import perform
 from synalign.run import Run
 from synalign.storage import lease
 from tests.run.test_run import INTERVAL, ingest
