@@ -43,7 +43,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from synalign import retrievers
 from synalign.errors import SynAlignError
-from synalign.refresh import Refresh
+from synalign.local.refresh import Refresh
 from synalign.run.dates import interval_of
 class Display:
     progress = ""
