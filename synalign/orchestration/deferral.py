@@ -64,7 +64,7 @@ class BatchTrigger(BaseTrigger):
         self.blind_seconds = blind_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Where the triggerer finds the class, and what it makes one from."""
+        """Say where the triggerer finds the class, and what it makes a trigger from."""
         arguments = {
             "batches": self.batches,
             "url": self.url,
@@ -76,7 +76,7 @@ class BatchTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """One event: how each batch ended, or why the job has to look itself."""
+        """Yield one event: how each batch ended, or why the job has to look itself."""
         states: dict[str, str] = {}
         clock = asyncio.get_running_loop().time
         started = seen = clock()
@@ -108,7 +108,7 @@ class BatchTrigger(BaseTrigger):
         return in_sight
 
     async def _status(self, client: httpx.AsyncClient, batch: str) -> str | None:
-        """State of a batch; `unknown` when the provider has none of that id, None when nobody can tell."""
+        """Return state of a batch; `unknown` when the provider has none of that id, None when nobody can tell."""
         headers = self._headers()
         if headers is None:
             return None

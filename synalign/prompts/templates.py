@@ -93,7 +93,7 @@ def read_all(configuration: Configuration, folder: Path) -> dict[str, str]:
             mistakes.append(error.message)
     if mistakes:
         raise ConfigurationError(
-            "\n".join(mistakes), remedy="start from a copy of synalign/generation/reason.txt or write.txt"
+            "\n".join(mistakes), remedy="start from a copy of synalign/prompts/reason.txt or write.txt"
         )
     return texts
 

@@ -13,7 +13,7 @@ from synalign.generation.provider_record import RECORD, Record
 from synalign.querylog import tombstones
 from synalign.querylog.trace import Trace, redacted
 from synalign.registry.connection import tracking_uri
-from synalign.registry.holdings import Holding, Looked, holdings
+from synalign.registry.holdings import Holding, Matchers, holdings
 from synalign.run import Interval, Run, intervals, root
 from synalign.storage import Place
 from synalign.upkeep import journals, rows, runs, vectors
@@ -175,7 +175,7 @@ def _versions(retriever: str, trace: Trace) -> list[Holding]:
     in_report = Trace(trace.query).in_ if trace.exact else trace.in_
     try:
         wanted = None if retriever == tombstones.ALL else retriever
-        return holdings(wanted, tracking_uri(), Looked(in_set, trace.in_json, in_report))
+        return holdings(wanted, tracking_uri(), Matchers(in_set, trace.in_json, in_report))
     except RegistryError as error:
         raise RegistryError(
             f"nothing was forgotten: {error.message}",

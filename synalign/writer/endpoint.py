@@ -1,4 +1,4 @@
-"""The endpoint of a configuration: the one it names, or the embedded writer, which is started where none is running."""
+"""The endpoint of a configuration: the one that it names, or the embedded writer, started unless one is running."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Small marks inside a table's row, as SVG made from numbers; the row says the same numbers in words.
 
 Coordinates in per cent need no view box: marks stay round and lines thin at any width, on a phone as on a screen.
-Colours are the style sheet's (`figures.css`), by class; no stranger's text comes near.
+Colours are the style sheet's, by class.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ EMPTY = Markup("")
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A coordinate, as short as it can be.
+    """Write a coordinate, as short as it can be.
 
     Examples:
         >>> number(12.0), number(0.125), number(-0.001)
@@ -24,8 +24,22 @@ def number(value: float, digits: int = 2) -> str:
     return "0" if text == "-0" else text
 
 
+def text(kind: str, x: object, y: object, words: str, anchor: str = "start") -> Markup:
+    """Write words at a place; they are escaped.
+
+    Args:
+        kind: Class of the text in the style sheet.
+        x: From the left.
+        y: Of the line that letters stand on, from the top.
+        words: What it says.
+        anchor: Which part of it is at the place: `start`, `middle` or `end`.
+    """
+    anchored = EMPTY if anchor == "start" else Markup(' text-anchor="{}"').format(anchor)
+    return Markup('<text class="{}" x="{}" y="{}"{}>{}</text>').format(kind, x, y, anchored, words)
+
+
 def bar(share: float, kind: str) -> Markup:
-    """A bar that fills a share of its cell.
+    """Draw a bar that fills a share of its cell.
 
     Args:
         share: In [0, 1]; what is outside is cut.
@@ -42,7 +56,7 @@ def bar(share: float, kind: str) -> Markup:
 
 
 def dumbbell(target: float, marks: Sequence[tuple[str, float]], most: float) -> Markup:
-    """A target as an upright line, and marks that lie nearer to it or farther from it.
+    """Draw a target as an upright line, and marks that lie nearer to it or farther from it.
 
     Args:
         target: Where the line stands.
@@ -64,7 +78,7 @@ def dumbbell(target: float, marks: Sequence[tuple[str, float]], most: float) -> 
 def interval(
     value: float, ends: tuple[float, float] | None, span: tuple[float, float], reference: float, kind: str
 ) -> Markup:
-    """A value with its interval, beside a reference line.
+    """Draw a value with its interval, beside a reference line.
 
     Args:
         value: The value.
@@ -90,5 +104,5 @@ def _mark(kind: str, place: str) -> Markup:
 
 
 def _place(share: float) -> str:
-    """A place from the left in per cent, with room for half a mark at either edge."""
+    """Return a place from the left in per cent, with room for half a mark at either edge."""
     return number(4.0 + 92.0 * min(1.0, max(0.0, share)))
