@@ -130,7 +130,7 @@ class Dialect:
         return bool(learnt) and all(learnt)
 
     def room(self, found: Refusal, least: int, sent: Mapping[str, Any]) -> int | None:
-        """Tokens that a request that overflowed leaves for its answer; None where they are too few, or not fewer."""
+        """Return the tokens that a too long request leaves for its answer; None if they are too few, or not fewer."""
         if found.window is None:
             return None
         taken = found.tokens_in if found.tokens_in is not None else tokens_of(sent["messages"]) + MARGIN

@@ -70,7 +70,7 @@ class Try(NamedTuple):
 
     @property
     def reported(self) -> tuple[int, int]:
-        """Tokens sent and received as the endpoint reported them; 0 where it did not, or the bounds are not known."""
+        """Return the tokens that the endpoint reported; 0 where it did not, or the bounds are not known."""
         if not self.reserved.key:
             return 0, 0
         spent_in, spent_out, most_in, most_out = self.tokens_in, self.tokens_out, *self.reserved[1:3]
