@@ -1,4 +1,4 @@
-"""What a retriever learns from: a query log with documents, a BEIR folder, or labelled texts."""
+"""Settings of the source: a query log with documents, a BEIR folder, or labelled texts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from synalign.config.closed import Closed, Format
 EPOCHS = ("epoch_seconds", "epoch_milliseconds", "epoch_microseconds", "epoch_nanoseconds")
 """Names of the time formats that are a number since 1970."""
 
-_DELIMITERS = {"\t": "tab", "\\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
+DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+"""Delimiters by the names that settings and messages give them."""
+
+_NAMES = {"\\t": "tab", **{character: name for name, character in DELIMITERS.items()}}
 
 
 def _named(delimiter: Any) -> Any:
     # Before white space is taken off: a tab is a delimiter.
-    return _DELIMITERS.get(delimiter, delimiter) if isinstance(delimiter, str) else delimiter
+    return _NAMES.get(delimiter, delimiter) if isinstance(delimiter, str) else delimiter
 
 
 def _one_character(delimiter: str) -> str:
-    if len(delimiter) != 1 and delimiter not in ("auto", *_DELIMITERS.values()):
-        raise ValueError(f"must be auto, {', '.join(dict.fromkeys(_DELIMITERS.values()))} or one character")
+    if len(delimiter) != 1 and delimiter not in ("auto", *DELIMITERS):
+        raise ValueError(f"must be auto, {', '.join(DELIMITERS)} or one character")
     return delimiter
 
 
@@ -55,34 +58,43 @@ def _known_time_format(pattern: str) -> str:
 
 Files = Annotated[str, Field(min_length=1, description="File or folder; relative paths start at $SYNALIGN_HOME.")]
 FilesFormat = Annotated[Format, Field(description="Of the file, or of the files read in the folder; auto: by ending.")]
-Delimiter = Annotated[
-    str,
-    BeforeValidator(_named),
-    AfterValidator(_one_character),
-    Field(description="Of CSV: auto, comma, tab, semicolon, pipe, space, or one character."),
-]
-Quote = Annotated[
-    Literal["auto", '"', "'", "none"],
-    Field(description="Of CSV: what encloses fields that hold the delimiter; none: quotes are text, as in most TSV."),
-]
-Encoding = Annotated[
-    str, AfterValidator(_known_encoding), Field(description="Of CSV and JSONL: auto, or any that Python knows.")
-]
-Header = Annotated[
-    bool | tuple[str, ...],
-    Field(description="Of CSV: whether the first line has the names; a list: the names, where files have none."),
-]
-Compression = Annotated[
-    Literal["auto", "none", "gzip", "bzip2", "zstd", "xz"], Field(description="Of CSV and JSONL; auto: by first bytes.")
-]
-TimeFormat = Annotated[
-    str,
-    AfterValidator(_known_time_format),
-    Field(
+
+
+class TableFiles(Closed):
+    """The files of one table and how they are written; every section that reads files has these settings."""
+
+    path: Files
+    format: FilesFormat = "parquet"
+    delimiter: Annotated[str, BeforeValidator(_named), AfterValidator(_one_character)] = Field(
+        "auto", description="Of CSV: auto, comma, tab, semicolon, pipe, space, or one character."
+    )
+    quote: Literal["auto", '"', "'", "none"] = Field(
+        "auto",
+        description="Of CSV: what encloses fields that hold the delimiter; none: quotes are text, as in most TSV.",
+    )
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
+        "auto", description="Of CSV and JSONL: auto, or any that Python knows."
+    )
+    header: bool | tuple[str, ...] = Field(
+        True, description="Of CSV: whether the first line has the names; a list: the names, where files have none."
+    )
+    compression: Literal["auto", "none", "gzip", "bzip2", "zstd", "xz"] = Field(
+        "auto", description="Of CSV and JSONL; auto: by first bytes."
+    )
+
+
+class _Kind(Closed):
+    kind: str = Field(description="What the source is.")
+
+
+class _EventFiles(TableFiles, _Kind):
+    """Files whose rows may have times. The first setting is `kind`: the fields of the last base come first."""
+
+    time_format: Annotated[str, AfterValidator(_known_time_format)] = Field(
+        "auto",
         description="Of times as text or numbers: auto, iso, epoch_seconds (milli-, micro-, nano-), or a strptime "
-        "pattern; without a zone they are UTC."
-    ),
-]
+        "pattern; without a zone they are UTC.",
+    )
 
 
 class LogColumns(Closed):
@@ -105,31 +117,18 @@ class DocumentColumns(Closed):
     text: str = Field("text", description="Its text.")
 
 
-class Documents(Closed):
+class Documents(TableFiles):
     """The document collection."""
 
     path: Files = Field(examples=["data/shop/documents.parquet"])
-    format: FilesFormat = "parquet"
-    delimiter: Delimiter = "auto"
-    quote: Quote = "auto"
-    encoding: Encoding = "auto"
-    header: Header = True
-    compression: Compression = "auto"
     columns: DocumentColumns = DocumentColumns()
 
 
-class LogSource(Closed):
+class LogSource(_EventFiles):
     """A query log and a document table."""
 
     kind: Literal["log"] = Field("log", description="What the source is.")
     path: Files = Field(examples=["data/shop/query_log.parquet"])
-    format: FilesFormat = "parquet"
-    delimiter: Delimiter = "auto"
-    quote: Quote = "auto"
-    encoding: Encoding = "auto"
-    header: Header = True
-    compression: Compression = "auto"
-    time_format: TimeFormat = "auto"
     columns: LogColumns = LogColumns()
     documents: Documents
     window_days: int = Field(28, ge=1, le=3650, description="Days of log used, up to the end of the interval.")
@@ -164,18 +163,12 @@ class LabelledColumns(Closed):
     event_time: str | None = Field(None, description="When it was seen; null: all are used, whatever the interval.")
 
 
-class LabelledSource(Closed):
+class LabelledSource(_EventFiles):
     """Texts with labels, for `task: classification`: a label is a document, a labelled text a query that finds it."""
 
     kind: Literal["labelled"] = Field("labelled", description="What the source is.")
     path: Files = Field(examples=["data/intents/train.csv"])
     format: FilesFormat = "csv"
-    delimiter: Delimiter = "auto"
-    quote: Quote = "auto"
-    encoding: Encoding = "auto"
-    header: Header = True
-    compression: Compression = "auto"
-    time_format: TimeFormat = "auto"
     columns: LabelledColumns = LabelledColumns()
     window_days: int = Field(
         28, ge=1, le=3650, description="Days used, up to the end of the interval, where there is an event_time."

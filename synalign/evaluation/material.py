@@ -15,11 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synalign.arrays.checks import evenly_spaced
+from synalign.config.schemes import SCHEMES
 from synalign.errors import InputError
-from synalign.evaluation.arms import SCHEMES, Pool
+from synalign.evaluation.arms import Pool
 from synalign.evaluation.segments import cold_documents, traffic_segments
 from synalign.retriever.collection import Collection, Pairs
 from synalign.run import some_rows
+from synalign.screening.reasons import ROUND_TRIP
 from synalign.text.normal import document_text
 
 if TYPE_CHECKING:
@@ -35,9 +37,6 @@ REAL_PAIRS = 200_000
 
 JUDGED = {"validation": 5_000, "test": 20_000}
 """Most judged queries by split, evenly spaced: they fix a mean nDCG@10 to about 0.005 and 0.003."""
-
-ROUND_TRIP = "inconsistent"
-"""Why screening drops a query that does not find its document."""
 
 
 class Judged(NamedTuple):

@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, NumericType, StringType, TimestampNTZType, TimestampType
 
+from synalign.config.source import TableFiles
 from synalign.errors import InputError
 from synalign.querylog import unreadable, values
 from synalign.querylog.files import Table, files_of
@@ -41,7 +42,7 @@ def read_log(spark: SparkSession, folder: Path, kinds: Mapping[str, Kind]) -> Da
         InputError: A file cannot be read, or lacks a column or holds something else in it.
     """
     try:
-        _, files, _ = files_of(Table("log", "", str(folder), "parquet"))
+        _, files, _ = files_of(Table("log", "", TableFiles(path=str(folder))))
         footers = footers_of(files, folder)
     except InputError as error:
         raise InputError(

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from synalign.config import BeirSource, resolve
+from synalign.config.source import TableFiles
 from synalign.errors import InputError
 from synalign.querylog.columns import Column
 from synalign.querylog.files import Table, require_file
@@ -39,7 +40,7 @@ _COMPRESSED = ("", ".gz", ".bz2", ".zst", ".xz")
 
 
 class Folder(NamedTuple):
-    """A BEIR folder whose files were looked into.
+    """A BEIR folder whose heads were read.
 
     Attributes:
         corpus: The documents.
@@ -55,13 +56,13 @@ class Folder(NamedTuple):
 
     @property
     def tables(self) -> tuple[Opened, ...]:
-        """All of them."""
+        """All tables."""
         found = (self.corpus, self.queries, *self.judgements, self.unlabelled)
         return tuple(one for one in found if one is not None)
 
 
 def files_of(source: BeirSource) -> list[Path]:
-    """The files of a folder that are read.
+    """Return the files of a folder that are read.
 
     Raises:
         InputError: One is missing.
@@ -72,7 +73,7 @@ def files_of(source: BeirSource) -> list[Path]:
 
 
 def open_folder(source: BeirSource) -> Folder:
-    """Look into the files of a folder.
+    """Read the heads of the files of a folder.
 
     Raises:
         InputError: A file is missing, damaged or laid out in another way.
@@ -88,13 +89,23 @@ def open_folder(source: BeirSource) -> Folder:
 
 def _open(name: str, path: Path, wanted: Sequence[Column]) -> Opened:
     if ".tsv" not in path.name:
-        return open_table(Table(name, "", str(path), "jsonl"), wanted)
-    return open_table(Table(name, "", str(path), "csv", delimiter="\t", quote="none", header=("_id", "text")), wanted)
+        return open_table(Table(name, "", TableFiles(path=str(path), format="jsonl")), wanted)
+    return open_table(_separated(name, path, "\t", ("_id", "text")), wanted)
+
+
+def _separated(name: str, path: Path, delimiter: str, header: bool | tuple[str, ...]) -> Table:
+    """Return a table of fields between tabs or spaces, in which quotes are text."""
+    files = TableFiles(path=str(path), format="csv", delimiter=delimiter, quote="none", header=header)
+    return Table(name, "", files)
 
 
 def _open_judgements(path: Path) -> Opened:
-    """Judgements as BEIR has them, with or without names; or as TREC has them, with a column that says nothing."""
-    lines = [line for line in first_lines(Table("judgements", "", str(path), "csv"), path) if line.strip()]
+    """Read the head of judgements as BEIR writes them, with or without names, or as TREC, with a column without use.
+
+    Raises:
+        InputError: They are laid out in another way.
+    """
+    lines = [line for line in first_lines(_separated("judgements", path, "\t", True), path) if line.strip()]
     first = lines[0] if lines else ""
     header: bool | tuple[str, ...] = True
     delimiter = "\t" if "\t" in first else " "
@@ -102,18 +113,15 @@ def _open_judgements(path: Path) -> Opened:
     if not set(_NAMES) <= set(fields):
         if len(fields) == 4 and _is_number(fields[3]):
             header = _TREC
-        elif len(fields) == 3 and (_is_number(fields[2]) or not lines[1:]):
+        elif not lines or (len(fields) == 3 and (_is_number(fields[2]) or not lines[1:])):
             header = _NAMES
-        elif lines:
+        else:
             raise InputError(
                 f"{path}: begins with {first[:60]!r}, which has no columns 'query-id', 'corpus-id' and 'score'.",
                 cause="judgements in another layout than BEIR's or TREC's",
                 remedy="write query-id, corpus-id and score, parted by tabs, with a first line of these names",
             )
-        else:
-            header = _NAMES
-    table = Table("judgements", "", str(path), "csv", delimiter=delimiter, quote="none", header=header)
-    return open_table(table, _JUDGEMENTS)
+    return open_table(_separated("judgements", path, delimiter, header), _JUDGEMENTS)
 
 
 def _is_number(text: str) -> bool:
@@ -124,7 +132,7 @@ def _is_number(text: str) -> bool:
 
 
 def log(spark: SparkSession, folder: Folder, start: datetime, *, rows: bool) -> DataFrame:
-    """Judgements as events at `start`, with the unlabelled queries, and lines that are none of all these."""
+    """Return judgements as events at `start`, unlabelled queries, and lines that are none of these."""
     judged = [read(spark, opened, rows=rows) for opened in folder.judgements]
     judgements = reduce(DataFrame.unionByName, judged)
     queries = read(spark, folder.queries, rows=rows)
@@ -173,15 +181,17 @@ def _none() -> SparkColumn:
 
 
 def _path(source: BeirSource, *names: str) -> Path:
-    """A file of a folder by the first of its names that is there, also compressed."""
-    folder = resolve(source.path)
-    found = [folder / f"{name}{ending}" for name in names for ending in _COMPRESSED]
-    return require_file(next((path for path in found if path.is_file()), folder / names[0]))
+    """Return a file of a folder by the first of its names that is there, also compressed."""
+    return require_file(_first(source, *names) or resolve(source.path) / names[0])
 
 
 def _unlabelled(source: BeirSource) -> Path | None:
+    return _first(source, "unlabelled_queries.jsonl")
+
+
+def _first(source: BeirSource, *names: str) -> Path | None:
     folder = resolve(source.path)
-    found = [folder / f"unlabelled_queries.jsonl{ending}" for ending in _COMPRESSED]
+    found = (folder / f"{name}{ending}" for name in names for ending in _COMPRESSED)
     return next((path for path in found if path.is_file()), None)
 
 

@@ -74,7 +74,7 @@ def _beir(missing: list[Column]) -> str:
 
 
 def _mapping(table: Table, columns: list[Column], names: list[str]) -> str:
-    """The lines of YAML that map the columns, as far as their names tell."""
+    """Return the lines of YAML that map the columns, as far as their names tell."""
     keys = [*table.section.split("."), "columns"]
     lines = [f"{'  ' * depth}{key}:" for depth, key in enumerate(keys)]
     lines += [
@@ -102,7 +102,7 @@ def _plain(name: str) -> str:
 
 
 def nested(row: Mapping[str, Any], name: str) -> Any:
-    """The value of a key, or of `a.b.c` within others where no key has that very name; None where there is none.
+    """Return the value of a key, or of `a.b.c` within others where no key has that very name; None where none is.
 
     A number is a place in a list, from 0: `objectIDs.0`.
 
@@ -124,7 +124,7 @@ def nested(row: Mapping[str, Any], name: str) -> Any:
 
 
 def names_in(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The keys of rows, and with dots those within them, in the order of their first appearance."""
+    """Return the keys of rows, and with dots those within them, in the order of their first appearance."""
     found: dict[str, None] = {}
 
     def add(row: Mapping[str, Any], prefix: str, depth: int) -> None:

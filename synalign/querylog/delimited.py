@@ -15,17 +15,15 @@ LONGEST_RECORD = 4 * 2**20
 """Characters; a quoted field that goes on for longer was never closed."""
 
 _SHAPES = ((re.compile(r"\d+"), "0"), (re.compile(r"[^\W\d_]+"), "a"))
-
-
 _MOST_LINES = 0.8
 
 
 class Looks(NamedTuple):
-    """How the values of a column look, by which a line within a quoted field is known for a record of its own.
+    """The look of a column's values, by which a line within a quoted field is known for a record of its own.
 
     Attributes:
         place: The column's position.
-        shapes: How its values look.
+        shapes: The shapes of its values; see `shape`.
         certain: Whether one such line is enough, as of times. Of ids, which text may resemble, most lines must look so.
     """
 
@@ -56,8 +54,8 @@ class Records:
     Args:
         dialect: How the file is written.
         blocks: Lines without their ends, and of lines that are not in the encoding, or too long, the rule they break.
-        looks: How the values of a column look: a line within a quoted field that looks so was swallowed by a quote
-            that is never closed.
+        looks: The look of a column: a line within a quoted field that looks so was swallowed by a quote that is never
+            closed.
     """
 
     def __init__(
@@ -76,14 +74,14 @@ class Records:
         self._filled = 0
 
     def __iter__(self) -> Iterator[list[Record]]:
-        """The records in portions, of about a block each."""
+        """Yield the records in portions of about a block each."""
         while self._fill():
             if self._skip:
                 self._skip = False
-                next(iter(self._parsed(once=True)), None)
+                next(self._parsed(), None)
                 continue
             plain = not self._quote or not any(self._quote in line for line in self._lines)
-            yield self._split() if plain else self._one_each() or list(self._parsed())
+            yield self._split() if plain else self._one_each() or list(filter(None, self._parsed()))
 
     def _fill(self) -> bool:
         """Take the next block if no line is left; False at the end."""
@@ -98,7 +96,7 @@ class Records:
         return True
 
     def _split(self) -> list[Record]:
-        """Records of lines without quotes: one each."""
+        """Return the records of lines without quotes: one each."""
         found = []
         for line in self._lines:
             if line:
@@ -111,7 +109,7 @@ class Records:
         return found
 
     def _one_each(self) -> list[Record]:
-        """Records of lines with quotes, where each line is one; empty where some are not."""
+        """Return the records of lines with quotes, where each line is one; none where a line is not."""
         lines = list(self._lines)
         try:
             rows = list(csv.reader(lines, **self._options, strict=True))
@@ -121,50 +119,37 @@ class Records:
             return []
         self._lines.clear()
         first, self._number = self._number, self._number + len(lines)
-        return [
-            self._record(fields, first + place, lines[place]) for place, fields in enumerate(rows) if fields
-        ]  # fmt: skip
+        return [self._record(fields, first + place, lines[place]) for place, fields in enumerate(rows) if fields]
 
-    def _parsed(self, *, once: bool = False) -> Iterator[Record]:
-        """Records of lines with quotes, as far as the block goes."""
+    def _parsed(self) -> Iterator[Record | None]:
+        """Yield the records of lines with quotes, as far as the block goes; None for an empty line."""
         taken: list[str] = []
-
-        def feed() -> Iterator[str]:
-            size = 0
-            while True:
-                if not taken:
-                    size = 0
-                    if not self._lines:
-                        return
-                elif not self._fill():
-                    return
-                line = self._lines.popleft()
-                taken.append(line)
-                size += len(line)
-                if size > LONGEST_RECORD:
-                    raise csv.Error("too long")
-                yield f"{line}\n"
-
         while self._lines:
             try:
-                for fields in csv.reader(feed(), **self._options, strict=True):
+                for fields in csv.reader(self._feed(taken), **self._options, strict=True):
                     if len(taken) > 1 and (len(fields) != self._wide or self._swallows(taken)):
                         yield self._unclosed(taken)
                         break
                     lines, number = list(taken), self._number
                     taken.clear()
                     self._number += len(lines)
-                    if fields:
-                        yield self._record(fields, number, "\n".join(lines))
-                    if once:
-                        return
+                    yield self._record(fields, number, "\n".join(lines)) if fields else None
             except csv.Error:
                 yield self._unclosed(taken)
-            if once:
-                return
+
+    def _feed(self, taken: list[str]) -> Iterator[str]:
+        """Hand lines to the CSV reader and note them as taken; an open record goes on in the next block."""
+        size = 0
+        while self._fill() if taken else self._lines:
+            line = self._lines.popleft()
+            size = size + len(line) if taken else len(line)
+            taken.append(line)
+            if size > LONGEST_RECORD:
+                raise csv.Error("too long")
+            yield f"{line}\n"
 
     def _unclosed(self, taken: list[str]) -> Record:
-        """The first line of a record that is none; the others are read again."""
+        """Return the first line of a record that is none; the other lines are read again."""
         first, number = taken[0], self._number
         self._lines.extendleft(reversed(taken[1:]))
         taken.clear()
@@ -183,7 +168,7 @@ class Records:
         return Record(fields, None, number, "")
 
     def _swallows(self, lines: Sequence[str]) -> bool:
-        """Whether lines after a record's first are records of their own by the look of them."""
+        """Tell whether lines after a record's first look like records of their own."""
         looks = self._looks
         if looks is None or self._wide < 2:
             return False
@@ -195,7 +180,7 @@ class Records:
 
 
 def shape(value: str) -> str:
-    """How a value looks: its runs of digits and of letters, each as one.
+    """Return the shape of a value: each run of digits is one `0`, each run of letters one `a`.
 
     Examples:
         >>> shape("2026-02-28T09:00:00Z"), shape(" kb-17")
@@ -208,7 +193,7 @@ def shape(value: str) -> str:
 
 
 def looks_of(dialect: Dialect, rows: Sequence[Mapping[str, str]], key: str, *, certain: bool) -> Looks | None:
-    """How the values of a column look in a file's head, where they look alike; None where they do not."""
+    """Return how the values of a column look in a file's head; None where they do not look alike."""
     values = [value for row in rows if (value := row.get(key))]
     if key not in dialect.names or not values:
         return None
@@ -219,7 +204,6 @@ def looks_of(dialect: Dialect, rows: Sequence[Mapping[str, str]], key: str, *, c
     return Looks(dialect.names.index(key), frozenset(common), certain) if common else None
 
 
-def line_row(record: Record, file: str) -> str:
-    """What `rejected` keeps of a line that is no record."""
-    content = {"line": record.text, "file": file, "number": record.number}
+def line_row(content: Mapping[str, object]) -> str:
+    """Return a line that is no record as JSON, as the table `rejected` keeps it."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))

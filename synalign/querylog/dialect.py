@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from synalign.config.source import DELIMITERS
 from synalign.errors import InputError
 from synalign.querylog.columns import Column
 from synalign.querylog.files import Table, shown
@@ -45,10 +46,16 @@ class Dialect(NamedTuple):
 
 
 def encoding_of(table: Table, file: Path, content: bytes) -> str:
+    """Return the encoding of a text file: as configured, or told from its first bytes.
+
+    Raises:
+        InputError: The file is binary.
+    """
     marked = next((encoding for bom, encoding in _BOMS if content.startswith(bom)), None)
-    if table.encoding != "auto":
-        plain = table.encoding.lower().replace("_", "-")
-        return "utf-8-sig" if plain in ("utf-8", "utf8") and marked == "utf-8-sig" else table.encoding
+    configured = table.files.encoding
+    if configured != "auto":
+        plain = configured.lower().replace("_", "-")
+        return "utf-8-sig" if plain in ("utf-8", "utf8") and marked == "utf-8-sig" else configured
     if marked is not None:
         return marked
     sample = content[:4096]
@@ -66,20 +73,25 @@ def encoding_of(table: Table, file: Path, content: bytes) -> str:
 
 
 def delimited(table: Table, dialect: Dialect, lines: list[str], wanted: Sequence[Column]) -> Dialect:
-    """The dialect with delimiter, quotes and names."""
+    """Complete the dialect of a CSV file: its delimiter, its quotes and its names.
+
+    Raises:
+        InputError: A wanted column is there twice.
+    """
+    header, configured = table.files.header, table.files.delimiter
     if not lines:
-        return dialect._replace(names=table.header if isinstance(table.header, tuple) else ())
-    delimiter = table.delimiter if table.delimiter != "auto" else _delimiter(table, lines, wanted)
-    quote = {"none": "", "auto": _quote(delimiter, lines)}.get(table.quote, table.quote)
+        return dialect._replace(names=header if isinstance(header, tuple) else ())
+    delimiter = DELIMITERS.get(configured, configured) if configured != "auto" else _delimiter(header, lines, wanted)
+    quote = {"none": "", "auto": _quote(delimiter, lines)}.get(table.files.quote, table.files.quote)
     dialect = dialect._replace(delimiter=delimiter, quote=quote)
-    first = next(iter(_records(dialect, lines)), [])
-    spaced = delimiter != " " and len(first) > 1 and all(name.startswith(" ") for name in first[1:])
-    dialect = dialect._replace(spaced=spaced)
-    first = next(iter(_records(dialect, lines)), []) if spaced else first
+    first = _first_record(dialect, lines)
+    if delimiter != " " and len(first) > 1 and all(name.startswith(" ") for name in first[1:]):
+        dialect = dialect._replace(spaced=True)
+        first = _first_record(dialect, lines)
     names = tuple(name.strip() for name in first)
-    if isinstance(table.header, tuple):
-        return dialect._replace(names=table.header, header=names == table.header)
-    if not table.header:
+    if isinstance(header, tuple):
+        return dialect._replace(names=header, header=names == header)
+    if not header:
         return dialect._replace(names=tuple(str(number) for number in range(1, len(names) + 1)))
     twice = sorted({name for name in names if names.count(name) > 1} & {column.name for column in wanted})
     if twice:
@@ -90,13 +102,13 @@ def delimited(table: Table, dialect: Dialect, lines: list[str], wanted: Sequence
     return dialect._replace(names=names, header=True)
 
 
-def _delimiter(table: Table, lines: list[str], wanted: Sequence[Column]) -> str:
-    """The delimiter of which the first line has the wanted names, or that gives the steadiest number of fields."""
+def _delimiter(header: bool | tuple[str, ...], lines: list[str], wanted: Sequence[Column]) -> str:
+    """Guess the delimiter: one that gives the wanted names, or else the steadiest number of fields."""
     required = {column.name for column in wanted if column.required}
     for delimiter in _DELIMITERS:
         if required <= {name.strip().strip("\"'") for name in lines[0].split(delimiter)} and len(required) > 1:
             return delimiter
-    wide = len(table.header) if isinstance(table.header, tuple) else None
+    wide = len(header) if isinstance(header, tuple) else None
 
     def steady(delimiter: str) -> float:
         fields = [len(line.split(delimiter)) for line in lines[:100]]
@@ -107,7 +119,10 @@ def _delimiter(table: Table, lines: list[str], wanted: Sequence[Column]) -> str:
 
 
 def _quote(delimiter: str, lines: list[str]) -> str:
-    """Whether quotes enclose fields. Where tabs part them they mostly are text, unless a field shows otherwise."""
+    """Return the quote that encloses fields, empty where quotes are text.
+
+    Between tabs quotes mostly are text, unless a field shows otherwise.
+    """
     if delimiter not in ("\t", "\x01"):
         return '"'
     header = lines[0].split(delimiter)
@@ -119,18 +134,14 @@ def _quote(delimiter: str, lines: list[str]) -> str:
     return ""
 
 
-def _records(dialect: Dialect, lines: Sequence[str]) -> list[list[str]]:
-    reader = csv.reader((f"{line}\n" for line in lines), **csv_options(dialect), strict=False)
-    found = []
+def _first_record(dialect: Dialect, lines: Sequence[str]) -> list[str]:
     try:
-        for record in reader:
-            found.append(record)
+        return next(csv.reader((f"{line}\n" for line in lines), **csv_options(dialect), strict=False), [])
     except csv.Error:
-        pass
-    return found
+        return []
 
 
 def csv_options(dialect: Dialect) -> dict[str, Any]:
-    """The dialect for Python's CSV reader."""
+    """Return the dialect as options of Python's CSV reader."""
     options: dict[str, Any] = {"delimiter": dialect.delimiter, "skipinitialspace": dialect.spaced}
     return {**options, "quotechar": dialect.quote} if dialect.quote else {**options, "quoting": csv.QUOTE_NONE}

@@ -8,12 +8,13 @@ import io
 import lzma
 import re
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 from urllib.parse import unquote
 
 import pyarrow as pa
 
-from synalign.config import Documents, LabelledSource, LogSource, resolve
+from synalign.config import resolve
+from synalign.config.source import TableFiles
 from synalign.errors import InputError, listed
 
 ENDINGS = {
@@ -21,9 +22,9 @@ ENDINGS = {
     "csv": (".csv", ".tsv", ".txt", ".tab", ".psv"),
     "jsonl": (".jsonl", ".json", ".ndjson", ".jsonlines"),
 }
-_COMPRESSED = (".gz", ".gzip", ".bz2", ".zst", ".zstd", ".xz")
 _CODECS = {"gzip": (".gz", ".gzip"), "bzip2": (".bz2",), "zstd": (".zst", ".zstd"), "xz": (".xz",)}
 _MAGIC = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "zstd": b"\x28\xb5\x2f\xfd", "xz": b"\xfd7zXZ"}
+_OPENERS: dict[str, Any] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
 _PARTITION = re.compile(r"([^/=]+)=([^/]*)")
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
@@ -45,52 +46,27 @@ class Table(NamedTuple):
     """A table of the configuration that is read from files.
 
     Attributes:
-        name: What messages call it: `query log`, `documents`.
+        name: Its name in messages: `query log`, `documents`.
         section: The section of the YAML that describes it; empty for a BEIR folder, which has none.
-        path: File or folder, as configured.
-        format: `parquet`, `csv` or `jsonl`; `auto`: by the files' endings.
-        delimiter: Of CSV: a character, or `auto`.
-        quote: Of CSV: a character, `none` or `auto`.
-        encoding: Of text, or `auto`.
-        header: Of CSV: whether the first line has the names, or the names.
-        compression: Of text, or `auto`.
+        files: Where its files are and how they are written, as configured.
     """
 
     name: str
     section: str
-    path: str
-    format: str
-    delimiter: str = "auto"
-    quote: str = "auto"
-    encoding: str = "auto"
-    header: bool | tuple[str, ...] = True
-    compression: str = "auto"
+    files: TableFiles
+
+    @property
+    def root(self) -> Path:
+        """The file or folder."""
+        return resolve(self.files.path)
 
     def remedy(self, setting: str) -> str:
-        """What to type for a setting of the table, such as `format: csv`; a BEIR folder has no settings."""
+        """Return what to type for a setting such as `format: csv`; a BEIR folder has no settings."""
         return f"set {self.section}.{setting}" if self.section else "write the file again"
 
 
-_CHARACTERS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
-
-
-def table_of(name: str, section: str, source: LogSource | LabelledSource | Documents) -> Table:
-    """The table that a section of the configuration describes."""
-    return Table(
-        name,
-        section,
-        source.path,
-        source.format,
-        _CHARACTERS.get(source.delimiter, source.delimiter),
-        source.quote,
-        source.encoding,
-        source.header,
-        source.compression,
-    )
-
-
 def files_of(table: Table) -> tuple[str, list[Path], list[str]]:
-    """The format of a table, its files, and names of files in its folder that are left out.
+    """Return the format of a table, its files, and the names of files in its folder that are left out.
 
     Of a folder, the files with the format's endings that are not hidden or bookkeeping; where no file there has a
     known ending, those without any, as Hadoop and Hive write them.
@@ -98,7 +74,7 @@ def files_of(table: Table) -> tuple[str, list[Path], list[str]]:
     Raises:
         InputError: There is none, or the format cannot be told.
     """
-    path = resolve(table.path)
+    path = table.root
     if not path.is_dir():
         return _format(table, [require_file(path)]), [path], []
     there = [
@@ -106,11 +82,7 @@ def files_of(table: Table) -> tuple[str, list[Path], list[str]]:
         for file in sorted(path.rglob("*"))
         if not file.is_dir() and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
     ]
-    if table.format == "auto":
-        there_known = [file for file in there if _format_of(file)]
-        format_ = _format(table, there_known or there)
-    else:
-        format_ = table.format
+    format_ = _format(table, [file for file in there if _format_of(file)] or there)
     found = [file for file in there if _format_of(file) == format_]
     if not found and format_ != "parquet":
         found = [file for file in there if not file.suffix]
@@ -123,12 +95,12 @@ def files_of(table: Table) -> tuple[str, list[Path], list[str]]:
 
 
 def _format(table: Table, files: list[Path]) -> str:
-    if table.format != "auto":
-        return table.format
+    if table.files.format != "auto":
+        return table.files.format
     formats = {_format_of(file) for file in files}
     if len(formats) != 1 or None in formats:
         raise InputError(
-            f"{resolve(table.path)}: its format cannot be told from the names {listed([file.name for file in files])}.",
+            f"{table.root}: its format cannot be told from the names {listed([file.name for file in files])}.",
             cause="no known ending, or files of several formats",
             remedy=table.remedy("format: parquet, csv or jsonl"),
         )
@@ -137,13 +109,13 @@ def _format(table: Table, files: list[Path]) -> str:
 
 def _format_of(file: Path) -> str | None:
     name = file.name.lower()
-    for ending in _COMPRESSED:
+    for ending in (ending for endings in _CODECS.values() for ending in endings):
         name = name.removesuffix(ending)
     return next((format_ for format_, endings in ENDINGS.items() if name.endswith(endings)), None)
 
 
 def require_file(path: Path) -> Path:
-    """The path of a regular file that can be opened.
+    """Return the path of a regular file that can be opened.
 
     Raises:
         InputError: It is not there, is none, or this process may not read it.
@@ -169,7 +141,7 @@ def require_file(path: Path) -> Path:
 
 
 def compression_of(table: Table, file: Path) -> str:
-    """How a text file is compressed: `none`, or one of the codecs.
+    """Return how a text file is compressed: `none`, or one of the codecs.
 
     Raises:
         InputError: Its name, or the setting, says another codec than its first bytes.
@@ -178,8 +150,8 @@ def compression_of(table: Table, file: Path) -> str:
         first = stream.read(8)
     codec = next((codec for codec, magic in _MAGIC.items() if first.startswith(magic)), "none")
     named = next((codec for codec, endings in _CODECS.items() if file.name.lower().endswith(endings)), "none")
-    wanted = named if table.compression == "auto" else table.compression
-    if first and codec != wanted and (wanted != "none" or table.compression == "none"):
+    wanted = named if table.files.compression == "auto" else table.files.compression
+    if first and codec != wanted and (wanted != "none" or table.files.compression == "none"):
         what = f"compressed with {codec}" if codec != "none" else f"not compressed: it begins with {shown(first)}"
         raise InputError(
             f"{file}: should be {'uncompressed' if wanted == 'none' else wanted}, and is {what}.",
@@ -190,20 +162,14 @@ def compression_of(table: Table, file: Path) -> str:
 
 
 def opened(path: str | Path, compression: str) -> IO[bytes]:
-    """A text file's bytes, decompressed as they are read."""
-    if compression == "gzip":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if compression == "bzip2":
-        return bz2.open(path, "rb")
-    if compression == "xz":
-        return lzma.open(path, "rb")
+    """Open a text file; its bytes are decompressed as they are read."""
     if compression == "zstd":
         return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
-    return open(path, "rb")
+    return cast(IO[bytes], _OPENERS.get(compression, open)(path, "rb"))
 
 
 def other_kind(head: bytes) -> str | None:
-    """What a file is by its first bytes, where it is known and no text table; None otherwise."""
+    """Tell from its first bytes what a file is that is no text table; None where they are not known."""
     start = head.lstrip()[:200].lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<error")):
         return "an HTML or XML page, perhaps of a download that failed"
@@ -211,12 +177,12 @@ def other_kind(head: bytes) -> str | None:
 
 
 def shown(head: bytes) -> str:
-    """A few first bytes for a message."""
+    """Quote the first bytes of a file for a message."""
     return repr(head[:40].decode("utf-8", "backslashreplace"))
 
 
 def partitions_of(path: str | Path, below: str | Path) -> dict[str, str | None]:
-    """Values of the folders named `column=value` between a folder and a file in it, as Hive writes them."""
+    """Return the values of the folders named `column=value` between a folder and a file in it, as Hive writes them."""
     folders = str(Path(path).parent.relative_to(below)) if Path(path) != Path(below) else ""
     found = {name: unquote(value) for name, value in _PARTITION.findall(folders)}
     return {name: None if value in ("", _NULL_PARTITION) else value for name, value in found.items()}

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import lzma
 import re
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import pyarrow as pa
 
 from synalign.errors import InputError
 from synalign.querylog import json_lines
@@ -19,12 +15,10 @@ from synalign.querylog.delimited import Records
 from synalign.querylog.dialect import Dialect, delimited, encoding_of
 from synalign.querylog.files import Table, compression_of, opened, other_kind
 from synalign.querylog.text_lines import LONGEST_LINE, wide
+from synalign.querylog.unreadable import readable_text
 
 HEAD_BYTES = 128 * 1024
 """Of each file that the driver reads, decompressed."""
-
-DAMAGE = (EOFError, zlib.error, lzma.LZMAError, pa.ArrowInvalid, UnicodeDecodeError)
-"""What reading a damaged file raises; so does an `OSError` without a number."""
 
 _MOST_LINES = 400
 _ENDS = re.compile(rb"[\r\n]")
@@ -53,7 +47,7 @@ class Head(NamedTuple):
 
 
 def head_of(table: Table, format_: str, file: Path, wanted: Sequence[Column]) -> Head:
-    """Read a file's head and tell how the file is written.
+    """Read a file's head and tell from it how the file is written.
 
     Raises:
         InputError: The file is damaged, or no text table at all.
@@ -70,7 +64,7 @@ def head_of(table: Table, format_: str, file: Path, wanted: Sequence[Column]) ->
 
 
 def first_lines(table: Table, file: Path) -> list[str]:
-    """The first lines of a text file.
+    """Return the first lines of a text file.
 
     Raises:
         InputError: The file is damaged, or no text.
@@ -80,7 +74,7 @@ def first_lines(table: Table, file: Path) -> list[str]:
 
 
 def _beginning(table: Table, file: Path) -> tuple[str, str, str, bytes]:
-    """Compression, encoding, line end and first bytes of a text file."""
+    """Return compression, encoding, line end and first bytes of a text file."""
     compression = compression_of(table, file)
     content = _content(table, file, compression)
     encoding = encoding_of(table, file, content)
@@ -88,21 +82,12 @@ def _beginning(table: Table, file: Path) -> tuple[str, str, str, bytes]:
 
 
 def _content(table: Table, file: Path, compression: str) -> bytes:
-    try:
-        with opened(file, compression) as stream:
-            content = stream.read(HEAD_BYTES)
-            # A longer first line tells nothing before its end.
-            while len(content) >= HEAD_BYTES and not _ENDS.search(content) and len(content) < LONGEST_LINE:
-                more = stream.read(len(content))
-                content += more
-                if not more:
-                    break
-    except DAMAGE as error:
-        raise damaged(str(file), compression, error) from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise damaged(str(file), compression, error) from error
+    with readable_text(str(file), compression), opened(file, compression) as stream:
+        content = more = stream.read(HEAD_BYTES)
+        # A longer first line tells nothing before its end.
+        while more and len(content) >= HEAD_BYTES and not _ENDS.search(content) and len(content) < LONGEST_LINE:
+            more = stream.read(len(content))
+            content += more
     kind = other_kind(content)
     if kind is not None:
         raise InputError(
@@ -114,18 +99,8 @@ def _content(table: Table, file: Path, compression: str) -> bytes:
     return content
 
 
-def damaged(path: str, compression: str, error: BaseException) -> InputError:
-    """The error for a file that cannot be read to its end."""
-    what = "text" if compression == "none" else compression
-    return InputError(
-        f"{path}: is not readable {what}: {str(error)[:200] or type(error).__name__}.",
-        cause="a half-written upload or a damaged copy",
-        remedy="write the file again",
-    )
-
-
 def _lines(content: bytes, encoding: str, separator: str) -> tuple[list[str], list[int]]:
-    """The whole lines of a head, and the numbers of those that are not in its encoding."""
+    """Return the whole lines of a head, and the numbers of those that are not in its encoding."""
     if wide(encoding):
         lines = content.decode(encoding, "replace").removeprefix("\ufeff").split(separator)
         found = [(line, "\ufffd" in line) for line in lines]
@@ -147,7 +122,7 @@ def _line(piece: bytes, encoding: str) -> tuple[str, bool]:
 
 
 def _odd_bytes(content: bytes, encoding: str) -> str:
-    """The first bytes that are not in an encoding; nothing of the text around them."""
+    """Return the first bytes that are not in an encoding, and nothing of the text around them."""
     try:
         content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -173,17 +148,16 @@ def refuse_foreign(table: Table, heads: Sequence[Head]) -> None:
 
 
 def _objects(table: Table, file: Path, lines: list[str], *, whole: bool) -> list[dict[str, Any]]:
-    """The rows of a head of JSONL.
+    """Return the rows of a head of JSONL.
 
     Raises:
         InputError: The file has JSON in another layout, or none.
     """
     rows = [row for row in map(json_lines.parsed, lines) if row is not None]
-    plain = [{key: value for key, value in row.items()} for row in rows]
     if not lines:
         return []
-    _refuse_other_json(file, lines, plain)
-    if not plain and not (whole and len(lines) == 1 and lines[0].startswith("{")):
+    _refuse_other_json(file, lines, rows)
+    if not rows and not (whole and len(lines) == 1 and lines[0].startswith("{")):
         if all(_is_json(line) for line in lines):
             return []
         raise InputError(
@@ -191,7 +165,7 @@ def _objects(table: Table, file: Path, lines: list[str], *, whole: bool) -> list
             cause="another format, or JSON over several lines",
             remedy=table.remedy("format, or write one JSON object on each line"),
         )
-    return plain
+    return rows
 
 
 def _is_json(line: str) -> bool:

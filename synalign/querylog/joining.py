@@ -1,4 +1,4 @@
-"""Ids of the log that no document has: what they look like beside those of the documents, and what would join them."""
+"""Ids of the log that no document has: an example beside one of the documents, and the change that joins them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 
 def warn(metrics: Mapping[str, int], groups: DataFrame, documents: DataFrame, where: str) -> None:
-    """Say so where few of the log's ids are those of documents."""
+    """Warn where few of the log's ids are those of documents."""
     unknown = metrics.get("log_rejected_unknown_document", 0)
     known = metrics.get("log_rows_usable", 0)
     if unknown and known < _FEW * (unknown + known) and (told := of(groups, documents, where)):
@@ -44,7 +44,7 @@ def warn(metrics: Mapping[str, int], groups: DataFrame, documents: DataFrame, wh
 
 
 def of(groups: DataFrame, documents: DataFrame, where: str) -> tuple[str, str] | None:
-    """Likely cause and remedy for ids that do not join; None where no id is unknown.
+    """Return likely cause and remedy for ids that do not join; None where no id is unknown.
 
     Args:
         groups: Rows of the log with their `broken` rule.
@@ -75,7 +75,7 @@ def of(groups: DataFrame, documents: DataFrame, where: str) -> tuple[str, str] |
 
 
 def _padded(one: str, like: str) -> list[tuple[str, str]]:
-    """An id of digits with zeros before it, as long as one of the documents'."""
+    """Return an id of digits with zeros before it, as long as one of the documents'."""
     if one.isdigit() and like.isdigit() and len(like) > len(one):
         return [("with zeros at its beginning", one.zfill(len(like)))]
     return []

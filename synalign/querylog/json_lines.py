@@ -19,7 +19,7 @@ _DECODE = json.JSONDecoder(parse_float=Number, parse_constant=lambda _: NO_TEXT)
 
 
 def parsed(line: str) -> dict[str, Any] | None:
-    """The object on a line; None if there is none."""
+    """Return the object on a line; None if there is none."""
     try:
         row = _DECODE(line)
     except (ValueError, RecursionError):
@@ -28,7 +28,7 @@ def parsed(line: str) -> dict[str, Any] | None:
 
 
 def text_of(value: Any) -> Any:
-    """A value as text: None stays None, and `NO_TEXT` is what has no text."""
+    """Return a value as text: None stays None; an object, list, true, false or NaN is `NO_TEXT`."""
     kind = type(value)
     if kind is str or value is None:
         return value
@@ -38,12 +38,12 @@ def text_of(value: Any) -> Any:
 
 
 def whole(text: str) -> str:
-    """A text in which halves of characters (lone surrogates) are marked as undecodable."""
+    """Replace halves of characters (lone surrogates) by the mark of a decoding error."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def reader(names: Sequence[str], texts: Sequence[bool]) -> Callable[[str], tuple[list[str | None], str | None]]:
-    """What reads a line: the values of some columns, and the rule that the line breaks.
+    """Return a function that reads a line: the values of some columns, and the rule that the line breaks.
 
     Args:
         names: The columns.

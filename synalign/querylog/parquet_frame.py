@@ -19,33 +19,23 @@ from pyspark.sql import types as T
 
 from synalign.errors import InputError
 from synalign.querylog import values
-from synalign.querylog.columns import Column, require
+from synalign.querylog.columns import Column, nested
 from synalign.querylog.files import Table, other_kind, partitions_of, shown
 
 _PATTERN = re.compile(r"([\\{}\[\]*?])")
 _SAMPLED_FILES, _SAMPLED_ROWS = 20, 200
 _THREADS = 8
-_PLAIN: tuple[tuple[Any, T.DataType], ...] = (
-    (pa.types.is_string, T.StringType()),
-    (pa.types.is_large_string, T.StringType()),
-    (pa.types.is_string_view, T.StringType()),
-    (pa.types.is_boolean, T.BooleanType()),
-    (pa.types.is_int8, T.ByteType()),
-    (pa.types.is_int16, T.ShortType()),
-    (pa.types.is_int32, T.IntegerType()),
-    (pa.types.is_int64, T.LongType()),
-    (pa.types.is_uint8, T.ShortType()),
-    (pa.types.is_uint16, T.IntegerType()),
-    (pa.types.is_uint32, T.LongType()),
-    (pa.types.is_uint64, T.DecimalType(20, 0)),
-    (pa.types.is_float32, T.FloatType()),
-    (pa.types.is_float64, T.DoubleType()),
-    (pa.types.is_date32, T.DateType()),
-)
+_PLAIN: dict[pa.DataType, T.DataType] = {
+    pa.string(): T.StringType(), pa.large_string(): T.StringType(), pa.string_view(): T.StringType(),
+    pa.int8(): T.ByteType(), pa.int16(): T.ShortType(), pa.int32(): T.IntegerType(), pa.int64(): T.LongType(),
+    pa.uint8(): T.ShortType(), pa.uint16(): T.IntegerType(), pa.uint32(): T.LongType(),
+    pa.uint64(): T.DecimalType(20, 0), pa.float32(): T.FloatType(), pa.float64(): T.DoubleType(),
+    pa.bool_(): T.BooleanType(), pa.date32(): T.DateType(),
+}  # fmt: skip
 
 
 class Footer(NamedTuple):
-    """What a Parquet file says of itself.
+    """The schema of a Parquet file.
 
     Attributes:
         path: The file.
@@ -61,17 +51,16 @@ class Footer(NamedTuple):
 
 
 def footers_of(files: Sequence[Path], root: Path) -> tuple[Footer, ...]:
-    """The footers of files below a folder. Errors as of `footer_of`."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return tuple(pool.map(lambda file: footer_of(file, root), files))
-
-
-def footer_of(file: Path, root: Path) -> Footer:
-    """Read a file's footer.
+    """Read the footers of files below a folder.
 
     Raises:
-        InputError: It is no Parquet file, or a damaged one.
+        InputError: One is no Parquet file, or a damaged one.
     """
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return tuple(pool.map(lambda file: _footer_of(file, root), files))
+
+
+def _footer_of(file: Path, root: Path) -> Footer:
     try:
         # Memory-mapped, as flipped bytes in a footer can ask for any amount of memory.
         with pq.ParquetFile(file, memory_map=True) as parquet:
@@ -97,7 +86,7 @@ def _unreadable(file: Path, error: BaseException) -> InputError:
 
 
 def samples(footers: Sequence[Footer], name: str) -> Iterator[tuple[Path, list[str]]]:
-    """Some values of a column that is text or numbers, as text, from the beginning of files."""
+    """Yield some values of a column of text or numbers, as text, from the beginning of files."""
     for footer in footers[:: max(1, len(footers) // _SAMPLED_FILES)]:
         if name not in footer.schema.names and "." not in name:
             if name in footer.partitions:
@@ -113,7 +102,7 @@ def samples(footers: Sequence[Footer], name: str) -> Iterator[tuple[Path, list[s
         try:
             with pq.ParquetFile(footer.path) as parquet:
                 batch = next(parquet.iter_batches(_SAMPLED_ROWS, columns=[name]), None)
-                found = [_leaf(row, name) for row in batch.to_pylist()] if batch is not None else []
+                found = [nested(row, name) for row in batch.to_pylist()] if batch is not None else []
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
@@ -121,14 +110,6 @@ def samples(footers: Sequence[Footer], name: str) -> Iterator[tuple[Path, list[s
                 continue
             raise _unreadable(footer.path, error) from error
         yield footer.path, [_plain(value) for value in found if value is not None]
-
-
-def _leaf(row: Any, name: str) -> Any:
-    if name in row:
-        return row[name]
-    for part in name.split("."):
-        row = row.get(part) if isinstance(row, dict) else None
-    return row
 
 
 def _plain(value: Any) -> str:
@@ -146,7 +127,7 @@ def frame(
     *,
     rows: bool,
 ) -> DataFrame:
-    """A frame with a column for each wanted one, named as its setting, `flaw`, and `row` if it is asked for.
+    """Return a frame with a column for each wanted one, named as its setting, `flaw`, and `row` if it is asked for.
 
     Args:
         spark: The session.
@@ -157,16 +138,14 @@ def frame(
         rows: Whether the rows themselves are wanted, as JSON.
 
     Raises:
-        InputError: A column is missing, or holds what cannot be read as what is wanted.
+        InputError: A column has a type that cannot be read as what is wanted.
     """
-    for footer in footers:
-        require(table, wanted, footer.schema.names + nested_names(footer, wanted), footer.path, footer.partitions)
     parts = [_group(spark, table, group, wanted, formats, rows=rows) for group in schema_groups(footers)]
     return reduce(DataFrame.unionByName, parts)
 
 
 def schema_groups(footers: Iterable[Footer]) -> list[list[Footer]]:
-    """Files that can be read at once: of the same columns and types."""
+    """Group files that can be read at once: of the same columns and types."""
     groups: dict[Any, list[Footer]] = {}
     for footer in footers:
         fields = tuple((field.name, str(field.type)) for field in footer.schema)
@@ -175,7 +154,7 @@ def schema_groups(footers: Iterable[Footer]) -> list[list[Footer]]:
 
 
 def raw(spark: SparkSession, group: Sequence[Footer]) -> DataFrame:
-    """The columns of files with one schema, as far as Spark can read them; nanoseconds as whole numbers.
+    """Return the columns of files with one schema, as far as Spark can read them; nanoseconds as whole numbers.
 
     Raises:
         InputError: Two columns have one name, or Spark cannot open a file of that name.
@@ -193,12 +172,12 @@ def raw(spark: SparkSession, group: Sequence[Footer]) -> DataFrame:
 
 
 def nested_names(footer: Footer, wanted: Sequence[Column]) -> list[str]:
-    """Wanted fields within other columns that a file has, as `a.b.c`."""
+    """Return the wanted fields within other columns that a file has, as `a.b.c`."""
     return [column.name for column in wanted if "." in column.name and _arrow_type(footer, column.name) is not None]
 
 
 def _arrow_type(footer: Footer, name: str) -> pa.DataType | None:
-    """The type of a column, or of a field `a.b.c` within others; None where there is none."""
+    """Return the type of a column, or of a field `a.b.c` within others; None where there is none."""
     if name in footer.schema.names:
         return footer.schema.field(footer.schema.get_all_field_indices(name)[0]).type
     kind: Any = None
@@ -220,7 +199,7 @@ def _group(
     *,
     rows: bool,
 ) -> DataFrame:
-    """The rows of files with one schema."""
+    """Return the rows of files with one schema."""
     like, read = group[0], raw(spark, group)
     columns, flaws = [], []
     for column in wanted:
@@ -228,7 +207,7 @@ def _group(
         value, flaw = values.of(source, kind, column, formats, nanos=is_nanos(like, column.name))
         columns.append(value.alias(column.setting))
         flaws += [] if flaw is None else [flaw]
-    flaw = F.coalesce(*flaws, F.lit(None).cast("string")) if flaws else F.lit(None).cast("string")
+    flaw = F.coalesce(*flaws, F.lit(None).cast("string"))
     row = [_row(read.columns).alias("row")] if rows else []
     return read.select(*columns, flaw.alias("flaw"), *row)
 
@@ -239,7 +218,7 @@ def _row(names: Sequence[str]) -> SparkColumn:
 
 
 def _source(table: Table, footer: Footer, column: Column) -> tuple[SparkColumn, pa.DataType]:
-    """The column of the files, or of their folders' names, and its type."""
+    """Return the column of the files, or of their folders' names, and its type."""
     kind = _arrow_type(footer, column.name)
     if kind is None:
         if column.name in footer.partitions:
@@ -264,7 +243,7 @@ def _source(table: Table, footer: Footer, column: Column) -> tuple[SparkColumn, 
 
 
 def partition(name: str) -> SparkColumn:
-    """The value of a folder `name=value` in the path of the row's file."""
+    """Return the value of a folder `name=value` in the path of the row's file."""
     # Spark escapes what Hive had escaped before: a colon is `%253A`. A plus stays one.
     part = F.regexp_extract(F.input_file_name(), f"/{re.escape(name)}=([^/]*)/", 1)
     value = part
@@ -274,13 +253,13 @@ def partition(name: str) -> SparkColumn:
 
 
 def is_nanos(footer: Footer, name: str) -> bool:
-    """Whether a column has times that Spark reads as whole numbers of nanoseconds."""
+    """Tell whether a column has times that Spark reads as whole numbers of nanoseconds."""
     kind = _arrow_type(footer, name)
     return kind is not None and pa.types.is_timestamp(kind) and kind.unit == "ns" and name not in footer.int96
 
 
 def spark_type(footer: Footer, name: str) -> T.DataType | None:
-    """The type by which Spark reads a column of a file; None for those that it cannot read."""
+    """Return the type by which Spark reads a column of a file; None for a column that it cannot read."""
     kind = footer.schema.field(footer.schema.get_all_field_indices(name)[0]).type
     if pa.types.is_timestamp(kind) and name in footer.int96:
         return T.TimestampType()
@@ -290,9 +269,8 @@ def spark_type(footer: Footer, name: str) -> T.DataType | None:
 def _spark_type(kind: pa.DataType) -> T.DataType | None:
     if pa.types.is_dictionary(kind):
         return _spark_type(kind.value_type)
-    for is_it, ours in _PLAIN:
-        if is_it(kind):
-            return ours
+    if kind in _PLAIN:
+        return _PLAIN[kind]
     if pa.types.is_decimal128(kind) and 0 <= kind.scale <= kind.precision:
         return T.DecimalType(kind.precision, kind.scale)
     if pa.types.is_timestamp(kind):
@@ -309,7 +287,7 @@ def _spark_type(kind: pa.DataType) -> T.DataType | None:
 
 
 def _literal(path: Path) -> str:
-    """A file's path for Spark's readers, which would take `*`, `[` and `{` for patterns, and read other files.
+    """Escape a file's path for Spark's readers, which take `*`, `[` and `{` for patterns.
 
     Raises:
         InputError: Spark cannot open a file of that name.
@@ -320,5 +298,5 @@ def _literal(path: Path) -> str:
 
 
 def quoted(name: str) -> str:
-    """A column's name as Spark's expressions take it."""
+    """Quote a column's name for Spark's expressions."""
     return "`" + name.replace("`", "``") + "`"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,17 +10,16 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from synalign.config import resolve
+from synalign.config.source import DELIMITERS
 from synalign.errors import InputError, listed
 from synalign.querylog import json_lines, parquet_frame, text_frame, times, values
-from synalign.querylog.columns import NO_TEXT, Column, nested, require
+from synalign.querylog.columns import Column, nested, require
 from synalign.querylog.delimited import looks_of
 from synalign.querylog.files import Table, files_of, partitions_of
 from synalign.querylog.heads import HEAD_BYTES, Head, head_of, refuse_foreign
 from synalign.querylog.parquet_frame import Footer, footers_of
 
-_ENCODINGS = {"utf-8-sig": "utf-8"}
-_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
+_DELIMITER_NAMES = {character: name for name, character in DELIMITERS.items()}
 
 
 class Opened(NamedTuple):
@@ -49,25 +47,31 @@ class Opened(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """The columns that its files have, and those of its folders' names."""
+        """All columns: those of the files, and those of the folders' names."""
         found: dict[str, None] = {}
         for head in self.heads:
-            found.update(dict.fromkeys([*head.names, *partitions_of(head.dialect.path, _root(self.table))]))
+            found.update(dict.fromkeys([*head.names, *self.partitions(head)]))
         for footer in self.footers:
             found.update(dict.fromkeys([*footer.schema.names, *footer.partitions]))
         return list(found)
 
+    def partitions(self, head: Head) -> dict[str, str | None]:
+        """Return the columns that the folders of a text file name, with their values."""
+        return partitions_of(head.dialect.path, self.table.root)
+
     @property
     def said(self) -> str:
-        """What was told from the files, in one line for people."""
+        """What the files tell, in one line for people."""
         parts = [f"{len(self.files)} {'file' if len(self.files) == 1 else 'files'}", self.format]
         dialects = [head.dialect for head in self.heads]
         if self.format == "csv":
-            parts.append(_either(f"{_NAMES.get(one.delimiter, repr(one.delimiter))}-separated" for one in dialects))
+            parts.append(
+                _either(f"{_DELIMITER_NAMES.get(one.delimiter, repr(one.delimiter))}-separated" for one in dialects)
+            )
             if any(not one.quote for one in dialects):
                 parts.append("quotes are text")
         if dialects:
-            parts.append(_either(_ENCODINGS.get(one.encoding, one.encoding) for one in dialects))
+            parts.append(_either(one.encoding.replace("utf-8-sig", "utf-8") for one in dialects))
             parts.append(_either(one.compression for one in dialects if one.compression != "none"))
         if self.times.said:
             parts.append(f"times are {self.times.said}")
@@ -80,12 +84,8 @@ def _either(found: Iterable[str]) -> str:
     return " or ".join(dict.fromkeys(found))
 
 
-def _root(table: Table) -> Path:
-    return resolve(table.path)
-
-
 def open_table(table: Table, wanted: Sequence[Column], time_format: str = "auto") -> Opened:
-    """Look into the files of a table.
+    """Read heads and footers of the files of a table.
 
     Args:
         table: What is to be read.
@@ -96,23 +96,16 @@ def open_table(table: Table, wanted: Sequence[Column], time_format: str = "auto"
         InputError: There is no file, one is damaged or has another layout, or a column is missing.
     """
     format_, files, left_out = files_of(table)
-    known = times.Guess((time_format,)) if time_format != "auto" else times.Guess((times.ISO,))
-    plain = Opened(table, format_, tuple(files), tuple(left_out), tuple(wanted), (), (), known)
-    if format_ == "parquet":
-        opened = plain._replace(footers=footers_of(files, _root(table)))
-    else:
-        heads = tuple(head_of(table, format_, file, wanted) for file in files)
-        refuse_foreign(table, heads)
-        opened = plain._replace(heads=heads)
+    known = times.Guess((times.ISO if time_format == "auto" else time_format,))
+    footers = footers_of(files, table.root) if format_ == "parquet" else ()
+    heads = tuple(head_of(table, format_, file, wanted) for file in files) if format_ != "parquet" else ()
+    refuse_foreign(table, heads)
+    opened = Opened(table, format_, tuple(files), tuple(left_out), tuple(wanted), heads, footers, known)
     _require_columns(opened)
     column = next((one for one in wanted if one.kind == "time"), None)
     if column is None or time_format != "auto":
         return opened
-    return opened._replace(times=times.guess(_samples(opened, column), _time_setting(table)))
-
-
-def _time_setting(table: Table) -> str:
-    return f"{table.section or 'source'}.time_format"
+    return opened._replace(times=times.guess(_samples(opened, column), f"{table.section or 'source'}.time_format"))
 
 
 def _require_columns(opened: Opened) -> None:
@@ -124,14 +117,13 @@ def _require_columns(opened: Opened) -> None:
     if opened.format == "csv":
         for head in opened.heads:
             if head.names:
-                partitions = partitions_of(head.dialect.path, _root(table))
-                _require(opened, head.names, Path(head.dialect.path), partitions)
+                _require(opened, head.names, Path(head.dialect.path), opened.partitions(head))
     elif opened.heads and any(head.rows for head in opened.heads):
         missing = [column for column in opened.wanted if column.required and not _appears(opened, column)]
         # Searches without a click have no document: it may first come behind the heads.
         late = [column for column in missing if column.setting == "document_id" and table.name == "query log"]
         if missing and not (missing == late and any(file.stat().st_size > HEAD_BYTES for file in opened.files)):
-            require(table, opened.wanted, opened.names, _where(opened), {})
+            require(table, opened.wanted, opened.names, opened.files[0] if len(opened.files) == 1 else table.root, {})
 
 
 def _require(opened: Opened, names: list[str], file: Path, partitions: dict[str, str | None]) -> None:
@@ -158,14 +150,10 @@ def _complete(opened: Opened, file: Path) -> bool:
 def _appears(opened: Opened, column: Column) -> bool:
     return any(
         column.name in head.names
-        or column.name in partitions_of(head.dialect.path, _root(opened.table))
+        or column.name in opened.partitions(head)
         or any(nested(row, column.name) is not None for row in head.rows)
         for head in opened.heads
     )
-
-
-def _where(opened: Opened) -> str:
-    return str(opened.files[0]) if len(opened.files) == 1 else str(_root(opened.table))
 
 
 def _samples(opened: Opened, column: Column) -> list[times.Samples]:
@@ -174,18 +162,19 @@ def _samples(opened: Opened, column: Column) -> list[times.Samples]:
         for file, sample in parquet_frame.samples(opened.footers, column.name)
     ]
     for head in opened.heads:
-        partitions = partitions_of(head.dialect.path, _root(opened.table))
-        sample = [partitions.get(column.name) if column.name not in row else row[column.name] for row in head.rows]
+        of_folder = opened.partitions(head).get(column.name)
         if opened.format == "jsonl":
             sample = [json_lines.text_of(nested(row, column.name)) for row in head.rows]
-            sample = [partitions.get(column.name) if value is None else value for value in sample]
-        texts = [value for value in sample if isinstance(value, str) and value is not NO_TEXT]
+            sample = [of_folder if value is None else value for value in sample]
+        else:
+            sample = [row.get(column.name, of_folder) for row in head.rows]
+        texts = [value for value in sample if isinstance(value, str)]
         found.append(times.Samples(head.dialect.path, column.name, texts))
     return found
 
 
 def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame:
-    """The rows of a table: a column for each wanted one, named as its setting, `flaw`, and `row` if asked for.
+    """Return the rows of a table: a column for each wanted one, named as its setting, `flaw`, and `row` if asked for.
 
     Texts are valid UTF-8 or null, times timestamps or null, counts longs or null. `flaw` is the name of the rule that
     a row breaks by itself, or null. Nothing is read until Spark needs it.
@@ -204,8 +193,7 @@ def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame
     key = _telling(opened.wanted)
     parts = []
     for head in opened.heads:
-        partitions = partitions_of(head.dialect.path, _root(opened.table))
-        fills = {name: value for name, value in partitions.items() if name not in head.names}
+        fills = {name: value for name, value in opened.partitions(head).items() if name not in head.names}
         looks = (
             looks_of(head.dialect, head.rows, key.name, certain=key.kind == "time") if opened.format == "csv" else None
         )
@@ -222,6 +210,6 @@ def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame
 
 
 def _telling(wanted: Sequence[Column]) -> Column:
-    """The column whose values look alike: the time, or else the id."""
-    order = Counter({"event_time": 3, "document_id": 2, "label": 1})
-    return max(wanted, key=lambda column: order[column.setting])
+    """Return the column whose values look alike: the time, or else the id."""
+    order = ("label", "document_id", "event_time")
+    return max(wanted, key=lambda column: order.index(column.setting) if column.setting in order else -1)

@@ -1,4 +1,4 @@
-"""What makes a row of a query log or a document table unusable: each rule has a name, a condition and a reason.
+"""Rules that reject a row of a query log or a document table: each has a name, a condition and a reason.
 
 Rules are tried in order; the first that holds names the row in the table `rejected`.
 """
@@ -40,12 +40,12 @@ class Rule(NamedTuple):
 
 @pandas_udf(StringType())
 def normalise_column(texts: pd.Series) -> pd.Series:
-    """`normalise` on a Spark column; null stays null."""
+    """Normalise a Spark column; null stays null."""
     return pd.Series([None if text is None else normalise(text) for text in texts], dtype=object)
 
 
 def forgotten_column(query: str, lists: Sequence[Tombstones]) -> Column:
-    """Whether a column's normalised query is on a list of forgotten ones; null is not."""
+    """Tell whether a column's normalised query is on a list of forgotten ones; null is not."""
     if not lists:
         return F.lit(False)
 
@@ -57,7 +57,7 @@ def forgotten_column(query: str, lists: Sequence[Tombstones]) -> Column:
 
 
 def log_rules(max_characters: int, keep_unclicked: bool) -> list[Rule]:
-    """Rules for `flaw, event_time, raw_query, query, forgotten, document_id, known_document, clicks`."""
+    """Return the rules for `flaw, event_time, raw_query, query, forgotten, document_id, known_document, clicks`."""
     query, document = F.col("query"), F.col("document_id")
     without_document = document.isNull() | (F.trim(document) == "")
     rules = [
@@ -83,12 +83,12 @@ def log_rules(max_characters: int, keep_unclicked: bool) -> list[Rule]:
 
 
 def overflow_rule(over: str) -> Rule:
-    """The rule for rows whose query has more clicks than a count can hold, as a column says."""
+    """Return the rule for rows whose query has more clicks than a count can hold, as a column says."""
     return Rule("too_many_clicks", F.col(over), f"the clicks of the query add up to more than {MOST:,}")
 
 
 def document_rules() -> list[Rule]:
-    """Rules for the columns `flaw, document_id, text, copy` (`copy`: how many of its id came before)."""
+    """Return the rules for the columns `flaw, document_id, text, copy` (`copy`: how many of its id came before)."""
     return [
         *_row_rules(),
         Rule("undecodable", _has("undecodable"), "the row has bytes that are not in its encoding"),
@@ -99,7 +99,7 @@ def document_rules() -> list[Rule]:
 
 
 def _row_rules() -> list[Rule]:
-    """Rules that any row can break by itself."""
+    """Return the rules that any row can break by itself."""
     return [
         Rule("malformed_row", _has("malformed_row"), "the line cannot be parsed"),
         Rule("unclosed_quote", _has("unclosed_quote"), "a quote is not closed where its field ends; see source.quote"),
@@ -112,7 +112,7 @@ def _has(flaw: str) -> Column:
 
 
 def first_broken(rules: list[Rule]) -> Column:
-    """A struct `(rule, reason)` of the first rule that holds, or null for a usable row."""
+    """Return a struct `(rule, reason)` of the first rule that holds, or null for a usable row."""
     return F.coalesce(
         *(
             F.when(rule.condition, F.struct(F.lit(rule.name).alias("rule"), F.lit(rule.reason).alias("reason")))

@@ -17,14 +17,14 @@ from pyspark.sql import functions as F
 from synalign.config import DocumentColumns, LabelledSource, LogSource, Source
 from synalign.querylog import beir
 from synalign.querylog.columns import Column
+from synalign.querylog.files import Table
 from synalign.querylog.files import files_of as table_files
-from synalign.querylog.files import table_of
 from synalign.querylog.reading import Opened, open_table, read
 from synalign.run.manifests import file_digest
 
 
 class Tables(NamedTuple):
-    """The files of a source, looked into and not yet read.
+    """The tables of a source, of which heads and footers were read.
 
     Attributes:
         source: The source.
@@ -40,13 +40,13 @@ class Tables(NamedTuple):
 
     @property
     def said(self) -> tuple[str, ...]:
-        """What was told from the files, a line for each table."""
+        """What the files tell, a line for each table."""
         opened = [self.log, self.documents, *(self.folder.tables if self.folder else ())]
         return tuple(one.said for one in opened if one is not None)
 
 
 def files_of(source: Source) -> dict[str, str]:
-    """Every file a source reads, path to SHA-256; what decides whether a finished ingest is still good.
+    """Return every file of a source with its SHA-256; a change of one makes ingest run again.
 
     Raises:
         InputError: A file or folder is missing, empty or may not be read.
@@ -54,14 +54,14 @@ def files_of(source: Source) -> dict[str, str]:
     if source.kind == "beir":
         paths = beir.files_of(source)
     else:
-        paths = table_files(table_of("query log", "source", source))[1]
+        paths = table_files(Table("query log", "source", source))[1]
         if source.kind == "log":
-            paths = paths + table_files(table_of("documents", "source.documents", source.documents))[1]
+            paths = paths + table_files(Table("documents", "source.documents", source.documents))[1]
     return {str(path): file_digest(path) for path in paths}
 
 
 def open_source(source: Source) -> Tables:
-    """Look into the files of a source: heads and footers only, without Spark.
+    """Read heads and footers of the files of a source, without Spark.
 
     Raises:
         InputError: A file is missing, damaged or laid out in another way, a column is missing, or the format of the
@@ -69,17 +69,17 @@ def open_source(source: Source) -> Tables:
     """
     if source.kind == "beir":
         return Tables(source, None, None, beir.open_folder(source))
-    log = open_table(table_of("query log", "source", source), _log_columns(source), source.time_format)
+    log = open_table(Table("query log", "source", source), _log_columns(source), source.time_format)
     if source.kind == "labelled":
         return Tables(source, log, None, None)
-    documents = table_of("documents", "source.documents", source.documents)
+    documents = Table("documents", "source.documents", source.documents)
     return Tables(source, log, open_table(documents, document_columns(source.documents.columns)), None)
 
 
 def read_log(
     spark: SparkSession, source: Source, start: datetime, tables: Tables | None = None, *, rows: bool = True
 ) -> DataFrame:
-    """The query log, read when Spark needs it. A BEIR folder's judgements become events at `start`.
+    """Return the query log, read when Spark needs it. A BEIR folder's judgements become events at `start`.
 
     Args:
         spark: The session.
@@ -111,7 +111,7 @@ def read_log(
 def read_documents(
     spark: SparkSession, source: Source, tables: Tables | None = None, *, rows: bool = True
 ) -> DataFrame:
-    """The document collection; for labelled texts, their labels. Arguments and errors as of `read_log`."""
+    """Return the document collection; for labelled texts, their labels. Arguments and errors as of `read_log`."""
     tables = tables or open_source(source)
     if tables.folder is not None:
         frame = read(spark, tables.folder.corpus, rows=rows)
@@ -140,14 +140,14 @@ def _log_columns(source: LogSource | LabelledSource) -> list[Column]:
 
 
 def document_columns(names: DocumentColumns) -> list[Column]:
-    """The columns of a document table; a title by the name that is the default need not be there."""
+    """Return the columns of a document table; a title by the default name need not be there."""
     columns = [Column("document_id", names.document_id, "text"), Column("text", names.text, "text")]
     optional = names.title == DocumentColumns().title
     return columns + ([Column("title", names.title, "text", not optional)] if names.title else [])
 
 
 def _labels(spark: SparkSession, log: Opened) -> DataFrame:
-    """Every label once, as a document: the label is its id, the label made readable its text."""
+    """Return every label once, as a document: the label is its id, the readable label its text."""
     only = log._replace(wanted=tuple(column for column in log.wanted if column.setting == "label"))
     frame = read(spark, only, rows=False).where(F.col("flaw").isNull())
     # `card_arrival` and `cardArrival` both say "card arrival".

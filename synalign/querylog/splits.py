@@ -1,4 +1,4 @@
-"""Which split a query belongs to: decided by its hash alone, so it never changes from one day to the next.
+"""The split of a query: decided by its hash alone, so it never changes from one day to the next.
 
 `validation` chooses, `test` only reports, `train` is all the rest. The fraction of a query is the first 52 bits
 (13 hexadecimal digits) of SHA-256(salt + U+001F + query_id), over 2**52: exact in a double.
@@ -18,7 +18,7 @@ _DIGITS = 13
 
 
 def split_of(query_id: str, settings: Ingest) -> str:
-    """The split of one query, in plain Python: the definition that the Spark expression below must agree with."""
+    """Return the split of one query: the definition that `split_column` must agree with."""
     digest = hashlib.sha256(f"{settings.split_salt}{SEPARATOR}{query_id}".encode()).hexdigest()
     fraction = int(digest[:_DIGITS], 16) / 16**_DIGITS
     if fraction < settings.validation_fraction:
@@ -27,7 +27,7 @@ def split_of(query_id: str, settings: Ingest) -> str:
 
 
 def split_column(query_id: Column, settings: Ingest) -> Column:
-    """The split of every query, as a Spark expression."""
+    """Return the split of every query as a Spark expression."""
     digest = F.sha2(F.concat(F.lit(f"{settings.split_salt}{SEPARATOR}"), query_id), 256)
     fraction = F.conv(F.substring(digest, 1, _DIGITS), 16, 10).cast("long") / F.lit(float(16**_DIGITS))
     return (

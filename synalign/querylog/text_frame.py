@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from json.encoder import encode_basestring
@@ -14,8 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from synalign.querylog import json_lines
 from synalign.querylog.delimited import Looks, Record, Records, line_row
 from synalign.querylog.dialect import Dialect
-from synalign.querylog.heads import DAMAGE, damaged
 from synalign.querylog.text_lines import Block, blocks, splittable
+from synalign.querylog.unreadable import readable_text
 
 TASK_BYTES = 32 * 2**20
 """Bytes that one task reads, about: part of a large file, or several small ones."""
@@ -45,7 +44,7 @@ class Part(NamedTuple):
 def frame(
     spark: SparkSession, parts: Sequence[Part], names: Sequence[str], texts: Sequence[bool], *, rows: bool
 ) -> DataFrame:
-    """A frame with the columns `c0`, `c1`, ... for the names, `flaw`, and `row` if it is asked for.
+    """Return a frame with the columns `c0`, `c1`, ... for the names, `flaw`, and `row` if it is asked for.
 
     Args:
         spark: The session.
@@ -62,7 +61,7 @@ def frame(
 
 
 def parts_of(part: Part) -> list[Part]:
-    """A file in parts that tasks can read apart."""
+    """Cut a file into parts that tasks can read apart."""
     size = os.path.getsize(part.dialect.path)
     if not splittable(part.dialect) or size <= TASK_BYTES:
         return [part]
@@ -71,7 +70,7 @@ def parts_of(part: Part) -> list[Part]:
 
 
 def _tasks(parts: Sequence[Part]) -> list[list[Part]]:
-    """Parts in tasks: small files together."""
+    """Share parts among tasks: small files together."""
     tasks: list[list[Part]] = []
     filled = 0
     for part in (one for whole in parts for one in parts_of(whole)):
@@ -88,7 +87,7 @@ def _tasks(parts: Sequence[Part]) -> list[list[Part]]:
 def _reader(
     work: list[list[Part]], names: list[str], texts: list[bool], columns: list[str], rows: bool
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What runs in the tasks: numbers of tasks in, rows out."""
+    """Return the function that runs in the tasks: numbers of tasks in, rows out."""
 
     def read(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
@@ -103,24 +102,17 @@ def _reader(
 
 
 def portions(part: Part, names: Sequence[str], texts: Sequence[bool], *, rows: bool) -> Iterator[Rows]:
-    """The rows of a part of a file, a portion at a time.
+    """Yield the rows of a part of a file, a portion at a time.
 
     Raises:
         InputError: The file is damaged.
     """
-    try:
+    with readable_text(part.dialect.path, part.dialect.compression):
         lines = blocks(part.dialect, part.start, part.end)
         if part.dialect.format == "jsonl":
             yield from _json_rows(part, lines, names, texts, rows=rows)
         else:
             yield from _csv_rows(part, lines, names, rows=rows)
-    except DAMAGE as error:
-        raise damaged(part.dialect.path, part.dialect.compression, error) from error
-    except OSError as error:
-        # With a number it is of the system: a disk, a network, not the file's content.
-        if error.errno is not None:
-            raise
-        raise damaged(part.dialect.path, part.dialect.compression, error) from error
 
 
 def _json_rows(
@@ -144,7 +136,7 @@ def _json_rows(
             read_rows.append(values)
             flaws.append(flaw)
             if rows:
-                kept.append(line if flaw != "malformed_row" else _json({"line": line}))
+                kept.append(line if flaw != "malformed_row" else line_row({"line": line}))
         if read_rows:
             yield [list(column) for column in zip(*read_rows, strict=True)], flaws, kept
 
@@ -168,18 +160,14 @@ def _csv_rows(part: Part, lines: Iterator[Block], names: Sequence[str], *, rows:
 
 
 def _row_writer(dialect: Dialect) -> Callable[[Record], str]:
-    """What writes a record as JSON: for every row of a log, so without an encoder for each."""
+    """Return a function that writes a record as JSON, fast enough for every row of a log."""
     keys = [f"{encode_basestring(name)}:" for name in dialect.names]
     file = os.path.basename(dialect.path)
 
     def write(record: Record) -> str:
         if record.fields is None:
-            return line_row(record, file)
+            return line_row({"line": record.text, "file": file, "number": record.number})
         values = (encode_basestring(field) if field else "null" for field in record.fields)
         return "{" + ",".join(key + value for key, value in zip(keys, values, strict=True)) + "}"
 
     return write
-
-
-def _json(content: object) -> str:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))

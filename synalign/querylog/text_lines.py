@@ -20,12 +20,12 @@ Block = tuple[list[str], dict[int, str]]
 
 
 def wide(encoding: str) -> bool:
-    """Whether a line's end is more than one byte."""
+    """Tell whether a line's end is more than one byte."""
     return encoding.lower().replace("_", "-").startswith(("utf-16", "utf16", "utf-32", "utf32", "u16", "u32"))
 
 
 def splittable(dialect: Dialect) -> bool:
-    """Whether the lines of a file can be read from anywhere in it."""
+    """Tell whether the lines of a file can be read from anywhere in it."""
     return (
         dialect.format == "jsonl"
         and dialect.compression == "none"
@@ -35,7 +35,7 @@ def splittable(dialect: Dialect) -> bool:
 
 
 def blocks(dialect: Dialect, start: int = 0, end: int | None = None) -> Iterator[Block]:
-    """The lines of a file that begin within a range of its bytes.
+    """Yield the lines of a file that begin within a range of its bytes.
 
     Args:
         dialect: How the file is written.
@@ -43,7 +43,7 @@ def blocks(dialect: Dialect, start: int = 0, end: int | None = None) -> Iterator
         end: Behind the last byte; None: all.
 
     Raises:
-        OSError: The file cannot be read; what else a decompressor raises on damaged bytes is in `heads.DAMAGE`.
+        OSError: The file cannot be read; `unreadable.readable_text` has what else decompressors raise on damaged bytes.
     """
     with opened(dialect.path, dialect.compression) as stream:
         if wide(dialect.encoding):
@@ -53,56 +53,44 @@ def blocks(dialect: Dialect, start: int = 0, end: int | None = None) -> Iterator
             # The line that begins before the range belongs to the range before.
             stream.seek(start - 1)
         separator = dialect.separator.encode()
-        byte_blocks = _byte_blocks(stream, separator, start, end)
         encoding = "utf-8" if dialect.encoding == "utf-8-sig" else dialect.encoding
-        first = start == 0
-        for content, cut in byte_blocks:
-            if first:
-                content = content.removeprefix(b"\xef\xbb\xbf") if encoding.lower() in ("utf-8", "utf8") else content
-                first = False
-            yield _decoded(content, separator, encoding, cut)
+        mark = b"\xef\xbb\xbf" if start == 0 and encoding.lower() in ("utf-8", "utf8") else b""
+        for content, cut in _byte_blocks(stream, separator, start, end):
+            yield _decoded(content.removeprefix(mark), separator, encoding, cut)
+            mark = b""
 
 
 def _byte_blocks(stream: IO[bytes], separator: bytes, start: int, end: int | None) -> Iterator[tuple[bytes, bool]]:
-    """Whole lines in blocks, the last end taken off; and whether the block is a line that was cut."""
-    position = start - 1 if start else 0
-    # Before a range begins, everything to the first line's end is another's.
-    rest, skipping = b"", start > 0
-    cutting = False
-    while True:
-        chunk = stream.read(BLOCK_BYTES)
-        if not chunk:
-            if rest and not skipping and not cutting:
-                yield rest, False
-            return
-        if skipping or cutting:
+    """Yield whole lines in blocks, the last end taken off; and whether the block is a line that was cut."""
+    # `position` is that of the first byte of `content`. What is skipped goes to the next line's end: the line that
+    # begins before the range, or the rest of a line that was cut.
+    position, rest, skipping = start - 1 if start else 0, b"", start > 0
+    while chunk := stream.read(BLOCK_BYTES):
+        if skipping:
             found = chunk.find(separator)
+            position += len(chunk) if found < 0 else found + 1
             if found < 0:
-                position += len(chunk)
                 continue
-            position += found + 1
-            chunk, skipping, cutting = chunk[found + 1 :], False, False
             if end is not None and position >= end:
                 return
-            rest = b""
-        # `position` is that of the first byte of `content`.
+            chunk, skipping = chunk[found + 1 :], False
         content = rest + chunk
-        last = content.rfind(separator)
         if end is not None and position + len(content) >= end:
-            last_begin = content.find(separator, max(0, end - position - 1))
-            if last_begin >= 0:
-                yield content[:last_begin], False
+            last = content.find(separator, max(0, end - position - 1))
+            if last >= 0:
+                yield content[:last], False
                 return
-        if last < 0:
+        last = content.rfind(separator)
+        if last >= 0:
+            yield content[:last], False
+            position, rest = position + last + 1, content[last + 1 :]
+        elif len(content) > LONGEST_LINE:
+            yield content[:_CUT], True
+            position, rest, skipping = position + len(content), b"", True
+        else:
             rest = content
-            if len(rest) > LONGEST_LINE:
-                yield rest[:_CUT], True
-                position += len(rest)
-                rest, cutting = b"", True
-            continue
-        yield content[:last], False
-        position += last + 1
-        rest = content[last + 1 :]
+    if rest:
+        yield rest, False
 
 
 def _decoded(content: bytes, separator: bytes, encoding: str, cut: bool) -> Block:
@@ -131,12 +119,10 @@ def _decoded_one_by_one(pieces: list[bytes], encoding: str) -> Block:
 
 
 def _wide_blocks(stream: IO[bytes], dialect: Dialect) -> Iterator[Block]:
-    """Lines of UTF-16 and UTF-32."""
+    """Yield the lines of UTF-16 and UTF-32."""
     text = io.TextIOWrapper(stream, dialect.encoding, errors="replace", newline=dialect.separator)
-    first = True
+    mark = "\ufeff"
     while lines := text.readlines(BLOCK_BYTES):
-        if first:
-            lines[0] = lines[0].removeprefix("\ufeff")
-            first = False
+        lines[0], mark = lines[0].removeprefix(mark), ""
         lines = [line.removesuffix(dialect.separator).removesuffix("\r") for line in lines]
         yield lines, {number: "undecodable" for number, line in enumerate(lines) if "\ufffd" in line}

@@ -1,4 +1,4 @@
-"""Times as logs write them: which format a column has, told from a sample, and how it becomes a timestamp."""
+"""Formats of times in logs: guessed from samples, and read as timestamps."""
 
 from __future__ import annotations
 
@@ -122,12 +122,12 @@ def _refuse(sample: Samples, found: Mapping[str, str], commonest: str, setting: 
 
 
 def in_words(format_: str) -> str:
-    """A format for people."""
+    """Name a format for people."""
     return "ISO 8601" if format_ == ISO else format_.replace("_", " ") if format_ in EPOCHS else format_
 
 
 def _formats(values: Sequence[str]) -> dict[str, str]:
-    """The format of each of some values; `?a?b` if it can be read in two ways, empty if in none."""
+    """Return the format of each value; `?a?b` if it can be read in two ways, empty if in none."""
     found = {value: _plain_format(value) for value in values}
     rest = [value for value, format_ in found.items() if not format_]
     for pair in _DAY_OR_MONTH_FIRST if rest else ():
@@ -138,7 +138,7 @@ def _formats(values: Sequence[str]) -> dict[str, str]:
 
 
 def _plain_format(value: str) -> str:
-    """The format of a value that says by itself what it is."""
+    """Return the format of a value that can be read in one way only."""
     if _ISO.fullmatch(value):
         return ISO
     number = _EPOCH.fullmatch(value)
@@ -153,7 +153,7 @@ def _plain_format(value: str) -> str:
 
 
 def _order(pair: tuple[str, str], values: list[str]) -> str:
-    """Which of day and month comes first: what some value can only be, if none can only be the other."""
+    """Decide whether day or month comes first: by a value that only one of both can read, if none needs the other."""
     only = [
         {one for one in pair if parses(value, one)} for value in values if any(parses(value, one) for one in pair)
     ]  # fmt: skip
@@ -162,7 +162,7 @@ def _order(pair: tuple[str, str], values: list[str]) -> str:
 
 
 def parses(value: str, pattern: str) -> bool:
-    """Whether a value has the form of a strptime pattern."""
+    """Tell whether a value has the form of a strptime pattern."""
     try:
         datetime.strptime(value, pattern)
     except ValueError:
@@ -171,7 +171,7 @@ def parses(value: str, pattern: str) -> bool:
 
 
 def timestamp(text: Column, formats: Sequence[str]) -> Column:
-    """A column of text as timestamps; what has none of the formats becomes null."""
+    """Read a column of text as timestamps; a text in none of the formats becomes null."""
     trimmed = F.trim(text)
     return F.coalesce(*((_READERS.get(format_) or _pattern(format_))(trimmed) for format_ in formats))
 

@@ -36,12 +36,12 @@ class Tombstones(NamedTuple):
     keys: frozenset[str]
 
     def has(self, query: str) -> bool:
-        """Whether a query is on it, in any case and spacing."""
+        """Tell whether a query is on the list, in any case and spacing."""
         return bool(self.keys) and key(folded(query), self.salt) in self.keys
 
 
 def lists(retriever: str) -> tuple[Tombstones, ...]:
-    """The lists that hold for a retriever: its own and that of all, where there are any.
+    """Return the lists that hold for a retriever: its own and that of all, where there are any.
 
     Raises:
         StorageError: One is there and cannot be read: nothing may be ingested by guess.
@@ -51,7 +51,7 @@ def lists(retriever: str) -> tuple[Tombstones, ...]:
 
 
 def digest(retriever: str) -> str | None:
-    """What changes whenever a query is added to a retriever's lists; None where they are empty."""
+    """Return a digest of a retriever's lists; None where they are empty."""
     found = lists(retriever)
     if not found:
         return None
@@ -59,7 +59,7 @@ def digest(retriever: str) -> str | None:
 
 
 def is_there(retriever: str, trace: Trace) -> bool:
-    """Whether a retriever's own list, or that of all for `ALL`, has a query."""
+    """Tell whether a retriever's own list, or that of all for `ALL`, has a query."""
     found = _read(_place(retriever))
     return found is not None and trace.key(found.salt) in found.keys
 

@@ -1,4 +1,4 @@
-"""How a query that is to be forgotten is recognised: as a query of the log, or in what a model wrote."""
+"""Recognise a query that is to be forgotten: as a query of the log, or in a model's text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TELLING = 20
 
 
 def folded(text: str) -> str:
-    """A text as traces compare it: as ingest normalises it, in lower case."""
+    """Return a text as traces compare it: as ingest normalises it, in lower case."""
     return normalise(caseless(normalise(text)))
 
 
@@ -63,15 +63,15 @@ class Trace:
         return content_id(self.query)
 
     def key(self, salt: str) -> str:
-        """What a list of forgotten queries holds of it."""
+        """Return the query's key on a list of forgotten queries."""
         return key(self._folded, salt)
 
     def is_(self, text: str) -> bool:
-        """Whether a text is the query."""
+        """Tell whether a text is the query."""
         return folded(text) == self._folded
 
     def in_(self, text: str) -> bool:
-        """Whether a text has the query within it as whole words, with any punctuation between them.
+        """Tell whether a text has the query within it as whole words, with any punctuation between them.
 
         `cat` is in `Cats, and a cat`, but not in `cats` or `category`. Scripts without spaces have no such bounds.
         """
@@ -85,7 +85,7 @@ class Trace:
         )
 
     def in_json(self, text: str) -> bool:
-        """Whether a string anywhere in JSON has it; what is no JSON counts as one text."""
+        """Tell whether a string anywhere in JSON has the query; a text that is no JSON counts as one string."""
         try:
             content = json.loads(text)
         except (ValueError, RecursionError):
@@ -93,13 +93,13 @@ class Trace:
         return any(map(self.in_, strings(content)))
 
     def may_be_in(self, line: bytes) -> bool:
-        """Whether it is worth parsing some JSON for it: false only where it cannot be in there."""
+        """Tell whether JSON is worth parsing; False only where the query cannot be in it."""
         if not line.isascii() or b"\\u" in line or not self._longest:
             return True
         return self._longest in line.lower()
 
     def without(self, content: Any) -> Any:
-        """JSON's values with `GONE` in the place of every string that has it."""
+        """Replace every string of JSON's values that has the query by `GONE`."""
         if isinstance(content, str):
             return GONE if self.in_(content) else content
         if isinstance(content, dict):
@@ -121,13 +121,13 @@ class _Form:
                                  + _edge(self.folded[-1], "(?!{})"))  # fmt: skip
 
     def within(self, text: str, text_folded: str) -> bool:
-        """Whether a text has it within it as whole words."""
+        """Tell whether a text has the form within it as whole words."""
         if self._whole.search(text_folded):
             return True
         return len(self.words) > 1 and _joined(self.words) in _joined(words_of(text))
 
     def goes_on_after(self, text_folded: str, *, whole: bool) -> bool:
-        """Whether a text that was cut ends in its beginning; or, if it is to be the whole of it, is its beginning."""
+        """Tell whether a text that was cut ends in the form's beginning; with `whole`, whether it is that beginning."""
         if whole:
             return self.folded.startswith(text_folded)
         longest = min(len(self.folded), len(text_folded))
@@ -135,7 +135,7 @@ class _Form:
 
 
 def redacted(query: str, kinds: Iterable[PersonalData], regions: Sequence[str]) -> str:
-    """A query as prompts show it."""
+    """Return a query as prompts show it."""
     # Not for everyone: ingest asks for keys alone, in many processes.
     from synalign.privacy import redact
 
@@ -143,7 +143,7 @@ def redacted(query: str, kinds: Iterable[PersonalData], regions: Sequence[str]) 
 
 
 def _tells(form: str) -> bool:
-    """Whether enough of a query is left where personal data was replaced to know it by: two words."""
+    """Tell whether two words of a query are left where personal data was replaced: enough to recognise it."""
     from synalign.privacy.personal import PLACEHOLDERS
 
     for placeholder in PLACEHOLDERS.values():
@@ -152,12 +152,12 @@ def _tells(form: str) -> bool:
 
 
 def key(text: str, salt: str) -> str:
-    """The key of a folded text: SHA-256 of salt and text, cut to 16 bytes, in hexadecimal."""
+    """Return the key of a folded text: SHA-256 of salt and text, cut to 16 bytes, in hexadecimal."""
     return hashlib.sha256(f"{salt}{_PART}{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def strings(content: Any) -> Iterator[str]:
-    """Every string in JSON's values, names included."""
+    """Yield every string in JSON's values, names included."""
     waiting = [content]
     while waiting:
         found = waiting.pop()
@@ -170,7 +170,7 @@ def strings(content: Any) -> Iterator[str]:
 
 
 def _edge(character: str, pattern: str) -> str:
-    """The bound of a word beside one of its characters: none where words have none, or where it is no letter."""
+    """Return the bound of a word beside one of its characters; empty beside no letter or in scripts without bounds."""
     return pattern.format(r"\w") if len(words_of(character * 2)) == 1 else ""
 
 

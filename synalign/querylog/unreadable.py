@@ -1,4 +1,4 @@
-"""Errors of Spark, the JVM and Arrow about input files, as `InputError`: the one place that tells them from others.
+"""Errors of Spark, the JVM, Arrow and decompressors about input files, as `InputError`; others pass unchanged.
 
 A lost executor, a full disk, storage that is away or a fault in SynAlign may be gone the next time: those errors are
 passed on as they are, and are tried again. A damaged file will be as damaged in a minute.
@@ -6,7 +6,9 @@ passed on as they are, and are tried again. A damaged file will be as damaged in
 
 from __future__ import annotations
 
+import lzma
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,8 +42,29 @@ _FILE = re.compile(r"(?:file|reading file|path)[: ]+(?:\w+:)?(/[^\s:]+\.\w+)")
 
 
 @contextmanager
+def readable_text(path: str, compression: str) -> Iterator[None]:
+    """Turn what reading a damaged text file raises while the block runs into an `InputError`.
+
+    Raises:
+        InputError: The file cannot be read to its end.
+        OSError: The system failed: a disk or a network.
+    """
+    try:
+        yield
+    except (EOFError, zlib.error, lzma.LZMAError, pa.ArrowInvalid, UnicodeDecodeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        what = "text" if compression == "none" else compression
+        raise InputError(
+            f"{path}: is not readable {what}: {str(error)[:200] or type(error).__name__}.",
+            cause="a half-written upload or a damaged copy",
+            remedy="write the file again",
+        ) from error
+
+
+@contextmanager
 def readable(what: str, *, cause: str = "", remedy: str = "write the file again") -> Iterator[None]:
-    """Turn what is said of input while the block runs into an error that Airflow does not retry.
+    """Turn errors about input while the block runs into an `InputError`, which Airflow does not retry.
 
     Args:
         what: The input, for messages that name no file: a path.
@@ -61,7 +84,7 @@ def readable(what: str, *, cause: str = "", remedy: str = "write the file again"
 
 
 def of_input(error: BaseException, what: str, *, cause: str = "", remedy: str = "") -> InputError | None:
-    """The `InputError` that an error stands for; None where the input is not to blame."""
+    """Return the `InputError` that an error stands for; None where the input is not to blame."""
     text = str(error)
     told = _WORKER.search(text)
     if told is not None:

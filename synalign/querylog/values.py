@@ -1,4 +1,4 @@
-"""Columns of files as what a setting wants of them: text, a time or a whole number; and the rule that others break."""
+"""Columns of files as text, times or whole numbers, as their settings want them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 10**18
 def of(
     source: SparkColumn, kind: pa.DataType, column: Column, formats: Sequence[str], *, nanos: bool = False
 ) -> tuple[SparkColumn, SparkColumn | None]:
-    """A column as its setting wants it, and the name of the rule that a value breaks (null: none); None: none can.
+    """Return a column as its setting wants it, and the rule that a value breaks (null: none); None: no value can.
 
     Args:
         source: The column as Spark reads it.
@@ -58,7 +58,7 @@ def _time(source: SparkColumn, kind: pa.DataType, formats: Sequence[str], *, nan
 
 
 def count(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
-    """A whole number below `MOST`, exactly; null for everything else."""
+    """Return a whole number below `MOST`, exactly; null for everything else."""
     if pa.types.is_signed_integer(kind):
         number = source.cast("long")
         return F.when((number < MOST) & (number > -MOST), number)
@@ -69,5 +69,5 @@ def count(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
 
 
 def micros(nanos: SparkColumn) -> SparkColumn:
-    """Nanoseconds since 1970 as microseconds, rounded down, without a double in between."""
+    """Return nanoseconds since 1970 as microseconds, rounded down, without a double in between."""
     return F.call_function("div", nanos - F.pmod(nanos, F.lit(1000)), F.lit(1000))

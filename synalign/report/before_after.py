@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
 from synalign.drawing.svg import dumbbell
 from synalign.report import distributions, query_map
 from synalign.report.distributions import Distribution, Side
@@ -65,12 +66,8 @@ def section(material: Material) -> Section | None:
 
 
 def _legend(schemes: list[str]) -> list[Legend]:
-    labels = {
-        "filtered": ("written, equal weights", "raw"),
-        "equal_mass": ("written, equal weight per document", "per doc"),
-        "aligned": ("written, aligned weights", "aligned"),
-    }
-    written = [Legend(scheme, KINDS[scheme], *labels[scheme]) for scheme in schemes]
+    short = {EQUAL: "raw", EQUAL_MASS: "per doc", ALIGNED: "aligned"}
+    written = [Legend(scheme, KINDS[scheme], f"written, {NAMES[scheme]}", short[scheme]) for scheme in schemes]
     return [Legend("real", "real", "real", "real"), *written]
 
 

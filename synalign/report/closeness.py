@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synalign.arrays.checks import evenly_spaced, median_distance
+from synalign.config.schemes import ALIGNED, EQUAL
 from synalign.report.material import Material
 from synalign.report.population import weights
 from synalign.run import some_rows
@@ -35,7 +36,7 @@ class Closeness(NamedTuple):
 
 def chosen_scheme(material: Material) -> str:
     """Name the weights that the training set has; before that is decided, the aligned ones stand for them."""
-    return str(material.metrics("evaluate").get("scheme", "aligned"))
+    return str(material.metrics("evaluate").get("scheme", ALIGNED))
 
 
 def of_aligned(material: Material) -> Closeness | None:
@@ -54,9 +55,9 @@ def of_chosen(material: Material) -> Closeness | None:
     """
     scheme = chosen_scheme(material)
     aligned = of_aligned(material)
-    if scheme == "aligned" or aligned is None:
+    if scheme == ALIGNED or aligned is None:
         return aligned
-    if scheme == "filtered":
+    if scheme == EQUAL:
         return aligned._replace(after=aligned.before, p_value=1.0)
     if material.metrics("align")["synthetic"] > MOST_ROWS:
         return None

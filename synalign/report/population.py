@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
 from synalign.errors import RunError
 from synalign.run.matrix import matrix
 
@@ -25,12 +26,7 @@ MOST = 5_000
 SEED = 0
 """Of the draw, where there are more."""
 
-RAW, ALIGNED = "filtered", "aligned"
-
-NAMES = {"filtered": "equal weights", "equal_mass": "equal weight per document", "aligned": "aligned weights"}
-"""The schemes in words."""
-
-KINDS = {"filtered": "raw", "equal_mass": "mass", "aligned": "weighted"}
+KINDS: dict[str, str] = {EQUAL: "raw", EQUAL_MASS: "mass", ALIGNED: "weighted"}
 """The schemes' classes in the style sheet."""
 
 
@@ -85,7 +81,7 @@ class Decided(NamedTuple):
             return "Which weights the training set gets is not decided yet."
         if self.chosen == ALIGNED:
             return "The training set has the aligned weights."
-        also = ", so it is distributed like what is called raw here" if self.chosen == RAW else ""
+        also = ", so it is distributed like what is called raw here" if self.chosen == EQUAL else ""
         return f"The aligned weights were not chosen: the training set of this run has {NAMES[self.chosen]}{also}."
 
 
@@ -94,7 +90,7 @@ def decided(material: Material) -> Decided | None:
     if not material.has("weights"):
         return None
     chosen = str(material.table("choice")["scheme"][0].as_py()) if material.has("choice") else None
-    return Decided(list(dict.fromkeys([RAW, ALIGNED, chosen or RAW])), chosen)
+    return Decided(list(dict.fromkeys([EQUAL, ALIGNED, chosen or EQUAL])), chosen)
 
 
 def accepted(material: Material) -> pa.Table:
@@ -167,7 +163,7 @@ def _queries(material: Material, table: pa.Table, key: str, embeddings: str) -> 
 
 
 def _weights(material: Material, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    found = {RAW: np.ones(len(ids))}
+    found = {EQUAL: np.ones(len(ids))}
     shown = decided(material)
     for scheme in shown.schemes[1:] if shown else []:
         weight = dict(zip(*multiples(material, scheme), strict=True))

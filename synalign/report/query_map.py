@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from markupsafe import Markup, escape
 
+from synalign.config.schemes import ALIGNED, EQUAL, NAMES
 from synalign.drawing.svg import EMPTY, number
-from synalign.report.population import ALIGNED, KINDS, NAMES, RAW, drawn
+from synalign.report.population import KINDS, drawn
 from synalign.report.projection import project
 from synalign.text.numbers import shown
 
@@ -95,7 +96,7 @@ def layout(people: Population) -> Map:
     places = project(np.concatenate([people.real.vectors[real], people.written.vectors[written]]))
     spots = np.rint(EDGE + (SIDE - 2 * EDGE) * places).astype(np.int64)
     dots = _points(people.real, real, spots[: len(real)], {})
-    weights = {KINDS[scheme]: values[written] for scheme, values in people.weights.items() if scheme != RAW}
+    weights = {KINDS[scheme]: values[written] for scheme, values in people.weights.items() if scheme != EQUAL}
     rings = _points(people.written, written, spots[len(real) :], weights)
     rings.sort(key=lambda point: -point.weights.get(KINDS[ALIGNED], 1.0))
     panels = [Panel(scheme, KINDS[scheme], NAMES[scheme], _circles(rings, KINDS[scheme])) for scheme in people.weights]

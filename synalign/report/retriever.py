@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
 from synalign.drawing.svg import interval
 from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
-from synalign.report.population import NAMES
 from synalign.report.section import Section
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ Figures = Mapping[str, float]
 TELLS = {
     CONTROL: "real pairs only",
     "unweighted": "also what does not find its document, all equal",
-    "filtered": "what screening accepted, all equal",
-    "equal_mass": "the same, equal weight per document",
-    "aligned": "the same, aligned weights",
+    EQUAL: "what screening accepted, all equal",
+    EQUAL_MASS: "the same, equal weight per document",
+    ALIGNED: "the same, aligned weights",
     "random_subset": "as many, at random, as the aligned weights are worth",
 }
 """What each arm is trained on."""

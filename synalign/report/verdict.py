@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from synalign.config.schemes import ALIGNED, EQUAL, NAMES
 from synalign.generation.usage import money_in_words, tokens_in_words
 from synalign.report import closeness
 from synalign.report.closeness import Closeness, chosen_scheme
 from synalign.report.material import STEPS, Material
-from synalign.report.population import NAMES, weights
+from synalign.report.population import weights
 from synalign.report.section import Section
 from synalign.report.warnings import CONVINCING, Concern, warnings_of
 from synalign.text.numbers import change, count, counted, figure, p_value, seconds, share, words
@@ -80,7 +81,7 @@ def _gained(material: Material, chosen: Closeness | None) -> str:
     """Say how close the set is to real traffic, by the weights that it has and no others."""
     if chosen is None:
         return f"How close the set is to real traffic was not measured: {_unmeasured(material)}."
-    if chosen_scheme(material) == "filtered":
+    if chosen_scheme(material) == EQUAL:
         where = f"{figure(chosen.before)} from real traffic ({_held_out(chosen)})"
         return f"The written queries all weigh the same, at MMD\u00b2 {where}."
     return _weighted(chosen)
@@ -93,7 +94,7 @@ def _held_out(found: Closeness) -> str:
 def _alternative(material: Material, chosen: Closeness | None) -> str:
     """Say what aligned weights would have done, where others were chosen."""
     aligned = closeness.of_aligned(material)
-    if chosen_scheme(material) == "aligned" or chosen is None or aligned is None:
+    if chosen_scheme(material) == ALIGNED or chosen is None or aligned is None:
         return ""
     if aligned.p_value > CONVINCING or aligned.after >= chosen.after:
         return "Aligned weights are not shown to be closer, and were not chosen."
@@ -140,9 +141,9 @@ def effective_size(material: Material) -> tuple[float, int]:
     """Return the effective sample size of the weights that the set has, and the number of rows."""
     aligned, scheme = material.metrics("align"), chosen_scheme(material)
     rows = int(aligned["synthetic"])
-    if scheme == "filtered":
+    if scheme == EQUAL:
         return float(rows), rows
-    if scheme == "aligned":
+    if scheme == ALIGNED:
         return float(aligned["effective_sample_size"]), rows
     # Loaded where it is needed: it brings torch.
     from synalign.alignment.diagnostics import effective_sample_size

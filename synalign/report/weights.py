@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synalign.evaluation.arms import SCHEMES, effective_sample_size
-from synalign.report.population import ALIGNED, KINDS, NAMES, RAW, Decided, decided, drawn, multiples, vectors_of
+from synalign.config.schemes import ALIGNED, EQUAL, NAMES, SCHEMES
+from synalign.evaluation.arms import effective_sample_size
+from synalign.report.population import KINDS, Decided, decided, drawn, multiples, vectors_of
 from synalign.report.section import Section
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def section(material: Material) -> Section | None:
         "count": len(ids),
         "documents": len(set(_documents(material, ids))),
         "spreads": _spreads(material, shown),
-        "histograms": [_histogram(material, scheme) for scheme in shown.schemes if scheme != RAW],
+        "histograms": [_histogram(material, scheme) for scheme in shown.schemes if scheme != EQUAL],
         "heaviest": _examples(material, [ids[row] for row in heaviest], values[heaviest]),
         "lightest": _examples(material, [ids[row] for row in lightest], values[lightest]),
     }

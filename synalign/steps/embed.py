@@ -62,7 +62,7 @@ class Shown(NamedTuple):
 
 
 def _sources() -> dict[str, _Source]:
-    """Which table's ids and texts each table of embeddings is made from."""
+    """Say which table's ids and texts each table of embeddings is made from."""
     return {
         "query_embeddings": _Source("queries", "query_id", "query"),
         "document_embeddings": _Source("documents", "document_id", document_text()),
@@ -146,7 +146,7 @@ def _read(spark: SparkSession, run: Run, source: _Source) -> DataFrame:
 
 
 def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) -> tuple[DataFrame, dict[str, int]]:
-    """Ids with their vectors, through the cache.
+    """Return ids with their vectors, through the cache.
 
     Args:
         frame: Columns `id` and `text`, ids unique.
@@ -189,7 +189,7 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) ->
 def _embedder(
     settings: Encoder, store: Store, progress: Place
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What runs in the workers. It closes over plain settings; the model is cached by the encoder's own module."""
+    """Return what runs in the workers: it closes over plain settings; the encoder's own module caches the model."""
 
     def embed_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         counted = tally(progress)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from synalign import flow, registry
+from synalign import flow
 from synalign.config import Checks
+from synalign.config.schemes import ALIGNED
+from synalign.registry import training_sets
 from synalign.registry.connection import tracking_uri
+from synalign.registry.release import Release
 from synalign.run import Attempt
 from synalign.run.manifests import folder
 
@@ -23,7 +26,7 @@ def register(attempt: Attempt) -> None:
     """
     run = attempt.run
     manifests = {step.name: run.require(step.name) for step in flow.before("register")}
-    release = registry.Release(
+    release = Release(
         retriever=run.configuration.retriever,
         interval=run.interval.name,
         configuration=run.configuration.model_dump(mode="json"),
@@ -37,13 +40,13 @@ def register(attempt: Attempt) -> None:
     )
     for failure in release.failures:
         log.warning("register: check failed: %s", failure)
-    registration = registry.register(release, tracking_uri())
+    registration = training_sets.register(release, tracking_uri())
     attempt.metrics.update(registration._asdict())
     attempt.metrics.update({"digest": release.digest, "location": str(release.location), "failures": release.failures})
 
 
 def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple[str, ...]:
-    """Which checks a training set fails, each as a sentence with figure and bound.
+    """Return the checks that a training set fails, each as a sentence with figure and bound.
 
     What alignment found is checked where its weights are the training set's: other weights owe it nothing.
 
@@ -52,7 +55,7 @@ def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple
         manifests: Manifests by step; `align`, `evaluate` and `assemble` are read.
     """
     evaluated, assembled = manifests["evaluate"]["metrics"], manifests["assemble"]["metrics"]
-    failures = _failed_alignment(checks, manifests["align"]["metrics"]) if evaluated["scheme"] == "aligned" else []
+    failures = _failed_alignment(checks, manifests["align"]["metrics"]) if evaluated["scheme"] == ALIGNED else []
     rows = assembled.get("synthetic_train_rows", 0)
     if rows < checks.min_synthetic_rows:
         failures.append(f"{rows} synthetic rows are fewer than {checks.min_synthetic_rows}")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from synalign import flow
-from synalign.experiment.airflow_api import OVER, AirflowApi, wait_for
+from synalign.local.airflow_api import OVER, AirflowApi, wait_for
 
 SYNALIGN = str(Path(sys.executable).with_name("synalign"))
 # A Spark step, and all that talks to MLflow and Airflow: the scheduler does these, and finds the others finished.

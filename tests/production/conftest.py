@@ -20,8 +20,8 @@ from urllib.parse import quote, urlsplit
 import boto3
 import pytest
 
-from synalign.experiment.airflow_api import OVER, AirflowApi, wait_for
 from synalign.local import demo_data
+from synalign.local.airflow_api import OVER, AirflowApi, wait_for
 from synalign.writer.server import embedded_writer
 from tests.production import faults
 from tests.production.proxy import Proxy, line

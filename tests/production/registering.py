@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synalign import flow, registry
+from synalign import flow
 from synalign.errors import SynAlignError
-from synalign.registry import Release
+from synalign.registry import training_sets
+from synalign.registry.release import Release
 from synalign.storage import Place
 from synalign.tables import schema
 from tests.registry.conftest import DEMONSTRATIONS, TRAINING_SET, manifests
@@ -96,7 +97,7 @@ def made(folder: Path, retriever: str) -> Release:
 
 def _child(folder: Path, retriever: str, address: str) -> Ended:
     try:
-        return Ended(registry.register(made(folder, retriever), address)._asdict(), "")
+        return Ended(training_sets.register(made(folder, retriever), address)._asdict(), "")
     except SynAlignError as error:
         return Ended(None, f"{type(error).__name__}: {error}")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from synalign import flow
-from synalign.experiment.airflow_api import wait_for
+from synalign.local.airflow_api import wait_for
 from synalign.orchestration.turn import PATIENCE
 from tests.production.conftest import SECONDS, Production, small
 

@@ -19,7 +19,7 @@ import pytest
 
 from synalign import flow
 from synalign.errors import SetupError
-from synalign.experiment.airflow_api import OVER, AirflowApi
+from synalign.local.airflow_api import OVER, AirflowApi
 from tests.production import faults
 from tests.production.alone import INTERVAL, Alone, digests
 from tests.production.conftest import EXTENT, Production, small

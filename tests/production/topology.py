@@ -27,7 +27,7 @@ from typing import Any
 
 import psutil
 
-from synalign.experiment.airflow_api import AirflowApi
+from synalign.local.airflow_api import AirflowApi
 from tests.production.compose import CHECKOUT, DOCKER, LOOPBACK, OnLoopback, Service, configuration
 
 MARK = "SYNALIGN_TOPOLOGY"

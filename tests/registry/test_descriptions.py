@@ -1,6 +1,7 @@
 """What people read in MLflow."""
 
-from synalign.registry import Release, descriptions
+from synalign.registry import descriptions
+from synalign.registry.release import Release
 
 
 def test_the_first_line_is_a_verdict_in_plain_text(release: Release) -> None:

@@ -8,7 +8,8 @@ import pytest
 from mlflow.utils.validation import _validate_metric_name
 
 from synalign.errors import RunError
-from synalign.registry import Release, metrics
+from synalign.registry import metrics
+from synalign.registry.release import Release
 from synalign.tables import schema
 
 

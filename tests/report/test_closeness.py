@@ -25,5 +25,5 @@ def test_equal_mass_is_measured_as_alignment_measures_itself(finished: Material)
 
 
 def test_equal_weights_measured_afresh_are_where_they_began(finished: Material) -> None:
-    found = closeness.measured(finished, "filtered")
+    found = closeness.measured(finished, "equal")
     assert found.after == pytest.approx(found.before) and found.p_value == 1.0

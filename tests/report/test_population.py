@@ -17,11 +17,11 @@ Make = Callable[..., Configuration]
 @pytest.mark.parametrize(
     ("scheme", "schemes", "sentence"),
     [
-        ("aligned", ["filtered", "aligned"], "The training set has the aligned weights."),
-        ("filtered", ["filtered", "aligned"], "distributed like what is called raw here"),
+        ("aligned", ["equal", "aligned"], "The training set has the aligned weights."),
+        ("equal", ["equal", "aligned"], "distributed like what is called raw here"),
         (
             "equal_mass",
-            ["filtered", "aligned", "equal_mass"],
+            ["equal", "aligned", "equal_mass"],
             "not chosen: the training set of this run has equal weight",
         ),
     ],

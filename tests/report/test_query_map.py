@@ -17,7 +17,7 @@ def people(texts: list[str], weights: list[float]) -> Population:
     vectors = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
     side = Queries([str(row) for row in range(len(texts))], texts, vectors, len(texts))
     equal = np.ones(len(texts))
-    return Population(side, side, {"filtered": equal, "aligned": np.array(weights)}, True)
+    return Population(side, side, {"equal": equal, "aligned": np.array(weights)}, True)
 
 
 def radii(panel: query_map.Panel) -> list[float]:
