@@ -11,6 +11,7 @@
 #   make bench-effectiveness DATA=PATH     what every weighting does to a retriever, on real queries
 #   make experiment-demo                   three online A/B tests whose truth is known, read out by the real DAG
 #   make figures DATA=PATH                 the pictures of README.md and docs/method.md, from public data sets
+#   ... SMOKE=1                            any of these benchmarks in seconds, to see that it runs
 #   make docs                              the configuration reference, from the configuration's schema
 #   make up / make down                    Airflow, MLflow and the embedded writer on loopback
 #   make clean                             forget runs and servers' state (.synalign); .venv stays
@@ -20,6 +21,8 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
+# Of a benchmark.
+FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
 # Markers of tests, set in tests/conftest.py.
 HEAVY = spark or airflow or mlflow or browser or slow
 
@@ -51,25 +54,25 @@ test-images: .venv/installed
 	SYNALIGN_TEST_IMAGES='$(or $(IMAGES),airflow jobs)' .venv/bin/pytest -n 0 -rA --show-capture=no tests/images
 
 bench-core: .venv/bench
-	@.venv/bin/python -m tests.benchmarks.core $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)
+	@.venv/bin/python -m tests.benchmarks.core $(if $(DATA),--data '$(DATA)') $(FORM)
 
 bench-generation: .venv/bench
-	@.venv/bin/python -m tests.benchmarks.generation
+	@.venv/bin/python -m tests.benchmarks.generation $(FORM)
 
 bench-scale: .venv/installed
-	@.venv/bin/python -m tests.benchmarks.scale $(if $(QUICK),--quick)
+	@.venv/bin/python -m tests.benchmarks.scale $(FORM)
 
 bench-experiments: .venv/installed
-	@.venv/bin/python -m tests.benchmarks.experiments $(if $(QUICK),--quick)
+	@.venv/bin/python -m tests.benchmarks.experiments $(FORM)
 
 bench-effectiveness: .venv/bench
-	@.venv/bin/python -m tests.benchmarks.effectiveness --data '$(DATA)'
+	@.venv/bin/python -m tests.benchmarks.effectiveness $(if $(DATA),--data '$(DATA)') $(FORM)
 
 experiment-demo: .venv/installed
 	@.venv/bin/python -m synalign.local.experiment_demo
 
 figures: .venv/bench
-	@.venv/bin/python -m tests.benchmarks.figures --data '$(DATA)'
+	@.venv/bin/python -m tests.benchmarks.figures $(if $(DATA),--data '$(DATA)') $(FORM)
 
 docs: .venv/installed
 	@.venv/bin/python -m synalign.config.reference docs/configuration.md
