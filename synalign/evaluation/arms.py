@@ -54,7 +54,7 @@ class Pool(NamedTuple):
 
 
 def arms(pool: Pool, mass: float, seed: int) -> dict[str, NDArray[np.float64]]:
-    """The weights of every arm.
+    """Compute the weights of every arm.
 
     Args:
         pool: m written queries.
@@ -84,7 +84,7 @@ def arms(pool: Pool, mass: float, seed: int) -> dict[str, NDArray[np.float64]]:
 
 
 def effective_sample_size(weights: NDArray[np.float64]) -> float:
-    """How many equal weights would be worth as much: (sum w)^2 / sum w^2 (Kish, "Survey Sampling", 1965).
+    """Return how many equal weights are worth as much: (sum w)^2 / sum w^2 (Kish, "Survey Sampling", 1965).
 
     >>> effective_sample_size(np.array([0.5, 0.5, 0.0]))
     2.0

@@ -46,7 +46,7 @@ def choose(means: dict[str, float], queries: int) -> Choice:
 
 
 def configured(scheme: Scheme, why: str) -> Choice:
-    """The scheme of the configuration, where nothing can choose.
+    """Return the scheme of the configuration, for runs in which no query can choose.
 
     >>> configured("aligned", "no retriever was trained").reason
     'not validated: no retriever was trained, so alignment.scheme holds'

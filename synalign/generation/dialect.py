@@ -80,7 +80,7 @@ class Dialect:
             self._log.close()
 
     def summary(self) -> dict[str, Any]:
-        """What is sent to this endpoint, for people."""
+        """Describe the parameters that this endpoint is sent, for people."""
         found: dict[str, Any] = {"structured_output": self.structured_output, "output_limit_name": self.limit_name}
         if self.streams:
             found["stream"] = True
@@ -91,7 +91,7 @@ class Dialect:
         return found
 
     def parameters(self, asked: Request, room: int | None = None) -> dict[str, Any]:
-        """Everything that is sent for a request.
+        """Return everything that is sent for a request.
 
         Args:
             asked: The request.
@@ -106,7 +106,7 @@ class Dialect:
         return {name: value for name, value in sent.items() if name not in self.not_sent}
 
     def limit_of(self, sent: Mapping[str, Any]) -> int:
-        """The most tokens of an answer that some parameters allow."""
+        """Return the most tokens of an answer that some parameters allow."""
         return next(int(sent[name]) for name in LIMIT_NAMES if name in sent)
 
     def learn(self, found: Refusal, sent: Mapping[str, Any]) -> bool:
@@ -201,7 +201,7 @@ class Dialect:
             self._log.append({**self._of(), "name": name, "value": value})
 
     def _of(self) -> dict[str, Any]:
-        """What a decision holds for: another model or setting is found out about again."""
+        """Return what a decision holds for: with another model or setting it is found out again."""
         settings = self._settings
         return {
             "endpoint": settings.endpoint,
@@ -224,7 +224,7 @@ class Dialect:
 
 
 def form_of(sent: Mapping[str, Any]) -> str:
-    """The form of structured output in which some parameters ask."""
+    """Return the form of structured output that some parameters ask for."""
     if "tools" in sent:
         return "tool"
     return str(sent["response_format"]["type"]) if "response_format" in sent else "prompt"

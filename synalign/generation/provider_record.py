@@ -101,30 +101,30 @@ class Record:
         self._log.close()
 
     def session(self, fingerprint: str) -> str:
-        """The session that a step is in: its fingerprint, and how often it was given up since.
+        """Return the session that a step is in: its fingerprint, and how often it was given up since.
 
         Changed settings, and a step that failed and is run again, give every request its rounds back.
         """
         return f"{fingerprint}-{self._conclusions.get(fingerprint, 0)}"
 
     def open(self) -> list[Submission]:
-        """Submissions that have not ended, in the order they were made."""
+        """Return the submissions that have not ended, in the order they were made."""
         return [submission for submission in self._submissions.values() if submission.ended is None]
 
     def submitted(self, key: str) -> bool:
-        """Whether a request was ever part of a submission."""
+        """Return whether a request was ever part of a submission."""
         return any(key in submission.sent for submission in self._submissions.values())
 
     def failures(self, key: str, session: str) -> list[Ended]:
-        """How a request's rounds without a good answer ended, in one session."""
+        """Return how a request's rounds without a good answer ended, in one session."""
         return self._failures.get((key, session), [])
 
     def note(self, key: str, session: str) -> Note:
-        """What is known of a request's latest failure, in one session."""
+        """Return what is known of a request's latest failure, in one session."""
         return self._notes.get((key, session), Note())
 
     def spent(self) -> Iterator[tuple[int, int]]:
-        """Tokens of every request: what was billed, or the most that can be while it is in flight."""
+        """Yield the tokens of every request: as billed, or the most that can be while it is in flight."""
         correction = self.correction()
         for submission in self._submissions.values():
             if submission.ended is None:

@@ -17,8 +17,7 @@ import httpx
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from synalign.errors import ConfigurationError
-from synalign.generation import addresses
-from synalign.generation.headers import headers
+from synalign.generation import endpoint
 from synalign.generation.provider_states import ENDED
 from synalign.orchestration.operators import JobOperator
 
@@ -83,7 +82,7 @@ class BatchTrigger(BaseTrigger):
         started = seen = clock()
         pause = self.first_pause
         # The writer on this machine takes no key, and a proxy of the environment has no business with it.
-        async with httpx.AsyncClient(trust_env=not addresses.local(self.url), timeout=30.0) as client:
+        async with httpx.AsyncClient(trust_env=not endpoint.local(self.url), timeout=30.0) as client:
             while True:
                 in_sight = await self._look(client, states)
                 if len(states) == len(self.batches):
@@ -114,8 +113,8 @@ class BatchTrigger(BaseTrigger):
         if headers is None:
             return None
         try:
-            address = f"{addresses.base(self.url)}/batches/{batch}"
-            response = await client.get(address, params=addresses.query(self.url), headers=headers)
+            address = f"{endpoint.base(self.url)}/batches/{batch}"
+            response = await client.get(address, params=endpoint.query(self.url), headers=headers)
             if response.status_code == 404:
                 return "unknown"
             if response.status_code != 200:
@@ -128,7 +127,7 @@ class BatchTrigger(BaseTrigger):
             return None
 
     def _headers(self) -> dict[str, str] | None:
-        """Return the headers of a request, the key among them; None where one of them is not set here."""
+        """Return the headers of each call, the key among them; None where a variable is not set."""
         found = {}
         if self.api_key_variable is not None:
             key = os.environ.get(self.api_key_variable, "").strip()
@@ -137,7 +136,7 @@ class BatchTrigger(BaseTrigger):
                 return None
             found["Authorization"] = f"Bearer {key}"
         try:
-            given = headers(self.headers_variable)
+            given = endpoint.headers(self.headers_variable)
         except ConfigurationError as error:
             self.log.warning("%s cannot poll", error.message)
             return None

@@ -35,12 +35,12 @@ class Closeness(NamedTuple):
 
 
 def chosen_scheme(material: Material) -> str:
-    """The weights that the training set has; before that is decided, the aligned ones stand for them."""
+    """Name the weights that the training set has; before that is decided, the aligned ones stand for them."""
     return str(material.metrics("evaluate").get("scheme", ALIGNED))
 
 
 def of_aligned(material: Material) -> Closeness | None:
-    """That of the aligned weights, as the run measured it; None where no query was held out."""
+    """Return the closeness of the aligned weights, as the run measured it; None where no query was held out."""
     found = material.metrics("align")
     if "mmd2_held_out_before" not in found:
         return None
@@ -49,7 +49,7 @@ def of_aligned(material: Material) -> Closeness | None:
 
 
 def of_chosen(material: Material) -> Closeness | None:
-    """That of the weights that the training set has; None where it was not, and here cannot be, measured.
+    """Return the closeness of the training set's weights; None where it was not, and here cannot be, measured.
 
     Before weights are chosen it is that of the aligned ones.
     """
@@ -65,7 +65,7 @@ def of_chosen(material: Material) -> Closeness | None:
 
 
 def measured(material: Material, scheme: str) -> Closeness:
-    """That of any scheme, measured from the run's embeddings as the step *align* measures it.
+    """Measure the closeness of any scheme, from the run's embeddings, as the step *align* measures it.
 
     Memory: 8 bytes times written queries squared.
     """

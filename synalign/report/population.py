@@ -86,7 +86,7 @@ class Decided(NamedTuple):
 
 
 def decided(material: Material) -> Decided | None:
-    """Which weights there are to show; None where there are none yet."""
+    """Return the weights that there are to show; None where there are none yet."""
     if not material.has("weights"):
         return None
     chosen = str(material.table("choice")["scheme"][0].as_py()) if material.has("choice") else None
@@ -94,7 +94,7 @@ def decided(material: Material) -> Decided | None:
 
 
 def accepted(material: Material) -> pa.Table:
-    """The candidates that screening accepted; all of them where it has not finished."""
+    """Return the candidates that screening accepted; all of them where it has not finished."""
     candidates = material.table("candidates")
     if not material.has("screening"):
         return candidates
@@ -104,7 +104,7 @@ def accepted(material: Material) -> pa.Table:
 
 
 def weights(material: Material, scheme: str) -> tuple[list[str], NDArray[np.float64]]:
-    """Candidate ids and their weights under a scheme, which sum to 1; in the table's order."""
+    """Return candidate ids and their weights under a scheme, which sum to 1; in the table's order."""
     table = material.table("weights")
     rows = table.filter(pc.equal(table["scheme"], scheme))
     ids: list[str] = rows["candidate_id"].to_pylist()
@@ -112,13 +112,13 @@ def weights(material: Material, scheme: str) -> tuple[list[str], NDArray[np.floa
 
 
 def multiples(material: Material, scheme: str) -> tuple[list[str], NDArray[np.float64]]:
-    """`weights` as multiples of the mean."""
+    """Return `weights` as multiples of the mean."""
     ids, found = weights(material, scheme)
     return ids, found * len(found)
 
 
 def vectors_of(material: Material, table: str, ids: Sequence[str]) -> NDArray[np.float32]:
-    """Vectors of some rows; the others are never held together.
+    """Return vectors of some rows; the others are never held together.
 
     Raises:
         RunError: The table is not finished, or an id has no vector.
@@ -130,7 +130,7 @@ def vectors_of(material: Material, table: str, ids: Sequence[str]) -> NDArray[np
 
 
 def drawn(rows: int, most: int, seed: int = SEED) -> NDArray[np.int64]:
-    """At most `most` of `range(rows)`, ascending, drawn at random with a seed.
+    """Draw at most `most` of `range(rows)` at random with a seed, ascending.
 
     Examples:
         >>> drawn(3, 5).tolist(), len(set(drawn(100, 5).tolist()))
@@ -142,7 +142,7 @@ def drawn(rows: int, most: int, seed: int = SEED) -> NDArray[np.int64]:
 
 
 def population(material: Material) -> Population | None:
-    """Both sides of a run, in vectors; None where one is missing or has no query."""
+    """Return both sides of a run, in vectors; None where one is missing or has no query."""
     if not material.has("queries", "query_embeddings", "candidates", "candidate_embeddings"):
         return None
     real = material.table("queries", ["query_id", "query"])

@@ -106,7 +106,7 @@ def layout(people: Population) -> Map:
 def _affordable(
     people: Population, real: NDArray[np.int64], written: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Fewer points where their texts would make the file too large."""
+    """Keep fewer points where their texts would make the file too large."""
     size = sum(
         len(escape(shown(side.texts[row], LONGEST)).encode("utf-8", "replace"))
         for side, rows in ((people.real, real), (people.written, written))
@@ -127,12 +127,12 @@ def _points(
 
 
 def _dots(points: Sequence[Point]) -> Markup:
-    """All real queries as one path: a line of no length with round ends is a dot, in a dozen bytes."""
+    """Draw all real queries as one path: a line of no length with round ends is a dot, in a dozen bytes."""
     return Markup('<path class="dots" d="{}"/>').format("".join(f"M{point.x} {point.y}h0" for point in points))
 
 
 def _circles(points: Sequence[Point], kind: str) -> Markup:
-    """Circles whose areas are as the weights; the heaviest first, so that no circle hides a smaller one."""
+    """Draw circles whose areas are as the weights; the heaviest first, so that no circle hides a smaller one."""
     shape = Markup('<circle cx="{}" cy="{}" r="{}"/>')
     return EMPTY.join(
         shape.format(point.x, point.y, number(radius, 1))

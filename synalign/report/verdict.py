@@ -33,7 +33,7 @@ class Tile(NamedTuple):
 
 
 def section(material: Material) -> Section:
-    """The verdict on a run, finished or not."""
+    """Show the verdict on a run, finished or not."""
     found = warnings_of(material)
     status, level = _status(material, found)
     return Section(
@@ -51,7 +51,7 @@ def section(material: Material) -> Section:
 
 
 def _status(material: Material, found: list[Concern]) -> tuple[str, str]:
-    """The verdict in a word or two, and how bad it is."""
+    """Return the verdict in a word or two, and how bad it is."""
     if material.missing or material.stale:
         return "Unfinished", "caution"
     if material.metrics("register")["failures"]:
@@ -64,7 +64,7 @@ def _status(material: Material, found: list[Concern]) -> tuple[str, str]:
 
 
 def _lines(material: Material) -> list[str]:
-    """What was gained and what it cost; what a retriever makes of it."""
+    """Say what was gained, what it cost, and what a retriever makes of it."""
     lines = []
     if material.has("weights"):
         chosen = closeness.of_chosen(material)
@@ -78,7 +78,7 @@ def _lines(material: Material) -> list[str]:
 
 
 def _gained(material: Material, chosen: Closeness | None) -> str:
-    """How close the set is to real traffic. Figures of weights that it does not have are not given as its own."""
+    """Say how close the set is to real traffic, by the weights that it has and no others."""
     if chosen is None:
         return f"How close the set is to real traffic was not measured: {_unmeasured(material)}."
     if chosen_scheme(material) == EQUAL:
@@ -92,7 +92,7 @@ def _held_out(found: Closeness) -> str:
 
 
 def _alternative(material: Material, chosen: Closeness | None) -> str:
-    """What aligned weights would have done, where others were chosen."""
+    """Say what aligned weights would have done, where others were chosen."""
     aligned = closeness.of_aligned(material)
     if chosen_scheme(material) == ALIGNED or chosen is None or aligned is None:
         return ""
@@ -128,7 +128,7 @@ def _times(larger: float, smaller: float) -> str:
 
 
 def _cost(material: Material) -> str:
-    """What the weights of the set cost, in effective sample size."""
+    """Say what the weights of the set cost, in effective sample size."""
     size, rows = effective_size(material)
     lost = 1.0 - size / rows
     if lost < 5e-4:
@@ -138,7 +138,7 @@ def _cost(material: Material) -> str:
 
 
 def effective_size(material: Material) -> tuple[float, int]:
-    """Effective sample size of the weights that the set has, and of how many rows."""
+    """Return the effective sample size of the weights that the set has, and the number of rows."""
     aligned, scheme = material.metrics("align"), chosen_scheme(material)
     rows = int(aligned["synthetic"])
     if scheme == EQUAL:
@@ -152,7 +152,7 @@ def effective_size(material: Material) -> tuple[float, int]:
 
 
 def _why(material: Material) -> str:
-    """Which weights were chosen, and why; the scores behind it are in the section on the retriever."""
+    """Say which weights were chosen, and why; the scores behind it are in the section on the retriever."""
     metrics = material.metrics("evaluate")
     name = NAMES.get(metrics["scheme"], words(metrics["scheme"]))
     reason = metrics["reason"].removeprefix("not validated: ").partition(": nDCG")[0]
@@ -160,7 +160,7 @@ def _why(material: Material) -> str:
 
 
 def _retriever(material: Material) -> str:
-    """What a retriever trained on the set does on real test queries, against one trained on real pairs alone."""
+    """Say how a retriever trained on the set does on real test queries, against one trained on real pairs alone."""
     metrics = material.metrics("evaluate")
     if "test" not in metrics:
         return f"No retriever was judged on it: {metrics['gate']['reason']}."
@@ -187,7 +187,7 @@ def _told(compared: dict[str, float]) -> str:
 
 
 def _how_far(material: Material) -> str:
-    """How far the run has come."""
+    """Say how far the run has come."""
     done = len(material.manifests)
     next_step = next(step.name for step in STEPS if step.name not in material.manifests)
     total = done + len(material.stale) + len(material.missing)
@@ -195,7 +195,7 @@ def _how_far(material: Material) -> str:
 
 
 def _todo(material: Material, found: list[Concern]) -> list[str]:
-    """What to do now."""
+    """Say what to do now."""
     if material.missing or material.stale:
         return [warning.remedy for warning in found if warning.id in ("missing", "stale")]
     bad = [f"{warning.title} {warning.remedy}" for warning in found if warning.level == "bad"]

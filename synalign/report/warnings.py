@@ -56,12 +56,12 @@ class Concern(NamedTuple):
 
 
 def section(material: Material) -> Section:
-    """All warnings of a run, the bad ones first."""
+    """Show all warnings of a run, the bad ones first."""
     return Section("warnings", "Warnings", "warnings.html", {"warnings": warnings_of(material)})
 
 
 def warnings_of(material: Material) -> list[Concern]:
-    """All warnings of a run, the bad ones first, otherwise in the order of the flow."""
+    """List all warnings of a run, the bad ones first, otherwise in the order of the flow."""
     found = [warning for rule in RULES for warning in rule(material)]
     return sorted(found, key=lambda warning: warning.level != "bad")
 
@@ -98,7 +98,7 @@ def _checks(material: Material) -> Iterator[Concern]:
 
 
 def _remedy_of(failure: str) -> str:
-    """What to do about a failed check of `synalign.steps.register`."""
+    """Return the remedy for a failed check of `synalign.steps.register`."""
     if failure.startswith("gate:"):
         return (
             "Keep training on what is current. See under Retriever for which queries it is worse; lower "

@@ -26,7 +26,7 @@ from synalign.generation.attribute_coverage import attribute_coverage
 from synalign.generation.attributes import REASON, AttributeRow, attribute_rows, reason_request
 from synalign.generation.budget import RECORD, held_back
 from synalign.generation.client import Answer, Client
-from synalign.generation.demonstration_batches import Batch, read_batches, train_queries
+from synalign.generation.demonstration_batches import Batch, fewer_demonstrations, read_batches, smaller, train_queries
 from synalign.generation.dialect import Dialect
 from synalign.generation.endings import counts, nothing_answered
 from synalign.generation.endpoint import Endpoint
@@ -37,7 +37,6 @@ from synalign.generation.progress import Progress
 from synalign.generation.prompts import prompt_version
 from synalign.generation.results import Result, ends, not_sent, writes
 from synalign.generation.schemas import LatentAttributes, WrittenQueries
-from synalign.generation.splitting import fewer_demonstrations, smaller
 from synalign.generation.usage import spending
 from synalign.generation.writing import (
     WRITE,

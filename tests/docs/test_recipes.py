@@ -80,7 +80,7 @@ from synalign.steps.screen import screen
 from tests.docs.pages import tokens
 from tests.docs.test_operating import test_every_reason_of_the_ledger_is_explained as explained
 from tests.report.runs import made_run
-from tests.steps.test_screen import run_with
+from tests.screening.runs import run_with
 
 source = {"kind": "log", "path": "l", "format": "jsonl", "documents": {"path": "d", "format": "jsonl"}}
 def shop(name, **sections):

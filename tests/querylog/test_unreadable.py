@@ -23,13 +23,23 @@ from synalign.querylog import unreadable
 from synalign.run import Run
 from synalign.steps.ingest import ingest, source_files
 from synalign.steps.job import perform
-from tests.querylog.trial import INTERVAL, configured, ingested, queries, write
+from tests.querylog.trial import INTERVAL, configured, write
 
 pytestmark = pytest.mark.usefixtures("spark")
+
+
 TIME = "2026-02-28T09:00:00Z"
+
+
 LINES = [json.dumps({"event_time": TIME, "query": f"query {number}", "document_id": "0"}) for number in range(5000)]
+
+
 JSONL = "\n".join(LINES).encode() + b"\n"
+
+
 CSV = b"event_time,query,document_id\n" + b"".join(f"{TIME},query {n},0\n".encode() for n in range(50))
+
+
 DRAW = random.Random(20_260_228)
 
 
@@ -63,11 +73,22 @@ def zipped() -> bytes:
 
 
 GOOD = parquet()
+
+
 FOOTER = len(GOOD) - 8 - int.from_bytes(GOOD[-8:-4], "little")
+
+
 ROWS = 2000
+
+
 BULK = b"".join(b'{"index": {"_id": "%d"}}\n%s\n' % (n, line.encode()) for n, line in enumerate(LINES[:20]))
+
+
 HITS = json.dumps({"took": 3, "hits": {"hits": [{"_source": json.loads(line)} for line in LINES[:5]]}}).encode()
+
+
 HTML = b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>\n"
+
 
 # Name of the file, its format, its content, and words of the error.
 # fmt: off
@@ -229,21 +250,6 @@ def test_damaged_documents_are_named_too(home: Path) -> None:
     documents = {"path": "d.jsonl.gz", "format": "jsonl", "columns": {"text": "query"}}
     error = refused(home, {"path": "log.csv", "format": "csv", "documents": documents})
     assert "d.jsonl.gz: is not readable gzip" in error.message
-
-
-def test_files_of_other_types_and_orders_are_read_together(home: Path) -> None:
-    moments = pa.array([1_772_269_200_000_000_000], pa.timestamp("ns"))
-    files: dict[str, bytes | str] = {}
-    for name, columns in {
-        "a": {"event_time": [TIME], "query": ["text"], "document_id": ["0"]},
-        "b": {"document_id": [1], "event_time": moments, "query": ["number"], "more": [1.5]},
-        "c": {"query": pa.array(["category"]).dictionary_encode(), "document_id": [2], "event_time": [TIME[:-1]]},
-    }.items():
-        stream = io.BytesIO()
-        pq.write_table(pa.table(columns), stream)
-        files[f"log/{name}.parquet"] = stream.getvalue()
-    run = ingested(home, {"format": "parquet"}, files)
-    assert queries(run) == {"text": 1, "number": 1, "category": 1}
 
 
 PASSING = [
