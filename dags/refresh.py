@@ -27,21 +27,19 @@ from airflow.sdk import (
 
 from synalign import flow
 from synalign.config import Configuration, overrides
-from synalign.errors import SynAlignError
 from synalign.orchestration import alerts, retries, task_pages, turn
 from synalign.orchestration.deferral import WaitingJobOperator
 from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator, SparkJobOperator
 from synalign.retriever_files import retriever_files, valid
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
-KINDS = (*task_pages.CODES, SynAlignError)
 LINKS = {"register": (TRACKING_RUN,), "report": (REPORT, TRACKING_RUN)}
 # What the trigger form changes; rendered for each run, by the DAG's own macro.
 CHANGES = {overrides.VARIABLE: "{{ changes(params) }}"}
 
 
 def refresh_dag(path: Path, configuration: Configuration) -> DAG:
-    """The refresh of one retriever.
+    """Return the refresh of one retriever.
 
     Args:
         path: Its YAML file; the jobs read it again.
@@ -51,7 +49,7 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
     with DAG(
         dag_id=f"refresh__{configuration.retriever}",
         description=configuration.description or f"Refreshes the training set of {configuration.retriever}.",
-        doc_md=task_pages.refresh_page(configuration, {kind: retries.in_words(kind.exit_code) for kind in KINDS}),
+        doc_md=task_pages.refresh_page(configuration, retries.in_words),
         schedule=CronDataIntervalTimetable(schedule.ticks.expression, timezone=schedule.time_zone),
         start_date=schedule.ticks.midnight(schedule.start),
         catchup=schedule.catchup,
@@ -68,18 +66,19 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
         tags=["synalign", "refresh", configuration.retriever, configuration.task],
     ) as dag:
         tasks: dict[str, BaseOperator] = {}
-        for group in task_pages.GROUPS:
+        for group in flow.GROUPS:
+            steps = {step.name: step for step in flow.members(group)}
             with TaskGroup(
-                group.id,
+                group.name,
                 group_display_name=group.title,
                 tooltip=group.purpose,
                 doc_md=group.purpose,
                 prefix_group_id=False,
             ):
-                tasks |= {name: _task(flow.step(name), path, configuration) for name in group.steps}
-                if turn.REMEMBERS in group.steps and configuration.sampling.memory:
+                tasks |= {name: _task(step, path, configuration) for name, step in steps.items()}
+                if turn.REMEMBERS in steps and configuration.sampling.memory:
                     turn.TurnOperator(task_id=turn.TASK, doc_md=TURN_PAGE) >> tasks[turn.REMEMBERS]
-                if "register" in group.steps:
+                if "register" in steps:
                     _publish(configuration, tasks["register"].output)
         for step in flow.STEPS:
             for before in sorted(_direct(step.name)):
@@ -112,13 +111,13 @@ def _task(step: flow.Step, path: Path, configuration: Configuration) -> BaseOper
         )
     # Paths are quoted; Airflow's own times need no quotes. `exec` hands Airflow's signals to the job itself.
     command = shlex.join([PYTHON, application, *arguments])
-    waits = step.name == "generate" and configuration.generation.mode == "batch"
+    waits = step.waits and configuration.generation.mode == "batch"
     operator = WaitingJobOperator if waits else JobOperator
     return operator(bash_command=f"exec {command} {' '.join(interval)}", env=CHANGES, **common)
 
 
 def _publish(configuration: Configuration, registration: Any) -> None:
-    """The last task: tells Airflow that a new training set is there, from the return value of `register`."""
+    """Make the last task, which tells Airflow that a new training set is there, from the return value of `register`."""
     asset = Asset(
         name=f"{configuration.retriever}-training-set",
         uri=f"synalign://training-set/{configuration.retriever}",
@@ -148,7 +147,7 @@ TURN_PAGE = (
 
 
 def _direct(name: str) -> set[str]:
-    """Upstream steps, less those that another upstream step already waits for: the arrows worth drawing."""
+    """Return the upstream steps, less those that another upstream step already waits for: the arrows worth drawing."""
     nearest = flow.upstream(name)
     implied = {far for near in nearest for far in _all_upstream(near)}
     return nearest - implied

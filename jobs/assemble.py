@@ -5,6 +5,5 @@ from synalign.processes.interruption import interruptible_job
 if __name__ == "__main__":
     with interruptible_job():
         from synalign.steps import job
-        from synalign.steps.assemble import assemble
 
-        job.main("assemble", assemble)
+        job.main("assemble")

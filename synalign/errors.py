@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from synalign.masking import mask
 
@@ -116,6 +116,54 @@ class StorageError(SynAlignError):
     exit_code = 9
 
 
+class ExitCode(NamedTuple):
+    """What an exit code means, and whether Airflow tries a task again that ended with it.
+
+    Attributes:
+        kind: The class of error.
+        about: What is wrong, in a clause.
+        tries: How often it is tried again.
+        minutes: Wait before the first of these tries; each later wait is twice as long.
+        because: Why it is tried again, or not.
+    """
+
+    kind: type[SynAlignError]
+    about: str
+    tries: int
+    minutes: int
+    because: str
+
+    @property
+    def code(self) -> int:
+        """The exit code itself."""
+        return self.kind.exit_code
+
+
+EXIT_CODES = (
+    ExitCode(ConfigurationError, "the YAML file is wrong, or what the trigger form changed",
+             0, 0, "the configuration is wrong, and would be the next time"),
+    ExitCode(InputError, "the log or the documents cannot be used",
+             0, 0, "the log or the documents cannot be used as they are"),
+    ExitCode(RunError, "a step before is missing, or was made with other settings",
+             0, 0, "the run's folder is not in the state that this step needs"),
+    ExitCode(BusyError, "another process works on the same interval",
+             4, 2, "another process works on this interval"),
+    ExitCode(GenerationError, "the model's endpoint, or its answers, cannot be used",
+             4, 5, "the model endpoint may recover"),
+    ExitCode(RegistryError, "MLflow cannot be reached, or refuses",
+             4, 1, "MLflow may come back"),
+    ExitCode(SetupError, "the machine lacks Java, the encoder or a package",
+             0, 0, "the machine lacks something"),
+    ExitCode(StorageError, "a disk is full, or storage cannot be reached",
+             4, 2, "the disk may be emptied, storage may come back"),
+)  # fmt: skip
+"""Every exit code that says what went wrong: retries, the pages of tasks and the documentation go by this table."""
+
+OTHERWISE = ExitCode(SynAlignError, "the job was killed, or has a mistake", 3, 1, "it may have been the machine")
+"""For all that says nothing: a job that was killed, a worker that was lost, a mistake in the code. More than once: in a
+bad night one job may lose its driver and then its executors."""
+
+
 def meant(name: str, known: Sequence[str]) -> str:
     """Begin a remedy for an unknown name with the known one that is nearest; empty where none is near.
 
@@ -128,7 +176,7 @@ def meant(name: str, known: Sequence[str]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names for a remedy that says what there is; a long list is cut.
+    """Return names for a remedy that says what there is; a long list is cut.
 
     Examples:
         >>> listed(["1", "2"]), listed([str(number) for number in range(10)])

@@ -1,14 +1,30 @@
-"""The flow: which step reads and writes which tables, and which settings define what it writes.
+"""The flow: which step reads and writes which tables, which settings define them, and what people are told of a step.
 
-This is the one place that knows the order. The DAG is drawn from it, a run folder checks and reuses steps by it,
-and a step's own code knows only its tables. Imported by DAG files: nothing heavy here.
+This is the one place that knows the order. The DAG and the pages of its tasks are drawn from it, a run folder checks
+and reuses steps by it, `jobs/` starts a step's function by it, and a step's own code knows only its tables. Imported by
+DAG files: nothing heavy here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from synalign.errors import RunError
+
+
+class Group(NamedTuple):
+    """Steps that Airflow's graph shows as one box.
+
+    Attributes:
+        name: Names the task group; no task has that name.
+        title: For people.
+        purpose: One sentence.
+    """
+
+    name: str
+    title: str
+    purpose: str
 
 
 class Step(NamedTuple):
@@ -16,109 +32,205 @@ class Step(NamedTuple):
 
     Attributes:
         name: Names the step's folder and its task.
-        job: The file under `jobs/` that does it.
+        job: Names the file under `jobs/` that starts it, the file under `synalign/steps/` that does it, and the
+            function in that file.
+        group: The group that it is shown in.
         engine: `spark` is started by spark-submit, `driver` by python.
         reads: Tables it reads, each written by an earlier step.
-        writes: Tables it writes.
+        writes: Tables it writes, each with what its rows are, in a few words.
         settings: Keys of the configuration that define what it writes; with the digests of what it reads they make
             its fingerprint.
         purpose: One sentence for people.
+        beside: What it reads, or talks to, beside its tables.
+        remedies: What to do when it fails, most likely first.
         after: Steps it waits for though it reads no table of theirs.
+        always: It is never reused: what it does can be undone from outside, and doing it again is harmless.
+        waits: It may end unfinished while a provider works on batches (`generation.mode: batch`).
     """
 
     name: str
     job: str
+    group: str
     engine: Literal["spark", "driver"]
     reads: tuple[str, ...]
-    writes: tuple[str, ...]
+    writes: Mapping[str, str]
     settings: tuple[str, ...]
     purpose: str
+    beside: str = ""
+    remedies: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    always: bool = False
+    waits: bool = False
 
+
+GROUPS = (
+    Group("traffic", "Real traffic", "What people really searched for, cleaned and embedded."),
+    Group("writing", "New queries", "Demonstrations are picked, and a language model writes."),
+    Group("weighing", "Kept and weighed",
+          "Written queries are screened and weighed, and the weights are tried on retrievers."),
+    Group("release", "The training set", "The set is put together, registered, shown and announced."),
+)  # fmt: skip
+"""Groups in the order of their steps."""
+
+_NO_ENCODER = "**The encoder is missing or its checksum differs**: *synalign doctor FILE* says which file."
 
 STEPS = (
     Step(
-        "ingest", "ingest", "spark",
-        (), ("queries", "documents", "pairs", "rejected"),
-        ("source", "ingest"),
-        "Reads the query log and the documents, cleans, counts and splits them.",
+        "ingest", "ingest", "traffic", "spark",
+        reads=(),
+        writes={
+            "queries": "distinct real queries with counts and split",
+            "documents": "the documents that can be found",
+            "pairs": "a real query and the document that was chosen",
+            "rejected": "rows of the log and of the documents that cannot be used, each with its rule",
+        },
+        settings=("source", "ingest"),
+        purpose="Reads the query log and the documents, cleans, counts and splits them.",
+        beside="the query log and the documents of *source*",
+        remedies=(
+            "**The log cannot be read, or has another column or format**: mend *source* in the YAML file, "
+            "*synalign check FILE* tries it.",
+            "**No row can be used**: the error counts rows by rule; usually the window misses the log "
+            "(*source.window_days*) or a column is mapped wrongly.",
+        ),
     ),
     Step(
-        "embed", "embed", "spark",
-        ("queries", "documents"), ("query_embeddings", "document_embeddings"),
-        ("encoder",),
-        "Embeds real queries and documents.",
+        "embed", "embed", "traffic", "spark",
+        reads=("queries", "documents"),
+        writes={
+            "query_embeddings": "a unit vector per real query",
+            "document_embeddings": "a unit vector per document",
+        },
+        settings=("encoder",),
+        purpose="Embeds real queries and documents.",
+        beside="the encoder's weights",
+        remedies=(
+            _NO_ENCODER,
+            "**Out of memory**: give the connection *spark_default* smaller executors' partitions or more memory.",
+        ),
     ),
     Step(
-        "sample", "sample", "driver",
-        ("queries", "query_embeddings"), ("demonstrations",),
-        ("sampling", "task"),
-        "Picks batches of real queries that cover what has not been shown yet.",
+        "sample", "sample", "writing", "driver",
+        reads=("queries", "query_embeddings"),
+        writes={"demonstrations": "which queries are shown to the model, batch by batch"},
+        settings=("sampling", "task"),
+        purpose="Picks batches of real queries that cover what has not been shown yet.",
+        beside="demonstrations of the *sampling.memory* intervals before",
+        remedies=("**Too few queries for a batch**: widen *source.window_days*, or lower *sampling.neighbours*.",),
     ),
     Step(
-        "generate", "generate", "driver",
-        ("demonstrations", "queries", "pairs", "documents", "query_embeddings", "document_embeddings"),
-        ("requests", "attributes", "candidates"),
-        ("generation", "ingest", "seed", "task"),
-        "Has the language model name each batch's attributes, then write queries that have them.",
+        "generate", "generate", "writing", "driver",
+        reads=("demonstrations", "queries", "pairs", "documents", "query_embeddings", "document_embeddings"),
+        writes={
+            "requests": "every request to the model: how it ended, tokens, seconds",
+            "attributes": "what the model named in each batch",
+            "candidates": "the queries that the model wrote",
+        },
+        settings=("generation", "ingest", "seed", "task"),
+        purpose="Has the language model name each batch's attributes, then write queries that have them.",
+        beside="the model at *generation.endpoint*, and answers of earlier tries from the response journal",
+        remedies=(
+            "**The endpoint refuses or cannot be reached**: *synalign doctor FILE* sends it one small request. What "
+            "was answered is in the response journal and is not paid for again.",
+            "**The ceiling leaves no room**: *synalign estimate FILE* says what a run costs; raise "
+            "*generation.budget*, in the file or for one run in the trigger form.",
+            "**No answer can be used**: the error names the reasons; look at the prompts and the model's name.",
+            "In *mode: batch* the task is *deferred* while the provider works, up to a day, and holds no worker slot.",
+        ),
+        waits=True,
     ),
     Step(
-        "embed_candidates", "embed", "spark",
-        ("candidates",), ("candidate_embeddings",),
-        ("encoder",),
-        "Embeds the written queries.",
+        "embed_candidates", "embed", "weighing", "spark",
+        reads=("candidates",),
+        writes={"candidate_embeddings": "a unit vector per written query"},
+        settings=("encoder",),
+        purpose="Embeds the written queries.",
+        beside="the encoder's weights",
+        remedies=(_NO_ENCODER,),
     ),
     Step(
-        "screen", "screen", "driver",
-        (
+        "screen", "screen", "weighing", "driver",
+        reads=(
             "candidates", "candidate_embeddings",
             "queries", "query_embeddings", "pairs", "documents", "document_embeddings",
         ),
-        ("screening",),
+        writes={"screening": "for each written query whether it is kept, else why not"},
         # What counts as personal data is said once, under `generation`.
-        ("screening", "generation", "task", "encoder"),
-        "Drops queries with personal data, copies, duplicates, leaks and queries that do not find their document.",
+        settings=("screening", "generation", "task", "encoder"),
+        purpose="Drops queries with personal data, copies, duplicates, leaks and queries that do not find their "
+        "document.",
+        remedies=(
+            "**Nothing passes**: the error names the commonest reason, with the setting of *screening* that decides "
+            "it.",
+        ),
     ),
     Step(
-        "align", "align", "driver",
-        ("candidates", "candidate_embeddings", "screening", "queries", "query_embeddings"),
-        ("weights",),
-        ("alignment", "seed"),
-        "Weighs the accepted queries so that together they are distributed like the real ones.",
+        "align", "align", "weighing", "driver",
+        reads=("candidates", "candidate_embeddings", "screening", "queries", "query_embeddings"),
+        writes={"weights": "three weightings of the kept queries"},
+        settings=("alignment", "seed"),
+        purpose="Weighs the accepted queries so that together they are distributed like the real ones.",
+        remedies=(
+            "**No real or no written row is there**: the steps before it say why; their summaries have the counts.",
+        ),
     ),
     Step(
-        "evaluate", "evaluate", "driver",
-        (
+        "evaluate", "evaluate", "weighing", "driver",
+        reads=(
             "candidates", "candidate_embeddings", "screening", "weights",
             "queries", "query_embeddings", "pairs", "documents", "document_embeddings",
         ),
-        ("evaluation", "choice"),
-        ("evaluation", "alignment", "encoder", "seed"),
-        "Trains retrievers on real pairs and on each weighting, and chooses the weights on validation queries.",
+        writes={
+            "evaluation": "what every trained retriever ranks, query by query",
+            "choice": "which weighting the training set has, and why",
+        },
+        settings=("evaluation", "alignment", "encoder", "seed"),
+        purpose="Trains retrievers on real pairs and on each weighting, and chooses the weights on validation queries.",
+        beside="the encoder's weights, as the retriever to train",
+        remedies=(
+            "**Too slow**: a smaller *evaluation.retriever*, or fewer *seeds* and *steps*, in the trigger form.",
+            "A gate that fails does not fail the task: the version is registered, and *current* does not move to it.",
+        ),
     ),
     Step(
-        "assemble", "assemble", "spark",
-        ("pairs", "documents", "candidates", "weights", "choice"),
-        ("training_set",),
-        ("alignment",),
-        "Puts real and weighted synthetic pairs into one training set.",
+        "assemble", "assemble", "release", "spark",
+        reads=("pairs", "documents", "candidates", "weights", "choice"),
+        writes={"training_set": "real and weighted written pairs"},
+        settings=("alignment",),
+        purpose="Puts real and weighted synthetic pairs into one training set.",
+        remedies=("**Out of memory or disk**: *synalign doctor FILE* says what is free.",),
     ),
     Step(
-        "register", "register", "driver",
-        ("training_set",), (),
-        ("retriever", "checks"),
-        "Records the run and the version in MLflow.",
+        "register", "register", "release", "driver",
+        reads=("training_set",),
+        writes={},
+        settings=("retriever", "checks"),
+        purpose="Records the run and the version in MLflow.",
+        beside="MLflow",
+        remedies=(
+            "**MLflow cannot be reached**: nothing is lost, and another try registers the same version, not a second "
+            "one.",
+            "**A check failed**: the task succeeds and names it; the version is there, and *current* stays where it "
+            "is.",
+        ),
+        always=True,
     ),
     Step(
-        "report", "report", "driver",
-        (
+        "report", "report", "release", "driver",
+        reads=(
             "queries", "documents", "pairs", "rejected", "query_embeddings", "demonstrations",
             "requests", "attributes", "candidates", "candidate_embeddings", "screening", "weights",
             "evaluation", "choice", "training_set",
         ),
-        (), (),
-        "Shows the run to people: one HTML file, beside the run and in MLflow.",
+        writes={},
+        settings=(),
+        purpose="Shows the run to people: one HTML file, beside the run and in MLflow.",
+        beside="MLflow",
+        remedies=(
+            "The training set is registered already; only its report is missing. *synalign report RUN* makes it.",
+        ),
         after=("register",),
+        always=True,
     ),
 )  # fmt: skip
 
@@ -127,7 +239,7 @@ _WRITER = {table: step for step in STEPS for table in step.writes}
 
 
 def step(name: str) -> Step:
-    """The step of that name.
+    """Return the step of that name.
 
     Raises:
         RunError: There is none.
@@ -138,7 +250,7 @@ def step(name: str) -> Step:
 
 
 def before(name: str) -> tuple[Step, ...]:
-    """The steps before one, in order.
+    """Return the steps before one, in order.
 
     Raises:
         RunError: There is no step of that name.
@@ -147,7 +259,7 @@ def before(name: str) -> tuple[Step, ...]:
 
 
 def writer(table: str) -> Step:
-    """The step that writes a table.
+    """Return the step that writes a table.
 
     Raises:
         RunError: No step does.
@@ -158,5 +270,10 @@ def writer(table: str) -> Step:
 
 
 def upstream(name: str) -> set[str]:
-    """Names of the steps that a step reads from or waits for, directly."""
+    """Return the names of the steps that a step reads from or waits for, directly."""
     return {writer(table).name for table in step(name).reads} | set(step(name).after)
+
+
+def members(group: Group) -> list[Step]:
+    """Return the steps of a group, in order."""
+    return [step for step in STEPS if step.group == group.name]

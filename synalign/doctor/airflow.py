@@ -17,10 +17,10 @@ _OWN = ("AIRFLOW_HOME", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABAS
 
 
 def database(case: Case) -> str:
-    """Airflow reaches its database: the one of the environment, or that of `$SYNALIGN_HOME`.
+    """Check that Airflow reaches its database: the environment's, else the one in `$SYNALIGN_HOME`.
 
     Raises:
-        SetupError: It does not.
+        SetupError: Airflow cannot use it.
     """
     if importlib.util.find_spec("airflow") is None:
         raise Skipped("Airflow is not installed here; its own machine can be asked")

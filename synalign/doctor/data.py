@@ -25,7 +25,7 @@ _MODULE = "synalign.doctor.data"
 
 
 def data(case: Case) -> str:
-    """The source's data can be read, joined and embedded; whether any of it is in a window depends on the date.
+    """Check that the source's data can be read, joined and embedded; whether rows are in a window depends on the date.
 
     Raises:
         InputError: It cannot be used.
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str]) -> None:
         found = look(retriever_files.load(file), Interval.parse(start, end))
     except SynAlignError as error:
         found = {"error": type(error).__name__, "message": error.message, "cause": error.cause, "remedy": error.remedy}
-    print(json.dumps(found), flush=True)
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def _blocks(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _examples(examples: list[dict[str, Any]]) -> Table:
-    """A few rows as they are understood."""
+    """Return a table of a few rows as SynAlign reads them."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("time (UTC)", "query", "document", "clicks", ""):
         table.add_column(name, overflow="fold")

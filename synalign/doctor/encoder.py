@@ -9,7 +9,7 @@ from synalign.errors import SetupError
 
 
 def encoder(case: Case) -> str:
-    """The encoder's weights are there and unaltered, and it places a text on the unit sphere.
+    """Check that the encoder's weights are there and unaltered, and that a text gets a vector of length 1.
 
     Raises:
         SetupError: The model is missing or altered, or does not work.

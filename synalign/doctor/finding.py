@@ -27,7 +27,7 @@ class Clock(NamedTuple):
 
 
 class Case:
-    """What is examined.
+    """Settings and files that the checks examine.
 
     Attributes:
         configuration: Settings of the retriever that this machine is to refresh.
@@ -52,7 +52,7 @@ class Case:
 
 
 class Finding(NamedTuple):
-    """How one check ended.
+    """Result of one check.
 
     Attributes:
         check: Its name.

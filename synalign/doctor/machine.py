@@ -28,7 +28,7 @@ _MEMORY_LIMITS = (
 
 
 def packages(case: Case) -> str:
-    """Return that every package that jobs need is installed, in a version that was asked for.
+    """Check that every package that jobs need is installed, in a version that is asked for.
 
     Raises:
         SetupError: One is not, or no jobs run here at all.
@@ -40,7 +40,7 @@ def packages(case: Case) -> str:
 
 
 def java(case: Case) -> str:
-    """Java is there and new enough.
+    """Check that Java is installed and new enough.
 
     Raises:
         SetupError: It is not.
@@ -53,7 +53,7 @@ def java(case: Case) -> str:
 
 
 def disk(case: Case) -> str:
-    """There is room for the next run: twice what the largest so far took, and 1 GiB at least.
+    """Check the disk for the next run: twice the size of the largest run so far, at least 1 GiB.
 
     Raises:
         SetupError: There is not.
@@ -76,7 +76,7 @@ def disk(case: Case) -> str:
 
 
 def memory(case: Case) -> str:
-    """There is memory for Spark on all cores of this machine.
+    """Check the memory for Spark on all cores of this machine.
 
     Raises:
         SetupError: There is not.
@@ -97,7 +97,7 @@ def memory(case: Case) -> str:
 
 
 def clock(case: Case) -> str:
-    """The clock agrees with those of the servers that were asked.
+    """Compare the clock of this machine with the clocks of the servers that were asked.
 
     Raises:
         SetupError: It is off by more than a minute.

@@ -44,7 +44,7 @@ class _Found(NamedTuple):
 
 
 def model(case: Case) -> str:
-    """The endpoint answers a tiny request as a refresh would send it.
+    """Send the endpoint a tiny request, in the form in which a refresh sends its requests.
 
     Raises:
         ConfigurationError: Its key, a header, or the embedded writer's address, is unusable.
@@ -64,7 +64,7 @@ def model(case: Case) -> str:
 
 
 async def _ask(configuration: Configuration, where: Endpoint, dialect: Dialect) -> _Found:
-    """A good answer to a request *reason* about two made queries, in the first form that gives one."""
+    """Return a good answer to a request *reason* about two invented queries, in the first form that gives one."""
     async with openai_client(configuration, where) as client:
         found = await _found(configuration, client, dialect)
         if configuration.generation.mode == "batch":
@@ -124,7 +124,7 @@ def _usage(reply: Reply, seconds: float) -> str:
 
 
 def _taken(dialect: Dialect, configuration: Configuration) -> str:
-    """What the endpoint takes, and what it refused."""
+    """Return in words which parameters the endpoint takes, and which it refused."""
     settings = configuration.generation
     parts = [f"structured_output `{dialect.structured_output}`", f"output_limit_name `{dialect.limit_name}`"]
     values = {"seed": settings.seed, "temperature": settings.temperature}

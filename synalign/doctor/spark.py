@@ -23,10 +23,10 @@ _MODULE = "synalign.doctor.spark"
 
 
 def spark(case: Case) -> str:
-    """A Spark session starts and counts.
+    """Start a Spark session and let it count.
 
     Raises:
-        SetupError: It does not.
+        SetupError: Spark does not start, or cannot count.
     """
     from synalign.spark import java
 
@@ -56,7 +56,7 @@ def _trouble(message: str) -> SetupError:
 
 
 def _reason(printed: str) -> str:
-    """The line that says most: the last one that names an exception, or the last one at all."""
+    """Return the last line that names an exception; where none does, the last line."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     named = [line for line in lines if "Exception" in line or "Error" in line]
     return (named or lines or ["it ended without a word"])[-1][:300]
@@ -83,7 +83,7 @@ def _count() -> dict[str, Any]:
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(_count()))
+        sys.stdout.write(json.dumps(_count()) + "\n")
     except SynAlignError as error:
-        print(f"{type(error).__name__}: {error.message}", file=sys.stderr)
+        sys.stderr.write(f"{type(error).__name__}: {error.message}\n")
         sys.exit(error.exit_code)

@@ -19,10 +19,10 @@ _CONTENT = b"synalign doctor\n"
 
 
 def home(case: Case) -> str:
-    """Runs can be written, read back and held by one writer where `$SYNALIGN_STORE` or `$SYNALIGN_HOME` says.
+    """Write, read back and lock a file where runs are kept: in `$SYNALIGN_STORE`, else in `$SYNALIGN_HOME`.
 
     Raises:
-        SetupError: They cannot.
+        SetupError: Runs cannot be kept there.
     """
     try:
         place = run.root()
@@ -36,11 +36,11 @@ def home(case: Case) -> str:
 
 
 def journal(case: Case) -> str:
-    """Answers can be kept where `runtime.journal` says.
+    """Check that answers can be kept where `runtime.journal` says.
 
     Raises:
         ConfigurationError: The place is malformed.
-        SetupError: They cannot.
+        SetupError: Runs cannot be kept there.
     """
     place = case.configuration.runtime.journal
     if place is None:
@@ -93,11 +93,11 @@ def _refuses_the_slower(probe: Place, tag: str) -> None:
 
 
 def _try_bucket(place: str) -> None:
-    from synalign.generation.journal_bucket import Bucket
+    from synalign.generation.journal import PARTS, place_of
+    from synalign.storage.line_objects import SharedObjects
 
     try:
-        # Opening it puts an empty object and deletes it.
-        Bucket(f"{place.rstrip('/')}/doctor").close()
+        SharedObjects(place_of(f"{place.rstrip('/')}/doctor"), PARTS).probe()
     except OSError as error:
         raise SetupError(
             f"runtime.journal == {place!r}, cannot be used: {' '.join(str(error).split())[:300]}",
@@ -136,7 +136,7 @@ def _try_folder(place: Path, remedy: str) -> None:
 
 @contextmanager
 def _made(place: Path) -> Iterator[None]:
-    """The folder is there meanwhile; what had to be made for it goes again."""
+    """Make a folder with its parents where they are missing, and remove at the end what was made."""
     missing = [folder for folder in (place, *place.parents) if not folder.exists()]
     place.mkdir(parents=True, exist_ok=True)
     try:

@@ -14,10 +14,10 @@ _MOST = 1000
 
 
 def mlflow(case: Case) -> str:
-    """MLflow lists its experiments and registered models.
+    """Let MLflow list its experiments and registered models.
 
     Raises:
-        RegistryError: It does not.
+        RegistryError: MLflow cannot be used.
     """
     from synalign.registry.connection import connected, impatient, tracking_uri
 
@@ -36,7 +36,7 @@ def mlflow(case: Case) -> str:
 
 
 def _date(uri: str) -> str | None:
-    """The header `Date` of the server's answer, whatever the answer is; None where there is none."""
+    """Return the header `Date` of the server's answer, of an error too; None where the server does not answer."""
     try:
         with urllib.request.urlopen(urllib.request.Request(uri, method="HEAD"), timeout=_SECONDS) as response:
             return str(response.headers["Date"])

@@ -24,32 +24,17 @@ from synalign.generation.writing import (
     Written,
     asked_for,
 )
+from synalign.screening.reasons import REASONS
 
 if TYPE_CHECKING:
     from synalign.config import Configuration
     from synalign.generation.results import Result
 
-REJECTED = (
-    "invalid",
-    "refused",
-    "truncated",
-    "over_length",
-    "personal_data",
-    "copied",
-    "unreadable",
-    "inconsistent",
-    "leak",
-    "near_real",
-    "exact_duplicate",
-    "near_duplicate",
-)
-"""Every reason to reject, in the order of the tests: the first that applies is the one that counts."""
-
 NOT_RETURNED = "not_returned"
 SURPLUS = (TOO_MANY, UNKNOWN_DOCUMENT)
 
 # An answer that ended so was paid for: its queries were written in vain, and count as rejected.
-_IN_VAIN = {
+IN_VAIN = {
     outcomes.REFUSED: "refused",
     outcomes.TRUNCATED: "truncated",
     outcomes.INVALID_OUTPUT: "invalid",
@@ -61,7 +46,7 @@ OF_A_QUERY = {OVER_LENGTH: "over_length", EMPTY: "invalid", CONTROL_CHARACTERS: 
 def generation_ledger(
     results: Sequence[Result], written: Sequence[Written], configuration: Configuration
 ) -> dict[str, Any]:
-    """The ledger as far as the step *generate* knows it; `accepted` are the candidates it hands on.
+    """Return the ledger as far as the step *generate* knows it; `accepted` are the candidates it hands on.
 
     Args:
         results: What came of each batch, or of each part of one.
@@ -86,8 +71,8 @@ def generation_ledger(
             else:
                 _reject(reason, OF_A_QUERY.get(reason, reason), count, rejected, invalid)
         outcome = result.write.outcome
-        if outcome in _IN_VAIN:
-            _reject(outcome, _IN_VAIN[outcome], part.missing, rejected, invalid)
+        if outcome in IN_VAIN:
+            _reject(outcome, IN_VAIN[outcome], part.missing, rejected, invalid)
         else:
             not_written[_never_written(result)] += part.missing
     ledger = {
@@ -104,14 +89,14 @@ def generation_ledger(
 
 
 def whole_ledger(generate_metrics: Mapping[str, Any], screen_metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The ledger of a refresh: what *generate* and *screen* rejected, as one.
+    """Return the ledger of a refresh: what *generate* and *screen* rejected, as one.
 
     Args:
         generate_metrics: Metrics of the step *generate*; `ledger` is read.
         screen_metrics: Metrics of the step *screen*; `candidates`, `accepted` and `rejected` are read.
 
     Returns:
-        `asked_for`, `accepted`, `rejected`, `not_written` and `surplus`; reasons in the order of `REJECTED`.
+        `asked_for`, `accepted`, `rejected`, `not_written` and `surplus`; reasons in the order of `REASONS`.
 
     Raises:
         RunError: It does not add up, or a step's manifest has no ledger.
@@ -123,7 +108,7 @@ def whole_ledger(generate_metrics: Mapping[str, Any], screen_metrics: Mapping[st
         ledger = {
             "asked_for": before["asked_for"],
             "accepted": screen_metrics["accepted"],
-            "rejected": {reason: rejected[reason] for reason in (*REJECTED, *sorted(rejected)) if rejected[reason]},
+            "rejected": {reason: rejected[reason] for reason in (*REASONS, *sorted(rejected)) if rejected[reason]},
             "not_written": dict(before["not_written"]),
             "surplus": dict(before["surplus"]),
         }
@@ -144,11 +129,11 @@ def whole_ledger(generate_metrics: Mapping[str, Any], screen_metrics: Mapping[st
 
 
 def ledger_lines(ledger: Mapping[str, Any]) -> list[str]:
-    """A ledger for people: one count a line, and a sum that can be checked by eye.
+    r"""Return a ledger for people: one count a line, and a sum that can be checked by eye.
 
     Examples:
         >>> print(*ledger_lines({"asked_for": 10, "accepted": 6, "rejected": {"leak": 3},
-        ...                      "not_written": {"not_returned": 1}, "surplus": {"too_many": 2}}), sep="\\n")
+        ...                      "not_written": {"not_returned": 1}, "surplus": {"too_many": 2}}), sep="\n")
           6  accepted
           3  rejected: leak
           1  not written: not returned
@@ -169,12 +154,12 @@ def ledger_lines(ledger: Mapping[str, Any]) -> list[str]:
 
 
 def ledger_figures(ledger: Mapping[str, Any]) -> dict[str, int]:
-    """A ledger as flat figures, such as `rejected.leak`; every reason to reject is there, at 0 where it did not occur.
+    """Return a ledger as flat metrics, such as `rejected.leak`, with 0 for every reason that did not occur.
 
     So a reason's history over many refreshes has no gaps.
     """
     figures = {"asked_for": ledger["asked_for"], "accepted": ledger["accepted"]}
-    figures |= {f"rejected.{reason}": ledger["rejected"].get(reason, 0) for reason in (*REJECTED, *ledger["rejected"])}
+    figures |= {f"rejected.{reason}": ledger["rejected"].get(reason, 0) for reason in (*REASONS, *ledger["rejected"])}
     for kind in ("not_written", "surplus"):
         figures[kind] = sum(ledger[kind].values())
         figures |= {f"{kind}.{reason}": count for reason, count in ledger[kind].items()}
@@ -184,7 +169,7 @@ def ledger_figures(ledger: Mapping[str, Any]) -> dict[str, int]:
 
 def _reject(reason: str, state: str, count: int, rejected: Counter[str], invalid: Counter[str]) -> None:
     """Count a rejection; a reason that the ledger does not know by name is one of the ways to be invalid."""
-    state = state if state in REJECTED else "invalid"
+    state = state if state in REASONS else "invalid"
     rejected[state] += count
     if state == "invalid":
         invalid[reason] += count

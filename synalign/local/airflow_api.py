@@ -95,7 +95,7 @@ class AirflowApi:
 
 
 def wait_for(look: Callable[[], T | None], what: str, seconds: float) -> T:
-    """Look once a second until there is something.
+    """Call a function once a second until it returns something.
 
     Raises:
         SetupError: There was nothing for so many seconds.

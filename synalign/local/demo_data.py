@@ -191,7 +191,7 @@ def _events(
 
 
 def _as_typed(rng: random.Random, query: str) -> str:
-    """A query with the slips of a real one: a swapped pair of letters, a capital, extra words, a question mark."""
+    """Return a query with slips of real ones: a swapped pair of letters, a capital, extra words, a question mark."""
     if rng.random() < 0.12 and len(query) > 6:
         at = rng.randrange(1, len(query) - 2)
         query = query[:at] + query[at + 1] + query[at] + query[at + 2 :]

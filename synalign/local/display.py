@@ -23,7 +23,7 @@ _MARKS = {"done": ("✓", "green"), "reused": ("✓", "green"), "waiting": ("·"
 
 
 class State(NamedTuple):
-    """What a job's line says of its step.
+    """State of a step as a line of its job tells it.
 
     Attributes:
         step: The step.
@@ -37,7 +37,7 @@ class State(NamedTuple):
 
 
 def state(line: str) -> State | None:
-    """What a line says of a step; None where it says nothing of that kind.
+    """Return the state of a step that a line of the log tells; None where the line tells none.
 
     >>> state("INFO embed: done in 41.7 s")
     State(step='embed', state='done', rest=' in 41.7 s')
@@ -185,8 +185,7 @@ class _Bar(BarColumn):
 
 
 def _figures(event: Event) -> str:
-    of = "" if event.total is None else f" of {event.total:,}"
-    parts = [f"{event.done:,}{of} {event.unit}"]
+    parts = [event.amount]
     if event.rate:
         parts.append(f"{per_second(event.rate)}/s")
     if event.left is not None and event.done != event.total:
@@ -197,9 +196,9 @@ def _figures(event: Event) -> str:
 
 
 def printable(line: str) -> str:
-    """A line without characters that would move the cursor or change colours: it may quote a log or a model.
+    r"""Return a line without characters that move the cursor or change colours: it may quote a log or a model.
 
-    >>> printable("a\\x1b[31mb\\tc")
-    'a\\ufffd[31mb\\tc'
+    >>> printable("a\x1b[31mb\tc")
+    'a\ufffd[31mb\tc'
     """
     return "".join(character if character.isprintable() or character == "\t" else "\ufffd" for character in line)

@@ -170,7 +170,7 @@ def make(plan: ExperimentPlan, folder: Path, world: World, *, until: date | None
 
 
 def baseline(world: World, start: date, days: int, covariate: Covariate | None) -> Baseline:
-    """Clicks per search as the days before a test show it: what its size is computed from.
+    """Return clicks per search of the days before a test; its size is computed from them.
 
     Args:
         world: The truth; the treatment plays no part.
@@ -207,7 +207,7 @@ def _sums(everybody: People, world: World, first: date, days: int) -> tuple[NDAr
 
 
 def _linear(searches: NDArray[np.float64], clicks: NDArray[np.float64], came: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The ratio of sums as a mean over people: each one's part in it, to the first order."""
+    """Return each person's part in a ratio of sums, to the first order: the mean of the parts is the ratio's error."""
     asked, found = searches[came], clicks[came]
     return (found - found.sum() / asked.sum() * asked) / asked.mean()
 
@@ -229,7 +229,7 @@ def _arms(
 def _exposures(
     plan: ExperimentPlan, everybody: People, arms: NDArray[np.object_], visits: Visits, day: date
 ) -> pa.Table:
-    """A day's exposures, in the order in which they happened: one per visit of those in the experiment."""
+    """Return a day's exposures in the order of time: one per visit of a person in the experiment."""
     arm = arms[visits.unit]
     logged = (arm != "") & ~((arm == "treatment") & everybody.lost[visits.unit])
     content = {
@@ -242,7 +242,7 @@ def _exposures(
 
 
 def _outcomes(everybody: People, visits: Visits, day: date) -> pa.Table:
-    """A day's outcomes: one row per visit, of those outside the experiment as well."""
+    """Return a day's outcomes: one row per visit, also of people outside the experiment."""
     content = {
         "unit_id": everybody.names[visits.unit],
         "at": _moments(day, visits.second + visits.lag),

@@ -76,7 +76,7 @@ CASES = (
 
 
 def plan(case: Case) -> ExperimentPlan:
-    """The plan of a case: sized on the weeks before, with CUPED, a guardrail and a secondary metric."""
+    """Return the plan of a case: sized on the weeks before, with CUPED, a guardrail and a secondary metric."""
     covariate = Covariate(days=DAYS)
     return ExperimentPlan(
         id=f"{case.retriever}-2026-03",
@@ -185,7 +185,7 @@ def dag_of(retriever: str) -> str:
 
 
 def verdict(started: ExperimentPlan, day: date) -> Readout:
-    """What was read out of an experiment on a day."""
+    """Return the readout of an experiment on a day."""
     return approval.seen(started, day).readout
 
 
@@ -208,13 +208,13 @@ def own_home(folder: Path) -> Iterator[None]:
 
 
 def show(case: Case, found: Readout) -> list[str]:
-    """A verdict beside the truth."""
+    """Return lines that show a verdict beside the truth."""
     mark = "right" if found.verdict == case.right else f"WRONG, should be {case.right!r}"
     return [f"{case.retriever}", f"  truth    {case.truth}", f"  verdict  {found.sentence}", f"           {mark}"]
 
 
 def main() -> int:
-    """The demo; gives 0 if every verdict is the right one."""
+    """Run the demo; returns 0 where every verdict is right, else 1."""
     began, folder, last = time.monotonic(), config.home() / "experiment-demo", START + timedelta(days=DAYS - 1)
     say = _timed(began)
     with own_home(folder):
@@ -236,13 +236,14 @@ def main() -> int:
             right = (
                 right and found.verdict == case.right and (asked[case.retriever] is not None) == (case.right == "ship")
             )
-            print("", *show(case, found), *_serves(case.retriever), sep="\n", flush=True)
+            sys.stdout.write("\n".join(["", *show(case, found), *_serves(case.retriever), ""]))
+            sys.stdout.flush()
     say("every verdict is right" if right else "a verdict is WRONG")
     return 0 if right else 1
 
 
 def _serves(retriever: str) -> list[str]:
-    """What serves now, by the record."""
+    """Return a line on the retriever that serves now, by the record."""
     from synalign.registry.connection import tracking_uri
     from synalign.registry.lineage import lineage
 
@@ -251,11 +252,15 @@ def _serves(retriever: str) -> list[str]:
 
 
 def _timed(began: float) -> Callable[[str], None]:
-    return lambda line: print(f"{time.monotonic() - began:5.0f} s  {line}", flush=True)
+    def say(line: str) -> None:
+        sys.stdout.write(f"{time.monotonic() - began:5.0f} s  {line}\n")
+        sys.stdout.flush()
+
+    return say
 
 
 def _arm(name: Literal["control", "treatment"], case: Case) -> Arm:
-    """An arm whose training set is made up: its digest is that of its name."""
+    """Return an arm whose training set is invented: its digest is that of its name."""
     version = {"control": "1", "treatment": "2"}[name]
     model = f"{case.retriever}-training-set"
     digest = hashlib.sha256(f"{model}/{version}".encode()).hexdigest()
@@ -273,5 +278,5 @@ if __name__ == "__main__":
     try:
         raise SystemExit(main())
     except SynAlignError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
         raise SystemExit(error.exit_code) from None

@@ -149,7 +149,7 @@ class Refresh:
         self._display.say(line)
 
     def _failure(self) -> SynAlignError:
-        """The error of the step that failed, whose own words were shown when it did; so that its exit code is ours."""
+        """Return an error of the failed step's kind, for its exit code; the step's own words were shown already."""
         kind = getattr(errors, self._error, SynAlignError)
         if not issubclass(kind, SynAlignError) or kind is errors.ArgumentError:
             kind = SynAlignError

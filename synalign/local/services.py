@@ -67,7 +67,7 @@ def _port(name: str, default: int) -> int:
 
 
 def environment(ports: Ports, *, servers: bool, folder: Path | None = None) -> dict[str, str]:
-    """Environment of every process: where things are, and nothing that leaves this machine.
+    """Return the environment of every process: addresses and folders of this machine, and no telemetry.
 
     What the environment says already holds where a deployment may say it: MLflow's address, the connection to Spark,
     the jobs' Python, options of the JVM. Airflow's own settings are those of this machine's Airflow.
@@ -168,7 +168,7 @@ def _said(variable: str) -> str:
 
 
 def _secret(path: Path) -> str:
-    """A secret that is made once and readable by its owner alone."""
+    """Return the secret in a file that its owner alone may read; the first call makes it."""
     if not path.is_file() or not path.stat().st_size:
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         _private(draft)
@@ -181,14 +181,14 @@ def _secret(path: Path) -> str:
 
 
 def _private(path: Path) -> None:
-    """A file that its owner alone may read, with what it holds already, if it is there."""
+    """Make a file that its owner alone may read; a file that is there keeps its content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.chmod(0o600)
 
 
 def services(ports: Ports) -> tuple[Service, ...]:
-    """The processes of `make up`, in the order they start."""
+    """Return the processes of `make up`, in the order they start."""
     home, airflow = config.home(), (sys.executable, "-m", "airflow")
     writer = (sys.executable, "-m", "synalign.writer.server", "--port", str(ports.writer))
     mlflow = (
@@ -295,7 +295,7 @@ def _pid_file(service: Service) -> Path:
 
 
 def _pid(service: Service) -> int | None:
-    """The process of a service, if it lives and is the one that was started: pids are used again."""
+    """Return the pid of a running service, or None; its start time is compared too, for pids are used again."""
     try:
         pid, started = map(int, _pid_file(service).read_text().split())
         return pid if started == _started(pid) else None
@@ -304,7 +304,7 @@ def _pid(service: Service) -> int | None:
 
 
 def _started(pid: int) -> int:
-    """When a process began, in ticks since the machine did; with its pid it names no other process.
+    """Return when a process began, in ticks since the machine did; with its pid it names no other process.
 
     Raises:
         ProcessLookupError: It has ended.

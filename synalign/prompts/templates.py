@@ -45,7 +45,7 @@ class Template(NamedTuple):
 
 
 def template(kind: str, configuration: Configuration) -> Template:
-    """The template of a kind of request, `reason` or `write`: the retriever's own, or SynAlign's.
+    """Return the template of a kind of request, `reason` or `write`: the retriever's own, or SynAlign's.
 
     Raises:
         ConfigurationError: The retriever names a file that was not read with its configuration.
@@ -93,7 +93,7 @@ def read_all(configuration: Configuration, folder: Path) -> dict[str, str]:
             mistakes.append(error.message)
     if mistakes:
         raise ConfigurationError(
-            "\n".join(mistakes), remedy="start from a copy of synalign/generation/reason.txt or write.txt"
+            "\n".join(mistakes), remedy="start from a copy of synalign/prompts/reason.txt or write.txt"
         )
     return texts
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
+from synalign.config.schemes import ALIGNED
 from synalign.evaluation.report import difference
 from synalign.generation.ledger import whole_ledger
 from synalign.registry.attachment import REPORT
@@ -164,7 +165,7 @@ def _distance(release: Release) -> str:
         return "not measured: no held-out query"
     before, after = (figure(found[f"mmd2_held_out_{when}"], 3) for when in ("before", "after"))
     chance = f", {p_value(found['mmd2_held_out_p_value'])}" if "mmd2_held_out_p_value" in found else ""
-    others = "" if release.evaluation["scheme"] == "aligned" else "; with the aligned weights, which were not chosen"
+    others = "" if release.evaluation["scheme"] == ALIGNED else "; with the aligned weights, which were not chosen"
     return f"{before} \u2192 {after}{chance}{others}"
 
 

@@ -11,6 +11,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
+from synalign.config import schemes
 from synalign.errors import RegistryError, listed, meant
 from synalign.registry.connection import alias_of, connected, every, version_of, versions_of
 from synalign.registry.release import SUFFIX
@@ -101,7 +102,8 @@ def fetch(version: Version, folder: Path, uri: str) -> Kept:
                 cause="they were removed, or MLflow's artefact store is not reachable from this machine",
                 remedy=f"look at run {version.run_id} in MLflow",
             ) from error
-    manifests = {path.stem: json.loads(path.read_bytes()) for path in sorted(places["manifests"].glob("*.json"))}
+    kept = {path.stem: json.loads(path.read_bytes()) for path in sorted(places["manifests"].glob("*.json"))}
+    manifests = {step: schemes.of_manifest(manifest) for step, manifest in kept.items()}
     configuration = yaml.safe_load(places["configuration.yaml"].read_text(encoding="utf-8"))
     return Kept(places["training_set"], manifests, configuration)
 

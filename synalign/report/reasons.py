@@ -8,27 +8,15 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from synalign.generation.ledger import REJECTED
-from synalign.generation.outcomes import INVALID_OUTPUT, REFUSED, TRUNCATED
+from synalign.generation.ledger import IN_VAIN
 from synalign.generation.writing import WRITE
 from synalign.report.material import Material
 from synalign.report.sums import Example
+from synalign.screening.reasons import REASONS
 from synalign.text.normal import texts_of
 from synalign.text.numbers import count, counted, figure, words
 
-WHY = {
-    "invalid": "the answer is not what its schema asks for",
-    "refused": "the model declined to answer",
-    "truncated": "the answer ended before it was whole (generation.max_output_tokens)",
-    "over_length": "longer than ingest.max_query_characters",
-    "personal_data": "holds what looks like somebody's data; shown redacted",
-    "copied": "shares a long run of words with its document",
-    "unreadable": "the encoder does not know its words, so it cannot be judged",
-    "inconsistent": "does not find the document it was written for",
-    "leak": "too near a held-out query, which must only judge",
-    "near_real": "too near a real train query, which the set has already",
-    "exact_duplicate": "word for word another written query",
-    "near_duplicate": "nearly another written query",
+_NEVER_CAME = {
     "not_returned": "fewer came than were asked for",
     "not_sent": "the request was not sent, because the one before it failed",
     "over_budget": "the ceiling of generation.budget was reached",
@@ -37,32 +25,21 @@ WHY = {
 }
 """By the ledger's names; requests that failed are `request_` and how they ended."""
 
-_SCORES = {
-    "inconsistent": "its document came in place {}",
-    "copied": "{} words in a row",
-    "leak": "cosine {}",
-    "near_real": "cosine {}",
-    "near_duplicate": "cosine {}",
-    "personal_data": "",
-    "unreadable": "",
-    "exact_duplicate": "",
-}
-
-
-# How the requests behind a reason ended, where the ledger calls it otherwise.
-_ENDED = {"refused": REFUSED, "truncated": TRUNCATED, "invalid": INVALID_OUTPUT}
+_ENDED = {reason: outcome for outcome, reason in IN_VAIN.items()}
+"""How the requests behind a reason ended, where the ledger calls it otherwise."""
 
 
 def in_order(rejected: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Reasons to reject, in the order of the tests; those that did not occur are left out."""
-    names = (*REJECTED, *sorted(set(rejected) - set(REJECTED)))
+    """List reasons to reject, in the order of the filters; those that did not occur are left out."""
+    names = (*REASONS, *sorted(set(rejected) - set(REASONS)))
     return [(name, rejected[name]) for name in names if rejected.get(name)]
 
 
 def of_ledger(material: Material, reason: str, most: int) -> tuple[str, list[Example]]:
-    """A reason of the ledger in words, and a few queries that ended so."""
+    """Return a reason of the ledger in words, and a few queries that ended so."""
     ended = _ENDED.get(reason, reason.removeprefix("request_"))
-    why = WHY.get(reason, f"the request ended as: {words(ended)}")
+    why = REASONS[reason].why if reason in REASONS else _NEVER_CAME.get(reason)
+    why = why or f"the request ended as: {words(ended)}"
     examples = [
         *_screened(material.metrics("screen").get("examples", {}).get(reason, ()), reason),
         *_generated(material.metrics("generate").get("examples", {}).get(reason, ())),
@@ -71,10 +48,10 @@ def of_ledger(material: Material, reason: str, most: int) -> tuple[str, list[Exa
 
 
 def _screened(found: Any, reason: str) -> list[Example]:
-    pattern = _SCORES.get(reason, "")
+    pattern = REASONS[reason].score if reason in REASONS else ""
+    scores = [pattern.format(count=count(each["score"]), figure=figure(each["score"], 3)) for each in found]
     return [
-        Example(example["query"], _joined(pattern.format(_score(reason, example["score"])), example["document_id"]))
-        for example in found
+        Example(each["query"], _joined(score, each["document_id"])) for each, score in zip(found, scores, strict=True)
     ]
 
 
@@ -83,7 +60,7 @@ def _generated(found: Any) -> list[Example]:
 
 
 def _requests(material: Material, ended: str, most: int) -> list[Example]:
-    """Requests that ended so: where no query came, they are what there is to look at."""
+    """List requests that ended so, as examples where no query came back."""
     rows = material.table("requests")
     rows = rows.filter(pc.and_(pc.equal(rows["kind"], WRITE), pc.equal(rows["outcome"], ended))).slice(0, most)
     return [
@@ -98,12 +75,8 @@ def _joined(score: str, document: str) -> str:
     return ", ".join(part for part in (score, f"for {document}" if document else "") if part)
 
 
-def _score(reason: str, value: float) -> str:
-    return count(value) if reason in ("inconsistent", "copied") else figure(value, 3)
-
-
 def of_rule(material: Material, source: str, rule: str, most: int) -> tuple[str, list[Example]]:
-    """A rule of the query log in words, and a few rows that broke it."""
+    """Return a rule of the query log in words, and a few rows that broke it."""
     if not material.has("rejected"):
         return "", []
     wanted = (pads.field("source") == source) & (pads.field("rule") == rule)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from synalign import flow
+from synalign.config.schemes import ALIGNED
 from synalign.report import closeness
 from synalign.report.material import Material
 from synalign.report.section import Section
+from synalign.screening.reasons import REASONS
 from synalign.text.numbers import change, count, counted, figure, p_value, share, words
 
 Level = Literal["bad", "caution"]
@@ -34,24 +36,6 @@ CONVINCING = 0.05
 NARROW = 0.25
 """Effective share of the rows, or of the documents, below which few of them carry the set."""
 
-_REJECTED_BECAUSE = {
-    "invalid": "See whether generation.model keeps to the JSON schema it is given, or try another model.",
-    "refused": "Read what the model refuses; another model or wording (generation.prompts) may help.",
-    "truncated": "Raise generation.max_output_tokens, or lower documents_per_batch.",
-    "over_length": "Raise ingest.max_query_characters if real queries are that long, or shorten the wording.",
-    "personal_data": "Read the examples: if they are no personal data, narrow generation.redact.",
-    "copied": "The model copies from the documents: raise generation.temperature, or screening.copied_words.",
-    "unreadable": "The encoder does not know the words of these queries: set encoder.model to one of their language.",
-    "inconsistent": "Queries do not find their documents: check that the encoder suits the language, or raise "
-    "screening.round_trip_depth.",
-    "leak": "The model repeats held-out queries, which it was not shown: traffic is very uniform, or "
-    "screening.near_duplicate_cosine is low for it.",
-    "near_real": "The model repeats what it is shown: raise generation.temperature, or sampling.breadth.",
-    "exact_duplicate": "The model repeats itself: raise generation.temperature, or ask for fewer queries per document.",
-    "near_duplicate": "The model nearly repeats itself: ask for fewer queries per document, or raise "
-    "generation.temperature.",
-}
-
 
 class Concern(NamedTuple):
     """One thing to look at.
@@ -72,12 +56,12 @@ class Concern(NamedTuple):
 
 
 def section(material: Material) -> Section:
-    """All warnings of a run, the bad ones first."""
+    """Show all warnings of a run, the bad ones first."""
     return Section("warnings", "Warnings", "warnings.html", {"warnings": warnings_of(material)})
 
 
 def warnings_of(material: Material) -> list[Concern]:
-    """All warnings of a run, the bad ones first, otherwise in the order of the flow."""
+    """List all warnings of a run, the bad ones first, otherwise in the order of the flow."""
     found = [warning for rule in RULES for warning in rule(material)]
     return sorted(found, key=lambda warning: warning.level != "bad")
 
@@ -114,7 +98,7 @@ def _checks(material: Material) -> Iterator[Concern]:
 
 
 def _remedy_of(failure: str) -> str:
-    """What to do about a failed check of `synalign.steps.register`."""
+    """Return the remedy for a failed check of `synalign.steps.register`."""
     if failure.startswith("gate:"):
         return (
             "Keep training on what is current. See under Retriever for which queries it is worse; lower "
@@ -147,7 +131,7 @@ def _alignment(material: Material) -> Iterator[Concern]:
             f"Below {FEW_HELD_OUT}, squared MMD and its p-value say little.",
             "Widen source.window_days, or raise ingest.test_fraction.",
         )  # fmt: skip
-    if chosen == "aligned" and found.p_value > CONVINCING:
+    if chosen == ALIGNED and found.p_value > CONVINCING:
         yield Concern(
             "not-closer", "caution", "Weighting is not shown to bring the set closer to real traffic.",
             f"MMD\u00b2 {change(found.before, found.after)}, {p_value(found.p_value)} on "
@@ -159,7 +143,7 @@ def _alignment(material: Material) -> Iterator[Concern]:
 
 def _narrow(material: Material) -> Iterator[Concern]:
     metrics = material.metrics("align")
-    if not metrics or closeness.chosen_scheme(material) != "aligned":
+    if not metrics or closeness.chosen_scheme(material) != ALIGNED:
         return
     rows, size = metrics["synthetic"], metrics["effective_sample_size"]
     if size / rows < NARROW:
@@ -213,7 +197,7 @@ def _ledger(material: Material) -> Iterator[Concern]:
             "few-accepted", "caution",
             f"Only {share(screened['accepted'] / asked)} of the queries asked for were accepted.",
             f"{counted(rejected[most], 'was', 'were')} rejected as {words(most)}.",
-            _REJECTED_BECAUSE.get(most, "Read the examples under What went in."),
+            REASONS[most].remedy if most in REASONS else "Read the examples under What went in.",
         )  # fmt: skip
     missing = {reason: number for reason, number in ledger["not_written"].items() if number}
     if asked and sum(missing.values()) / asked > MUCH_UNWRITTEN:

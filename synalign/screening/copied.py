@@ -20,12 +20,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from synalign.arrays.tally import Report, Tally
+from synalign.run import some_rows
+from synalign.screening.candidates import Verdict
 from synalign.text.normal import caseless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from synalign.screening.candidates import Candidates
 
 LONGEST_DOCUMENT = 1_000_000
 """Characters of a document that are looked at. A prompt shows at most a tenth of that."""
@@ -57,13 +61,23 @@ class _Part(NamedTuple):
     upto: list[float]
 
 
+def copied(candidates: Candidates, report: Report) -> Verdict:
+    """Reject queries that share a long run of words with their documents."""
+    documents = some_rows.having(candidates.run, "documents", "document_id", set(candidates.documents))
+    row = {name: number for number, name in enumerate(documents["document_id"].to_pylist())}
+    parts = list(zip(documents["title"].to_pylist(), documents["text"].to_pylist(), strict=True))
+    targets = np.array([row[name] for name in candidates.documents], dtype=np.int64)
+    spans = copied_spans(candidates.queries, parts, targets, report)
+    return Verdict(spans >= candidates.settings.copied_words, spans)
+
+
 def copied_spans(
     queries: Sequence[str],
     documents: Sequence[Sequence[str]],
     targets: NDArray[np.int64],
     report: Report | None = None,
 ) -> NDArray[np.float64]:
-    """The longest run of words that each query shares with its document.
+    """Find the longest run of words that each query shares with its document.
 
     Takes time linear in the length of the documents, once per query of each, whatever they say.
 
@@ -142,7 +156,7 @@ class _Automaton:
         return copy
 
     def heaviest(self, part: _Part) -> float:
-        """The weight of the heaviest run of words of a part that is a run of this automaton's list, too."""
+        """Return the weight of the heaviest run of words of a part that is a run of this automaton's list, too."""
         following, link, lengths = self._next, self._link, self._length
         (words, upto), known = part, self._next[0]
         best, state, length, before = 0.0, 0, 0, -1
@@ -162,7 +176,7 @@ class _Automaton:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, NFKC-normalised and case-folded."""
+    """Return the words of a text, NFKC-normalised and case-folded."""
     return _pattern().findall(caseless(text))
 
 
@@ -173,7 +187,7 @@ def _weight(word: str) -> float:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """Words: runs of letters, digits and marks, or one such character of a script without spaces."""
+    """Match words: runs of letters, digits and marks, or one such character of a script without spaces."""
     counted = [code for code, character in enumerate(map(chr, range(_END)))
                if character.isalnum() or unicodedata.category(character)[0] == "M"]  # fmt: skip
     unspaced = set[int]().union(*(range(first, last + 1) for first, last, _ in _UNSPACED))
@@ -183,7 +197,7 @@ def _pattern() -> re.Pattern[str]:
 
 
 def _ranges(codes: list[int]) -> str:
-    """Ascending code points as the inside of a character class."""
+    """Return ascending code points as the inside of a character class."""
     starts = np.flatnonzero(np.diff(codes, prepend=-2) != 1).tolist()
     ends = [start - 1 for start in starts[1:]] + [len(codes) - 1]
     return "".join(f"{chr(codes[start])}-{chr(codes[end])}" for start, end in zip(starts, ends, strict=True))

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 ROWS, COLUMNS = 1024, 16_384
 
+PART = 4 * COLUMNS
+"""Real queries or documents whose vectors are held at once: 100 MB of width 384."""
+
 
 class Tile(NamedTuple):
     """Part of a matrix of cosines.
@@ -27,7 +30,7 @@ class Tile(NamedTuple):
 
 
 def tiles(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> Iterator[Tile]:
-    """All cosines, in tiles of at most 1024 x 16384 (64 MB); none where either side is empty.
+    """Yield all cosines, in tiles of at most 1024 x 16384 (64 MB); none where either side is empty.
 
     Args:
         vectors: (m, d) float32, unit rows.
@@ -41,5 +44,5 @@ def tiles(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> Iterator
 
 
 def tile_count(vectors: int, others: int) -> int:
-    """How many tiles `tiles` gives for so many vectors."""
+    """Return the number of tiles that `tiles` gives for so many vectors."""
     return -(-vectors // ROWS) * -(-others // COLUMNS)

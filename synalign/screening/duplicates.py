@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from synalign.arrays.tally import NOBODY, Report, Tally
+from synalign.screening.candidates import Verdict
 from synalign.screening.cosines import ROWS, tiles
 
 if TYPE_CHECKING:
@@ -14,9 +15,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from synalign.screening.candidates import Candidates
+
+
+def exact_duplicate(candidates: Candidates, report: Report) -> Verdict:
+    """Reject queries that repeat an earlier candidate letter for letter."""
+    repeated = exact_duplicates(candidates.queries)
+    return Verdict(repeated, np.ones(len(repeated)))
+
+
+def near_duplicate(candidates: Candidates, report: Report) -> Verdict:
+    """Reject queries that are near an earlier candidate that is kept."""
+    return Verdict(*near_duplicates(candidates.vectors, candidates.settings.near_duplicate_cosine, report))
+
 
 def exact_duplicates(queries: Sequence[str]) -> NDArray[np.bool_]:
-    """Which queries repeat an earlier one letter for letter, but for case.
+    """Find the queries that repeat an earlier one letter for letter, but for case.
 
     Args:
         queries: m normalised queries.
@@ -36,7 +50,7 @@ def exact_duplicates(queries: Sequence[str]) -> NDArray[np.bool_]:
 def nearest_cosine(
     queries: NDArray[np.float32], others: NDArray[np.float32], tally: Tally = NOBODY
 ) -> NDArray[np.float32]:
-    """The cosine of each query to the nearest of some others, from matrix products a tile at a time.
+    """Return the cosine of each query to the nearest of some others, from matrix products a tile at a time.
 
     Args:
         queries: (m, d) float32, unit rows.
@@ -56,7 +70,7 @@ def nearest_cosine(
 def near_duplicates(
     queries: NDArray[np.float32], threshold: float, report: Report | None = None
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Which queries are near an earlier one that is kept, taken greedily in order.
+    """Find the queries that are near an earlier one that is kept, taken greedily in order.
 
     A block of 1024 queries at a time: matrix products compare it with the kept queries of earlier blocks, which nothing
     can change any more, and with itself; only within it are rows looked at one by one. A flood of copies makes it
@@ -90,7 +104,7 @@ def near_duplicates(
 
 
 def _within(block: NDArray[np.float32], nearest: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
-    """Cosines to the nearest earlier kept query, where `nearest` has those of earlier blocks only."""
+    """Return cosines to the nearest earlier kept query, where `nearest` has those of earlier blocks only."""
     nearest = nearest.copy()
     # Only what came before counts.
     earlier = np.where(np.tri(len(block), k=-1, dtype=bool), block @ block.T, np.float32(-1.0))

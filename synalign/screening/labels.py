@@ -17,7 +17,7 @@ LABELS_PER_RANK = 25
 
 
 def label_depth(depth: int, labels: int) -> int:
-    """How near a label must be: among the nearest `depth`, but at most one in 25 labels, and at least the nearest.
+    """Return how near a label must be: in the nearest `depth`, but at most one in 25 labels, and at least the nearest.
 
     Examples:
         >>> [label_depth(10, labels) for labels in (2, 77, 150, 5000)]
@@ -29,7 +29,7 @@ def label_depth(depth: int, labels: int) -> int:
 def label_places(
     texts: NDArray[np.float32], labels: NDArray[np.int64], names: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Where each label is: at the mean of its texts, as a unit vector.
+    """Place each label at the mean of its texts, as a unit vector.
 
     Args:
         texts: (n, d) float32, unit rows: real train texts, one row for each label of a text.

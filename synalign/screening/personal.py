@@ -12,19 +12,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from synalign.privacy import PLACEHOLDERS, found
+from synalign.screening.candidates import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from synalign.arrays.tally import Report
     from synalign.config import PersonalData
+    from synalign.screening.candidates import Candidates
 
 
-def personal_data(
+def personal_data(candidates: Candidates, report: Report) -> Verdict:
+    """Reject queries that hold personal data; no query where the settings say so."""
+    if not candidates.settings.personal_data:
+        none = np.zeros(len(candidates.ids))
+        return Verdict(none > 0, none)
+    generation = candidates.run.configuration.generation
+    return Verdict(*kinds_held(candidates.queries, generation.redact, generation.phone_regions))
+
+
+def kinds_held(
     queries: Sequence[str], kinds: Sequence[PersonalData], regions: Sequence[str]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which queries hold personal data.
+    """Find the queries that hold personal data.
 
     Args:
         queries: m queries.

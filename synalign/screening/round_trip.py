@@ -9,18 +9,53 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.compute as pc
 
 from synalign.arrays.tally import Report, Tally
-from synalign.screening.cosines import tile_count, tiles
+from synalign.run import some_rows
+from synalign.run.matrix import matrix
+from synalign.screening.candidates import Verdict
+from synalign.screening.cosines import PART, tile_count, tiles
+from synalign.screening.labels import label_depth, label_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
+    from synalign.run import Run
+    from synalign.screening.candidates import Candidates
 
 ROUNDING = 1e-6
 """Cosines in single precision that differ by less are equal: the order of summation decides about them."""
+
+
+def inconsistent(candidates: Candidates, report: Report) -> Verdict:
+    """Reject queries that do not find their documents; the score is the document's rank.
+
+    For classification: queries whose label is not among those whose real train texts are nearest to them.
+    """
+    run, depth = candidates.run, candidates.settings.round_trip_depth
+    if run.configuration.task == "retrieval":
+        parts = some_rows.vectors_in_parts(run, "document_embeddings", PART)
+        own = some_rows.vectors(run, "document_embeddings", candidates.documents)
+        ranks = ranks_in_parts(candidates.vectors, own, parts, run.rows("documents"), report)
+    else:
+        embeddings = run.read("document_embeddings")
+        names = embeddings["id"].to_pylist()
+        row = {name: number for number, name in enumerate(names)}
+        labels = _labels(run, row, matrix(embeddings, names))
+        targets = np.array([row[name] for name in candidates.documents], dtype=np.int64)
+        ranks, depth = round_trip_ranks(candidates.vectors, labels, targets, report), label_depth(depth, len(labels))
+    return Verdict(ranks > depth, ranks)
+
+
+def _labels(run: Run, row: dict[str, int], names: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Place each label by its train texts."""
+    pairs = run.read("pairs", ["query_id", "document_id", "split"])
+    pairs = pairs.filter(pc.equal(pairs["split"], "train"))
+    texts = some_rows.vectors(run, "query_embeddings", pairs["query_id"].to_pylist())
+    return label_places(texts, np.array([row[label] for label in pairs["document_id"].to_pylist()], np.int64), names)
 
 
 def round_trip_ranks(
@@ -29,7 +64,7 @@ def round_trip_ranks(
     targets: NDArray[np.int64],
     report: Report | None = None,
 ) -> NDArray[np.int64]:
-    """The rank of each query's own document among all documents, by cosine.
+    """Rank each query's own document among all documents, by cosine.
 
     Costs m x D multiplications of length d; memory does not grow with either.
 
@@ -52,7 +87,7 @@ def ranks_in_parts(
     documents: int,
     report: Report | None = None,
 ) -> NDArray[np.int64]:
-    """The same where the documents are too many to be held: they come in parts.
+    """Rank each query's own document among documents that are too many to be held, and come in parts.
 
     Args:
         queries: (m, d) float32, unit rows.

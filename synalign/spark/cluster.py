@@ -35,7 +35,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @contextmanager
 def supplied(spark: SparkSession) -> Iterator[None]:
-    """While the block runs, executors have SynAlign's code; they are asked for their versions first.
+    """Give executors SynAlign's code while the block runs, after a check of their versions.
 
     Raises:
         SetupError: An executor cannot run it, or has other versions than the driver.
@@ -94,7 +94,7 @@ def check(spark: SparkSession) -> None:
 
 
 def _answer(_: Iterable[int]) -> Iterator[tuple[str, dict[str, str]]]:
-    """What runs in the tasks."""
+    """Yield host and versions of an executor; runs in the tasks."""
     yield socket.gethostname(), versions()
 
 

@@ -18,7 +18,7 @@ _REMEDY = (
 
 
 def problem() -> tuple[str, str] | None:
-    """What is wrong with Java and what to do about it, or None when it is right."""
+    """Return what is wrong with Java and what to do about it; None where Spark can run."""
     home = os.environ.get("JAVA_HOME")
     command = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     if command is None or (home and not Path(command).is_file()):
@@ -39,5 +39,5 @@ def problem() -> tuple[str, str] | None:
 if __name__ == "__main__":
     found_problem = problem()
     if found_problem is not None:
-        print("\n".join(found_problem), file=sys.stderr)
+        sys.stderr.write("\n".join(found_problem) + "\n")
         sys.exit(8)

@@ -103,7 +103,7 @@ def _means(points: NDArray[np.floating], real: DataFrame, widths: tuple[float, .
 
 
 def _add_blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """What runs in the workers afterwards: sums of partitions in, in their order; sums of blocks out."""
+    """Add up the sums of partitions, which come in their order, to sums of blocks; runs in the workers."""
     block, total = -1, np.empty(0)
     for batch in batches:
         for row in range(batch.num_rows):
@@ -127,7 +127,7 @@ def _partial(part: int, sums: NDArray[np.float64]) -> pa.RecordBatch:
 def _summer(
     shared: Broadcast[NDArray[np.floating]], widths: tuple[float, ...]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What runs in the workers: a partition of embeddings in, its sums of kernels out."""
+    """Return the function that the workers run: a partition of embeddings in, its sums of kernels out."""
 
     def sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import torch

@@ -37,7 +37,7 @@ SETTINGS = {
 
 @contextmanager
 def session(name: str) -> Iterator[SparkSession]:
-    """A Spark session with SynAlign's settings; the master is spark-submit's, or all local cores.
+    """Yield a Spark session with SynAlign's settings; the master is spark-submit's, or all local cores.
 
     A session that is active already is used as it is, and left running. On a cluster, executors get SynAlign's code
     from the driver, and are checked to have its versions of all else.

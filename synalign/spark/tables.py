@@ -49,7 +49,7 @@ class Piece(NamedTuple):
 
 
 def read_table(spark: SparkSession, run: Run, table: str) -> DataFrame:
-    """A finished table of a run.
+    """Return a finished table of a run.
 
     Raises:
         RunError: The step that writes it has not finished.
@@ -58,7 +58,7 @@ def read_table(spark: SparkSession, run: Run, table: str) -> DataFrame:
 
 
 def read_files(spark: SparkSession, files: Sequence[Place], table: str) -> DataFrame:
-    """The rows of a table's files.
+    """Return the rows of a table's files.
 
     Args:
         spark: The session.
@@ -72,7 +72,7 @@ def read_files(spark: SparkSession, files: Sequence[Place], table: str) -> DataF
 
 
 def url(file: Place) -> str:
-    """A local file as Spark's readers take it: a cluster may take bare paths for another file system's.
+    """Return the URL of a local file for Spark's readers: a cluster may take bare paths for another file system's.
 
     Nothing is quoted as in other URLs, for Hadoop unquotes nothing; but what it would take for a pattern is.
     """
@@ -97,7 +97,7 @@ def read_pieces(spark: SparkSession, work: Sequence[Sequence[Piece]], schema: pa
 
 
 def _pieces(file: Place) -> list[Piece]:
-    """A file in pieces of about `ROWS_PER_TASK` rows."""
+    """Return a file in pieces of about `ROWS_PER_TASK` rows."""
     # By the place's own reading: Arrow does not ask again for a few bytes that a storage refused for a moment.
     with file.open_input() as stream:
         footer = pq.read_metadata(stream)
@@ -114,7 +114,7 @@ def _pieces(file: Place) -> list[Piece]:
 def _reader(
     work: list[list[Piece]], schema: pa.Schema
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What runs in the tasks: numbers of parts of the work in, rows out."""
+    """Return the function that the tasks run: numbers of parts of the work in, rows out."""
 
     def read(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
@@ -179,7 +179,7 @@ def _name(partition: int) -> str:
 
 
 def _file_writer(folder: Place, schema: pa.Schema) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What runs in the tasks: one partition becomes one file."""
+    """Return the function that the tasks run: it writes one partition into one file."""
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context = TaskContext.get()

@@ -1,4 +1,4 @@
-"""What every file under `jobs/` does: parse arguments, run one step or reuse it, say how it went, set the exit code."""
+"""Run a file of `jobs/`: parse arguments, do one step or reuse it, say how it went, set the exit code."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from synalign import flow, installed, masking, retriever_files
@@ -43,31 +44,28 @@ LONGEST_PAUSE = 60.0
 """Seconds between two looks of `--wait`, at most; the first pause is two."""
 
 
-def main(
-    default_step: str,
-    work: Callable[[Attempt], Waiting | None],
-    *,
-    outside: Callable[[Run], dict[str, str]] | None = None,
-    always: bool = False,
-    waits: bool = False,
-) -> None:
+def main(name: str) -> None:
     """Run a job from the command line; the last line of standard output is a summary as JSON.
 
+    The function of its name in `synalign/steps/` does the step. Where that file has a function `outside`, too, it gives
+    what the step reads from outside the run, name to digest. A step that is not finished has `waiting` in its summary;
+    `--wait` runs it until it is.
+
     Args:
-        default_step: The step it does unless `--step` names another.
-        work: The function that does it.
-        outside: What it reads from outside the run, name to digest.
-        always: Never reuse it: what it does can be undone from outside, and doing it again is harmless.
-        waits: It may end unfinished, with `waiting` in its summary; `--wait` runs it until it is finished.
+        name: The step it does unless `--step` names another of the same job.
     """
-    arguments = _parser(default_step, waits).parse_args()
+    step = flow.step(name)
+    module = import_module(f"synalign.steps.{step.job}")
+    work: Callable[[Attempt], Waiting | None] = getattr(module, step.job)
+    outside: Callable[[Run], dict[str, str]] = getattr(module, "outside", lambda run: {})
+    arguments = _parser(step).parse_args()
 
     def finish() -> dict[str, Any]:
         configuration = retriever_files.load(arguments.config, overrides.from_environment())
         run = Run(configuration, Interval.parse(arguments.start, arguments.end))
 
         def look() -> dict[str, Any]:
-            return perform(run, arguments.step, work, outside(run) if outside else {}, always=always)
+            return perform(run, arguments.step, work, outside(run))
 
         summary = look()
         pause = 2.0
@@ -100,10 +98,11 @@ def conclude(work: Callable[[], dict[str, Any]]) -> None:
             raise
         outcome.say(outcome.failure(error))
         for line in f"{type(error).__name__}: {error}".splitlines():
-            print(f"{MARK}{line}", file=sys.stderr)
+            sys.stderr.write(f"{MARK}{line}\n")
         sys.exit(error.exit_code)
     outcome.say(outcome.Outcome(summary))
-    print(json.dumps(summary, sort_keys=True), flush=True)
+    sys.stdout.write(json.dumps(summary, sort_keys=True) + "\n")
+    sys.stdout.flush()
 
 
 def _with_packages(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -122,12 +121,7 @@ def _with_packages(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def perform(
-    run: Run,
-    step: str,
-    work: Callable[[Attempt], Waiting | None],
-    outside: dict[str, str] | None = None,
-    *,
-    always: bool = False,
+    run: Run, step: str, work: Callable[[Attempt], Waiting | None], outside: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """Do one step of a run, or reuse it when what it was made from is unchanged.
 
@@ -140,7 +134,7 @@ def perform(
     """
     with _storage_may_fail(), run.lock() as hold:
         attempt = Attempt(run, flow.step(step), outside)
-        if attempt.finished is not None and not always:
+        if attempt.finished is not None and not attempt.step.always:
             log.info("%s: reused, nothing it depends on has changed", step)
             return _summary(attempt.finished, reused=True)
         log.info("%s: started", step)
@@ -160,7 +154,7 @@ def perform(
 
 
 def _abandon(attempt: Attempt) -> None:
-    """Clear what a step wrote that failed; how it failed is what people are to be told, whatever comes of this."""
+    """Remove what a failed step wrote; a failure to do so must not hide the step's own error."""
     try:
         attempt.abandon()
     except OSError as error:
@@ -188,7 +182,7 @@ def _storage_may_fail() -> Iterator[None]:
 
 
 def _lack(error: OSError) -> str:
-    """What storage lacks that may come; empty where a file is missing, or is none: that does not come."""
+    """Return what storage lacks for the moment; empty where a file is missing or damaged, which no time mends."""
     # What object storage refuses has no number.
     refused = error.errno is None and type(error) in (OSError, PermissionError)
     lacks = refused or error.errno in _LACKING or isinstance(error, TimeoutError | ConnectionError)
@@ -196,14 +190,14 @@ def _lack(error: OSError) -> str:
 
 
 def _lack_in_a_task(error: Exception) -> str:
-    """The same for an error of a task on a Spark worker, of which only its traceback comes here."""
+    """Return what storage lacked in a task on a Spark worker, of which only the traceback comes here."""
     found = _LAST_LINE.search(str(error)) if type(error).__name__ == "PythonException" else None
     lacks = found is not None and (found["number"] is None or int(found["number"]) in _LACKING)
     return found[0].strip() if found is not None and lacks else ""
 
 
 def _summary(manifest: dict[str, Any], *, reused: bool) -> dict[str, Any]:
-    """What is kept in Airflow's database: figures, never data."""
+    """Return what is kept in Airflow's database: figures, never data."""
     return outcome.short(
         {
             "step": manifest["step"],
@@ -215,14 +209,14 @@ def _summary(manifest: dict[str, Any], *, reused: bool) -> dict[str, Any]:
     )
 
 
-def _parser(default_step: str, waits: bool) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=flow.step(default_step).purpose)
+def _parser(step: flow.Step) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=step.purpose)
     parser.add_argument("--config", required=True, help="the retriever's YAML file")
     parser.add_argument("--start", required=True, help="start of the data interval, ISO 8601, inclusive")
     parser.add_argument("--end", required=True, help="end of the data interval, ISO 8601, exclusive")
-    steps = [step.name for step in flow.STEPS if step.job == flow.step(default_step).job]
-    parser.add_argument("--step", default=default_step, choices=steps, help="which step (default: %(default)s)")
-    if waits:
+    steps = [other.name for other in flow.STEPS if other.job == step.job]
+    parser.add_argument("--step", default=step.name, choices=steps, help="which step (default: %(default)s)")
+    if step.waits:
         parser.add_argument(
             "--wait", action="store_true",
             help="wait until the provider's batches have ended (generation.mode: batch); without it the job ends at "

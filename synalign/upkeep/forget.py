@@ -123,7 +123,7 @@ def _folders(retriever: str) -> list[Place]:
 
 
 def _open(folder: Place) -> Run:
-    """A run, also one whose configuration cannot be read: what matters of it here is where its journal is."""
+    """Return a run, also one whose configuration cannot be read: only the place of its journal matters here."""
     try:
         return Run.open(folder)
     except RunError as error:
@@ -142,7 +142,7 @@ def _shown(query: str, found: list[Run]) -> set[str]:
 
 
 def _require_no_batches(run: Run) -> None:
-    """A run that waits for a provider's batch holds no lock, and is handed answers later.
+    """Refuse a run that waits for a provider's batch: it holds no lock, and answers arrive later.
 
     Raises:
         BusyError: It does.

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from synalign import masking
 from synalign.config import Generation
 from synalign.errors import ConfigurationError
-from synalign.generation.endpoint import EMBEDDED, WRITER_VARIABLE, Endpoint
-from synalign.generation.headers import headers
+from synalign.generation.endpoint import EMBEDDED, WRITER_VARIABLE, Endpoint, headers
 from synalign.writer.server import embedded_writer
 
 _NO_KEY = "no-key-needed"
@@ -18,7 +17,7 @@ _NO_KEY = "no-key-needed"
 
 @contextmanager
 def endpoint(settings: Generation) -> Iterator[Endpoint]:
-    """Yield the endpoint of a configuration; the embedded writer is started for that time unless one is running.
+    """Yield the endpoint of a configuration; the embedded writer runs for the time of use unless one is running.
 
     Raises:
         ConfigurationError: An environment variable with the key, a header, or the running writer's URL is unusable.
@@ -40,7 +39,7 @@ def endpoint(settings: Generation) -> Iterator[Endpoint]:
 
 
 def _api_key(settings: Generation) -> str:
-    """Return the key from the environment, or none; an error about it does not show it."""
+    """Return the key from the environment, or an empty one. An error never shows it."""
     if settings.api_key_variable is None:
         return ""
     key = os.environ.get(settings.api_key_variable, "").strip()

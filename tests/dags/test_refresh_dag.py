@@ -10,7 +10,6 @@ import pytest
 
 from synalign import flow
 from synalign.config import overrides
-from synalign.orchestration import task_pages
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD = "retriever: {name}\nschedule: {{start: 2026-01-01, cron: '0 6 * * *'}}\nsource: {{kind: beir, path: x}}\n"
@@ -181,14 +180,14 @@ def test_intervals_are_not_empty_and_runs_do_not_interleave(loaded: dict) -> Non
 
 def test_groups_hold_every_task_once_under_its_plain_name(loaded: dict) -> None:
     dag = loaded["dags"]["refresh__good"]
-    assert list(dag["groups"]) == [group.id for group in task_pages.GROUPS]
+    assert list(dag["groups"]) == [group.name for group in flow.GROUPS]
     grouped = [task for tasks in dag["groups"].values() for task in tasks]
     assert sorted(grouped) == sorted(dag["tasks"])
 
 
 def test_groups_come_in_the_order_of_the_flow() -> None:
-    steps = [step for group in task_pages.GROUPS for step in group.steps]
-    assert steps == [step.name for step in flow.STEPS]
+    steps = [step for group in flow.GROUPS for step in flow.members(group)]
+    assert steps == list(flow.STEPS)
 
 
 def test_every_task_has_a_page_that_says_what_it_reads_writes_and_how_to_go_on(loaded: dict) -> None:

@@ -5,8 +5,8 @@ from functools import cache
 
 import pytest
 
-from synalign.generation.ledger import REJECTED
 from synalign.orchestration.retries import in_words
+from synalign.screening.reasons import REASONS
 from tests.docs.errors_in_code import BLANK, CLASSES, Raised, raised, texts
 from tests.docs.pages import ROOT, code, rows
 
@@ -85,7 +85,7 @@ def test_a_message_that_nobody_wrote_down_is_noticed() -> None:
 
 
 def test_every_reason_of_the_ledger_is_explained() -> None:
-    assert [reason for cells in table("The ledger") for reason in names(cells[0])] == list(REJECTED)
+    assert [reason for cells in table("The ledger") for reason in names(cells[0])] == list(REASONS)
 
 
 def test_every_rule_of_ingest_is_explained() -> None:

@@ -14,9 +14,10 @@ from synalign.errors import RunError
 from synalign.generation import outcomes
 from synalign.generation.client import Answer
 from synalign.generation.demonstration_batches import Batch, Document
-from synalign.generation.ledger import REJECTED, generation_ledger, ledger_figures, ledger_lines, whole_ledger
+from synalign.generation.ledger import generation_ledger, ledger_figures, ledger_lines, whole_ledger
 from synalign.generation.schemas import DocumentQueries, LatentAttributes, WrittenQueries
 from synalign.generation.writing import Written, asked_for, read_answer
+from synalign.screening.reasons import REASONS
 from synalign.steps.generate import Result
 
 CONFIGURATION = Configuration.model_validate(
@@ -86,15 +87,15 @@ def test_any_mix_of_answers_adds_up_to_what_was_asked_for(mix: list[tuple[Result
     assert returned == ledger["accepted"] + in_answers + sum(ledger["surplus"].values())
 
     left, rejected = ledger["accepted"], {}
-    for reason in data.draw(st.lists(st.sampled_from(REJECTED), unique=True)):
+    for reason in data.draw(st.lists(st.sampled_from([*REASONS]), unique=True)):
         rejected[reason] = data.draw(st.integers(0, left))
         left -= rejected[reason]
     whole = whole_ledger({"ledger": ledger}, {"candidates": ledger["accepted"], "accepted": left, "rejected": rejected})
     assert asked == whole["accepted"] + sum(whole["rejected"].values()) + sum(whole["not_written"].values())
-    assert set(whole["rejected"]) <= set(REJECTED)
+    assert set(whole["rejected"]) <= set(REASONS)
     figures = ledger_figures(whole)
     assert figures["asked_for"] == figures["accepted"] + figures["rejected"] + figures["not_written"]
-    assert {f"rejected.{reason}" for reason in REJECTED} <= set(figures)
+    assert {f"rejected.{reason}" for reason in REASONS} <= set(figures)
 
 
 @pytest.mark.parametrize("outcome", FAILED)

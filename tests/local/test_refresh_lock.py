@@ -41,9 +41,9 @@ REFRESH = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from synalign import retrievers
+from synalign import retriever_files
 from synalign.errors import SynAlignError
-from synalign.refresh import Refresh
+from synalign.local.refresh import Refresh
 from synalign.run.dates import interval_of
 class Display:
     progress = ""
@@ -51,7 +51,7 @@ class Display:
     show = staticmethod(lambda event: None)
 try:
     file = Path(sys.argv[1])
-    interval = interval_of(retrievers.load(file).schedule, sys.argv[2], datetime.now(UTC))
+    interval = interval_of(retriever_files.load(file).schedule, sys.argv[2], datetime.now(UTC))
     Refresh(file, interval, Display).run()
 except SynAlignError as error:
     print(f"{type(error).__name__}: {error}")

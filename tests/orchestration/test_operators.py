@@ -21,7 +21,7 @@ YAML = "retriever: shop\nschedule: {start: 2026-01-01}\nsource: {kind: beir, pat
 JOB = """
 import os, signal, sys
 from synalign.errors import BusyError
-from synalign.job import conclude
+from synalign.steps.job import conclude
 
 def work():
     if sys.argv[1] == "busy":

@@ -64,4 +64,4 @@ def test_a_cause_may_change_between_tries() -> None:
 
 def test_every_kind_of_error_has_a_rule() -> None:
     kinds = {kind.exit_code for kind in errors.SynAlignError.__subclasses__()}
-    assert kinds == set(retries.NEVER) | set(retries.LATER)
+    assert kinds == {entry.code for entry in errors.EXIT_CODES}

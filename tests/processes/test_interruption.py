@@ -173,9 +173,9 @@ def slow() -> Iterator[str]:
 ASKING = """
 import asyncio, sys
 from pathlib import Path
-from synalign.interruption import interruptible_job
+from synalign.processes.interruption import interruptible_job
 with interruptible_job():
-    from synalign.job import conclude
+    from synalign.steps.job import conclude
     from synalign.generation.client import Client
     from synalign.generation.endpoint import Endpoint
     from synalign.generation.journal import Journal

@@ -106,7 +106,7 @@ def test_executors_import_the_drivers_code(cluster: Cluster) -> None:
         "with session('code') as spark:\n"
         "    print(json.dumps(spark.sparkContext.parallelize(range(2), 2).mapPartitions(where).collect()))\n"
     )
-    assert {path.split("/")[-3] for path in ended(cluster.driver("-c", ask))} == {"synalign.zip"}
+    assert {path.split("/")[-4] for path in ended(cluster.driver("-c", ask))} == {"synalign.zip"}
 
 
 def test_odd_logs_give_in_object_storage_on_the_cluster_what_they_give_here(

@@ -38,10 +38,10 @@ TOPICS = [f"{colour} {animal}" for colour in COLOURS for animal in ANIMALS]
 KILLED = """
 import sys
 from pathlib import Path
-from synalign import flow, retrievers
-from synalign.generation.generate import generate
+from synalign import flow, retriever_files
+from synalign.steps.generate import generate
 from synalign.run import Attempt, Interval, Run
-run = Run(retrievers.load(sys.argv[1]), Interval.parse("2026-01-01", "2026-01-02"), Path(sys.argv[2]))
+run = Run(retriever_files.load(sys.argv[1]), Interval.parse("2026-01-01", "2026-01-02"), Path(sys.argv[2]))
 attempt = Attempt(run, flow.step("generate"))
 attempt.begin()
 generate(attempt)

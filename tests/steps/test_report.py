@@ -33,7 +33,7 @@ def test_the_file_lies_beside_the_run_and_in_mlflow_and_is_made_again_each_time(
     run_id = client.create_run(experiment).info.run_id
     run = made_run(configuration(), real=60, written=40, changed={"register": {"run_id": run_id}})
     for _ in range(2):
-        summary = perform(run, "report", report, always=True)
+        summary = perform(run, "report", report)
         assert summary["reused"] is False and summary["rows"] == {}
         path = Path(run.step_folder("report") / "report.html")
         assert summary["metrics"] == {"path": str(path), "bytes": path.stat().st_size, "url": path.as_uri()}
@@ -45,5 +45,5 @@ def test_the_file_lies_beside_the_run_and_in_mlflow_and_is_made_again_each_time(
 def test_before_the_set_is_registered_there_is_no_step_to_do(configuration: Make, client: MlflowClient) -> None:
     run = made_run(configuration(), real=60, written=40, until="register")
     with pytest.raises(RunError, match="register is not finished"):
-        perform(run, "report", report, always=True)
+        perform(run, "report", report)
     assert run.manifest("report") is None and not list((run.folder / "report").tree())

@@ -217,6 +217,6 @@ def test_an_mlflow_that_lacks_the_newest_version_is_not_trusted_until_it_is_regi
     client.delete_model_version("shop-training-set", "1")
     with pytest.raises(RegistryError, match="does not know version 1"):
         collect("shop", older_than=NOW - timedelta(seconds=5), remove=True)
-    perform(run, "register", register, always=True)
+    perform(run, "register", register)
     found = collect("shop", older_than=NOW - timedelta(seconds=5), remove=True)
     assert {each.folder.parent.name for each in found.rubbish} == {"screen", "register"}
