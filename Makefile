@@ -1,6 +1,7 @@
-# The two commands: `make refresh` and `make test`. Both install what they need into .venv first.
+# The commands: `make refresh`, `make check` and `make test`. They install what they need into .venv first.
 #   make refresh [SOURCE=demo|beir:PATH]   one refresh through Airflow, Spark and MLflow, and what came of it
-#   make test                              lint, types and every test
+#   make check                             format, lint, types, import rules and the quick tests: two minutes
+#   make test                              the same, then every other test
 #   make test-production [FULL=1]          the topology of docker/ as processes, and every fault that is injected
 #   make test-images [IMAGES=airflow]      both images of docker/ built and tried, without a Docker engine (root, Linux)
 #   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
@@ -10,6 +11,7 @@
 #   make bench-effectiveness DATA=PATH     what every weighting does to a retriever, on real queries
 #   make experiment-demo                   three online A/B tests whose truth is known, read out by the real DAG
 #   make figures DATA=PATH                 the pictures of README.md and docs/method.md, from public data sets
+#   ... SMOKE=1                            any of these benchmarks in seconds, to see that it runs
 #   make docs                              the configuration reference, from the configuration's schema
 #   make up / make down                    Airflow, MLflow and the embedded writer on loopback
 #   make clean                             forget runs and servers' state (.synalign); .venv stays
@@ -19,17 +21,27 @@ export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser ||
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
+# Of a benchmark.
+FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
+# Markers of tests, set in tests/conftest.py.
+HEAVY = spark or airflow or mlflow or browser or slow
 
-.PHONY: refresh test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness experiment-demo figures docs up down clean java chromium
+.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness experiment-demo figures docs up down clean java chromium
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
 
-test: .venv/installed | chromium
+# Before each commit, by git itself: `git config core.hooksPath .ci`, or `ln -s ../../.ci/pre-commit .git/hooks/pre-commit`.
+check: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/python .ci/declared.py
+	.venv/bin/pytest -m 'not ($(HEAVY))'
+
+test: check | chromium
+	.venv/bin/pytest -m '$(HEAVY)'
 
 # One process: the tests share one topology, which takes all of two cores.
 test-production: .venv/installed
@@ -42,25 +54,25 @@ test-images: .venv/installed
 	SYNALIGN_TEST_IMAGES='$(or $(IMAGES),airflow jobs)' .venv/bin/pytest -n 0 -rA --show-capture=no tests/images
 
 bench-core: .venv/bench
-	@.venv/bin/python -m tests.benchmarks.core $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)
+	@.venv/bin/python -m tests.benchmarks.core $(if $(DATA),--data '$(DATA)') $(FORM)
 
 bench-generation: .venv/bench
-	@.venv/bin/python -m tests.benchmarks.generation
+	@.venv/bin/python -m tests.benchmarks.generation $(FORM)
 
 bench-scale: .venv/installed
-	@.venv/bin/python -m tests.benchmarks.scale $(if $(QUICK),--quick)
+	@.venv/bin/python -m tests.benchmarks.scale $(FORM)
 
 bench-experiments: .venv/installed
-	@.venv/bin/python -m tests.benchmarks.experiments $(if $(QUICK),--quick)
+	@.venv/bin/python -m tests.benchmarks.experiments $(FORM)
 
 bench-effectiveness: .venv/bench
-	@.venv/bin/python -m tests.benchmarks.effectiveness --data '$(DATA)'
+	@.venv/bin/python -m tests.benchmarks.effectiveness $(if $(DATA),--data '$(DATA)') $(FORM)
 
 experiment-demo: .venv/installed
 	@.venv/bin/python -m synalign.local.experiment_demo
 
 figures: .venv/bench
-	@.venv/bin/python -m tests.benchmarks.figures --data '$(DATA)'
+	@.venv/bin/python -m tests.benchmarks.figures $(if $(DATA),--data '$(DATA)') $(FORM)
 
 docs: .venv/installed
 	@.venv/bin/python -m synalign.config.reference docs/configuration.md

@@ -49,7 +49,7 @@ class RecordedApproval(ApprovalOperator):
 
 
 def experiment_dag(path: Path, configuration: Configuration, experiment: Experiment) -> DAG:
-    """The daily read-out of one retriever's experiments.
+    """Return the daily read-out of one retriever's experiments.
 
     Args:
         path: The retriever's YAML file; the jobs read it again.
@@ -94,7 +94,7 @@ def experiment_dag(path: Path, configuration: Configuration, experiment: Experim
 
 
 def _running(retriever: str, day: str) -> str | None:
-    """Id of the experiment that ran on a day."""
+    """Return id of the experiment that ran on a day."""
     found = store.running(retriever, date.fromisoformat(day))
     return found.id if found else None
 

@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _identities(folder: Path) -> str:
-    """The storage server's users: one, that may do everything in the one bucket."""
+    """Return the users of the storage server: one, who may do everything in the one bucket."""
     key = {
         "accessKey": (folder / "storage_access_key").read_text().strip(),
         "secretKey": (folder / "storage_secret_key").read_text().strip(),

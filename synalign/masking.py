@@ -34,7 +34,7 @@ def learn(secret: str) -> None:
 
 
 def is_secret(name: str) -> bool:
-    """Whether something of that name, such as an environment variable or a setting, holds a secret.
+    """Return whether a variable or a setting of that name holds a secret.
 
     Examples:
         >>> [is_secret(name) for name in ("AWS_SECRET_ACCESS_KEY", "api_key", "LOGIN_PASSWORD_FILE", "HOME")]
@@ -44,7 +44,7 @@ def is_secret(name: str) -> bool:
 
 
 def mask(text: str) -> str:
-    """A text without secrets: those of the environment, those learnt, and the password of any address in it.
+    """Return a text without secrets: those of the environment, learnt ones, and passwords in addresses.
 
     Examples:
         >>> mask("postgresql://airflow:hunter2@db/airflow is away")

@@ -1,8 +1,10 @@
-"""How far a step is: plain lines in its log, or events for a command that draws them.
+"""How far a step is, as events: this much is done, of so much, at this rate.
 
-By default a step that works for more than two seconds logs a line every few seconds. Under `SYNALIGN_PROGRESS=json` it
-prints events instead, one marked line of JSON each, which `synalign refresh` turns into bars; under
-`SYNALIGN_PROGRESS=none`, nothing.
+Whatever works counts: a function on arrays by the callback it is given (`phases`), a loop by itself (`progress`), and
+what nobody can count as it happens, such as Spark's tasks, is looked at twice a second (`watched`). An `Advance` turns
+the counts into events, and there are two ways to show an event. By default a step that works for more than two seconds
+logs a line every few seconds. Under `SYNALIGN_PROGRESS=json` it prints events instead, one marked line of JSON each,
+which `synalign refresh` draws as bars (`synalign.local.display`); under `SYNALIGN_PROGRESS=none`, nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from synalign.arrays.tally import Report
@@ -38,6 +40,9 @@ LEAST_SHARE = 0.05
 
 QUIET_SECONDS = 2.0
 """Work that is done sooner needs no line."""
+
+LOOK_SECONDS = 0.5
+"""Time between two looks at what does not count itself."""
 
 
 class Event(NamedTuple):
@@ -64,6 +69,12 @@ class Event(NamedTuple):
     ended: bool = False
 
     @property
+    def amount(self) -> str:
+        """How much is done, in words."""
+        of = "" if self.total is None else f" of {self.total:,}"
+        return f"{self.done:,}{of} {self.unit}"
+
+    @property
     def left(self) -> float | None:
         """Seconds left at the rate so far; None where nobody can tell."""
         if self.total is None or not self.rate:
@@ -71,13 +82,12 @@ class Event(NamedTuple):
         return max(self.total - self.done, 0) / self.rate
 
     def line(self) -> str:
-        """One line for a log.
+        """Write one line for a log.
 
         >>> Event("embed", "rows", 1024, 4096, 307.2, 3.3).line()
         'embed: 1,024 of 4,096 rows, 307 rows/s, about 10 s left'
         """
-        of = "" if self.total is None else f" of {self.total:,}"
-        parts = [f"{self.step}: {self.done:,}{of} {self.unit}"]
+        parts = [f"{self.step}: {self.amount}"]
         if self.note:
             parts.append(self.note)
         if self.rate:
@@ -87,12 +97,12 @@ class Event(NamedTuple):
         return ", ".join(parts)
 
     def marked(self) -> str:
-        """One line for a program."""
+        """Write one line for a program."""
         return f"{MARK}{json.dumps(self._asdict(), separators=(',', ':'))}"
 
     @classmethod
     def read(cls, line: str) -> Event | None:
-        """The event of a line, whatever a log wrote around it; None where there is none."""
+        """Return the event of a line, whatever a log wrote around it; None where there is none."""
         _, mark, rest = line.partition(MARK)
         if not mark:
             return None
@@ -106,7 +116,7 @@ class Event(NamedTuple):
 
 
 def per_second(rate: float) -> str:
-    """A rate with two or three digits.
+    """Write a rate with two or three digits.
 
     >>> [per_second(rate) for rate in (12345.6, 307.2, 12.34, 0.126)]
     ['12,346', '307', '12', '0.13']
@@ -115,7 +125,7 @@ def per_second(rate: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them.
+    """Write seconds as people say them.
 
     >>> [duration(seconds) for seconds in (4.2, 80, 600, 4000, 100000)]
     ['4 s', '1 min 20 s', '10 min', '1 h 6 min', '27 h 46 min']
@@ -192,7 +202,7 @@ class Advance:
         self(max(done - self._done, 0))
 
     def line(self) -> str:
-        """How far it is, as one line."""
+        """Write how far it is, as one line."""
         return self._event(time.monotonic()).line()
 
     def end(self) -> None:
@@ -248,10 +258,13 @@ def progress(step: str, total: int | None, unit: str) -> Iterator[Advance]:
 
 @contextmanager
 def phases(step: str) -> Iterator[Report]:
-    """What functions on arrays report to: each thing they count is shown as a piece of work of its own.
+    """Show what functions on arrays count while the block runs, each thing they count as a piece of work of its own.
 
     Args:
         step: The step that calls them.
+
+    Yields:
+        The callback to give them.
     """
     current: Advance | None = None
 
@@ -269,6 +282,26 @@ def phases(step: str) -> Iterator[Report]:
     finally:
         if current is not None:
             current.end()
+
+
+@contextmanager
+def watched(look: Callable[[], object]) -> Iterator[None]:
+    """Call a function twice a second, in a thread, while the block runs."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            # No work may fail for want of a word about it: a terminal or a folder may be gone.
+            with suppress(OSError):
+                look()
+
+    thread = threading.Thread(target=run, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _advance(step: str, total: int | None, unit: str) -> Advance:

@@ -27,7 +27,7 @@ def retriever_files(default: Path) -> list[Path]:
 
 
 def valid(files: list[Path]) -> list[tuple[Path, Configuration]]:
-    """The files that can be loaded, with what is in them; of two with the same retriever, neither."""
+    """Return the valid files with their configurations; of two files for one retriever, neither."""
     loaded = []
     for path in files:
         try:

@@ -115,7 +115,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 
 def schema(table: str) -> pa.Schema:
-    """The Arrow schema of a table.
+    """Return the Arrow schema of a table.
 
     Raises:
         RunError: There is no table of that name.
@@ -126,7 +126,7 @@ def schema(table: str) -> pa.Schema:
 
 
 def content_id(*parts: str) -> str:
-    """The id of some content: SHA-256 of its parts joined by U+001F, in UTF-8, cut to 16 bytes, in hexadecimal.
+    """Return the id of some content: SHA-256 of its parts joined by U+001F, in UTF-8, cut to 16 bytes, in hexadecimal.
 
     Examples:
         >>> content_id("how to sort a list")

@@ -40,13 +40,42 @@ for inherited in ("MLFLOW_TRACKING_URI", "SYNALIGN_WRITER_URL", "SPARK_HOME", "S
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
-pytest_plugins = ["tests.small_models"]
+pytest_plugins = ["tests.small_models", "tests.guard.plugin"]
+
+STARTED_BY = {
+    "spark": ("spark",),
+    "cluster": ("spark",),
+    "browser": ("browser",),
+    "loaded": ("airflow",),
+    "ran": ("airflow",),
+    "in_airflow": ("airflow",),
+    # Whole refreshes, and servers as `synalign up` starts them.
+    "calm": ("spark", "airflow"),
+    "written": ("spark", "airflow"),
+    "servers": ("spark", "airflow", "mlflow"),
+    "tried": ("spark", "airflow", "mlflow"),
+    "production": ("spark", "airflow", "mlflow"),
+    "tracking": ("mlflow",),
+}
+"""What a fixture starts, by its name: tests that use it have these markers.
+
+A test that starts something without one of them is marked itself, with `@pytest.mark.spark` and the like. `tests/guard`
+fails those that start something and say nothing.
+"""
 
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first: while one process makes the refresh that others look at, another needs none."""
+    """Mark the tests by what their fixtures start, before `-m` chooses among them; the longest files come first.
+
+    While one process makes the refresh that others look at, another needs none.
+    """
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            for marker in STARTED_BY.get(fixture, ()):
+                item.add_marker(marker)
     longest = ["test_kills.py", "test_experiment.py", "test_interrupt.py", "test_servers.py", "test_refresh.py"]
 
     def place(item: pytest.Item) -> int:

@@ -62,12 +62,12 @@ class Candidates(NamedTuple):
         )
 
     def gather(self, weights: Floats) -> Tensor:
-        """(m,) weights of the rows as (g,) masses."""
+        """Return (m,) weights of the rows as (g,) masses."""
         masses = np.bincount(self.distinct.group, weights=weights, minlength=len(self.distinct.first))
         return torch.from_numpy(masses).to(self.rows.device)
 
     def spread(self, masses: Tensor) -> Floats:
-        """(g,) masses as (m,) float64 weights of the rows."""
+        """Return (g,) masses as (m,) float64 weights of the rows."""
         shares: Floats = masses.cpu().numpy() / self.distinct.copies
         return shares[self.distinct.group]
 
@@ -89,7 +89,7 @@ def tolerance_of(tolerance: float) -> float:
 
 
 def widths_of(bandwidths: float | Sequence[float] | None, real: Floats) -> tuple[float, ...]:
-    """The bandwidths given, or the default, checked."""
+    """Check the bandwidths, or return the default ones."""
     return (median_distance(real),) if bandwidths is None else positive_widths(bandwidths)
 
 
@@ -113,7 +113,7 @@ def check_summary(side: RealSide, rows: int, bandwidths: Any, real_counts: Any) 
 
 
 def document_numbers(documents: Iterable[Hashable], rows: int) -> Indices:
-    """Number the documents from 0 in order of appearance: (m,) int64."""
+    """Give each document a number, from 0 in order of appearance: (m,) int64."""
     if isinstance(documents, str | bytes) or not isinstance(documents, Iterable):
         raise ArgumentError("documents", documents, f"must be {rows} values, one per synthetic row")
     values = list(documents)
@@ -134,7 +134,7 @@ def document_numbers(documents: Iterable[Hashable], rows: int) -> Indices:
 
 
 def usable_device(device: str | torch.device) -> torch.device:
-    """The torch device, if there is one here."""
+    """Return the torch device, if there is one here."""
     try:
         place = torch.device(device)
         torch.empty(1, dtype=torch.float64, device=place)

@@ -89,7 +89,7 @@ class Curvature(NamedTuple):
 def curvature(
     rows: Tensor, bandwidths: Sequence[float], penalties: Penalties, report: Report | None = None
 ) -> Curvature:
-    """A in the form that its size allows.
+    """Return A in the form that its size allows.
 
     Args:
         rows: (m, d) float64.
@@ -114,7 +114,7 @@ def curvature(
 
 
 def dense(matrix: Tensor) -> Quadratic:
-    """An (m, m) float64 matrix as a quadratic: Newton steps take as much memory again for a factor."""
+    """Return an (m, m) float64 matrix as a quadratic: Newton steps take as much memory again for a factor."""
 
     def block(which: Tensor) -> Tensor:
         return matrix.clone() if len(which) == len(matrix) else matrix[which][:, which]
@@ -123,13 +123,19 @@ def dense(matrix: Tensor) -> Quadratic:
 
 
 def _single(rows: Tensor, bandwidths: Sequence[float], penalties: Penalties, tally: Tally) -> Quadratic:
-    """K in float32, the penalties in float64. Memory: 4 m^2 bytes. Gradient steps only: a factor would take longer."""
+    """Return K in float32, the penalties in float64.
+
+    Memory: 4 m^2 bytes. For gradient steps only: a factor would take longer.
+    """
     matrix = kernel_matrix(rows.float(), bandwidths, tally)
     return Quadratic(lambda vector: matrix.mv(vector.float()).double() + penalties.product(vector))
 
 
 def _low_rank(rows: Tensor, bandwidths: Sequence[float], penalties: Penalties) -> Quadratic:
-    """Nystrom features of evenly spaced landmarks, and what they miss on the diagonal. Memory: 4 m `LANDMARKS` bytes.
+    """Return Nystrom features of evenly spaced landmarks, and what they miss on the diagonal.
+
+    Memory: 4 m `LANDMARKS` bytes.
+
 
     K ~ F F' + diag(1 - |f_i|^2), with F = K_mz L^-T and L L' = K_zz. Without the diagonal a solver exploits what the
     features do not see, and its weights are worse the longer it runs.

@@ -43,7 +43,7 @@ class HeldOut(NamedTuple):
 
 
 def effective_sample_size(weights: Floats) -> float:
-    """Kish's effective sample size (sum w)^2 / sum w^2 of (m,) weights: between 1 and m.
+    """Return Kish's effective sample size (sum w)^2 / sum w^2 of (m,) weights: between 1 and m.
 
     >>> effective_sample_size(np.array([0.5, 0.5, 0.0]))
     2.0
@@ -52,7 +52,7 @@ def effective_sample_size(weights: Floats) -> float:
 
 
 def document_effective_sample_size(weights: Floats, documents: Indices) -> float:
-    """Effective sample size over the documents' masses: between 1 and the number of documents.
+    """Return effective sample size over the documents' masses: between 1 and the number of documents.
 
     Args:
         weights: (m,) float64.
@@ -66,7 +66,7 @@ def document_effective_sample_size(weights: Floats, documents: Indices) -> float
 
 
 def design_effect(weights: Floats) -> float:
-    """Kish's design effect, m over the effective sample size: how many times the variance of a weighted mean grows.
+    """Return Kish's design effect, m over the effective sample size: how much the variance of a weighted mean grows.
 
     >>> design_effect(np.array([0.5, 0.5, 0.0, 0.0]))
     2.0
@@ -75,7 +75,7 @@ def design_effect(weights: Floats) -> float:
 
 
 def mmd2(left: Tensor, left_masses: Tensor, right: Tensor, right_masses: Tensor, bandwidths: Sequence[float]) -> float:
-    """Biased squared MMD |sum_i p_i phi(x_i) - sum_j q_j phi(y_j)|^2 between two weighted samples.
+    """Return biased squared MMD |sum_i p_i phi(x_i) - sum_j q_j phi(y_j)|^2 between two weighted samples.
 
     Biased (V-statistic): pairs of a row with itself count, so it is >= 0, and positive between two samples of the
     same distribution.
@@ -121,7 +121,7 @@ def compare_held_out(
 
 
 def sign_flip_p_value(improvement: Floats, *, flips: int = SIGN_FLIPS, seed: int = 0) -> float:
-    """Paired randomisation test of a mean improvement.
+    """Test a mean improvement by paired randomisation.
 
     The held-out improvement MMD^2(uniform) - MMD^2(weighted) is the mean over held-out rows z of
 

@@ -52,7 +52,7 @@ class Accelerated:
         self._momentum = 1.0
 
     def advance(self) -> None:
-        """One step: descend from the point ahead, then extrapolate, or restart where momentum points uphill."""
+        """Take one step: descend from the point ahead, then extrapolate, or restart where momentum points uphill."""
         weights, half_gradient = self._descend()
         moved = weights - self.weights
         if torch.dot(self._ahead - weights, moved).item() > 0.0:
@@ -67,7 +67,7 @@ class Accelerated:
         self.weights, self.half_gradient = weights, half_gradient
 
     def _descend(self) -> tuple[Tensor, Tensor]:
-        """A projected gradient step from the point ahead, with the curvature raised until it bounds the step's."""
+        """Take a projected gradient step from the point ahead; the curvature is raised until it bounds the step's."""
         while True:
             weights = project(self._ahead - self._ahead_gradient / self._curvature)
             moved = weights - self._ahead
@@ -106,7 +106,7 @@ def largest_curvature(product: Product, direction: Tensor) -> float:
 
 
 def project(point: Tensor) -> Tensor:
-    """Euclidean projection of (m,) float64 onto the simplex, by sorting: O(m log m)."""
+    """Return Euclidean projection of (m,) float64 onto the simplex, by sorting: O(m log m)."""
     ordered = torch.sort(point, descending=True).values
     thresholds = (torch.cumsum(ordered, 0) - 1.0) / torch.arange(1, len(point) + 1, device=point.device)
     support = int((ordered > thresholds).sum().item())

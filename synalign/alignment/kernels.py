@@ -35,7 +35,7 @@ LARGEST_POWER = 256
 
 
 def gaussian_mixture(left: Tensor, right: Tensor, bandwidths: Sequence[float]) -> Tensor:
-    """Mean over the bandwidths h of exp(-|x - y|^2 / 2 h^2).
+    """Return mean over the bandwidths h of exp(-|x - y|^2 / 2 h^2).
 
     A width that is half of another costs two squarings instead of an exponential.
 
@@ -68,7 +68,7 @@ def gaussian_mixture(left: Tensor, right: Tensor, bandwidths: Sequence[float]) -
 
 
 def _plan(bandwidths: tuple[float, ...]) -> list[tuple[float, int | None]]:
-    """Widths from wide to narrow, each with how often to square the one before; None: a new exponential."""
+    """Return widths from wide to narrow, each with how often to square the one before; None: a new exponential."""
     plan: list[tuple[float, int | None]] = []
     base = 0.0
     for width in sorted(bandwidths, reverse=True):
@@ -83,7 +83,7 @@ def _plan(bandwidths: tuple[float, ...]) -> list[tuple[float, int | None]]:
 
 
 def kernel_matrix(rows: Tensor, bandwidths: Sequence[float], tally: Tally = NOBODY) -> Tensor:
-    """(m, m) kernel matrix of (m, d) rows, of their dtype: exactly symmetric, with a diagonal of exactly one.
+    """Return (m, m) kernel matrix of (m, d) rows, of their dtype: exactly symmetric, with a diagonal of exactly one.
 
     Memory: 8 m^2 bytes in float64, 4 m^2 in float32, and panels. The tally counts `upper_panels`.
     """
@@ -98,7 +98,7 @@ def kernel_matrix(rows: Tensor, bandwidths: Sequence[float], tally: Tally = NOBO
 
 
 def kernel_product(rows: Tensor, vector: Tensor, bandwidths: Sequence[float]) -> Tensor:
-    """(m,) float64: K v for the kernel matrix K of (m, d) rows, never held. Time: half of m^2 kernel entries.
+    """Return K v, (m,) float64, for the kernel matrix K of (m, d) rows, never held. Time: half of m^2 kernel entries.
 
     With float32 rows, entries are good to about 3e-6; sums are in float64 all the same.
     """
@@ -117,7 +117,7 @@ def kernel_product(rows: Tensor, vector: Tensor, bandwidths: Sequence[float]) ->
 def kernel_mean(
     rows: Tensor, targets: Tensor, masses: Tensor, bandwidths: Sequence[float], tally: Tally = NOBODY
 ) -> Tensor:
-    """Sum_j p_j k(x_i, y_j) for (a, d) rows and (b, d) targets. Memory: panels.
+    """Return sum_j p_j k(x_i, y_j) for (a, d) rows and (b, d) targets. Memory: panels.
 
     Args:
         rows: (a, d) float64.
@@ -138,7 +138,7 @@ def kernel_mean(
 
 
 def kernel_energy(rows: Tensor, masses: Tensor, bandwidths: Sequence[float], tally: Tally = NOBODY) -> float:
-    """p'Kp for (a, d) rows and (a,) masses p. Memory: panels; time: half of a^2 kernel entries.
+    """Return p'Kp for (a, d) rows and (a,) masses p. Memory: panels; time: half of a^2 kernel entries.
 
     The tally counts `upper_panels`.
     """
@@ -151,7 +151,7 @@ def kernel_energy(rows: Tensor, masses: Tensor, bandwidths: Sequence[float], tal
 
 
 def panels(rows: int, columns: int) -> int:
-    """How many panels a (rows, columns) matrix has.
+    """Return how many panels a (rows, columns) matrix has.
 
     >>> panels(513, 512)
     2
@@ -160,7 +160,7 @@ def panels(rows: int, columns: int) -> int:
 
 
 def upper_panels(rows: int) -> int:
-    """How many panels a square matrix has on and above its diagonal.
+    """Return how many panels a square matrix has on and above its diagonal.
 
     >>> upper_panels(1025)
     6
@@ -169,12 +169,12 @@ def upper_panels(rows: int) -> int:
 
 
 def _parts(rows: int) -> list[slice]:
-    """The rows, cut into panels."""
+    """Cut the rows into panels."""
     return [slice(start, min(start + PANEL_ROWS, rows)) for start in range(0, rows, PANEL_ROWS)]
 
 
 def _upper_panels(rows: int) -> Iterator[tuple[slice, slice]]:
-    """Pairs of panels on and above the diagonal of a square matrix."""
+    """Return pairs of panels on and above the diagonal of a square matrix."""
     parts = _parts(rows)
     for place, part in enumerate(parts):
         for other in parts[place:]:

@@ -35,7 +35,7 @@ FRESH_FACTOR = 0.3
 
 
 def newton_target(block: Block, weights: Tensor, half_gradient: Tensor, *, careful: bool = False) -> Tensor | None:
-    """The minimum over the coordinates that look free, each at or above zero.
+    """Find the minimum over the coordinates that look free, each at or above zero.
 
     Dropping and taking back many coordinates at once is quick, and usually right. Where nearly singular curvature
     misleads it, the careful way walks: towards the minimum as far as the first bound, drop that coordinate, again.
@@ -69,7 +69,7 @@ def newton_target(block: Block, weights: Tensor, half_gradient: Tensor, *, caref
 
 
 def _candidates(weights: Tensor, half_gradient: Tensor, *, spare: float) -> Tensor:
-    """Free coordinates, those the gradient wants to free, and the next few it might: ascending indices."""
+    """Return free coordinates, those the gradient wants to free, and the next few it might: ascending indices."""
     level = torch.dot(weights, half_gradient)
     free = (weights > 0.0) | (half_gradient < level)
     bound = torch.where(free, torch.inf, half_gradient)
@@ -148,7 +148,7 @@ class _Face:
         return reached, torch.nonzero(dropped).squeeze(1)
 
     def _solve(self, which: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights with some coordinates at zero, and the multipliers of those."""
+        """Return weights with some coordinates at zero, and the multipliers of those."""
         if not len(which):
             step = self._plain - self._plain.sum() / self._level.sum() * self._level
             return self._weights + step, which.to(self._weights.dtype)
@@ -167,7 +167,7 @@ class _Face:
         return moved, multipliers
 
     def _column_places(self, which: Tensor) -> Tensor:
-        """Where the columns of L^-1 E_N are kept, with their Gram matrix; each is found once."""
+        """Say where the columns of L^-1 E_N are kept, with their Gram matrix; each is found once."""
         fresh = which[self._places[which] < 0]
         if len(fresh):
             known = len(self._gram)

@@ -53,7 +53,7 @@ def real_side(
     real_counts: ArrayLike | None = None,
     device: str | torch.device = "cpu",
 ) -> RealSide:
-    """The summary of real rows that fit in memory, exact in float64. Time: (m + n / 2) n kernel entries.
+    """Sum up real rows that fit in memory, exactly in float64. Time: (m + n / 2) n kernel entries.
 
     Args:
         synthetic: (m, d) unit rows.
@@ -80,7 +80,7 @@ def real_side(
 
 
 def estimated_energy(sample: Floats, sample_mean: Floats, bandwidths: Sequence[float]) -> tuple[float, float]:
-    """Energy of all real rows, from a sample of them and the sample's exact mean kernel to all rows.
+    """Estimate the energy of all real rows, from a sample of them and the sample's exact mean kernel to all rows.
 
     The energy is the average over all rows x of mu(x) = mean_i k(x, x_i). Half of the sample fits
     g = sum_j v_j k(z_j, .) to mu; the average of g over all rows is sum_j v_j mu(z_j), known exactly, and the other

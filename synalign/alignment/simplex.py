@@ -58,12 +58,12 @@ class Point(NamedTuple):
         return max(2.0 * (along - self.half_gradient.min().item()), 0.0)
 
     def moved(self, weights: Tensor, half_gradient: Tensor) -> Point:
-        """Another point, its value taken from this one's: f(w + d) - f(w) = d'(q(w) + q(w + d)), exact in the step."""
+        """Return another point. Its value follows from this one's: f(w + d) - f(w) = d'(q(w) + q(w + d)), exactly."""
         change = torch.dot(weights - self.weights, self.half_gradient + half_gradient).item()
         return Point(weights, half_gradient, self.objective + change)
 
     def towards(self, weights: Tensor, half_gradient: Tensor) -> Point:
-        """The lowest point on the way to another one: no product, as the gradient is affine. Never above this one."""
+        """Find the lowest point on the way to another: no product, as the gradient is affine. Never above this one."""
         direction, bent = weights - self.weights, half_gradient - self.half_gradient
         slope, bend = torch.dot(direction, self.half_gradient).item(), torch.dot(direction, bent).item()
         if slope >= 0.0:
@@ -111,7 +111,7 @@ class Quadratic(NamedTuple):
 
 
 def start_at(product: Product, linear: Tensor, constant: float, weights: Tensor) -> Point:
-    """The point at (m,) weights of f(w) = w'Aw - 2 b'w + c, with one product."""
+    """Return the point at (m,) weights of f(w) = w'Aw - 2 b'w + c, with one product."""
     half_gradient = product(weights) - linear
     along = torch.dot(weights, half_gradient).item()
     return Point(weights, half_gradient, along - torch.dot(weights, linear).item() + constant)
@@ -180,7 +180,7 @@ def minimise_on_simplex(
 
 
 def _newton(quadratic: Quadratic, best: Solution, *, tolerance: float, limit: int, tally: Tally) -> Solution:
-    """Newton steps, quick ones while each halves the gap, then careful ones; none ever raises the objective."""
+    """Take Newton steps, quick ones while each halves the gap, then careful ones; none ever raises the objective."""
     careful = False
     while quadratic.block is not None and best.iterations < limit:
         point = best.point

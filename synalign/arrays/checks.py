@@ -262,11 +262,11 @@ class Points(NamedTuple):
 
     @classmethod
     def of(cls, rows: Floats) -> Points:
-        """The points of (n, d) float64 rows."""
+        """Return the points of (n, d) float64 rows."""
         return cls(rows, np.einsum("ij,ij->i", rows, rows))
 
     def take(self, which: Indices | slice) -> Points:
-        """The points at these indices."""
+        """Return the points at these indices."""
         return Points(self.rows[which], self.squares[which])
 
 

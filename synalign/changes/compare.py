@@ -34,7 +34,7 @@ class Changes(NamedTuple):
     differences: tuple[Difference, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """For programs: plain data under the names of the attributes."""
+        """Return plain data for programs, under the names of the attributes."""
         sides = {
             name: {"name": one.name, "retriever": one.retriever, "interval": one.interval, "digest": digest(one)}
             for name, one in (("before", self.before), ("after", self.after))
@@ -66,7 +66,7 @@ def compare(before: Side, after: Side, *, seed: int = 0) -> Changes:
 
 
 def digest(side: Side) -> str:
-    """Digest of a training set."""
+    """Return the digest of a training set."""
     return str(side.manifests["assemble"]["tables"]["training_set"]["digest"])
 
 

@@ -74,7 +74,7 @@ class Drift(NamedTuple):
 
     @property
     def significant(self) -> bool:
-        """Whether it is more than chance explains."""
+        """Whether the distance is larger than chance explains."""
         return self.p_value < SIGNIFICANT
 
 
@@ -146,7 +146,7 @@ def _exchangeable(drawn: Sample) -> Indices:
 
 
 def _telling(queries: list[str], vectors: Floats, score: Floats, rows: Indices) -> tuple[str, ...]:
-    """The queries of some rows with the highest positive scores, none too like another."""
+    """Return the queries of some rows with the highest positive scores, none too like another."""
     chosen: list[int] = []
     least = max(_TELLING * score[rows].max(initial=0.0), np.finfo(float).eps)
     for row in sorted(rows[score[rows] >= least].tolist(), key=lambda row: (-score[row], queries[row])):

@@ -29,56 +29,49 @@ class Figure(NamedTuple):
     after: float | str | None
 
 
-_Look = Callable[[Side], Any]
-
-_SHOWN: tuple[tuple[str, str, Kind, _Look], ...] = (
-    ("Input", "distinct queries", "count", lambda side: _rows(side, "ingest", "queries")),
-    ("Input", "real pairs", "count", lambda side: _rows(side, "ingest", "pairs")),
-    ("Input", "documents", "count", lambda side: _rows(side, "ingest", "documents")),
-    ("Input", "rejected rows", "count", lambda side: _rows(side, "ingest", "rejected")),
-    ("Writing", "model", "text", lambda side: side.metrics("generate").get("model")),
-    ("Writing", "queries asked for", "count", lambda side: side.metrics("generate").get("ledger", {}).get("asked_for")),
-    ("Writing", "accepted", "count", lambda side: side.metrics("screen").get("accepted")),
+_SHOWN: tuple[tuple[str, str, Kind, str | Callable[[Side], float | str | None]], ...] = (
+    ("Input", "distinct queries", "count", "ingest tables queries rows"),
+    ("Input", "real pairs", "count", "ingest tables pairs rows"),
+    ("Input", "documents", "count", "ingest tables documents rows"),
+    ("Input", "rejected rows", "count", "ingest tables rejected rows"),
+    ("Writing", "model", "text", "generate metrics model"),
+    ("Writing", "queries asked for", "count", "generate metrics ledger asked_for"),
+    ("Writing", "accepted", "count", "screen metrics accepted"),
     ("Writing", "accepted of asked for", "share", lambda side: _accepted(side)),
-    ("Writing", "uncertainty left", "figure", lambda side: side.metrics("sample").get("last_variance")),
-    ("Aligned weights", "held-out MMD², unweighted", "figure", lambda side: _align(side, "mmd2_held_out_before")),
-    ("Aligned weights", "held-out MMD², weighted", "figure", lambda side: _align(side, "mmd2_held_out_after")),
-    ("Aligned weights", "p-value of that", "p_value", lambda side: _align(side, "mmd2_held_out_p_value")),
+    ("Writing", "uncertainty left", "figure", "sample metrics last_variance"),
+    ("Aligned weights", "held-out MMD², unweighted", "figure", "align metrics mmd2_held_out_before"),
+    ("Aligned weights", "held-out MMD², weighted", "figure", "align metrics mmd2_held_out_after"),
+    ("Aligned weights", "p-value of that", "p_value", "align metrics mmd2_held_out_p_value"),
     ("Aligned weights", "effective share of rows", "share", lambda side: _effective(side)),
-    ("Retriever", "weights chosen", "text", lambda side: side.metrics("evaluate").get("scheme")),
-    ("Retriever", "nDCG@10, real pairs alone", "score", lambda side: _arm(side, "control")),
-    ("Retriever", "nDCG@10, with the set", "score", lambda side: _arm(side, "treatment")),
-    ("Retriever", "gate", "text", lambda side: side.metrics("evaluate").get("gate", {}).get("status")),
-    ("Cost", "tokens", "count", lambda side: side.metrics("generate").get("tokens")),
+    ("Retriever", "weights chosen", "text", "evaluate metrics scheme"),
+    ("Retriever", "nDCG@10, real pairs alone", "score", "evaluate metrics test control ndcg_at_10"),
+    ("Retriever", "nDCG@10, with the set", "score", "evaluate metrics test treatment ndcg_at_10"),
+    ("Retriever", "gate", "text", "evaluate metrics gate status"),
+    ("Cost", "tokens", "count", "generate metrics tokens"),
     ("Cost", "money", "text", lambda side: _money(side)),
     ("Cost", "seconds of all steps", "seconds", lambda side: _seconds(side)),
-)  # fmt: skip
+)
+"""Group, name and kind of each figure, and where it stands in the manifests, or how it is computed."""
 
 
 def figures(before: Side, after: Side) -> tuple[Figure, ...]:
-    """The figures that at least one of the sets has."""
-    found = (Figure(group, name, kind, look(before), look(after)) for group, name, kind, look in _SHOWN)
+    """Return the figures that at least one of the sets has."""
+    found = (Figure(group, name, kind, _found(before, at), _found(after, at)) for group, name, kind, at in _SHOWN)
     return tuple(figure for figure in found if (figure.before, figure.after) != (None, None))
 
 
-def _rows(side: Side, step: str, table: str) -> int | None:
-    rows: int | None = side.manifests.get(step, {}).get("tables", {}).get(table, {}).get("rows")
-    return rows
-
-
-def _align(side: Side, name: str) -> float | None:
-    figure: float | None = side.metrics("align").get(name)
-    return figure
-
-
-def _arm(side: Side, arm: str) -> float | None:
-    score: float | None = side.metrics("evaluate").get("test", {}).get(arm, {}).get("ndcg_at_10")
-    return score
+def _found(side: Side, at: str | Callable[[Side], float | str | None]) -> Any:
+    """Return what stands under these keys of the manifests; None where one of the keys is missing."""
+    if not isinstance(at, str):
+        return at(side)
+    content: Any = side.manifests
+    for key in at.split():
+        content = content.get(key) if content is not None else None
+    return content
 
 
 def _accepted(side: Side) -> float | None:
-    asked = side.metrics("generate").get("ledger", {}).get("asked_for")
-    accepted = side.metrics("screen").get("accepted")
+    asked, accepted = (_found(side, at) for at in ("generate metrics ledger asked_for", "screen metrics accepted"))
     return accepted / asked if asked and accepted is not None else None
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from pathlib import Path
 
 from synalign.changes import telling
 from synalign.changes.compare import Changes
 from synalign.report.page import whole_page
 from synalign.report.section import Section
+from synalign.storage import Place
 
 _TEMPLATE = "changes.html"
 
@@ -21,14 +20,11 @@ def write(changes: Changes, path: Path) -> None:
         changes: What changed.
         path: The HTML file; its folder is made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    draft.write_text(render(changes), encoding="utf-8")
-    os.replace(draft, path)
+    Place(path.absolute()).write_text(render(changes))
 
 
 def render(changes: Changes) -> str:
-    """The page as HTML; the same changes give the same bytes."""
+    """Return the page as HTML; the same changes give the same bytes."""
     return whole_page(
         _TEMPLATE,
         title=f"{changes.before.name} to {changes.after.name}",
@@ -54,7 +50,7 @@ def _verdict(changes: Changes) -> Section:
 
 
 def _status(changes: Changes) -> tuple[str, str]:
-    """The answer in a word or two, and how much it calls for a look."""
+    """Return the answer in a word or two, and how much it calls for a look."""
     if changes.same:
         return "The same set", "good"
     if changes.drift is None:

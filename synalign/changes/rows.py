@@ -104,7 +104,7 @@ class Rows(NamedTuple):
 
     @property
     def moved(self) -> int:
-        """Rows that stayed, in another split."""
+        """How many rows stayed in another split."""
         return sum(count.moved for count in self.counts.values())
 
 
@@ -143,7 +143,7 @@ class _Part(NamedTuple):
         return str(self.rows[column][self.place[pair]].as_py())
 
     def document(self, pair: str) -> str:
-        """The first line of a pair's document: its title, where it has one."""
+        """Return the first line of a pair's document: its title, where it has one."""
         return self.text("document", pair).split("\n", 1)[0]
 
 

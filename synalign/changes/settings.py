@@ -32,7 +32,7 @@ class Difference(NamedTuple):
 
 
 def differences(before: Side, after: Side) -> tuple[Difference, ...]:
-    """Everything that differs, what can change a training set first."""
+    """List everything that differs, first what can change a training set."""
     looks = (("setting", _settings), ("made with", _made_with), ("input", _inputs))
     found = [
         Difference(kind, name, first.get(name, ""), second.get(name, ""), not name.startswith(_NOT_THE_SET))

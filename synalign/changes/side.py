@@ -45,13 +45,13 @@ class Side(NamedTuple):
     run: Run | None
 
     def metrics(self, step: str) -> dict[str, Any]:
-        """Figures of a step; empty where they are not known."""
+        """Return the metrics of a step; empty where they are not known."""
         figures: dict[str, Any] = self.manifests.get(step, {}).get("metrics", {})
         return figures
 
 
 def side(reference: str) -> Side:
-    """The training set that people mean.
+    """Find the training set that a reference names.
 
     Args:
         reference: As `synalign.registry.lookup.find` takes it.
@@ -104,5 +104,5 @@ def _of_registry(version: Version) -> Side:
 
 
 def _read(files: list[Place]) -> pa.Table:
-    """A document stands in many rows: read as a dictionary it is held once."""
+    """Read a training set; documents, which stand in many rows, are held once each."""
     return manifests_.read_table(files, COLUMNS, read_dictionary=["document"])

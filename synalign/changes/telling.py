@@ -50,14 +50,14 @@ class Line(NamedTuple):
 
 
 def headline(changes: Changes) -> list[str]:
-    """What a person must know first: traffic, rows, retriever."""
+    """Say what a person must know first: traffic, rows, retriever."""
     if changes.same:
         return ["The two training sets are the same, to the byte."]
     return [traffic(changes.drift), _rows(changes), *_retriever(changes)]
 
 
 def traffic(drift: Drift | None) -> str:
-    """Whether traffic moved."""
+    """Say whether traffic moved."""
     if drift is None:
         return "Whether traffic moved cannot be told: one of the sets has no real query."
     if drift.both == drift.queries:
@@ -70,7 +70,7 @@ def traffic(drift: Drift | None) -> str:
 
 
 def looked_at(drift: Drift) -> str:
-    """What the test looked at."""
+    """Say how many queries the test compared."""
     of = "" if drift.queries == drift.of else f" (a random sample of {numbers.count(drift.of)})"
     return (
         f"{numbers.counted(drift.queries, 'distinct query', 'distinct queries')}{of}, "
@@ -79,13 +79,13 @@ def looked_at(drift: Drift) -> str:
 
 
 def heaviest(weights: Weights | None, what: str) -> str:
-    """What a few written queries of a set are examples of: where all weigh the same, none is the heaviest."""
+    """Return the title of examples of written queries: where all weigh the same, none is the heaviest."""
     equal = weights is None or weights.design_effect < 1.0 + _ROUNDING
     return f"Some of the written queries that {what}" if equal else f"The heaviest written queries that {what}"
 
 
 def lines(figures: tuple[Figure, ...]) -> list[Line]:
-    """Figures of both sets, formatted, each with its change."""
+    """List figures of both sets, formatted, each with its change."""
     return [
         Line(
             one.group,
@@ -100,7 +100,7 @@ def lines(figures: tuple[Figure, ...]) -> list[Line]:
 
 
 def weights_lines(before: Weights | None, after: Weights | None) -> list[Line]:
-    """The weights of both sets, formatted."""
+    """List the weights of both sets, formatted."""
     return lines(
         tuple(
             Figure("Weights", name, kind, getattr(before, field, None), getattr(after, field, None))
@@ -110,7 +110,7 @@ def weights_lines(before: Weights | None, after: Weights | None) -> list[Line]:
 
 
 def value(kind: str, content: float | str | None) -> str:
-    """A figure of some kind.
+    """Format a figure by its kind.
 
     Examples:
         >>> value("share", 0.25), value("score", 0.97096), value("count", None)
@@ -120,14 +120,14 @@ def value(kind: str, content: float | str | None) -> str:
 
 
 def setting(text: str, kind: str) -> str:
-    """A setting, a version or a digest; digests are cut, because only whether they differ matters here."""
+    """Format a setting, a version or a digest; digests are cut, because only whether they differ matters here."""
     if not text:
         return NOTHING
     return f"{text[:_DIGEST_CHARACTERS]}\u2026" if kind == "input" or len(text) == _WHOLE_DIGEST else text
 
 
 def change(figure: Figure) -> str:
-    """How a figure changed; empty where there is nothing to say.
+    """Say how a figure changed; empty where there is nothing to say.
 
     Examples:
         >>> change(Figure("Input", "pairs", "count", 200, 150)), change(Figure("Writing", "model", "text", "a", "a"))
@@ -183,7 +183,7 @@ def _rows(changes: Changes) -> str:
 
 
 def _retriever(changes: Changes) -> list[str]:
-    """What the gates of the two sets said, where they were judged; never which set is better: their tests differ."""
+    """Say what the gates of both sets found; never which set is better, because their test queries differ."""
     said = []
     for side in (changes.before, changes.after):
         metrics = side.metrics("evaluate")

@@ -116,7 +116,7 @@ def _table(lines: Sequence[telling.Line], *, grouped: bool = False) -> Table:
 
 
 def _empty(first: str, *numbers: str) -> Table:
-    """A table of one column of names and some of figures."""
+    """Return an empty table with one column of names and some of figures."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(first)
     for name in numbers:

@@ -21,7 +21,7 @@ _SAME = ("model", "revision", "precision")
 
 
 def traffic_drift(before: Side, after: Side, *, seed: int = 0) -> Drift | None:
-    """How far the real queries of one set are from those of the other; None where one of them has none.
+    """Measure how far the real queries of one set are from those of the other; None where a set has none.
 
     Every distinct query counts once, as it does in alignment.
 
@@ -41,7 +41,7 @@ def _queries(side: Side) -> set[str]:
 
 
 def _vectors(before: Side, after: Side, queries: list[str]) -> Floats:
-    """(n, d) float64 unit rows: from the runs' tables if one encoder made both, else made with the second's."""
+    """Return (n, d) float64 unit rows: the runs' own if one encoder made both, else the second encoder's."""
     ids = [content_id(query) for query in queries]
     kept = _kept(before, ids) | _kept(after, ids) if _alike(before, after) else {}
     missing = [place for place, identifier in enumerate(ids) if identifier not in kept]
@@ -55,14 +55,14 @@ def _vectors(before: Side, after: Side, queries: list[str]) -> Floats:
 
 
 def _alike(before: Side, after: Side) -> bool:
-    """Whether the vectors of both can be compared: one encoder, one revision, one precision, one cut."""
+    """Check that the vectors of both can be compared: one encoder, one revision, one precision, one cut."""
     first, second = (side.metrics("embed") for side in (before, after))
     cuts = {side.configuration.encoder.max_tokens for side in (before, after)}
     return len(cuts) == 1 and all(name in first and first[name] == second.get(name) for name in _SAME)
 
 
 def _kept(side: Side, ids: list[str]) -> dict[str, NDArray[np.float32]]:
-    """The vectors that a run has of some queries, by id; none where the run is gone."""
+    """Return the vectors that a run has of some queries, by id; none where the run is gone."""
     if side.run is None or "embed" not in side.manifests:
         return {}
     table = side.run.dataset("query_embeddings").to_table(filter=pads.field("id").isin(ids))

@@ -80,7 +80,7 @@ def _print_version(wanted: bool) -> None:
 
 
 class _Debug:
-    """Whether errors are to be shown with their traceback."""
+    """Return whether errors are shown with their traceback."""
 
     wanted = False
 

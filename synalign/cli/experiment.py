@@ -34,7 +34,7 @@ experiment = typer.Typer(
 
 
 def _user() -> str:
-    """Who calls; empty where the system knows no name, as in many containers: then --by must be given."""
+    """Return the caller's name; empty where the system knows none, as in many containers: then --by is needed."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):

@@ -116,7 +116,7 @@ def compare(
 
 
 def _kept_report(run: Run) -> Place | None:
-    """The report that the run's last step left, if it is of what there is now."""
+    """Return the report of the run's last step, or None where tables changed after it was written."""
     try:
         manifest = run.require("report")
     except RunError:
@@ -126,7 +126,7 @@ def _kept_report(run: Run) -> Place | None:
 
 
 def _console() -> Console:
-    """Where tables go: as wide as the terminal; in a pipe wide enough that nothing a program looks for is broken."""
+    """Return the console for tables: as wide as the terminal, in a pipe so wide that no line is broken."""
     from rich.console import Console
 
     known = sys.stdout.isatty() or "COLUMNS" in os.environ

@@ -148,7 +148,7 @@ def _asked(file: Path | None, date: str | None) -> str | None:
 
 
 def _prepared(source: str) -> Path:
-    """The YAML file of the demo, or of a BEIR folder, for which one is written under `$SYNALIGN_HOME/retrievers`."""
+    """Return the YAML file of the demo, or of a BEIR folder: that is written to `$SYNALIGN_HOME/retrievers`."""
     if source == "demo":
         return DEMO
     kind, _, place = source.partition(":")

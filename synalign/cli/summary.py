@@ -1,4 +1,4 @@
-"""What a person wants to know after a refresh, from the manifests of its steps: labelled lines for any terminal."""
+"""The summary of a refresh, from the manifests of its steps: labelled lines for any terminal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from synalign import flow
+from synalign.config.schemes import ALIGNED
 from synalign.errors import RunError
 from synalign.evaluation.report import difference
 from synalign.generation.ledger import ledger_lines, whole_ledger
@@ -25,7 +26,7 @@ class Entry(NamedTuple):
 
 
 def summarise(run: Run, since: datetime | None = None) -> list[str]:
-    """The lines that `make refresh` ends with.
+    """Return the lines with which `make refresh` ends.
 
     Args:
         run: A run that was registered.
@@ -45,7 +46,7 @@ def summarise(run: Run, since: datetime | None = None) -> list[str]:
 
 
 def entries(run: Run, since: datetime | None = None) -> list[Entry]:
-    """The same, label by label."""
+    """Return the lines of `summarise` as pairs of label and text."""
     manifests = {step.name: run.require(step.name) for step in flow.before("report")}
     found = [
         Entry("in", _input(manifests)),
@@ -66,7 +67,7 @@ def entries(run: Run, since: datetime | None = None) -> list[Entry]:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """What there is of a run, finished or not, for programs.
+    """Return the state of a run, finished or not, as JSON for programs.
 
     Returns:
         `retriever`, `interval`, `folder`, `finished`, and by step its `state` (`done`, `stale`, `missing`), `seconds`,
@@ -87,7 +88,7 @@ def as_json(run: Run) -> dict[str, Any]:
 
 
 def evaluation_lines(metrics: dict[str, Any]) -> list[str]:
-    """What trained retrievers said: the choice, the treatment against the control, and the gate."""
+    """Return the result of the evaluation: the chosen weights, treatment against control, and the gate."""
     lines = [f"weights {metrics['scheme']}: {metrics['reason']}"]
     if "test" in metrics:
         test = metrics["test"]
@@ -132,7 +133,7 @@ def _out(manifests: _Manifests) -> str:
 
 def _alignment(manifests: _Manifests) -> list[Entry]:
     align = manifests["align"]["metrics"]
-    others = "" if manifests["evaluate"]["metrics"]["scheme"] == "aligned" else "; aligned weights, not chosen"
+    others = "" if manifests["evaluate"]["metrics"]["scheme"] == ALIGNED else "; aligned weights, not chosen"
     size = (
         f"{align['effective_sample_size']:.0f} of {align['synthetic']} "
         f"(documents: {align['document_effective_sample_size']:.0f} of {align['documents']})"
@@ -141,7 +142,7 @@ def _alignment(manifests: _Manifests) -> list[Entry]:
 
 
 def _places(register: dict[str, Any]) -> list[Entry]:
-    """Where the set lies, and what it is called in MLflow."""
+    """Return the place of the training set, and its name in MLflow."""
     alias = "alias current" if register["current"] else "alias current not moved"
     failures = [f"check failed: {failure}" for failure in register["failures"]]
     found = [f"{register['model']} version {register['version']}, {alias}", *failures]

@@ -49,7 +49,7 @@ def show(run: Run, console: Console) -> None:
 
 
 def verdict_lines(run: Run) -> list[str]:
-    """What a person has to know of a run, a line each."""
+    """Return what a person must know about a run, one fact per line."""
     said = verdict.section(Material(run)).content
     lines = [said["status"], *said["lines"], *(f"What to do: {line}" for line in said["todo"])]
     return [f"  {shown(line, _LONGEST)}" for line in lines]

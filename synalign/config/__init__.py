@@ -9,13 +9,14 @@ This package is imported by DAG files, so it imports nothing heavier than pydant
 """
 
 from synalign.config.alerts import Alerts, Notifier
-from synalign.config.closed import IN_WORDS, SECRET, Format, Fraction, Name, Scheme, Task, Unlike
+from synalign.config.closed import IN_WORDS, SECRET, Format, Fraction, Name, Task, Unlike
 from synalign.config.experiment import Experiment
 from synalign.config.generation import MOST_TEXTS_PER_LABEL, Budget, Generation, PersonalData
 from synalign.config.home import home, resolve
 from synalign.config.retriever import Configuration
 from synalign.config.runtime import RUNTIME_REASONS, Runtime
 from synalign.config.schedule import Schedule
+from synalign.config.schemes import Scheme
 from synalign.config.selection import Alignment, Checks, Evaluation, Gate, Screening
 from synalign.config.source import (
     BeirSource,

@@ -1,4 +1,4 @@
-"""What every section of the configuration is: closed and frozen; and the types that several sections use."""
+"""The base of every section of the configuration, closed and frozen, and types that several sections use."""
 
 from __future__ import annotations
 
@@ -35,12 +35,11 @@ IN_WORDS = {
     r"^(embedded|https?://[^\s#]+)$": "`embedded`, or an address that begins with `http://` or `https://`",
     r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$": "the name of a class with its module, such as `package.module.Class`",
 }
-"""What patterns ask for, for those who do not read them."""
+"""The rules of patterns in words, for people who do not read regular expressions."""
 
 Format = Literal["parquet", "csv", "jsonl", "auto"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Task = Literal["retrieval", "classification"]
-Scheme = Literal["filtered", "equal_mass", "aligned"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 

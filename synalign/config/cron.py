@@ -58,7 +58,7 @@ _MARGIN = timedelta(hours=3)
 
 
 def expression(cron: str) -> str:
-    """The five fields that a cron setting stands for.
+    """Return the five fields that a cron setting stands for.
 
     Raises:
         ValueError: It has another number of fields, one of them is not valid, or no day has such a tick.
@@ -85,7 +85,7 @@ def expression(cron: str) -> str:
 
 
 def _check_field(written: str, field: _Field) -> None:
-    """Raises ValueError where croniter does not take a field, and where it takes one for what people do not mean."""
+    """Raise ValueError for a field that croniter refuses, or that it reads in another way than people mean it."""
     place = _FIELDS.index(field)
     alone = " ".join(written if place == other else "*" for other in range(len(_FIELDS)))
     # `R` is another random number each time, `H` one by the hash of a name that there is none of.
@@ -105,7 +105,7 @@ def _check_field(written: str, field: _Field) -> None:
 
 
 def known_zone(name: str) -> str:
-    """The name of a time zone, if it is one.
+    """Return the name of a time zone, after checking that there is such a zone.
 
     Raises:
         ValueError: It is none.
@@ -134,25 +134,25 @@ class Ticks(NamedTuple):
     zone: str = UTC_NAME
 
     def after(self, moment: datetime) -> datetime:
-        """The first tick after a moment, in UTC."""
+        """Return the first tick after a moment, in UTC."""
         return self._step(moment, 1)
 
     def before(self, moment: datetime) -> datetime:
-        """The last tick before a moment, in UTC."""
+        """Return the last tick before a moment, in UTC."""
         return self._step(moment, -1)
 
     def until(self, moment: datetime) -> datetime:
-        """The last tick before or at a moment, in UTC."""
+        """Return the last tick before or at a moment, in UTC."""
         earlier = self.before(moment)
         later = self.after(earlier)
         return later if later == moment else earlier
 
     def midnight(self, day: date) -> datetime:
-        """The beginning of a day on the schedule's clock, in UTC."""
+        """Return the beginning of a day on the schedule's clock, in UTC."""
         return datetime.combine(day, datetime.min.time(), ZoneInfo(self.zone)).astimezone(UTC)
 
     def _step(self, moment: datetime, way: int) -> datetime:
-        """As Airflow's `CronMixin` does it: on the zone's clock, and by elapsed time where it ticks every hour."""
+        """Step as Airflow's `CronMixin` does: on the zone's clock, by elapsed time where it ticks every hour."""
         zone = ZoneInfo(self.zone)
         local = moment.astimezone(zone).replace(tzinfo=None, fold=0)
         cron = _croniter(self.expression, local)
@@ -163,14 +163,14 @@ class Ticks(NamedTuple):
 
 
 def _on_clock(local: datetime, zone: ZoneInfo) -> datetime:
-    """A time of a clock in UTC: the second of two, and one that the clock skips as much later as it skips."""
+    """Return a local time in UTC: of a repeated one the second, a skipped one as much later as the clock skips."""
     first, second = (local.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
     skipped = max(second - first, timedelta())
     return (local + skipped).replace(tzinfo=zone, fold=1).astimezone(UTC)
 
 
 def clock_change(ticks: Ticks, start: date) -> str | None:
-    """Why a schedule cannot be in its time zone: a change of the clock at which its intervals would not join.
+    """Return why a schedule does not work in its time zone: a clock change at which its intervals would not join.
 
     Every tick must be the one after the tick before it, and the other way round; where a tick falls into an hour that
     the clock skips, Airflow's timetable comes to an empty interval, or to two that overlap.
@@ -202,7 +202,7 @@ def clock_change(ticks: Ticks, start: date) -> str | None:
 
 @lru_cache(maxsize=64)
 def _changes(name: str, start: date) -> tuple[datetime, ...]:
-    """When a zone's clock changes within the years that are tried, in UTC, to the minute."""
+    """Return the clock changes of a zone within the years that are tried, in UTC, to the minute."""
     return tuple(_changes_of(ZoneInfo(name), datetime.combine(start, datetime.min.time(), UTC)))
 
 

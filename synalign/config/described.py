@@ -48,7 +48,7 @@ class Setting(NamedTuple):
         return self.key.rpartition(".")[2]
 
     def values(self) -> Iterator[Setting]:
-        """It, or where it is a section everything in it that has a value."""
+        """Return this setting, or all settings with a value inside it where it is a section."""
         if not self.parts:
             yield self
         for part in self.parts:
@@ -81,7 +81,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _parts(prefix: str, model: Mapping[str, Any], definitions: Mapping[str, Any], source: str) -> Iterator[Setting]:
-    """The settings of one model of the schema."""
+    """Return the settings of one model of the schema."""
 
     def inside(key: str, section: Mapping[str, Any] | None) -> tuple[Setting, ...]:
         return tuple(_parts(key, section, definitions, source)) if section else ()
@@ -103,7 +103,7 @@ def _parts(prefix: str, model: Mapping[str, Any], definitions: Mapping[str, Any]
 
 
 def _section(field: Mapping[str, Any], definitions: Mapping[str, Any], source: str) -> Mapping[str, Any] | None:
-    """The model that a field holds; None for a value."""
+    """Return the model that a field holds, None where it holds a value."""
     mapping = field.get("discriminator", {}).get("mapping")
     choices = [{"$ref": mapping[source]}] if mapping else [field, *field.get("anyOf", ())]
     for choice in choices:
@@ -114,7 +114,7 @@ def _section(field: Mapping[str, Any], definitions: Mapping[str, Any], source: s
 
 
 def _folded(section: Mapping[str, Any]) -> str:
-    """A model's docstring in one line."""
+    """Return a model's docstring as one line."""
     return " ".join(section.get("description", "").split())
 
 

@@ -37,7 +37,7 @@ _HEAD = """\
 
 
 def draft(source: str, retriever: str | None = None) -> str:
-    """The text of a first file.
+    """Return the text of a new retriever's YAML file.
 
     Args:
         source: Kind of the source, one of `SOURCES`.
@@ -67,7 +67,7 @@ def to_fill_in(source: str, retriever: str | None = None) -> list[str]:
 
 
 def _needed(setting: Setting) -> Iterator[Setting]:
-    """The values that a file must have."""
+    """Return the settings without which a file is not valid."""
     if setting.required and not setting.parts:
         yield setting
     for part in setting.parts if setting.required else ():
@@ -75,7 +75,7 @@ def _needed(setting: Setting) -> Iterator[Setting]:
 
 
 def _live(setting: Setting, given: dict[str, Any], indent: str) -> Iterator[str]:
-    """A setting as it stands in the file: plain where it must be there, as a comment elsewhere."""
+    """Return the lines of a setting: plain YAML where it is required, a comment elsewhere."""
     if not setting.required and setting.key not in given:
         for line in _block(setting):
             # What explains is a comment already.
@@ -92,12 +92,12 @@ def _live(setting: Setting, given: dict[str, Any], indent: str) -> Iterator[str]
 
 
 def _blank(setting: Setting) -> str:
-    """What stands where a person has something to fill in."""
+    """Return the placeholder for a value that a person must fill in."""
     return "# to fill in" + (f", for example {setting.example}" if setting.example is not None else "")
 
 
 def _block(setting: Setting) -> Iterator[str]:
-    """A setting that need not be there, as plain YAML with its default, or with an example where it has none."""
+    """Return the lines of an optional setting as plain YAML: its default, or an example where it has none."""
     yield from _about(setting, "")
     if not setting.parts:
         yield f"{setting.name}: {_yaml(setting.example if setting.required else setting.default)}"
@@ -109,7 +109,7 @@ def _block(setting: Setting) -> Iterator[str]:
 
 
 def _about(setting: Setting, indent: str) -> Iterator[str]:
-    """What a setting is and, where its default does not tell, which values it takes."""
+    """Return the comment of a setting: its description and, where the default does not tell, its values."""
     rule = "" if setting.rule in _PLAIN else f"{setting.rule[:1].upper()}{setting.rule[1:]}."
     text = " ".join(filter(None, [setting.about, rule]))
     yield from (f"{indent}## {line}" for line in _wrapped(text))
@@ -125,7 +125,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _yaml(value: Any) -> str:
-    """A value on one line of YAML."""
+    """Return a value as one line of YAML."""
     return (
         yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000).removesuffix("...\n").strip()
     )

@@ -1,4 +1,4 @@
-"""What is asked of the language model, and how much that may cost."""
+"""Settings of generation: the requests to the language model, and what they may cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_TEXTS_PER_LABEL = 64
 """Texts asked for in one request of `task: classification`; more in one answer would repeat each other."""
 
 LIMIT_NAMES = ("max_completion_tokens", "max_tokens", "max_output_tokens", "max_new_tokens")
-"""What endpoints call the most tokens of an answer."""
+"""The names under which endpoints take the limit of an answer's tokens."""
 
 _OWNED = {
     "model": "generation.model",

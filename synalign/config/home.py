@@ -1,4 +1,4 @@
-"""Where a machine keeps its own things, and where relative paths of a configuration start."""
+"""The home folder of SynAlign on a machine, from which relative paths of a configuration start."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def home() -> Path:
-    """The folder that holds runs, demo data and the embedded servers' state: `$SYNALIGN_HOME`, or `.synalign`."""
+    """Return the folder of runs, demo data and the local servers' state: `$SYNALIGN_HOME`, or `.synalign`."""
     return Path(os.environ.get("SYNALIGN_HOME", ".synalign")).expanduser().resolve()
 
 
 def resolve(path: str) -> Path:
-    """A path from a configuration: absolute as it is, relative from `home()`."""
+    """Return a configuration's path: an absolute one as it is, a relative one below `home()`."""
     return home() / Path(path).expanduser()

@@ -66,7 +66,7 @@ class Field(NamedTuple):
 
 
 def fields(configuration: Configuration) -> list[Field]:
-    """The form of a retriever, in order; settings that its kind of source does not have are left out."""
+    """Return the fields of a retriever's form, in order, without those that its kind of source does not have."""
     return [
         _field(owner, key, section)
         for section, keys in SETTINGS.items()
@@ -76,7 +76,7 @@ def fields(configuration: Configuration) -> list[Field]:
 
 
 def changed(form: list[Field], values: Mapping[str, Any]) -> str:
-    """What a filled-in form changes, as the text of the variable; empty where it changes nothing.
+    """Return the changes of a filled-in form as the variable's text; empty where nothing was changed.
 
     Args:
         form: The fields, with what the file says.
@@ -88,7 +88,7 @@ def changed(form: list[Field], values: Mapping[str, Any]) -> str:
 
 
 def from_environment() -> dict[str, Any]:
-    """What this run changes.
+    """Return the settings that this run changes, by dotted key.
 
     Raises:
         ConfigurationError: The variable holds no JSON object.
@@ -104,7 +104,7 @@ def from_environment() -> dict[str, Any]:
 
 
 def apply(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A file's settings with those of one run in their place.
+    """Return a file's settings, with those that one run changes replaced.
 
     Args:
         content: What stands in the YAML file; is not changed.
@@ -138,7 +138,7 @@ def _put(settings: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _owner(configuration: Configuration, key: str) -> BaseModel | None:
-    """The section that holds a key; None where this configuration has no such key."""
+    """Return the section that holds a key, None where this configuration has no such key."""
     owner: Any = configuration
     *path, name = key.split(".")
     for part in path:

@@ -76,7 +76,7 @@ _SOURCE_TITLES = {
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Return the whole page, in Markdown."""
     log = {setting.key: setting for setting in settings()}
     values = [setting for setting in log.values() if not setting.parts]
     lines = [*_HEAD.splitlines(), "", "## Top of the file", "", *_table(values), ""]
@@ -94,7 +94,7 @@ def page() -> str:
 
 
 def _variables() -> Iterator[str]:
-    """The section on the environment."""
+    """Return the section on environment variables."""
     yield "## Environment variables"
     yield ""
     yield "What differs from machine to machine stands in the environment of Airflow's workers and of the command line;"
@@ -110,7 +110,7 @@ def _variables() -> Iterator[str]:
 
 
 def _source(kind: str) -> Iterator[str]:
-    """The section on one kind of source."""
+    """Return the section on one kind of source."""
     source = next(setting for setting in settings(kind) if setting.key == "source")
     yield f"## `source`, kind `{kind}`: {_SOURCE_TITLES[kind]}"
     yield ""
@@ -135,7 +135,7 @@ def _part(section: Setting) -> Iterator[str]:
 
 
 def _table(parts: Iterable[Setting]) -> Iterator[str]:
-    """Settings as a table; those of a section within a section follow it."""
+    """Return settings as a table, followed by the tables of the sections inside."""
     yield "| setting | value | default | what it is |"
     yield "|---|---|---|---|"
     yield from _rows(parts)
@@ -161,7 +161,7 @@ def _default(setting: Setting) -> str:
 
 
 def _code(value: Any) -> str:
-    """A value as it stands in YAML."""
+    """Return a value as YAML writes it."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
     return f"`{text.removesuffix('...' + chr(10)).strip()}`"
 

@@ -66,7 +66,7 @@ class Configuration(Closed):
         return self._templates
 
     def with_templates(self, texts: Mapping[str, str]) -> Configuration:
-        """The same configuration with the texts of its own prompt templates."""
+        """Return a copy of this configuration with the texts of its own prompt templates."""
         copy = self.model_copy()
         copy._templates = dict(texts)
         return copy

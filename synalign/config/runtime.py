@@ -1,4 +1,4 @@
-"""How fast and where the work runs: settings that change no result, and why."""
+"""Settings of speed and place, which change no result, each with the reason why."""
 
 from __future__ import annotations
 

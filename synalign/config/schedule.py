@@ -1,4 +1,4 @@
-"""When a refresh runs, and over which data interval."""
+"""Settings of the schedule: when a refresh runs, and over which data interval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EARLIEST, LATEST = date(1970, 1, 2), date(2099, 12, 31)
 
 
 def _valid(cron: str) -> str:
-    """A cron expression as it was written, if it is one."""
+    """Return a cron expression unchanged, after checking that it is valid."""
     expression(cron)
     return cron
 

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from synalign.config.closed import Closed, Scheme
+from synalign.config.closed import Closed
+from synalign.config.schemes import ALIGNED, SchemeSetting
 
 
 class Screening(Closed):
@@ -32,7 +33,9 @@ class Screening(Closed):
 class Alignment(Closed):
     """The convex problem that gives the weights."""
 
-    scheme: Scheme = Field("aligned", description="Weights of the training set where no validation query can choose.")
+    scheme: SchemeSetting = Field(
+        ALIGNED, description="Weights of the training set where no validation query can choose."
+    )
     ridge: float = Field(
         3e-4, ge=0.0, le=1e3, description="Price of uneven weights: more of it, a larger effective sample."
     )

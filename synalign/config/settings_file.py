@@ -187,7 +187,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _measure(node: yaml.Node, depth: int, known: dict[int, int]) -> int:
-    """How many values a node says, aliases said in full; each node is looked at once.
+    """Count the values of a node, aliases written out; each node is visited once.
 
     Raises:
         yaml.YAMLError: Too many, too deep, or an alias that says itself.

@@ -1,4 +1,4 @@
-"""What a retriever learns from: a query log with documents, a BEIR folder, or labelled texts."""
+"""Settings of the source: a query log with documents, a BEIR folder, or labelled texts."""
 
 from __future__ import annotations
 

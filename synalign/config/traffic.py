@@ -1,4 +1,4 @@
-"""How a log becomes tables, how texts become vectors, and which queries are shown to the model."""
+"""Settings of ingestion, of embedding, and of the sampling of demonstrations."""
 
 from __future__ import annotations
 

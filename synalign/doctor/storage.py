@@ -93,11 +93,11 @@ def _refuses_the_slower(probe: Place, tag: str) -> None:
 
 
 def _try_bucket(place: str) -> None:
-    from synalign.generation.journal_bucket import Bucket
+    from synalign.generation.journal import PARTS, place_of
+    from synalign.storage.line_objects import SharedObjects
 
     try:
-        # Opening it puts an empty object and deletes it.
-        Bucket(f"{place.rstrip('/')}/doctor").close()
+        SharedObjects(place_of(f"{place.rstrip('/')}/doctor"), PARTS).probe()
     except OSError as error:
         raise SetupError(
             f"runtime.journal == {place!r}, cannot be used: {' '.join(str(error).split())[:300]}",

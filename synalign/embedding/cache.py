@@ -39,12 +39,12 @@ _SPARK_SCHEMA = "text_id string, embedding array<float>"
 
 
 def root() -> Place:
-    """The folder of all caches."""
+    """Return the folder of all caches."""
     return storage.base() / "embeddings"
 
 
 def sound_files(folder: Place) -> list[Place]:
-    """The files of a cache that have the bytes they were written with; damaged ones are set aside.
+    """Return the files of a cache whose bytes are unchanged, and rename the damaged ones.
 
     On a file system every file is read once (about a second per GB): a vector that decayed on disk would show nowhere
     else.
@@ -65,7 +65,7 @@ def _is_sound(path: Path) -> bool:
 
 
 def read(spark: SparkSession, folder: Place) -> DataFrame:
-    """What a cache holds: `text_id`, `embedding` and `file`; a text may stand in two files."""
+    """Return the rows of a cache: `text_id`, `embedding` and `file`. A text may be in two files."""
     files = sound_files(folder)
     if not files:
         return spark.createDataFrame([], f"{_SPARK_SCHEMA}, file string")

@@ -67,7 +67,7 @@ def model_folder(model: str) -> Path:
 
 @lru_cache(maxsize=8)
 def revision(model: str) -> str:
-    """What pins a model: the SHA-256 of its weights, or of all weight files together when it has several.
+    """Return the SHA-256 of a model's weights, of all weight files together where there are several.
 
     Raises:
         SetupError: There are no weights, or those of the embedded model are not the published ones.
@@ -148,7 +148,7 @@ def identity(settings: Encoder) -> str:
 
 
 def _has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices itself; emulated it would be slower than float32."""
+    """Return whether this CPU multiplies bfloat16 matrices itself; emulated it is slower than float32."""
     try:
         description = Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
@@ -228,7 +228,7 @@ def _encode_whole(model: Any, texts: list[str], advance: Callable[[int], None] |
 
 
 def _token_counts(model: Any, texts: list[str]) -> list[int]:
-    """How many tokens the model will see of each text; all alike for models without a transformer's tokenizer."""
+    """Return the number of tokens of each text; all equal for models without a transformer's tokenizer."""
     from transformers import PreTrainedTokenizerBase
 
     tokenizer = getattr(model, "tokenizer", None)

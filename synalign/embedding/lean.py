@@ -34,7 +34,7 @@ _LEGACY_POOLING = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token":
 
 
 def obstacle(folder: Path) -> str:
-    """Why the lean loop does not fit a sentence-transformers folder; empty when it does. Reads small files only."""
+    """Return why the lean loop does not fit a model's folder, empty where it does; reads small files only."""
     modules = json.loads((folder / "modules.json").read_bytes())
     kinds = [module["type"] for module in modules]
     names = [kind.rsplit(".", 1)[-1] for kind in kinds]

@@ -1,4 +1,4 @@
-"""What a folder with a model may hold: weights that are numbers, and modules of sentence-transformers itself.
+"""The rules for a model's folder: weights that are numbers, and modules of sentence-transformers itself.
 
 A pickle is a program: whoever can write one into a model's folder could run anything in every Spark worker. The
 libraries prefer `.safetensors` where both are there, and would fall back to a pickle where it alone is.

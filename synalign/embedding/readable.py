@@ -1,4 +1,4 @@
-"""Whether an encoder can read texts: the share of tokens it does not know, and texts it cannot tell from each other.
+"""Checks that an encoder can read texts: unknown tokens, and different texts with the same tokens.
 
 A tokenizer replaces what its vocabulary lacks by one token for *unknown*, and whole sentences of a script without
 spaces by a single one. Their vectors say nothing, or are all equal, while every later step goes on as if they did. This
@@ -46,13 +46,13 @@ MOST_ALIKE = 0.3
 4 % differ in case alone, which the encoder does not see; of Japanese and Hindi ones 40 % are alike."""
 
 REMEDY = "set encoder.model to the folder of a sentence-transformers model for the language of your texts"
-"""What to do about an encoder that does not fit."""
+"""The advice on an encoder that does not fit."""
 
 FEW = 5
 """Below so many unreadable texts a share says little, unless nearly all are."""
 
 SAMPLE_CHARACTERS = 2_000
-"""How much of a text is looked at."""
+"""Characters of a text that are read."""
 
 
 class Reading(NamedTuple):
@@ -86,7 +86,7 @@ class Reading(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether the encoder can be used for such texts."""
+        """Return whether the encoder can be used for such texts."""
         return not too_many(len(self.unreadable), self.texts, MOST_UNREADABLE)
 
 

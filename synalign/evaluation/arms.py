@@ -4,7 +4,7 @@
 - `unweighted`: all that was written and not dropped for what it is (personal data, copies, repeats, leaks), the ones
   that do not find their document included, all equal. What screening by round trip is worth. Those were dropped before
   they could be found out as leaks or repeats; the arm is never chosen, so that nothing comes of it.
-- `filtered`: the accepted ones, all equal. What weights are worth.
+- `equal`: the accepted ones, all with the same weight. What weights are worth.
 - `equal_mass`: the accepted ones, the same total for every document. Whether a gain is alignment's, or only comes from
   levelling documents.
 - `aligned`: the accepted ones, aligned to real queries.
@@ -17,11 +17,11 @@ Every arm but the first has the same synthetic mass, `mass` times that of the re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from synalign.config import Scheme
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, SCHEMES, Scheme
 from synalign.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -29,17 +29,14 @@ if TYPE_CHECKING:
 
 CONTROL, TREATMENT = "control", "treatment"
 
-SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
-"""The arms whose weights a training set can have."""
-
 ARMS = (CONTROL, "unweighted", *SCHEMES, "random_subset")
 
 
 CONTRASTS = (
-    ("filtered", "unweighted"),
-    ("aligned", "filtered"),
-    ("aligned", "equal_mass"),
-    ("aligned", "random_subset"),
+    (EQUAL, "unweighted"),
+    (ALIGNED, EQUAL),
+    (ALIGNED, EQUAL_MASS),
+    (ALIGNED, "random_subset"),
 )
 """Arms that are compared with each other, beside every arm with the control."""
 
@@ -57,7 +54,7 @@ class Pool(NamedTuple):
 
 
 def arms(pool: Pool, mass: float, seed: int) -> dict[str, NDArray[np.float64]]:
-    """The weights of every arm.
+    """Compute the weights of every arm.
 
     Args:
         pool: m written queries.
@@ -80,14 +77,14 @@ def arms(pool: Pool, mass: float, seed: int) -> dict[str, NDArray[np.float64]]:
     found = {CONTROL: np.zeros(len(pool.accepted)), "unweighted": np.full(len(pool.accepted), 1.0)}
     for scheme in SCHEMES:
         found[scheme] = _placed(accepted, pool.weights[scheme], len(pool.accepted))
-    size = round(effective_sample_size(pool.weights["aligned"]))
+    size = round(effective_sample_size(pool.weights[ALIGNED]))
     drawn = np.random.default_rng(seed).choice(accepted, size=size, replace=False)
     found["random_subset"] = _placed(drawn, np.ones(size), len(pool.accepted))
     return {name: _scaled(weights, mass) for name, weights in found.items()}
 
 
 def effective_sample_size(weights: NDArray[np.float64]) -> float:
-    """How many equal weights would be worth as much: (sum w)^2 / sum w^2 (Kish, "Survey Sampling", 1965).
+    """Return how many equal weights are worth as much: (sum w)^2 / sum w^2 (Kish, "Survey Sampling", 1965).
 
     >>> effective_sample_size(np.array([0.5, 0.5, 0.0]))
     2.0

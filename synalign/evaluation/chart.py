@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
+from markupsafe import Markup
 
+from synalign.drawing.frame import Frame, round_steps
+from synalign.drawing.picture import picture
+from synalign.drawing.svg import EMPTY, text
 from synalign.evaluation.arms import ARMS, CONTROL, TREATMENT
 from synalign.evaluation.comparison import LEAST_QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_GREY, _BLUE, _PALE = "#b5b5b5", "#5b9bd5", "#cfe0f3"
+_WIDTH, _HEIGHT = 640, 340
+_HALF, _CAP = 0.35, 0.05
+"""Half the width of a bar, and of the ends of its interval, where bars are 1 apart."""
 
 
 def chart(test: Mapping[str, Mapping[str, float]], treatment: str) -> str:
-    """One bar per arm; the control grey, the treatment dark, a line at the control's height.
+    """Draw one bar per arm, the control and the treatment in colours of their own, a line at the control's height.
 
     Args:
         test: Figures of the arms on test queries, as `synalign.evaluation.figures.on_test` gives them.
@@ -27,43 +30,36 @@ def chart(test: Mapping[str, Mapping[str, float]], treatment: str) -> str:
     Returns:
         An SVG image. The same figures give the same text.
     """
-    # No pyplot: it would keep the figure in a state shared by the whole process.
-    figure = Figure(figsize=(7.0, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    for place, arm in enumerate(ARMS):
-        figures = test[arm]
-        height = figures["ndcg_at_10"]
-        axes.bar(place, height, color=_GREY if arm == CONTROL else _BLUE if arm == treatment else _PALE, width=0.7)
-        if "ndcg_at_10_lower" in figures:
-            ends = [[height - figures["ndcg_at_10_lower"]], [figures["ndcg_at_10_upper"] - height]]
-            axes.errorbar(place, height, yerr=_positive(ends), color="black", capsize=4)
-        axes.annotate(f"{height:.3f}", (place, 0.0), ha="center", va="bottom")
-    axes.axhline(test[CONTROL]["ndcg_at_10"], color=_GREY, linewidth=0.8, linestyle="--")
-    axes.set_xticks(range(len(ARMS)), [arm.replace("_", " ") for arm in ARMS])
-    axes.set_ylabel("nDCG@10")
-    axes.set_title(_title(test), fontsize=10)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return _svg(figure)
+    highest = max(test[arm].get("ndcg_at_10_upper", test[arm]["ndcg_at_10"]) for arm in ARMS)
+    ticks = round_steps(highest)
+    frame = Frame(56, _WIDTH - 12, 56, _HEIGHT - 64, (-0.5, len(ARMS) - 0.5), (0.0, ticks[-1]))
+    title = _title(test)
+    parts = [text("title", 12, 20, title), text("axis", 12, 44, "nDCG@10"), frame.heights(ticks)]
+    parts += [_bar(frame, place, arm, test[arm], arm == treatment) for place, arm in enumerate(ARMS)]
+    parts.append(frame.level(test[CONTROL]["ndcg_at_10"], "reference"))
+    return picture(_WIDTH, _HEIGHT, f"nDCG@10 of the arms: {title}", parts)
 
 
-def _positive(ends: list[list[float]]) -> list[list[float]]:
-    """Lengths as matplotlib takes them; a mean may lie outside percentiles by rounding."""
-    return [[max(0.0, length) for length in side] for side in ends]
+def _bar(frame: Frame, place: int, arm: str, figures: Mapping[str, float], is_treatment: bool) -> Markup:
+    """Draw one arm: its bar, its interval if it has one, and its name, height and part below."""
+    height = figures["ndcg_at_10"]
+    kind = CONTROL if arm == CONTROL else TREATMENT if is_treatment else "other"
+    corners = [(place - _HALF, 0.0), (place - _HALF, height), (place + _HALF, height), (place + _HALF, 0.0)]
+    parts = [Markup('<polygon class="bar {}" points="{}"/>').format(kind, frame.points(corners))]
+    if "ndcg_at_10_lower" in figures:
+        # A mean may lie outside of its percentiles by rounding.
+        lower, upper = min(height, figures["ndcg_at_10_lower"]), max(height, figures["ndcg_at_10_upper"])
+        lines = [[(place - _CAP, end), (place + _CAP, end)] for end in (lower, upper)]
+        lines.append([(place, lower), (place, upper)])
+        parts += [Markup('<polyline class="whisker" points="{}"/>').format(frame.points(line)) for line in lines]
+    below = [("tick", arm.replace("_", " ")), ("value", f"{height:.3f}"), ("tick", "training set")]
+    for row, (style, words) in enumerate(below if is_treatment else below[:2]):
+        parts.append(text(style, frame.x(place), frame.bottom + 18 + 15 * row, words, "middle"))
+    return EMPTY.join(parts)
 
 
 def _title(test: Mapping[str, Mapping[str, float]]) -> str:
     compared = test[f"{TREATMENT}_minus_{CONTROL}"]
     queries, seeds = int(compared["queries"]), int(compared["seeds"])
     ends = "95 % intervals" if queries >= LEAST_QUERIES else "too few for intervals"
-    return (
-        f"{queries} test queries, {seeds} training{'' if seeds == 1 else 's'} per arm, {ends}; dark: the training set"
-    )
-
-
-def _svg(figure: Figure) -> str:
-    """The figure as text; element ids by hash of their content and no date, so that it does not change by itself."""
-    target = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "synalign", "svg.fonttype": "none"}):
-        figure.savefig(target, format="svg", metadata={"Date": None})
-    return target.getvalue()
+    return f"{queries} test queries, {seeds} training{'' if seeds == 1 else 's'} per arm, {ends}"

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from synalign.evaluation.arms import SCHEMES
+from synalign.config.schemes import PREFERRED
 
 if TYPE_CHECKING:
     from synalign.config import Scheme
-
-# Of arms that are equally good, the one that matches real queries best, then the one that is fair to documents.
-_PREFERRED: tuple[Scheme, ...] = ("aligned", "equal_mass", "filtered")
 
 
 class Choice(NamedTuple):
@@ -38,18 +35,18 @@ def choose(means: dict[str, float], queries: int) -> Choice:
         queries: How many validation queries there were, at least one.
 
     Examples:
-        >>> choose({"filtered": 0.3, "equal_mass": 0.4, "aligned": 0.4, "control": 0.9}, 70)[:2]
+        >>> choose({"equal": 0.3, "equal_mass": 0.4, "aligned": 0.4, "control": 0.9}, 70)[:2]
         ('aligned', True)
     """
-    best = max(means[scheme] for scheme in SCHEMES)
-    scheme = next(scheme for scheme in _PREFERRED if means[scheme] == best)
-    others = ", ".join(f"{name} {means[name]:.4f}" for name in _PREFERRED if name != scheme)
+    best = max(means[scheme] for scheme in PREFERRED)
+    scheme = next(scheme for scheme in PREFERRED if means[scheme] == best)
+    others = ", ".join(f"{name} {means[name]:.4f}" for name in PREFERRED if name != scheme)
     noun = "validation query" if queries == 1 else "validation queries"
     return Choice(scheme, True, f"best of three on {queries} {noun}: nDCG@10 {means[scheme]:.4f}, against {others}")
 
 
 def configured(scheme: Scheme, why: str) -> Choice:
-    """The scheme of the configuration, where nothing can choose.
+    """Return the scheme of the configuration, for runs in which no query can choose.
 
     >>> configured("aligned", "no retriever was trained").reason
     'not validated: no retriever was trained, so alignment.scheme holds'

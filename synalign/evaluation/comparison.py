@@ -101,11 +101,11 @@ class Resampled:
         self._means = _resampled_means(stacked, resamples, np.random.default_rng(seed))
 
     def mean(self, arm: str, confidence: float = 0.95) -> Interval:
-        """An arm's mean score with its interval."""
+        """Return an arm's mean score with its interval."""
         return self.combination({arm: 1.0}, confidence)
 
     def combination(self, factors: dict[str, float], confidence: float = 0.95) -> Interval:
-        """A sum of arms' means, each times a factor, with its interval.
+        """Return a sum of arms' means, each times a factor, with its interval.
 
         Args:
             factors: arm to factor.
@@ -118,7 +118,7 @@ class Resampled:
         return Interval(value, float(lower), float(upper))
 
     def compare(self, arm: str, other: str, confidence: float = 0.95) -> Comparison:
-        """One arm minus another, with interval and p-value."""
+        """Compare one arm with another: difference, interval and p-value."""
         value, lower, upper = self.combination({arm: 1.0, other: -1.0}, confidence) if arm != other else (0.0,) * 3
         base = float(self.scores[other].mean())
         differences = (self.scores[arm] - self.scores[other]).mean(axis=0)
@@ -134,7 +134,7 @@ class Resampled:
 
 
 def p_value(differences: NDArray[np.float64], seed: int = 0) -> float:
-    """Two-sided p-value of the paired randomisation test.
+    """Return the two-sided p-value of the paired randomisation test.
 
     Args:
         differences: (q,) float64, one per query, each the mean over seeds.
@@ -170,7 +170,7 @@ def _checked(scores: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.flo
 
 
 def _resampled_means(scores: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Means of (a, s, q) scores over seeds and queries, each drawn with replacement: (resamples, a)."""
+    """Return means of (a, s, q) scores over seeds and queries, each drawn with replacement: (resamples, a)."""
     arms, seeds, queries = scores.shape
     flat = scores.reshape(arms * seeds, queries).T
     means = np.empty((resamples, arms))
@@ -181,7 +181,7 @@ def _resampled_means(scores: NDArray[np.float64], resamples: int, rng: np.random
 
 
 def _draws(rows: Sequence[int], size: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """How often each of `size` things is drawn: (len(rows), size) whole numbers, rows sum to `size`."""
+    """Draw `size` times with replacement for each row: (len(rows), size) counts, rows sum to `size`."""
     drawn = rng.integers(0, size, size=(len(rows), size)) + size * np.arange(len(rows))[:, None]
     return np.bincount(drawn.ravel(), minlength=len(rows) * size).reshape(len(rows), size).astype(np.float64)
 

@@ -72,7 +72,7 @@ def by_segment(trial: Trial, judged: Judged, treatment: str) -> dict[str, dict[s
 
 
 def compared(comparison: Comparison) -> dict[str, float]:
-    """A comparison as figures. Of fewer than `LEAST_QUERIES` queries no interval is given: it would be too short."""
+    """Return a comparison as metrics. Fewer than `LEAST_QUERIES` queries give no interval: it would be too short."""
     figures = {key: value for key, value in comparison._asdict().items() if value is not None}
     if comparison.queries < LEAST_QUERIES:
         del figures["lower"], figures["upper"]
@@ -84,5 +84,5 @@ def _means(trial: Trial, split: str, arm: str) -> dict[str, float]:
 
 
 def _step(trial: Trial, arm: str) -> float:
-    """The mean over seeds of the checkpoint that was kept."""
+    """Return the mean over seeds of the checkpoint that was kept."""
     return float(np.mean([outcome.step for outcome in trial.outcomes if outcome.arm == arm]))

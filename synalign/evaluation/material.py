@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synalign.arrays.checks import evenly_spaced
+from synalign.config.schemes import SCHEMES
 from synalign.errors import InputError
-from synalign.evaluation.arms import SCHEMES, Pool
+from synalign.evaluation.arms import Pool
 from synalign.evaluation.segments import cold_documents, traffic_segments
 from synalign.retriever.collection import Collection, Pairs
 from synalign.run import some_rows
@@ -82,7 +83,7 @@ class Material(NamedTuple):
 
 
 def read(run: Run) -> Material:
-    """All that retrievers are trained and judged on.
+    """Read all that retrievers are trained and judged on.
 
     Raises:
         InputError: There is no real pair in the split `train`.
@@ -111,14 +112,14 @@ def _split(pairs: pa.Table, split: str) -> pa.Table:
 
 
 def _some_queries(pairs: pa.Table, most: int) -> pa.Table:
-    """All pairs of at most so many queries, evenly spaced by id."""
+    """Return all pairs of at most so many queries, evenly spaced by id."""
     ids = sorted(set(pairs["query_id"].to_pylist()))
     chosen = pa.array([ids[place] for place in evenly_spaced(len(ids), most)], pa.string())
     return pairs.filter(pc.is_in(pairs["query_id"], chosen))
 
 
 def _written(run: Run) -> tuple[pa.Table, Pool]:
-    """The candidates that have a part in some arm, and what the arms are made of."""
+    """Return the candidates that at least one arm trains on, and the pool that arms are made of."""
     screening = run.read("screening", ["candidate_id", "status", "reason"]).to_pylist()
     accepted = {row["candidate_id"] for row in screening if row["status"] == "accepted"}
     kept = accepted | {row["candidate_id"] for row in screening if row["reason"] == ROUND_TRIP}
@@ -133,7 +134,7 @@ def _written(run: Run) -> tuple[pa.Table, Pool]:
 
 
 def _documents(run: Run, needed: set[str]) -> tuple[list[str], list[str]]:
-    """Ids and texts of the documents that are ranked."""
+    """Return ids and texts of the documents that are ranked."""
     names = ["document_id", "title", "text"]
     if run.rows("documents") > DOCUMENTS:
         ids = run.read("documents", ["document_id"])["document_id"].to_pylist()
@@ -150,7 +151,7 @@ def _documents(run: Run, needed: set[str]) -> tuple[list[str], list[str]]:
 def _collection(
     run: Run, queries: dict[str, str], written: pa.Table, documents: list[str], texts: list[str]
 ) -> Collection:
-    """Real queries, then written ones, with documents and all their vectors."""
+    """Collect real queries, then written ones, with documents and all their vectors."""
     vectors = [
         some_rows.vectors(run, "query_embeddings", list(queries)),
         some_rows.vectors(run, "candidate_embeddings", written["candidate_id"].to_pylist()),

@@ -15,7 +15,7 @@ _SEGMENTS = ("head", "torso", "tail", "known_document", "cold_document")
 
 
 def report(evaluation: Mapping[str, Any]) -> str:
-    """What a person reads of an evaluation.
+    """Write an evaluation for people.
 
     Args:
         evaluation: Metrics of the step *evaluate*.
@@ -70,7 +70,7 @@ def _segments(segments: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def difference(figures: Mapping[str, float]) -> str:
-    """A difference with its interval, where there are queries enough for one.
+    """Format a difference with its interval, where there are queries enough for one.
 
     >>> difference({"difference": 0.02, "lower": -0.01, "upper": 0.05})
     '+0.0200 [-0.0100, +0.0500]'

@@ -16,7 +16,7 @@ SEGMENTS = ("head", "torso", "tail")
 
 
 def traffic_segments(counts: ArrayLike) -> NDArray[np.str_]:
-    """The segment of each query by the traffic of those asked more often.
+    """Return the segment of each query, by the traffic of the queries asked more often.
 
     Queries are lined up from the most asked to the least, each as long as its count. The first third of that line is
     the head, the second the torso, the last the tail. Queries of equal count cannot be told apart, so they lie together
@@ -45,7 +45,7 @@ def traffic_segments(counts: ArrayLike) -> NDArray[np.str_]:
 
 
 def cold_documents(relevant: Sequence[AbstractSet[int]], seen: AbstractSet[int]) -> NDArray[np.bool_]:
-    """Which judged queries ask for documents that no real train pair has.
+    """Mark the judged queries whose documents are in no real train pair.
 
     Args:
         relevant: The places of each query's relevant documents, at least one.

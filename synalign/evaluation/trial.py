@@ -50,7 +50,7 @@ class Trial:
         self.outcomes = outcomes
 
     def scores(self, split: str, name: str = MEASURES[0]) -> dict[str, NDArray[np.float64]]:
-        """By arm, (s, q) float64: one measure of the queries of one split."""
+        """Return one measure of the queries of one split: by arm, (s, q) float64."""
         found: dict[str, list[NDArray[np.float64]]] = {}
         for outcome in sorted(self.outcomes, key=lambda outcome: (ARMS.index(outcome.arm), outcome.seed)):
             found.setdefault(outcome.arm, []).append(outcome.scores[split][name])
@@ -87,7 +87,7 @@ def _trainings(material: Material, mass: float, seeds: range) -> Iterator[tuple[
 
 
 def _with(real: Pairs, written: Pairs, weights: NDArray[np.float64]) -> Pairs:
-    """Real pairs and those written pairs that have a weight."""
+    """Join real pairs and the written pairs that have a weight."""
     rows = weights > 0.0
     return Pairs(
         np.concatenate([real.query, written.query[rows]]),

@@ -36,12 +36,12 @@ class Seen(NamedTuple):
 
 
 def readout_file(plan: ExperimentPlan, day: date) -> Path:
-    """Where the read-out of a day lies."""
+    """Return the path of a day's read-out."""
     return findings.file(store.folder(plan), day)
 
 
 def seen(plan: ExperimentPlan, day: date) -> Seen:
-    """The read-out of a day.
+    """Read the read-out of a day.
 
     Raises:
         RunError: There is none, it is damaged, or it is of another plan.
@@ -57,7 +57,7 @@ def seen(plan: ExperimentPlan, day: date) -> Seen:
 
 
 def question(retriever: str, experiment: str, day: str) -> dict[str, str] | None:
-    """What to ask after a day's read-out; None unless its verdict is `ship`.
+    """Return the question for a person after a day's read-out; None unless its verdict is `ship`.
 
     Args:
         retriever: Name of the retriever.
@@ -81,7 +81,7 @@ def question(retriever: str, experiment: str, day: str) -> dict[str, str] | None
 
 
 def body(plan: ExperimentPlan, readout: Readout) -> str:
-    """The read-out in Markdown: what a person should know before they say yes."""
+    """Write the read-out in Markdown: what a person should know before they say yes."""
     rows = [_row(effect) for effect in readout.effects]
     units = ", ".join(f"{count:,} in {arm}" for arm, count in sorted(readout.units.items()))
     return "\n".join(
@@ -101,7 +101,7 @@ def body(plan: ExperimentPlan, readout: Readout) -> str:
 
 
 def must_still_hold(plan: ExperimentPlan, day: date, digest: str) -> Readout:
-    """The read-out that a person said yes to, unless something speaks against it by now.
+    """Return the read-out that a person approved; refuse if it changed or a later day is against it.
 
     Args:
         plan: The experiment.

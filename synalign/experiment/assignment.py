@@ -21,7 +21,7 @@ _DIGITS = 12
 
 
 def bucket(salt: str, unit: str) -> int:
-    """The bucket of a unit under a salt: the first 48 bits of SHA-256 of `salt:unit` in UTF-8, modulo 10,000.
+    """Return the bucket of a unit: the first 48 bits of SHA-256 of `salt:unit` in UTF-8, modulo 10,000.
 
     Args:
         salt: Without a colon, not empty.
@@ -49,7 +49,7 @@ def bucket(salt: str, unit: str) -> int:
 
 
 def arm_of(plan: ExperimentPlan, unit: str) -> ArmName:
-    """The arm of a unit, whether or not it is in the experiment yet.
+    """Return the arm of a unit, whether or not it is in the experiment yet.
 
     Raises:
         ArgumentError: The unit is empty or not valid Unicode.
@@ -58,7 +58,7 @@ def arm_of(plan: ExperimentPlan, unit: str) -> ArmName:
 
 
 def assign(plan: ExperimentPlan, unit: str, day: date) -> ArmName | None:
-    """What a unit sees on a day.
+    """Return the arm that a unit sees on a day.
 
     Whether it takes part and in which arm are decided by two hashes that know nothing of each other, so more traffic
     admits units and moves none from one arm to another.
@@ -80,13 +80,13 @@ def assign(plan: ExperimentPlan, unit: str, day: date) -> ArmName | None:
 
 
 def description() -> str:
-    """`ASSIGNMENT.md`: the assignment in prose, for those who implement it elsewhere."""
+    """Read `ASSIGNMENT.md`: the assignment in prose, for those who implement it elsewhere."""
     return files("synalign.experiment").joinpath("ASSIGNMENT.md").read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)
 def vectors() -> dict[str, Any]:
-    """`assignment_vectors.json`: published examples of buckets and of assignments."""
+    """Read `assignment_vectors.json`: published examples of buckets and of assignments."""
     content: dict[str, Any] = json.loads(
         files("synalign.experiment").joinpath("assignment_vectors.json").read_text(encoding="utf-8")
     )

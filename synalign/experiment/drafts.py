@@ -71,7 +71,7 @@ def draft(
     control_uri: str | None = None,
     control_set: TrainingSet | None = None,
 ) -> str:
-    """A commented plan in YAML. It is not valid before a person filled in what is `null`.
+    """Write a commented plan in YAML. It is not valid until a person has filled in every `null`.
 
     Args:
         retriever: The retriever.

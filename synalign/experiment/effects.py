@@ -63,7 +63,7 @@ def columns(plan: ExperimentPlan) -> Columns:
 
 
 def effects(plan: ExperimentPlan, sums: Mapping[str, Aggregates], unit_days: float) -> tuple[Effect, ...]:
-    """What the treatment does to each of a plan's metrics.
+    """Estimate the effect of the treatment on each of a plan's metrics.
 
     Args:
         plan: The experiment.
@@ -86,7 +86,7 @@ def effects(plan: ExperimentPlan, sums: Mapping[str, Aggregates], unit_days: flo
 
 
 def role(plan: ExperimentPlan, metric: Metric) -> Role:
-    """What a metric is to its plan."""
+    """Return the role of a metric in its plan."""
     if metric.name == plan.primary.name:
         return "primary"
     return "guardrail" if isinstance(metric, Guardrail) else "secondary"
@@ -128,7 +128,7 @@ def _analysis(plan: ExperimentPlan, metric: Metric, control: Aggregates, treatme
 
 
 def _analysed(estimator: tea_tasting.RatioOfMeans, control: Aggregates, treatment: Aggregates) -> MeanResult:
-    """tea-tasting's result; NaN where nothing varies but by rounding, since then nothing is known of the error."""
+    """Return tea-tasting's result; NaN where only rounding varies, since then nothing is known of the error."""
     try:
         with np.errstate(invalid="ignore", divide="ignore"):
             result = estimator.analyze_aggregates(control, treatment)
@@ -144,7 +144,7 @@ def _analysed(estimator: tea_tasting.RatioOfMeans, control: Aggregates, treatmen
 
 
 def _ratios(estimator: tea_tasting.RatioOfMeans, control: Aggregates, treatment: Aggregates) -> dict[str, float]:
-    """The estimates alone, of a metric that varies in neither arm."""
+    """Return the estimates alone, of a metric that varies in neither arm."""
     before, after = (
         arm.mean(estimator.numer) / arm.mean(estimator.denom)
         for arm in (control.with_zero_div(), treatment.with_zero_div())
@@ -158,7 +158,7 @@ def _ratios(estimator: tea_tasting.RatioOfMeans, control: Aggregates, treatment:
 
 
 def _effect(plan: ExperimentPlan, analysis: _Analysis, width: float | None, adjusted: float | None) -> Effect:
-    """One metric's effect.
+    """Turn the analysis of one metric into its effect.
 
     Args:
         plan: The experiment.
@@ -194,7 +194,7 @@ def _effect(plan: ExperimentPlan, analysis: _Analysis, width: float | None, adju
 
 
 def _passed(interval: Bounds | None, better: str, margin: float) -> bool | None:
-    """Whether an interval lies wholly on the good side of the worst that is tolerated, or wholly on the bad side."""
+    """Return True if an interval lies wholly above the worst that is tolerated, False if wholly below, else None."""
     if interval is None:
         return None
     lower, upper = (interval.lower, interval.upper) if better == "higher" else (-interval.upper, -interval.lower)
@@ -204,7 +204,7 @@ def _passed(interval: Bounds | None, better: str, margin: float) -> bool | None:
 
 
 def _estimator(metric: Metric, covariate: bool, level: float = 0.95) -> tea_tasting.RatioOfMeans:
-    """tea-tasting's metric: a mean is a ratio of means without a denominator."""
+    """Return tea-tasting's metric: a mean is a ratio of means without a denominator."""
     before = [BEFORE + column if covariate and column else None for column in (metric.numerator, metric.denominator)]
     return tea_tasting.RatioOfMeans(
         metric.numerator, metric.denominator, *before, alternative="two-sided", confidence_level=level, equal_var=False,

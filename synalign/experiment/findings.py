@@ -89,26 +89,26 @@ class Readout(_Closed):
     sentence: str
 
     def effect(self, name: str) -> Effect | None:
-        """The effect on a metric; None: there is none, as in a void read-out."""
+        """Return the effect on a metric; None if there is none, as in a void read-out."""
         return next((effect for effect in self.effects if effect.name == name), None)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, as `readout.json` has it."""
+        """Return plain data, as `readout.json` has it."""
         return self.model_dump(mode="json")
 
 
 def file(folder: Path, day: date) -> Path:
-    """Where the read-out of a day lies, in an experiment's folder."""
+    """Return the path of a day's read-out in an experiment's folder."""
     return folder / "readouts" / day.isoformat() / JSON
 
 
 def files(folder: Path) -> list[Path]:
-    """The read-outs of all days, in order. What a killed attempt left is hidden, and is none."""
+    """List the read-outs of all days, in order; hidden folders that a killed attempt left are skipped."""
     return sorted((folder / "readouts").glob(f"[0-9]*/{JSON}"))
 
 
 def read(path: Path) -> Readout:
-    """A read-out that was written before.
+    """Read a read-out that was written before.
 
     Args:
         path: Its `readout.json`.

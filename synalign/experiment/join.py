@@ -104,7 +104,7 @@ def _hint(spelling: str) -> str:
 
 
 def _spelling(exposed: int, joined: int, join: Join) -> str:
-    """In what the ids of outcomes differ; empty where no more units than by chance have such a double."""
+    """Say how the ids of outcomes differ; empty where no more units than by chance have such a double."""
     kind = max(LIKENESSES, key=lambda kind: join.alike.get(kind, (0, 0))[0])
     lacking, having = join.alike.get(kind, (0, 0))
     if lacking <= ALIKE_SHARE * exposed:
@@ -121,7 +121,7 @@ def _least_share(plan: ExperimentPlan) -> float:
 
 
 def _one_arm(units: Mapping[str, int], join: Join) -> str:
-    """The arm of which hardly a unit has an outcome, where many of the other arm have one; empty: neither."""
+    """Name the arm in which hardly a unit has an outcome while many in the other arm have one; empty: neither."""
     shares = {arm: join.units[arm] / count for arm, count in units.items() if count}
     if len(shares) < len(units):
         return ""
@@ -138,7 +138,7 @@ def _one_arm(units: Mapping[str, int], join: Join) -> str:
 
 
 def _far_below_baseline(plan: ExperimentPlan, sums: Mapping[str, Aggregates], joined: int, exposed: int) -> list[str]:
-    """A mean that is a small part of the plan's, in an experiment of which few units have outcomes."""
+    """Find a mean far below the plan's baseline in an experiment in which few units have outcomes."""
     if plan.primary.denominator is not None or exposed * _least_share(plan) < 20.0:
         return []
     counts = {arm: each.count() for arm, each in sums.items()}

@@ -28,7 +28,7 @@ _CAUSES = {"text": "ids as numbers", "time": "times as text or as numbers", "num
 
 
 def read_log(spark: SparkSession, folder: Path, kinds: Mapping[str, Kind]) -> DataFrame:
-    """A folder of Parquet files, the named columns only; times without a zone are UTC, numbers become doubles.
+    """Read a folder of Parquet files, named columns only; times without a zone are UTC, numbers become doubles.
 
     Each file is read by its own types: files may have their columns in another order, others besides, and times in
     any unit.
@@ -59,7 +59,7 @@ def read_log(spark: SparkSession, folder: Path, kinds: Mapping[str, Kind]) -> Da
 
 
 def _column(folder: Path, footer: Footer, name: str, kind: Kind, spark: SparkSession) -> Column:
-    """A column of a file, as what it must hold.
+    """Return a column of a file in the type that it must hold.
 
     Raises:
         InputError: It is not there, or holds something else.
@@ -95,7 +95,7 @@ def _words(type_: DataType | None) -> str:
 
 
 def _of_folder(name: str, kind: Kind) -> Column:
-    """The value of a folder `name=value`, as what it must hold."""
+    """Return the value of a folder `name=value` in the type that it must hold."""
     text = partition(name)
     if kind == "time":
         return F.try_to_timestamp(text)
@@ -103,7 +103,7 @@ def _of_folder(name: str, kind: Kind) -> Column:
 
 
 def _utc(name: str, spark: SparkSession) -> Column:
-    """A time without a zone as one with it, whatever the session's zone is."""
+    """Turn a time without a zone into one in UTC, whatever the session's zone is."""
     zone = F.lit(spark.conf.get("spark.sql.session.timeZone"))
     return F.convert_timezone(F.lit("UTC"), zone, column(name)).cast("timestamp")
 
@@ -116,7 +116,7 @@ def readable(folder: Path) -> Iterator[None]:
 
 
 def flaws(kinds: Mapping[str, Kind]) -> list[Column]:
-    """Aggregates that count, for each column, values that are absent, empty, NaN or infinite; see `refuse_flaws`."""
+    """Count, for each column, values that are absent, empty, NaN or infinite; for `refuse_flaws`."""
     return [F.count_if(_flawed(name, kind)).alias(f"flaw {place}") for place, (name, kind) in enumerate(kinds.items())]
 
 
@@ -151,5 +151,5 @@ def refuse_flaws(rows: Sequence[Row], folder: Path, kinds: Mapping[str, Kind]) -
 
 
 def column(name: str) -> Column:
-    """A column by its name, which may have dots."""
+    """Return a column by its name, which may have dots."""
     return F.col("`" + name.replace("`", "``") + "`")

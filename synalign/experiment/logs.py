@@ -123,7 +123,7 @@ def read(spark: SparkSession, plan: ExperimentPlan, exposures: Path, outcomes: P
 
 
 def _until(frame: DataFrame, time: str, day: date) -> DataFrame:
-    """Rows up to the end of a day, and those without a time, which are to be counted as flaws."""
+    """Keep rows up to the end of a day, and those without a time, which are to be counted as flaws."""
     return frame.where(F.col(time).isNull() | (F.col(time) < _midnight(day, 1)))
 
 
@@ -139,13 +139,13 @@ def _outcomes(plan: ExperimentPlan) -> dict[str, Kind]:
 
 
 def expected_arm(plan: ExperimentPlan) -> Column:
-    """`assignment.arm_of` of the column `unit_id`, as a Spark expression."""
+    """Express `assignment.arm_of` of the column `unit_id` in Spark."""
     treated = bucket(f"{plan.salt}/arm") < round(plan.treatment_share * BUCKETS)
     return F.when(treated, F.lit("treatment")).otherwise(F.lit("control"))
 
 
 def admission(plan: ExperimentPlan, last: date) -> Column:
-    """The day, counted from 1970, on which the ramp admits the unit of the column `unit_id`; null: not until `last`."""
+    """Return the day, counted from 1970, on which the ramp admits the unit of `unit_id`; null: not until `last`."""
     days = [plan.start + timedelta(days=number) for number in range((last - plan.start).days + 1)]
     shares = {plan.traffic_share(day): day for day in reversed(days)}
     traffic, admitted = bucket(f"{plan.salt}/traffic"), F.lit(None).cast("long")
@@ -156,13 +156,13 @@ def admission(plan: ExperimentPlan, last: date) -> Column:
 
 
 def bucket(salt: str) -> Column:
-    """`assignment.bucket` of the column `unit_id`, as a Spark expression."""
+    """Express `assignment.bucket` of the column `unit_id` in Spark."""
     digits = F.substring(F.sha2(F.concat(F.lit(f"{salt}:"), F.col("unit_id")), 256), 1, 12)
     return F.conv(digits, 16, 10).cast("long") % BUCKETS
 
 
 def _exposures_by_day(exposed: DataFrame, plan: ExperimentPlan) -> list[Row]:
-    """A row per day of the experiment, and one, without a day, for this plan's exposures before it."""
+    """Count exposures in a row per day, and one, without a day, for this plan's exposures before the experiment."""
     own, day = F.col("plan_digest") == plan.digest, _day("exposed_at", plan)
     return (
         exposed.where(day.isNotNull() | own | F.col("exposed_at").isNull())
@@ -178,7 +178,7 @@ def _exposures_by_day(exposed: DataFrame, plan: ExperimentPlan) -> list[Row]:
 
 
 def _outcomes_by_day(measured: DataFrame, plan: ExperimentPlan) -> list[Row]:
-    """A row per day of the experiment, and one, without a day, for the days before it."""
+    """Count outcomes in a row per day, and one, without a day, for the days before the experiment."""
     return (
         measured.groupBy(_day("at", plan).alias("day"))
         .agg(F.count("*").alias("rows"), *flaws(_outcomes(plan)))
@@ -187,7 +187,7 @@ def _outcomes_by_day(measured: DataFrame, plan: ExperimentPlan) -> list[Row]:
 
 
 def _units(exposed: DataFrame, plan: ExperimentPlan, day: date) -> DataFrame:
-    """One row per unit exposed under this plan: arm (`both` if it was seen in both), first exposure, faults."""
+    """Return a row per unit exposed under this plan: arm (`both` if it was seen in both), first exposure, faults."""
     mine = (F.col("plan_digest") == plan.digest) & (F.col("exposed_at") >= _midnight(plan.start))
     arm = F.when(F.col("low") == F.col("high"), F.col("low")).otherwise("both")
     since = F.col("since")
@@ -210,7 +210,7 @@ def _units(exposed: DataFrame, plan: ExperimentPlan, day: date) -> DataFrame:
 
 
 def _per_unit(units: DataFrame, measured: DataFrame, plan: ExperimentPlan) -> DataFrame:
-    """One row per unit, with the sums of its outcomes before the experiment and since its exposure.
+    """Return a row per unit, with the sums of its outcomes before the experiment and since its exposure.
 
     Sums are named `sum 0`, `sum 1` ... in the order of `columns(plan).names`: columns of a log may be called anything.
     """
@@ -238,7 +238,7 @@ def _per_unit(units: DataFrame, measured: DataFrame, plan: ExperimentPlan) -> Da
 
 
 def _per_arm(per_unit: DataFrame, plan: ExperimentPlan) -> dict[str, dict[str, Any]]:
-    """Sums over the units of each arm, and of those in both; moments are named by the places of their columns."""
+    """Sum over the units of each arm, and of those in both; moments are named by the places of their columns."""
     wanted = columns(plan)
     sums = {name: F.col(f"sum {place}") for place, name in enumerate(wanted.names)}
     rows = (
@@ -259,7 +259,7 @@ def _per_arm(per_unit: DataFrame, plan: ExperimentPlan) -> dict[str, dict[str, A
 
 @contextmanager
 def _kept(frame: DataFrame) -> Iterator[DataFrame]:
-    """A frame that is read more than once, computed once: on disk where memory does not hold it."""
+    """Keep a frame that is read more than once: on disk where memory does not hold it."""
     kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
     try:
         yield kept
@@ -268,7 +268,7 @@ def _kept(frame: DataFrame) -> Iterator[DataFrame]:
 
 
 def _join(per_unit: DataFrame, per_arm: Mapping[str, Mapping[str, Any]], measured: DataFrame) -> Join:
-    """How many units have outcomes; where some have none, for how many these stand under an id that is spelt otherwise.
+    """Count units that have outcomes, and units whose outcomes stand under an id that is spelt otherwise.
 
     Args:
         per_unit: One row per unit.
@@ -293,7 +293,7 @@ def _join(per_unit: DataFrame, per_arm: Mapping[str, Mapping[str, Any]], measure
 
 
 def spellings() -> Column:
-    """The column `unit_id` without what ids of one log are known to have and those of another to lack, by kind."""
+    """Return spellings of `unit_id` by kind, each without what ids of one log have and those of another lack."""
     plain = F.lower(F.regexp_replace("unit_id", r"^\s+|\s+$", ""))
     without = {
         "case": plain,
@@ -306,7 +306,7 @@ def spellings() -> Column:
 
 
 def _aggregates(row: Mapping[str, Any], plan: ExperimentPlan) -> Aggregates:
-    """tea-tasting's aggregates; what a single unit leaves undefined is 0, and concludes nothing."""
+    """Return tea-tasting's aggregates; what a single unit leaves undefined is 0, and concludes nothing."""
     wanted = columns(plan)
     return Aggregates(
         count_=row["units"],
@@ -322,12 +322,12 @@ def _missing(plan: ExperimentPlan, day: date, there: set[int | None]) -> tuple[d
 
 
 def _day(name: str, plan: ExperimentPlan) -> Column:
-    """The day of a time, counted from 1970; null before the plan's start."""
+    """Return the day of a time, counted from 1970; null before the plan's start."""
     return F.when(F.col(name) >= _midnight(plan.start), _number_of(name))
 
 
 def _number_of(name: str) -> Column:
-    """The day (UTC) of a time, counted from 1970, whatever the session's zone."""
+    """Return the day (UTC) of a time, counted from 1970, whatever the session's zone."""
     return F.floor(F.unix_micros(name) / _DAY_MICROSECONDS)
 
 

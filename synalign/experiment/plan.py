@@ -255,7 +255,7 @@ class ExperimentPlan(Closed):
         return (self.primary, *self.guardrails, *self.secondary)
 
     def arm(self, name: str) -> Arm:
-        """The arm of that name.
+        """Return the arm of that name.
 
         Raises:
             ArgumentError: There is none.
@@ -320,7 +320,7 @@ def parse_plan(content: dict[str, Any], name: str | Path) -> ExperimentPlan:
 
 
 def plan_schema(*, stored: bool = True) -> dict[str, Any]:
-    """The plan's JSON schema (draft 2020-12), for outside tools.
+    """Return the plan's JSON schema (draft 2020-12), for outside tools.
 
     Args:
         stored: Of `plan.json`, where every field is there; False: of a file that a person writes, where what has a

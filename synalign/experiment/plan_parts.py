@@ -24,7 +24,7 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def whole_buckets(share: float) -> float:
-    """A share as it is, if it is a whole number of buckets."""
+    """Return a share if it is a whole number of buckets."""
     if abs(share * BUCKETS - round(share * BUCKETS)) > 1e-6:
         raise ValueError(f"must be a multiple of {1 / BUCKETS}, the share of one bucket")
     return share

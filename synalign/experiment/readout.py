@@ -30,7 +30,7 @@ CHART = "chart.svg"
 
 
 def read_out(spark: SparkSession, plan: ExperimentPlan, exposures: Path, outcomes: Path, day: date) -> Readout:
-    """What an experiment shows up to the end of a day.
+    """Read out an experiment up to the end of a day.
 
     Args:
         spark: A session.
@@ -52,7 +52,7 @@ def read_out(spark: SparkSession, plan: ExperimentPlan, exposures: Path, outcome
 
 
 def judge(plan: ExperimentPlan, log: Log, day: date) -> Readout:
-    """What an experiment's logs show, once they are added up.
+    """Judge an experiment by its logs, once they are added up.
 
     Args:
         plan: The experiment.
@@ -104,7 +104,7 @@ def write(readout: Readout, folder: Path) -> Path:
     draft.mkdir()
     content = json.dumps(readout.as_json(), indent=2, sort_keys=True, ensure_ascii=False)
     (draft / JSON).write_text(f"{content}\n", encoding="utf-8")
-    (draft / CHART).write_bytes(readout_chart.chart([*_earlier(readout, folder), readout]))
+    (draft / CHART).write_text(readout_chart.chart([*_earlier(readout, folder), readout]), encoding="utf-8")
     if place.exists():
         os.rename(place, draft.with_name(f".{place.name}.old-{uuid.uuid4().hex[:8]}"))
     os.rename(draft, place)
@@ -114,6 +114,6 @@ def write(readout: Readout, folder: Path) -> Path:
 
 
 def _earlier(readout: Readout, folder: Path) -> Sequence[Readout]:
-    """Read-outs of the same plan on earlier days, in order."""
+    """List read-outs of the same plan on earlier days, in order."""
     found = [read(path) for path in files(folder) if path < file(folder, readout.day)]
     return [each for each in found if each.plan_digest == readout.plan_digest]

@@ -39,7 +39,7 @@ BURN_IN = LEAST
 
 
 def width(time: float, planned: float, alpha: float) -> float:
-    """Half-width of the confidence sequence, in standard errors of the estimate.
+    """Return the half-width of the confidence sequence, in standard errors of the estimate.
 
     Args:
         time: Days of units so far: every unit counts once for each day since its first exposure, that day included.
@@ -67,7 +67,7 @@ def width(time: float, planned: float, alpha: float) -> float:
 
 
 def planned_time(plan: ExperimentPlan) -> float:
-    """Days of units when the plan reaches its sample size, if traffic is as the plan expects."""
+    """Count the days of units when the plan reaches its sample size, if traffic is as the plan expects."""
     smaller = min(plan.treatment_share, 1.0 - plan.treatment_share)
     wanted = plan.sample_size_per_arm / smaller
     units = total = 0.0

@@ -28,7 +28,7 @@ LEAST = 100
 
 
 def critical_value(alpha: float) -> float:
-    """Half-width of the confidence sequence at the sample size it is tuned for, in standard errors.
+    """Return the half-width of the confidence sequence at the sample size it is tuned for, in standard errors.
 
     The sequence's half-width after n units is `sqrt((1 + 1/x) * log((1 + x) / alpha**2))` standard errors with
     `x = n * rho**2`. Minimising over rho gives `x = log(1 + x) - 2 * log(alpha)`, a contraction, and there the
@@ -48,7 +48,7 @@ def critical_value(alpha: float) -> float:
 
 
 def tuned(alpha: float) -> float:
-    """The `n * rho**2` at which the sequence is narrowest after n units; so rho is `sqrt(tuned(alpha) / n)`.
+    """Return the `n * rho**2` at which the sequence is narrowest after n units: rho is `sqrt(tuned(alpha) / n)`.
 
     Args:
         alpha: Error rate of the two-sided sequence, in (0, 1).
@@ -64,7 +64,7 @@ def tuned(alpha: float) -> float:
 def sample_size(
     mean: float, variance: float, effect: float, alpha: float, power: float, treatment_share: float = 0.5
 ) -> int:
-    """Units that the smaller arm needs, by tea-tasting's analysis of power.
+    """Return how many units the smaller arm needs, by tea-tasting's analysis of power.
 
     Args:
         mean: Of the metric in the control; not 0.
@@ -111,13 +111,12 @@ def sample_size(
 def closed_form(
     mean: float, variance: float, effect: float, alpha: float, power: float, treatment_share: float = 0.5
 ) -> float:
-    """The same figure by the textbook's formula, without a library.
+    """Compute `sample_size` by the textbook's formula, without a library.
 
     `variance * (critical value + z(power))**2 / (delta**2 * share * (1 - share))` units in all, where delta is the
     absolute effect; the chance of excluding 0 on the wrong side is left out.
 
-    Args:
-        mean: As in `sample_size`, and so are the others.
+    Takes what `sample_size` takes.
 
     Returns:
         Units of the smaller arm.
@@ -142,9 +141,7 @@ def effective_variance(
 
     The effect must exceed `critical value * wider + z(power) * own`, in standard errors.
 
-    Args:
-        mean: As in `sample_size`, and so are the others.
-        grows: Whether the effect that is looked for takes the mean away from 0.
+    Takes what `sample_size` takes, and `grows`: whether the effect that is looked for takes the mean away from 0.
 
     Returns:
         At least `variance`.
@@ -163,12 +160,12 @@ def effective_variance(
 
 
 def agrees(given: int, formula: float) -> bool:
-    """Whether a size agrees with the closed form: within 1 %, or a unit."""
+    """Check that a size agrees with the closed form: within 1 %, or two units."""
     return abs(given - formula) <= max(2.0, TOLERANCE * formula)
 
 
 def days_needed(units: float, units_per_day: float, shares: Sequence[tuple[int, float]]) -> int:
-    """Days until so many units are in the experiment.
+    """Count the days until so many units are in the experiment.
 
     Args:
         units: In both arms together.

@@ -40,7 +40,7 @@ class End(NamedTuple):
 
 
 def folder(plan: ExperimentPlan) -> Path:
-    """The experiment's folder, made or not."""
+    """Return the experiment's folder, made or not."""
     return _folder(plan.retriever, plan.id)
 
 
@@ -68,7 +68,7 @@ def start(plan: ExperimentPlan) -> Path:
 
 
 def check(plan: ExperimentPlan) -> None:
-    """Whether `start` would take a plan.
+    """Refuse a plan that `start` would not take.
 
     Raises:
         RunError: As in `start`.
@@ -81,7 +81,7 @@ def check(plan: ExperimentPlan) -> None:
 
 
 def plan(retriever: str, id: str) -> ExperimentPlan:
-    """A started plan.
+    """Read a started plan.
 
     Raises:
         RunError: No such experiment was started, or its file was changed by hand.
@@ -109,12 +109,12 @@ def plan(retriever: str, id: str) -> ExperimentPlan:
 
 
 def started(retriever: str) -> list[str]:
-    """Ids of all experiments of a retriever that were ever started, sorted."""
+    """List the ids of all experiments of a retriever that were ever started, sorted."""
     return sorted(path.parent.name for path in _folder(retriever).glob(f"*/{PLAN}"))
 
 
 def running(retriever: str, day: date) -> ExperimentPlan | None:
-    """The experiment that ran on the whole of a day (UTC), if any: not ended on that day or before.
+    """Return the experiment that ran on the whole of a day (UTC), if any: not ended on that day or before.
 
     Raises:
         RunError: A plan's file was changed by hand.
@@ -159,7 +159,7 @@ def end(plan: ExperimentPlan, reason: str, at: datetime) -> End:
 
 
 def ended(plan: ExperimentPlan) -> End | None:
-    """How an experiment ended before its last day; None: it did not.
+    """Return how an experiment ended before its last day; None: it did not.
 
     Raises:
         RunError: The note cannot be read.
@@ -175,7 +175,7 @@ def ended(plan: ExperimentPlan) -> End | None:
 
 
 def _free_from(plan: ExperimentPlan) -> date:
-    """The first day on which it no longer runs."""
+    """Return the first day on which a plan no longer runs."""
     note = ended(plan)
     after_stop = date.fromordinal(plan.stop.toordinal() + 1)
     return after_stop if note is None else min(after_stop, note.at.astimezone(UTC).date())

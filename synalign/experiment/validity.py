@@ -35,7 +35,7 @@ _LISTED = 5
 
 
 def void_reasons(plan: ExperimentPlan, log: Log, day: date | None = None) -> tuple[str, ...]:
-    """Why a result is void, each reason as a clause; empty when it is valid.
+    """List why a result is void, each reason as a clause; empty when it is valid.
 
     Args:
         plan: The experiment.
@@ -53,7 +53,7 @@ def void_reasons(plan: ExperimentPlan, log: Log, day: date | None = None) -> tup
 
 
 def undecided(plan: ExperimentPlan, effects: Sequence[Effect], units: Mapping[str, int], day: date) -> tuple[str, ...]:
-    """Why nothing can be said of a metric that decides, though the logs look sound; empty when something can be.
+    """List why a metric that decides says nothing, though the logs look sound; empty when it does.
 
     Nothing said is not "no difference": it is void, at the latest when the experiment is over; at once where a metric
     is 0 for so many units that this is no chance.
@@ -82,7 +82,7 @@ def undecided(plan: ExperimentPlan, effects: Sequence[Effect], units: Mapping[st
 
 
 def _constant(effect: Effect) -> str | None:
-    """A metric that is one number in the control and another one in the treatment: not what people did."""
+    """Find a metric that is one number in the control and another in the treatment: not what people did."""
     control, treatment = effect.control, effect.treatment
     if control is None or treatment is None or math.isclose(control, treatment, rel_tol=1e-6, abs_tol=1e-12):
         return None
@@ -114,7 +114,7 @@ def _days(log: Log) -> list[str]:
 
 
 def _foreign(plan: ExperimentPlan, log: Log) -> list[str]:
-    """Exposures that do not belong to the experiment."""
+    """List exposures that do not belong to the experiment."""
     found = []
     if log.other_plan:
         found.append(f"{log.other_plan:,} exposures under another plan than {plan.digest[:12]}")
@@ -126,7 +126,7 @@ def _foreign(plan: ExperimentPlan, log: Log) -> list[str]:
 
 
 def _moved(plan: ExperimentPlan, log: Log) -> list[str]:
-    """Units that are not where their ids say."""
+    """List units that are not where their ids say."""
     found = []
     if log.two_arms:
         found.append(f"{_units(log.two_arms)} in both arms")

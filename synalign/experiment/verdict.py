@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def decide(plan: ExperimentPlan, effects: Sequence[Effect], units: Mapping[str, int], day: date) -> Verdict:
-    """The verdict on a valid result.
+    """Return the verdict on a valid result.
 
     Args:
         plan: The experiment.
@@ -43,7 +43,7 @@ def decide(plan: ExperimentPlan, effects: Sequence[Effect], units: Mapping[str, 
 def sentence(
     plan: ExperimentPlan, verdict: Verdict, effects: Sequence[Effect], units: Mapping[str, int], day: date
 ) -> str:
-    """The verdict in words, with the numbers that it rests on.
+    """Say the verdict in words, with the numbers that it rests on.
 
     Args:
         plan: The experiment.
@@ -79,7 +79,7 @@ def over(plan: ExperimentPlan, units: Mapping[str, int], day: date) -> bool:
 
 
 def void_sentence(reasons: Sequence[str]) -> str:
-    """What a void result says."""
+    """Say why a result is void."""
     told = "; ".join(reasons)
     return f"Void: {told}{'' if told.endswith('?') else '.'} No effect is reported until that is mended."
 
@@ -98,7 +98,7 @@ def _progress(plan: ExperimentPlan, day: date) -> str:
 
 
 def _said(effect: Effect) -> str:
-    """A clause on one metric: what is shown of it, or that nothing is yet."""
+    """Write a clause on one metric: what is shown of it, or that nothing is yet."""
     if effect.margin is not None:
         return _guardrail(effect)
     if effect.interval is None:
@@ -121,7 +121,7 @@ def _guardrail(effect: Effect) -> str:
 
 
 def _worst(effect: Effect) -> float:
-    """The largest relative loss within a guardrail's interval, not below 0."""
+    """Return the largest relative loss within a guardrail's interval, not below 0."""
     assert effect.relative_interval is not None  # its caller has looked
     bounds = effect.relative_interval
     return max(0.0, -bounds.lower if effect.better == "higher" else bounds.upper)
@@ -134,7 +134,7 @@ def _amount(effect: Effect) -> str:
 
 
 def _range(effect: Effect) -> str:
-    """The interval that is valid at every look: relative where it can be, else in the metric's own units."""
+    """Write the interval that is valid at every look: relative where it can be, else in the metric's own units."""
     if effect.relative_interval is not None:
         return f"between {_signed(effect.relative_interval)}"
     if effect.interval is not None:
@@ -143,7 +143,7 @@ def _range(effect: Effect) -> str:
 
 
 def _missed(plan: ExperimentPlan, primary: Effect) -> str:
-    """Whether the effect that was looked for is ruled out."""
+    """Say whether the effect that was looked for is ruled out."""
     wanted, bounds = plan.minimum_detectable_effect, primary.relative_interval
     if bounds is None or primary.passed is not None:
         return ""
@@ -153,7 +153,7 @@ def _missed(plan: ExperimentPlan, primary: Effect) -> str:
 
 
 def _short(plan: ExperimentPlan, units: Mapping[str, int]) -> str:
-    """What is still missing."""
+    """Say how many units are still missing."""
     least = min(units.values())
     if least < BURN_IN:
         return f"Nothing is concluded from fewer than {BURN_IN} units in an arm."
@@ -169,7 +169,7 @@ def _percent(share: float) -> str:
 
 
 def _digits(share: float, sign: str = "") -> str:
-    """A share in per cent: one decimal from 1 % on, two below."""
+    """Format a share in per cent: one decimal from 1 % on, two below."""
     per_cent = 100.0 * share
     return f"{per_cent:{sign}.{1 if abs(per_cent) >= 1.0 else 2}f}"
 

@@ -89,7 +89,7 @@ def _shares(rule: _Rule, seen: set[str], every: set[str], queries: Sequence[str]
 
 
 def word_range(value: str) -> tuple[int, int] | None:
-    """The least and the most words of a value of `length`; None where it names no number.
+    """Return the least and the most words of a value of `length`; None where it names no number.
 
     Examples:
         >>> word_range("short (3-5 words)"), word_range("16 words or more"), word_range("short")

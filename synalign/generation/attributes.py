@@ -37,7 +37,7 @@ def reason_request(batch: Batch, configuration: Configuration) -> Request:
 
 
 def attribute_rows(batch: Batch, request_id: str, answer: LatentAttributes) -> list[AttributeRow]:
-    """The answer as rows; each value of a name once, as seen if it is given as both."""
+    """Return the answer as rows; each value of a name once, as seen if it is given as both."""
     rows: dict[tuple[str, str], AttributeRow] = {}
     for name, value, generalised in _values(answer):
         key = (name.casefold(), value.casefold())
@@ -48,7 +48,7 @@ def attribute_rows(batch: Batch, request_id: str, answer: LatentAttributes) -> l
 
 
 def attributes_as_data(answer: LatentAttributes) -> list[dict[str, Any]]:
-    """The answer as it goes into the data block of the request *write*."""
+    """Return the answer as it goes into the data block of the request *write*."""
     return [attribute.model_dump() for attribute in answer.attributes]
 
 

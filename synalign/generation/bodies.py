@@ -1,4 +1,7 @@
-"""The body of a response as a chat completion: JSON, or the stream of events that some servers send unasked."""
+"""The body of a response as a chat completion: JSON, or the stream of events that some servers send unasked.
+
+Any part of a completion may be missing, or of another type.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,15 @@ from typing import Any
 
 from synalign.generation.complaints import is_page
 
+_MOST_TOKENS = 10**9
+
 
 class Page(ValueError):
     """A body that is a page for people."""
 
 
 def completion(content: bytes) -> Any:
-    """The JSON of a body; of a stream of events, the completion that its parts add up to.
+    """Parse the JSON of a body; of a stream of events, the completion that its parts add up to.
 
     Raises:
         Page: It is a page for people.
@@ -42,7 +47,7 @@ def _events(text: str) -> Iterator[Any]:
 
 
 def _joined(events: list[Any]) -> dict[str, Any]:
-    """One completion of the parts of a stream; an error among them is all of it.
+    """Join the parts of a stream to one completion; if one of them is an error, return the error alone.
 
     Raises:
         ValueError: There is no part.
@@ -80,3 +85,72 @@ def _add(message: dict[str, Any], delta: Any) -> None:
         if isinstance(function, dict) and isinstance(function.get("arguments"), str):
             known = message.setdefault("tool_calls", [{"function": {"arguments": ""}}])
             known[0]["function"]["arguments"] += function["arguments"]
+
+
+def texts(message: object, choice: object) -> Iterator[str]:
+    """Yield the texts that may be the answer, the likeliest first: arguments of a call, content, reasoning."""
+    calls = member(message, "tool_calls")
+    functions = [member(call, "function") for call in calls] if isinstance(calls, list) else []
+    for function in (*functions, member(message, "function_call")):
+        arguments = member(function, "arguments")
+        if isinstance(arguments, dict):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        if isinstance(arguments, str) and arguments.strip():
+            yield arguments
+    content = _text(member(message, "content"))
+    if not content.strip():
+        content = _text(member(choice, "text"))
+    if content.strip():
+        yield content
+        return
+    for name in ("reasoning_content", "reasoning"):
+        text = _text(member(message, name))
+        if text.strip():
+            yield text
+
+
+def _text(content: object) -> str:
+    """Return a message's content as text: of a text, a JSON object, or parts, without those of reasoning."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, dict):
+        return json.dumps(content, ensure_ascii=False)
+    if not isinstance(content, list):
+        return ""
+    texts = []
+    for part in content:
+        kind = member(part, "type")
+        text = part if isinstance(part, str) else member(part, "text")
+        if isinstance(text, dict):
+            text = text.get("value")
+        if isinstance(text, str) and kind in (None, "text", "output_text"):
+            texts.append(text)
+    return "".join(texts)
+
+
+def usage(completion: object) -> tuple[int | None, int | None]:
+    """Return the tokens sent and received, each None where the endpoint reports no possible count."""
+    reported = member(completion, "usage")
+    tokens_in, tokens_out = _count(reported, "prompt_tokens"), _count(reported, "completion_tokens")
+    tokens_in = _count(reported, "input_tokens") if tokens_in is None else tokens_in
+    tokens_out = _count(reported, "output_tokens") if tokens_out is None else tokens_out
+    total = _count(reported, "total_tokens")
+    if total is not None and tokens_in is None and tokens_out is not None and total >= tokens_out:
+        tokens_in = total - tokens_out
+    elif total is not None and tokens_out is None and tokens_in is not None and total >= tokens_in:
+        tokens_out = total - tokens_in
+    if tokens_in == 0:
+        # No prompt of ours is empty: it was not counted.
+        tokens_in, tokens_out = None, tokens_out or None
+    return tokens_in, tokens_out
+
+
+def member(content: object, name: str) -> Any:
+    """Return a member of a JSON object; None where the member or the object is missing."""
+    return content.get(name) if isinstance(content, dict) else None
+
+
+def _count(reported: object, name: str) -> int | None:
+    """Return a token count, or None where the endpoint reports no possible one."""
+    value = member(reported, name)
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None

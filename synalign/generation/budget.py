@@ -41,7 +41,7 @@ _LETTERS = 3
 
 
 def tokens_of(messages: Iterable[Mapping[str, str]]) -> int:
-    """How many tokens some chat messages are, estimated without a tokenizer and rather too high.
+    """Estimate the tokens of some chat messages without a tokenizer, rather too high than too low.
 
     Letters A to Z count a third each, by word; every other byte of UTF-8 counts one, which no byte-level tokenizer
     exceeds. English prose comes out about 1.6 times too high, code and JSON 1.2 times, Chinese 2 to 4 times and other
@@ -56,7 +56,7 @@ def tokens_of(messages: Iterable[Mapping[str, str]]) -> int:
 
 
 def most_tokens_of(parameters: Mapping[str, Any]) -> int:
-    """A bound on the tokens of a request: the bytes of its messages and of its schema, and what templates add.
+    """Return a bound on the tokens of a request: the bytes of its messages and schema, and what templates add.
 
     Every token of a byte-level vocabulary (or of one that falls back to bytes) stands for at least one byte, so this
     holds for any language; for English it is about four times too high.
@@ -70,7 +70,7 @@ def most_tokens_of(parameters: Mapping[str, Any]) -> int:
 
 
 def cost(tokens_in: int, tokens_out: int, budget: config.Budget, mode: Literal["online", "batch"]) -> float:
-    """Money for some tokens, in the budget's currency.
+    """Return the price of some tokens, in the budget's currency.
 
     Examples:
         >>> cost(2_000_000, 500_000, config.Budget(input_price=0.4, output_price=1.6), "batch")

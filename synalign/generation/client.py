@@ -139,7 +139,7 @@ class Client:
         await self._openai.close()
 
     def key(self, asked: Request) -> str:
-        """The key of a request in the journal: see `request.key`."""
+        """Return the key of a request in the journal: see `request.key`."""
         return request.key(asked, self._configuration)
 
     async def ask(self, asked: Request) -> Answer:
@@ -280,16 +280,17 @@ class Client:
         raise self._given_up or _believed(ended, reservation) from None
 
     def _comes_back(self, key: str, failure: Failure) -> bool:
-        """Whether to wait for an endpoint that is away. One that nobody ever met may be a wrong address."""
+        """Return whether to wait for an unreachable endpoint. One that never answered may be a wrong address."""
         if not failure.away or (failure.unreached and not self._met):
             return False
         self._waiting_for_it.add(key)
         return True
 
     def _require_endpoint(self, failure: Failure) -> None:
-        """Give the run up where a request ends because nobody answers: no request may be lost to an endpoint's absence.
+        """Abort the run if the endpoint is unreachable; its requests are kept for the next run.
 
-        One that a gateway turns away while no other is turned away may itself be what the gateway cannot bear.
+        A gateway error for a single request does not abort the run: the request itself may be what the gateway cannot
+        handle.
 
         Raises:
             GenerationError: The endpoint is away.
@@ -410,12 +411,12 @@ def adapt(ended: Failure, least: int, sent: Mapping[str, Any], dialect: Dialect,
 
 
 def most_of(asked: Request, configuration: Configuration) -> tuple[int, int]:
-    """The most tokens that one try of a request can send and receive."""
+    """Return the most tokens that one try of a request can send and receive."""
     return request.most_tokens(request.parameters(asked, configuration)), configuration.generation.max_output_tokens
 
 
 def answer_of(request_id: str, entry: Entry, asked: Request, configuration: Configuration) -> Answer:
-    """The answer that the journal holds."""
+    """Return the answer that the journal holds."""
     content = reading.read(entry.answer, asked.answer).content
     figures = (entry.model, entry.tokens_in, entry.tokens_out, entry.seconds)
     most_in, most_out = entry.tokens_in, entry.tokens_out

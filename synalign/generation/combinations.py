@@ -41,7 +41,7 @@ def combinations(
     batch_id: str,
     seed: int,
 ) -> list[list[Combination]]:
-    """A combination of attribute values for every query of a batch.
+    """Return a combination of attribute values for every query of a batch.
 
     Args:
         attributes: What the model said of the batch.
@@ -64,7 +64,7 @@ def combinations(
 
 
 def _combined(attributes: LatentAttributes, demonstrations: Sequence[str]) -> dict[str, dict[str, float]]:
-    """The attributes to combine, those of form first, then in the order of the answer; of each the values' shares."""
+    """Return the attributes to combine, each with its values' shares: those of form first, the others in order."""
     found: dict[str, dict[str, float]] = {}
     for attribute in attributes.attributes:
         seen = dict.fromkeys(attribute.values_seen)

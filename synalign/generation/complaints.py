@@ -62,7 +62,7 @@ class _Found:
 
 
 def complaint(body: bytes | object) -> Complaint:
-    """What the body of a response complains of.
+    """Parse what the body of a response complains of.
 
     Args:
         body: The bytes, or the JSON that was read of them.
@@ -96,7 +96,7 @@ def is_page(text: str) -> bool:
 
 
 def shown(words: str, messages: Sequence[Mapping[str, Any]] = ()) -> str:
-    """An endpoint's words for people: no secret, nothing of the prompt, and not too long.
+    """Return an endpoint's words for people, without secrets, without the prompt, and not too long.
 
     Args:
         words: What it said.
@@ -145,7 +145,7 @@ def _note_fields(node: dict[Any, Any], found: _Found) -> None:
 
 
 def _note_place(node: dict[Any, Any], found: _Found) -> None:
-    """An entry of FastAPI's list: which member of the request, and what is wrong with it; never its value."""
+    """Return an entry of FastAPI's list: which member of the request, and what is wrong with it; never its value."""
     loc = node["loc"] if isinstance(node["loc"], list | tuple) else [node["loc"]]
     places = [str(part) for part in loc][:6]
     found.parameters += [part for part in places if part != "body"][:1]
@@ -153,7 +153,7 @@ def _note_place(node: dict[Any, Any], found: _Found) -> None:
 
 
 def _read_text(text: str, found: _Found, depth: int) -> None:
-    """A text, or what it holds as JSON or as Python prints it: some servers put an error into another's message."""
+    """Return a text, or the JSON or Python literal in it: some servers put an error into another's message."""
     text = text[:_MOST_READ]
     for start in _starts(text):
         inner = _parsed(text[start:])
@@ -176,7 +176,7 @@ def _starts(text: str) -> Iterator[int]:
 
 
 def _parsed(text: str) -> Any:
-    """What a text holds up to its last bracket, as JSON or as Python prints it."""
+    """Parse a text up to its last bracket, as JSON or as a Python literal."""
     text = text[: max(text.rfind("}"), text.rfind("]")) + 1]
     for read in (json.loads, lambda part: json.loads(part.replace("\\n", " ")), ast.literal_eval):
         try:
@@ -187,7 +187,7 @@ def _parsed(text: str) -> Any:
 
 
 def _without_echo(words: str, prompt: str) -> str:
-    """The words without long runs of letters and digits of the prompt, and without quotations of its texts."""
+    """Return the words without long runs of letters and digits of the prompt, and without quotations of its texts."""
     plain = _plain(prompt)
     shingles = {plain[start : start + _SHORTEST_ECHO] for start in range(len(plain) - _SHORTEST_ECHO + 1)}
     places = [place for place, character in enumerate(words) if character.isalnum()]
@@ -222,7 +222,7 @@ def _cut(words: str, covered: Iterable[bool]) -> str:
 
 
 def _texts(prompt: str) -> set[str]:
-    """The texts in a prompt's data block, in lower case."""
+    """Return the texts in a prompt's data block, in lower case."""
     texts: set[str] = set()
 
     def gather(node: Any) -> None:

@@ -7,14 +7,13 @@ import openai
 
 from synalign import masking
 from synalign.config import Configuration
-from synalign.generation import addresses
-from synalign.generation.endpoint import Endpoint
+from synalign.generation.endpoint import Endpoint, base, local, query
 
 COMPLETIONS = "/chat/completions"
 
 
 def openai_client(configuration: Configuration, endpoint: Endpoint) -> openai.AsyncOpenAI:
-    """The library's client, which tries nothing again by itself."""
+    """Return the library's client, with its own retries off."""
     for secret in (endpoint.api_key, *endpoint.headers.values()):
         masking.learn(secret)
     headers = {name.title() if name.lower() == "authorization" else name: value
@@ -22,11 +21,11 @@ def openai_client(configuration: Configuration, endpoint: Endpoint) -> openai.As
     # The library insists on a key; where there is none, its header is taken out again.
     hooks = {"request": [_without_key]} if not endpoint.api_key and "Authorization" not in headers else {}
     # A proxy of the environment has no business with a server on this machine.
-    http = openai.DefaultAsyncHttpxClient(trust_env=not addresses.local(endpoint.url), event_hooks=hooks)
+    http = openai.DefaultAsyncHttpxClient(trust_env=not local(endpoint.url), event_hooks=hooks)
     return openai.AsyncOpenAI(
-        base_url=addresses.base(endpoint.url),
+        base_url=base(endpoint.url),
         api_key=endpoint.api_key or "none",
-        default_query=addresses.query(endpoint.url),
+        default_query=query(endpoint.url),
         default_headers=headers,
         max_retries=0,
         timeout=configuration.runtime.timeout_seconds,

@@ -1,4 +1,9 @@
-"""What each batch is made of: its demonstrations and its target documents, read from the tables."""
+"""What each batch is made of: its demonstrations and its target documents, read from the tables.
+
+A batch that is too long for the model's context is made shorter: fewer documents a request, then less of each. Its
+parts depend on nothing but the batch and on which requests the endpoint found too long, so that a run that was killed
+and goes on asks for the same parts, whose answers it finds in the journal.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,11 @@ from synalign.run.matrix import matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from synalign.config import Configuration
+
+LEAST_CHARACTERS = 100
+"""A document of which no more is shown says too little to write queries for."""
 
 
 class Document(NamedTuple):
@@ -51,7 +61,7 @@ class Batch(NamedTuple):
 
 
 def read_batches(run: Run) -> list[Batch]:
-    """The batches of a run, in the order they were sampled.
+    """Return the batches of a run, in the order they were sampled.
 
     Raises:
         RunError: A table is missing or empty, or a demonstration is not a train query.
@@ -71,7 +81,7 @@ def read_batches(run: Run) -> list[Batch]:
 
 
 def _documents(run: Run, targets: list[list[str]]) -> dict[str, Document]:
-    """The target documents by id; the others are never held."""
+    """Return the target documents by id; the others are never held."""
     names = list(Document._fields)
     rows = some_rows.having(run, "documents", "document_id", {id for chosen in targets for id in chosen}, names)
     return {row["document_id"]: Document(**row) for row in rows.to_pylist()}
@@ -107,7 +117,7 @@ def _train_queries(run: Run, members: dict[str, list[str]]) -> dict[str, str]:
 
 
 def _labels(run: Run, members: dict[str, list[str]], document_ids: list[str]) -> list[NDArray[np.int64]]:
-    """The document of each batch's label: its only one."""
+    """Return the document of each batch's label, its only one."""
     first = {query_ids[0] for query_ids in members.values()}
     queries = some_rows.having(run, "queries", "query_id", first, ["query_id", "label"])
     label = dict(zip(queries["query_id"].to_pylist(), queries["label"].to_pylist(), strict=True))
@@ -140,3 +150,31 @@ def _targets(run: Run, members: dict[str, list[str]], document_ids: list[str]) -
     size = settings.documents_per_batch
     most = (size + 1) // 2 if settings.targets == "mixed" else size
     return choose_targets(means, documents, events, size, clicked, most)
+
+
+def smaller(batch: Batch, configuration: Configuration) -> tuple[Batch, ...]:
+    """Split a batch into batches that ask for the same queries by shorter prompts; none where that cannot be.
+
+    Args:
+        batch: The batch, or part of one.
+        configuration: Says how much of a document is shown.
+
+    Returns:
+        Two halves of its documents; of one document, the same with half of its text, and then with half of the
+        demonstrations.
+    """
+    count = len(batch.documents)
+    if count > 1:
+        halves = batch.documents[: (count + 1) // 2], batch.documents[(count + 1) // 2 :]
+        return tuple(batch._replace(documents=half, part=f"{batch.part}{number}") for number, half in enumerate(halves))
+    characters = batch.characters or configuration.generation.document_characters
+    shown = min(characters, max((len(document.text.strip()) for document in batch.documents), default=0))
+    if shown // 2 >= LEAST_CHARACTERS:
+        return (batch._replace(characters=shown // 2),)
+    return tuple(filter(None, [fewer_demonstrations(batch)]))
+
+
+def fewer_demonstrations(batch: Batch) -> Batch | None:
+    """Return a batch with the first half of its demonstrations, the anchor among them; None where there is only one."""
+    count = len(batch.demonstrations)
+    return batch._replace(demonstrations=batch.demonstrations[: (count + 1) // 2]) if count > 1 else None

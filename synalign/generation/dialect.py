@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
 from synalign.config import Configuration
 from synalign.config.generation import LIMIT_NAMES
-from synalign.errors import RunError
 from synalign.generation import request
 from synalign.generation.budget import tokens_of
-from synalign.generation.line_file import lines_at
 from synalign.generation.refusals import LIMIT_NAME, SEED, STREAM_OPTIONS, STRUCTURED, TEMPERATURE, WHOLE, Refusal
 from synalign.generation.request import Request
+from synalign.storage.append_log import AppendLog
 
 log = logging.getLogger("synalign")
 
@@ -66,17 +65,22 @@ class Dialect:
         self.most_output: int | None = None
         self.window: int | None = None
         self._followed: dict[str, int] = {}
-        self._file = lines_at(record) if record is not None else None
-        if self._file is not None:
-            self._read(self._file.lines, self._file.path)
+        self._log: AppendLog | None = None
+        if record is not None:
+            self._log = AppendLog(
+                record,
+                self._read,
+                remedy="delete the file: what the endpoint takes is found again, at no cost",
+                encode=lambda content: json.dumps(content, sort_keys=True).encode(),
+            )
 
     def close(self) -> None:
         """Close the record."""
-        if self._file is not None:
-            self._file.close()
+        if self._log is not None:
+            self._log.close()
 
     def summary(self) -> dict[str, Any]:
-        """What is sent to this endpoint, for people."""
+        """Describe the parameters that this endpoint is sent, for people."""
         found: dict[str, Any] = {"structured_output": self.structured_output, "output_limit_name": self.limit_name}
         if self.streams:
             found["stream"] = True
@@ -87,7 +91,7 @@ class Dialect:
         return found
 
     def parameters(self, asked: Request, room: int | None = None) -> dict[str, Any]:
-        """Everything that is sent for a request.
+        """Return everything that is sent for a request.
 
         Args:
             asked: The request.
@@ -102,7 +106,7 @@ class Dialect:
         return {name: value for name, value in sent.items() if name not in self.not_sent}
 
     def limit_of(self, sent: Mapping[str, Any]) -> int:
-        """The most tokens of an answer that some parameters allow."""
+        """Return the most tokens of an answer that some parameters allow."""
         return next(int(sent[name]) for name in LIMIT_NAMES if name in sent)
 
     def learn(self, found: Refusal, sent: Mapping[str, Any]) -> bool:
@@ -193,12 +197,11 @@ class Dialect:
     def _decide(self, name: str, value: Any, words: str) -> None:
         self._set(name, value)
         log.warning("generate: the endpoint %s", words)
-        if self._file is not None:
-            line = {**self._of(), "name": name, "value": value}
-            self._file.append(json.dumps(line, sort_keys=True).encode())
+        if self._log is not None:
+            self._log.append({**self._of(), "name": name, "value": value})
 
     def _of(self) -> dict[str, Any]:
-        """What a decision holds for: another model or setting is found out about again."""
+        """Return what a decision holds for: with another model or setting it is found out again."""
         settings = self._settings
         return {
             "endpoint": settings.endpoint,
@@ -214,23 +217,14 @@ class Dialect:
         else:
             raise ValueError(name)
 
-    def _read(self, lines: Sequence[bytes], path: PathLike[str]) -> None:
-        for number, line in enumerate(lines, start=1):
-            try:
-                content = json.loads(line)
-                name, value = content.pop("name"), content.pop("value")
-                if content == self._of():
-                    self._set(name, value)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise RunError(
-                    f"{path}, line {number} is damaged.",
-                    cause="the file was edited or the disk has an error",
-                    remedy="delete the file: what the endpoint takes is found again, at no cost",
-                ) from error
+    def _read(self, content: dict[str, Any]) -> None:
+        name, value = content.pop("name"), content.pop("value")
+        if content == self._of():
+            self._set(name, value)
 
 
 def form_of(sent: Mapping[str, Any]) -> str:
-    """The form of structured output in which some parameters ask."""
+    """Return the form of structured output that some parameters ask for."""
     if "tools" in sent:
         return "tool"
     return str(sent["response_format"]["type"]) if "response_format" in sent else "prompt"

@@ -31,7 +31,7 @@ REMEDIES = {
 
 
 def final_error(failure: Failure, settings: Generation) -> GenerationError:
-    """The error for a failure after which no request can succeed."""
+    """Return the error for a failure after which no request can succeed."""
     outcome, endpoint = failure.outcome, settings.endpoint
     kind: type[GenerationError] = EndpointError
     if outcome == outcomes.QUOTA_EXHAUSTED:
@@ -62,7 +62,7 @@ def final_error(failure: Failure, settings: Generation) -> GenerationError:
 
 
 def nothing_answered(outcome: str, by_outcome: str, detail: str) -> GenerationError:
-    """The error for a run of which no request was answered.
+    """Return the error for a run of which no request was answered.
 
     Args:
         outcome: How most of its requests ended.
@@ -79,7 +79,7 @@ def nothing_answered(outcome: str, by_outcome: str, detail: str) -> GenerationEr
 
 
 def counts(numbers: Mapping[str, int]) -> str:
-    """Counts by name in words.
+    """Return counts by name in words.
 
     Examples:
         >>> counts({"rejected": 6, "not_sent": 6})

@@ -96,7 +96,7 @@ class Estimate(NamedTuple):
 
     @property
     def verdict(self) -> Literal["no_ceiling", "fits", "may_stop", "stops"]:
-        """Whether the ceilings hold all of it: even at most, by the estimate, or not."""
+        """Compare tokens and money with the ceilings: they fit at most, by the estimate alone, or not."""
         tokens = Amount(*map(sum, zip(self.tokens_in, self.tokens_out, strict=True)))
         ceilings = [(tokens, self.max_tokens), (self.money, self.max_money)]
         limited = [(amount, most) for amount, most in ceilings if amount is not None and most is not None]
@@ -167,7 +167,7 @@ def estimate(configuration: Configuration) -> Estimate:
 
 
 def as_json(found: Estimate) -> dict[str, Any]:
-    """An estimate for programs."""
+    """Return an estimate as JSON, for programs."""
     content = found._asdict()
     content |= {name: amount._asdict() for name, amount in content.items() if isinstance(amount, Amount)}
     return {**content, "requests": 2 * found.batches, "verdict": found.verdict}
@@ -197,7 +197,7 @@ def _tokens(requests: Sequence[Request]) -> int:
 
 
 def _batches(configuration: Configuration) -> tuple[Basis, str | None, list[Batch], int]:
-    """Batches to render, what they were made from, and how many there will be."""
+    """Return the batches to render, what they were made from, and how many there will be."""
     for run in _runs(configuration):
         try:
             batches = read_batches(run)
@@ -214,14 +214,14 @@ def _batches(configuration: Configuration) -> tuple[Basis, str | None, list[Batc
 
 
 def _runs(configuration: Configuration) -> Iterator[Run]:
-    """The runs of a retriever that have ingested anything, latest interval first."""
+    """Yield the runs of a retriever that have ingested anything, latest interval first."""
     for folder in reversed(intervals(root() / configuration.retriever)):
         if manifests.read(folder / "ingest" / manifests.NAME) is not None:
             yield Run(configuration, Interval.named(folder.name))
 
 
 def _from_texts(run: Run) -> tuple[list[Batch], int]:
-    """Batches made of an interval's queries and documents, evenly spaced.
+    """Return batches made of an interval's queries and documents, evenly spaced.
 
     Raises:
         RunError: It was ingested with other settings, or nothing can be sampled from it.
@@ -248,7 +248,7 @@ def _from_texts(run: Run) -> tuple[list[Batch], int]:
 
 
 def _longest(configuration: Configuration) -> Batch:
-    """A batch in which every text is as long as it may be, in Latin letters: other scripts have more bytes."""
+    """Return a batch in which every text is as long as it may be, in Latin letters: other scripts have more bytes."""
     query = _filler(configuration.ingest.max_query_characters)
     document = Document("document", _filler(300), _filler(configuration.generation.document_characters))
     return Batch(
@@ -259,7 +259,7 @@ def _longest(configuration: Configuration) -> Batch:
 
 
 def _targets(configuration: Configuration) -> int:
-    """How many documents a batch is written for; a label is its batch's only one."""
+    """Return how many documents a batch is written for; a label is its batch's only one."""
     return configuration.generation.documents_per_batch if configuration.task == "retrieval" else 1
 
 
@@ -272,7 +272,7 @@ def _some(batches: list[Batch]) -> list[Batch]:
 
 
 def _past(configuration: Configuration) -> _Past:
-    """What this model's good answers and their prompts were in the latest refresh that has any, or usually are."""
+    """Measure the good answers of this model in the latest refresh that has any; else return the usual ones."""
     for run in _runs(configuration):
         manifest = run.manifest("generate")
         if manifest is None or manifest["settings"]["generation"]["model"] != configuration.generation.model:
@@ -292,7 +292,7 @@ def _past(configuration: Configuration) -> _Past:
 
 
 def _attributes(run: Run) -> list[LatentAttributes]:
-    """The first answers of a run, as far as the table keeps them."""
+    """Return the first answers of a run, as far as the table keeps them."""
     table = manifests.read_table(finished_files(run.folder, "attributes")).to_pylist()
     answers: dict[str, dict[str, tuple[list[str], list[str]]]] = {}
     for row in table:
@@ -310,7 +310,7 @@ def _attributes(run: Run) -> list[LatentAttributes]:
 
 
 def _asked_in_answers(ledger: dict[str, Any] | None) -> int:
-    """How many queries the requests that were answered asked for."""
+    """Return how many queries the answered requests asked for."""
     if not ledger or "surplus" not in ledger:
         return 0
     return int(ledger["returned"] - sum(ledger["surplus"].values()) + ledger["not_written"].get(NOT_RETURNED, 0))

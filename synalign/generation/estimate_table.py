@@ -8,7 +8,7 @@ from synalign.generation.estimate import Estimate
 
 
 def as_table(found: Estimate) -> list[str]:
-    """An estimate for people."""
+    """Return an estimate as lines of text, for people."""
     rows = [
         ("", "estimate", "at most"),
         ("requests", *[f"{2 * found.batches:,}"] * 2),
@@ -26,7 +26,7 @@ def as_table(found: Estimate) -> list[str]:
 
 
 def _ceiling(found: Estimate) -> str:
-    """Whether it fits under the ceilings, in one sentence."""
+    """Return a sentence on whether the estimate fits under the ceilings."""
     ceilings = [f"{found.max_tokens:,} tokens"] if found.max_tokens is not None else []
     ceilings += [f"{found.max_money:,.2f} {found.currency}"] if found.max_money is not None else []
     named = " and ".join(ceilings)
@@ -39,7 +39,7 @@ def _ceiling(found: Estimate) -> str:
 
 
 def _footnotes(found: Estimate) -> Iterator[str]:
-    """What the figures rest on."""
+    """Yield sentences on what the numbers rest on."""
     some = (
         f"{found.rendered:,} of its {found.batches:,} batches" if found.rendered < found.batches else "all its batches"
     )

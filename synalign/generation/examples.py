@@ -17,7 +17,7 @@ EXAMPLES = 3
 
 
 def dropped_examples(written: Sequence[Written], configuration: Configuration) -> dict[str, list[dict[str, str]]]:
-    """The first queries of each reason that an answer's query can be dropped for, in the order of the answers.
+    """Return the first queries that were dropped for each reason, in the order of the answers.
 
     Args:
         written: What the answers gave.

@@ -46,7 +46,7 @@ OF_A_QUERY = {OVER_LENGTH: "over_length", EMPTY: "invalid", CONTROL_CHARACTERS: 
 def generation_ledger(
     results: Sequence[Result], written: Sequence[Written], configuration: Configuration
 ) -> dict[str, Any]:
-    """The ledger as far as the step *generate* knows it; `accepted` are the candidates it hands on.
+    """Return the ledger as far as the step *generate* knows it; `accepted` are the candidates it hands on.
 
     Args:
         results: What came of each batch, or of each part of one.
@@ -89,7 +89,7 @@ def generation_ledger(
 
 
 def whole_ledger(generate_metrics: Mapping[str, Any], screen_metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The ledger of a refresh: what *generate* and *screen* rejected, as one.
+    """Return the ledger of a refresh: what *generate* and *screen* rejected, as one.
 
     Args:
         generate_metrics: Metrics of the step *generate*; `ledger` is read.
@@ -129,11 +129,11 @@ def whole_ledger(generate_metrics: Mapping[str, Any], screen_metrics: Mapping[st
 
 
 def ledger_lines(ledger: Mapping[str, Any]) -> list[str]:
-    """A ledger for people: one count a line, and a sum that can be checked by eye.
+    r"""Return a ledger for people: one count a line, and a sum that can be checked by eye.
 
     Examples:
         >>> print(*ledger_lines({"asked_for": 10, "accepted": 6, "rejected": {"leak": 3},
-        ...                      "not_written": {"not_returned": 1}, "surplus": {"too_many": 2}}), sep="\\n")
+        ...                      "not_written": {"not_returned": 1}, "surplus": {"too_many": 2}}), sep="\n")
           6  accepted
           3  rejected: leak
           1  not written: not returned
@@ -154,7 +154,7 @@ def ledger_lines(ledger: Mapping[str, Any]) -> list[str]:
 
 
 def ledger_figures(ledger: Mapping[str, Any]) -> dict[str, int]:
-    """A ledger as flat figures, such as `rejected.leak`; every reason to reject is there, at 0 where it did not occur.
+    """Return a ledger as flat metrics, such as `rejected.leak`, with 0 for every reason that did not occur.
 
     So a reason's history over many refreshes has no gaps.
     """

@@ -19,8 +19,8 @@ from pydantic import BaseModel
 
 from synalign.config.generation import LIMIT_NAMES
 from synalign.generation import bodies, complaints, reading
+from synalign.generation.bodies import member, texts, usage
 from synalign.generation.complaints import Complaint
-from synalign.generation.parts import member, texts, usage
 from synalign.generation.refusals import OVERFLOW_CODES, Refusal, refusal
 
 OK = "ok"
@@ -83,7 +83,7 @@ _BY_STATUS = {
     413: CONTEXT_TOO_LONG,
     429: RATE_LIMITED,
 }
-# What stands before the model says that there is none behind it, or that it has no room: whatever is asked.
+# Gateway errors: no backend, or no capacity.
 _AWAY = frozenset({502, 503, 504, 529})
 _MESSAGE_CHARACTERS = 300
 
@@ -129,7 +129,7 @@ class Failure(Exception):
 
     @property
     def unreached(self) -> bool:
-        """Whether there was no connection at all: then not even a part of the endpoint is there."""
+        """Return whether there was no connection at all: not even a gateway answered."""
         return self.away and self.outcome != SERVER_ERROR
 
 
@@ -152,7 +152,7 @@ class Reply(NamedTuple):
 
 
 def of_error(error: Exception, sent: Mapping[str, Any] | None = None) -> Failure:
-    """What an exception of the openai client stands for; one that is none of them is raised again.
+    """Return the failure that an exception of the openai client stands for; raise any other exception again.
 
     Args:
         error: The exception.
@@ -180,7 +180,7 @@ def of_error(error: Exception, sent: Mapping[str, Any] | None = None) -> Failure
 def of_refusal(
     status: int, said: Complaint, asked: float | None = None, sent: Mapping[str, Any] | None = None
 ) -> Failure:
-    """What a status and what the body says stand for.
+    """Return the failure that a status and its body stand for.
 
     Args:
         status: HTTP status, of the response or in its body.
@@ -204,7 +204,7 @@ def of_refusal(
 
 
 def _content(error: openai.APIStatusError) -> Any:
-    """The body of an error's response."""
+    """Return the body of an error's response."""
     try:
         return error.response.content
     except httpx2.StreamError:
@@ -212,14 +212,14 @@ def _content(error: openai.APIStatusError) -> Any:
 
 
 def headers_of(error: Exception) -> Mapping[str, str]:
-    """Headers of the response behind an exception of the openai client; none where there is no response."""
+    """Return the headers of the response behind an exception of the openai client; none where there is no response."""
     return error.response.headers if isinstance(error, openai.APIStatusError) else {}
 
 
 def of_response(
     content: bytes, model: type[BaseModel], headers: Mapping[str, str], sent: Mapping[str, Any] | None = None
 ) -> Reply:
-    """The validated answer in the body of a response with status 200.
+    """Return the validated answer in the body of a response with status 200.
 
     Args:
         content: The body.
@@ -241,7 +241,7 @@ def of_completion(
     headers: Mapping[str, str] | None = None,
     sent: Mapping[str, Any] | None = None,
 ) -> Reply:
-    """The validated answer in a chat completion.
+    """Return the validated answer in a chat completion.
 
     Args:
         completion: The body of the response, as its JSON was read; any part may be missing or of another type.
@@ -282,7 +282,7 @@ def of_completion(
 
 
 def _error_in(completion: object, choice: object) -> object | None:
-    """What a body with status 200 complains of; None where it is no error."""
+    """Return the error in a body with status 200; None where there is none."""
     if member(choice, "error") or member(choice, "finish_reason") == "error":
         return member(choice, "error") or {"message": "the answer ended with an error", "code": 500}
     if isinstance(completion, list):
@@ -300,7 +300,7 @@ def _of_error_in(
     headers: Mapping[str, str],
     sent: Mapping[str, Any] | None,
 ) -> Failure:
-    """What an error with status 200 stands for: the status that it names, or that its code stands for."""
+    """Return the failure of an error with status 200, by the status that the error names or its code stands for."""
     said = complaints.complaint(error)
     named = [_STATUS_OF_CODE[code] for code in said.codes if code in _STATUS_OF_CODE]
     named = named or [status for status, words in _STATUS_OF_WORDS if words.search(said.words)]
@@ -314,7 +314,7 @@ def _of_error_in(
 
 
 def _cut_off(tokens_out: int | None, sent: Mapping[str, Any] | None) -> str:
-    """Why an answer was cut off, as far as its length tells."""
+    """Explain why an answer was cut off, as far as its length tells."""
     limit = next((value for name, value in (sent or {}).items() if name in LIMIT_NAMES), None)
     if tokens_out is not None and isinstance(limit, int) and tokens_out < 0.9 * limit:
         return (
@@ -325,7 +325,7 @@ def _cut_off(tokens_out: int | None, sent: Mapping[str, Any] | None) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a response asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
+    """Return the seconds that a response asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
     for name, divisor in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             seconds = float(headers[name]) / divisor
@@ -340,7 +340,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def of_status(status: int, codes: set[str]) -> str:
-    """What an HTTP status and the error's codes stand for."""
+    """Return the outcome that an HTTP status and the error's codes stand for."""
     if codes & _QUOTA_CODES:
         return QUOTA_EXHAUSTED
     if codes & _CONTEXT_CODES:

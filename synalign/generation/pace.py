@@ -112,7 +112,7 @@ class _Minute:
         self._by_number: dict[int, list[float]] = {}
 
     def wait(self, now: float, amount: int) -> float:
-        """Seconds until `amount` fits; one that never does fits when nothing else is there."""
+        """Return the seconds until `amount` fits; an amount above the limit fits when nothing else is there."""
         while self._log and self._log[0][0] <= now - 60.0:
             _, old, number = self._log.popleft()
             self._sum -= int(old)
@@ -133,7 +133,7 @@ class _Minute:
         self._by_number[number] = entry
 
     def correct(self, number: int, amount: int) -> None:
-        """What it really was."""
+        """Replace the amount of a request by the measured one."""
         entry = self._by_number.pop(number, None)
         if entry is not None:
             self._sum += amount - int(entry[1])
@@ -208,7 +208,7 @@ class Pace:
             raise
 
     def answered(self, turn: Turn, headers: Mapping[str, str], tokens: int | None = None) -> None:
-        """A request was admitted and answered.
+        """End the turn of a request that was admitted and answered.
 
         Args:
             turn: Its turn.
@@ -232,11 +232,11 @@ class Pace:
         self._end()
 
     def fail(self, turn: Turn) -> None:
-        """A request ended in a way that says nothing of the pace; it may have been admitted."""
+        """End the turn of a request that says nothing of the pace; the request may have been admitted."""
         self._end()
 
     def refuse(self, turn: Turn, retry_after: float | None, headers: Mapping[str, str]) -> float:
-        """A request was refused for coming too soon.
+        """End the turn of a request that was refused for coming too soon.
 
         Args:
             turn: Its turn.
@@ -258,7 +258,7 @@ class Pace:
         self._refusals_in_a_row += news
         hold = retry_after if retry_after is not None else self._own_hold(headers)
         if news:
-            # A wait of our own is a guess: something between none of it and all of it was needed.
+            # A wait of our own is a guess: assume that half of it was needed.
             self._cut(now, hold if retry_after is not None else hold / 2.0)
         self._held_until = max(self._held_until, now + hold)
         # A wait is nothing to be made up for.
@@ -275,7 +275,7 @@ class Pace:
         self._waiting.clear()
 
     def rate(self, now: float) -> float:
-        """Requests per second that are sent at most at a time, configured limits aside."""
+        """Return the most requests per second at a time, configured limits aside."""
         free = 1.25 * self.concurrency / max(self._latency, 1e-3)
         if self._learnt is None:
             return free
@@ -341,7 +341,7 @@ class Pace:
         return turn
 
     def _smooth(self, now: float) -> float:
-        """The rate, and no more than a configured one."""
+        """Return the rate, and no more than a configured one."""
         rate = self.rate(now)
         return rate if self._requests is None else min(rate, self._requests.limit / 60.0)
 
@@ -372,14 +372,14 @@ class Pace:
         self._learnt = learnt, RATE_CUT
 
     def _warned(self, now: float) -> None:
-        """A refusal is near: turn back before it. While the rate is still below what was admitted, that is no news."""
+        """Lower the rate before a refusal that is near; do nothing while the rate is below what was admitted."""
         self._doubling = False
         if self._learnt is not None and self.rate(now) >= self._learnt[0]:
             self._learnt = min(BIAS * self._seen(now, 0.0)[0], self.rate(now)), RATE_CUT
             self._cut_at = now
 
     def _seen(self, now: float, hold: float) -> tuple[float, bool]:
-        """Requests a second that were admitted, with a wait of `hold` seconds to come; whether that tells anything."""
+        """Return the admitted requests a second, `hold` seconds of waiting included, and whether they are enough."""
         while self._admitted and self._admitted[0] < now - HORIZON:
             self._counted_since = self._admitted.popleft()
         elapsed = hold if self._counted_since is None else now - self._counted_since + hold
@@ -401,7 +401,7 @@ class Pace:
             if left is None:
                 continue
             if left.remaining > 2 * need:
-                # One that says nothing else than that nothing is left is not believed.
+                # Ignore servers that always report 0 remaining.
                 self._may_warn.add(kind)
             elif left.remaining <= need and kind in self._may_warn:
                 self._may_warn.discard(kind)
@@ -421,7 +421,7 @@ class Pace:
 
 
 def remaining(headers: Mapping[str, str], kind: str) -> Remaining | None:
-    """What the headers `x-ratelimit-*` say of `requests` or `tokens`; None unless they make sense.
+    """Parse the headers `x-ratelimit-*` of `requests` or `tokens`; None unless they make sense.
 
     Examples:
         >>> remaining({"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "59",

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager
 
 from synalign.generation import outcomes
 from synalign.generation.budget import Budget
 from synalign.generation.client import Answer
-from synalign.progress import Advance
-
-LOOK_SECONDS = 0.5
-"""Requests may hang for minutes: that nothing moves is shown, too."""
+from synalign.progress import Advance, watched
 
 
 class Progress:
@@ -45,19 +40,9 @@ class Progress:
         """Count a request that will not be sent."""
         self._advance(free=True)
 
-    @asynccontextmanager
-    async def shown(self) -> AsyncIterator[None]:
-        """Show how far it is meanwhile, whether requests end or not."""
-        task = asyncio.create_task(self._show())
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    async def _show(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            self._advance(0)
+    def shown(self) -> AbstractContextManager[None]:
+        """Show how far it is while the block runs: that nothing moves, as when requests hang, is shown too."""
+        return watched(lambda: self._advance(0))
 
     def _note(self) -> str:
         parts = []

@@ -37,7 +37,7 @@ class Excerpt(NamedTuple):
 
 
 def render(kind: str, data: dict[str, Any], configuration: Configuration, **values: int) -> list[dict[str, str]]:
-    """The messages of one request.
+    """Render the messages of one request.
 
     Args:
         kind: What is asked for, `reason` or `write`.
@@ -58,7 +58,7 @@ def render(kind: str, data: dict[str, Any], configuration: Configuration, **valu
 
 
 def prompt_version(kind: str, configuration: Configuration) -> str:
-    """What tells one wording of a template from another: the start of its SHA-256."""
+    """Return the start of a template's SHA-256, which tells one wording from another."""
     return template(kind, configuration).digest[:_VERSION_CHARACTERS]
 
 
@@ -94,7 +94,7 @@ def from_data(message: str) -> Any:
 
 
 def _redacted(content: Any, settings: Generation, counts: Counter[PersonalData]) -> Any:
-    """The same data with every text redacted; adds what was replaced to `counts`."""
+    """Return the data with every text redacted, and add what was replaced to `counts`."""
     if isinstance(content, Excerpt):
         return _excerpt(content, settings, counts)
     if isinstance(content, str):

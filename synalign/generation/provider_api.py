@@ -58,7 +58,7 @@ class BatchApi:
         await self._openai.close()
 
     async def find(self, digest: str) -> Batch | None:
-        """The batch of a set of requests, or None; the newest if there should be several."""
+        """Return the batch of a set of requests, or None; the newest if there should be several."""
 
         async def look() -> Batch | None:
             oldest = time.time() - LONGEST_MEMORY
@@ -72,7 +72,7 @@ class BatchApi:
         return await self._patiently("list batches", look)
 
     async def submit(self, digest: str, requests: bytes) -> Batch:
-        """The batch of a set of requests: the one that is there, or a new one.
+        """Return the batch of a set of requests: the one that is there, or a new one.
 
         A try whose answer got lost may have made the batch: the next one looks for it first.
 
@@ -102,14 +102,14 @@ class BatchApi:
         return await self._patiently("submit a batch", create)
 
     async def retrieve(self, batch_id: str) -> Batch | None:
-        """A batch; None if the provider knows none of that id."""
+        """Return a batch; None if the provider knows none of that id."""
         try:
             return await self._patiently("look at a batch", lambda: self._openai.batches.retrieve(batch_id))
         except _Unknown:
             return None
 
     async def content(self, file_id: str) -> bytes:
-        """A file; empty if the provider has it no more."""
+        """Return the content of a file; empty if the provider has it no more."""
 
         async def download() -> bytes:
             return (await self._openai.files.content(file_id)).content

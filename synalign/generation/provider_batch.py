@@ -131,7 +131,7 @@ class ProviderBatches:
             await self._end(submission, batch)
 
     def answer(self, asked: Request) -> Answer | None:
-        """How a request ended; None while it is in flight, or is yet to be submitted."""
+        """Return how a request ended; None while it is in flight, or is yet to be submitted."""
         key = request.key(asked, self._configuration)
         request_id = content_id(asked.kind, asked.batch_id, key)
         ended = self._record.failures(key, self._session)
@@ -169,7 +169,7 @@ class ProviderBatches:
             log.info("generate: batch %s holds %d requests", batch.id, len(part))
 
     def in_flight(self, requests: Iterable[Request]) -> list[str]:
-        """Ids of the batches that hold one of these requests and have not ended."""
+        """Return the ids of the batches that hold one of these requests and have not ended."""
         wanted = {request.key(asked, self._configuration) for asked in requests}
         return [
             submission.batch_id
@@ -178,7 +178,7 @@ class ProviderBatches:
         ]
 
     async def _settle(self, submission: Submission) -> str | None:
-        """The batch of a submission that a kill interrupted, or None: then its requests are missing again."""
+        """Return the batch whose submission a kill interrupted, or None: then its requests are missing again."""
         batch = await self._api.find(submission.digest)
         if batch is None:
             self._record.dropped(submission.digest)
@@ -199,7 +199,7 @@ class ProviderBatches:
         )
 
     def _missing(self, requests: Iterable[Request]) -> dict[str, Request]:
-        """Requests to be submitted, each once however many twins it has."""
+        """Return the requests to be submitted; identical ones are submitted once."""
         flying = {key for submission in self._record.open() for key in submission.sent}
         missing: dict[str, Request] = {}
         for asked in requests:
@@ -209,7 +209,7 @@ class ProviderBatches:
         return missing
 
     async def _affordable(self, missing: dict[str, Request]) -> list[_Line]:
-        """Requests that fit under the ceiling even if all in flight and all of these cost the most they can."""
+        """Return the requests that fit under the ceiling even if they and all in flight cost the most they can."""
         budget = Budget(self._settings.budget, "batch")
         budget.correction = self._record.correction()
         for tokens_in, tokens_out in self._record.spent():
@@ -267,7 +267,7 @@ class ProviderBatches:
             raise final_error(Failure(missing.outcome, _complaints(batch)), self._settings)
 
     async def _bodies(self, batch: Batch | None, content: bytes) -> dict[str, dict[str, Any]]:
-        """What was sent for each request of a batch, by key; asked for only where some were refused."""
+        """Return the body of each request of a batch, by key; downloaded only where some were refused."""
         if batch is None or not _REFUSED.search(content):
             return {}
         bodies = {}
@@ -285,7 +285,7 @@ class ProviderBatches:
             adapt(ended, _LEAST_TOKENS, body, self._dialect, self._configuration)
 
     async def _without_answer(self, batch: Batch | None) -> str:
-        """How those requests ended that a batch gave nothing for."""
+        """Return the outcome of the requests for which a batch gave nothing."""
         outcome, said = _without_answer(batch), _complaints(batch)
         if batch is not None and batch.status == "failed" and outcome == outcomes.SERVER_ERROR:
             body = next(iter((await self._bodies(batch, b'"status_code": 400')).values()), None)
@@ -296,7 +296,7 @@ class ProviderBatches:
         return outcome
 
     def _entry(self, key: str, reply: Reply, sent: Sent, seconds: float) -> Entry:
-        """A good answer as the journal keeps it, with what its failed rounds cost."""
+        """Return a good answer as the journal keeps it, with what its failed rounds cost."""
         failures = self._record.failures(key, self._session)
         tokens_in, tokens_out = believed(reply.tokens_in, sent.tokens_in), believed(reply.tokens_out, sent.tokens_out)
         if tokens_in is not None:
@@ -307,7 +307,7 @@ class ProviderBatches:
 
 
 def _parts(lines: Sequence[_Line], most_requests: int, most_bytes: int) -> Iterator[list[_Line]]:
-    """Requests in order, cut into files that a provider takes."""
+    """Yield the requests in order, cut into files that a provider takes."""
     part: list[_Line] = []
     size = 0
     for line in lines:
@@ -323,7 +323,7 @@ def _parts(lines: Sequence[_Line], most_requests: int, most_bytes: int) -> Itera
 def _read(
     content: bytes, submission: Submission, bodies: Mapping[str, dict[str, Any]]
 ) -> Iterator[tuple[str, Reply | Failure]]:
-    """How requests ended, from the lines of an output or error file; a line that names none of them is passed over.
+    """Yield how requests ended, from the lines of an output or error file; a line of no known request is skipped.
 
     A request that a batch did not get to (expired, cancelled) is not among them: its line has no response.
     """
@@ -342,7 +342,7 @@ def _read(
 
 
 def _of_response(status: Any, body: Any, model: type[BaseModel], sent: dict[str, Any] | None) -> Reply:
-    """The answer in one line's response.
+    """Return the answer in one line's response.
 
     Raises:
         Failure: There is none.
@@ -355,7 +355,7 @@ def _of_response(status: Any, body: Any, model: type[BaseModel], sent: dict[str,
 
 
 def _ended(ended: Reply | Failure, sent: Sent, correction: Correction) -> Ended:
-    """What a request cost: what is reported, or where an answer came without a report, the most it can have been.
+    """Return how a request ended and what it cost: as reported, or for an answer without a report the most it can be.
 
     Providers bill what a batch has answered; a line with an error costs nothing.
     """
@@ -369,7 +369,7 @@ def _ended(ended: Reply | Failure, sent: Sent, correction: Correction) -> Ended:
 
 
 def _without_answer(batch: Batch | None) -> str:
-    """How those requests ended that a batch gave nothing for."""
+    """Return the outcome of the requests for which a batch gave nothing."""
     if batch is None:
         return outcomes.TIMEOUT
     codes = {error.code for error in (batch.errors.data if batch.errors else None) or [] if isinstance(error.code, str)}
@@ -379,7 +379,7 @@ def _without_answer(batch: Batch | None) -> str:
 
 
 def _complaints(batch: Batch | None) -> str:
-    """What a provider says about a batch that failed."""
+    """Return what a provider says about a batch that failed."""
     errors = (batch.errors.data if batch is not None and batch.errors else None) or []
     told = ", ".join(f"{error.code}: {' '.join(str(error.message).split())}" for error in errors[:3])
     return f" ({told[:_MESSAGE_CHARACTERS]})" if told else ""
@@ -391,7 +391,7 @@ def _progress(batch: Batch) -> str:
 
 
 def _seconds(batch: Batch | None) -> float:
-    """How long a batch took, as the provider tells it."""
+    """Return how many seconds a batch took, as the provider tells it."""
     if batch is None or not isinstance(batch.created_at, int):
         return 0.0
     ended = batch.completed_at or batch.expired_at or batch.cancelled_at or batch.failed_at

@@ -11,7 +11,7 @@ from synalign.errors import ConfigurationError, GenerationError
 from synalign.generation import outcomes
 from synalign.generation.attributes import reason_request
 from synalign.generation.client import Answer
-from synalign.generation.demonstration_batches import Batch
+from synalign.generation.demonstration_batches import Batch, fewer_demonstrations, smaller
 from synalign.generation.dialect import Dialect
 from synalign.generation.endpoint import EMBEDDED, WRITER_VARIABLE, Endpoint
 from synalign.generation.journal import Journal
@@ -20,7 +20,6 @@ from synalign.generation.provider_record import RECORD, Record
 from synalign.generation.request import Request
 from synalign.generation.results import Result, not_sent, over_budget
 from synalign.generation.schemas import LatentAttributes
-from synalign.generation.splitting import fewer_demonstrations, smaller
 from synalign.generation.writing import write_request
 from synalign.run import Run
 from synalign.run.waiting import Waiting
@@ -29,7 +28,7 @@ _STEP = "generate"
 
 
 def require_lasting_endpoint(configuration: Configuration) -> None:
-    """A writer that is started for this step alone would take its batches with it.
+    """Raise an error for a writer that is started for this step alone: it would take its batches with it.
 
     Raises:
         ConfigurationError: There is no other.
@@ -91,7 +90,7 @@ async def _advance(
 
 
 def _result(batch: Batch, provider: ProviderBatches, configuration: Configuration, wanted: list[Request]) -> Result:
-    """What came of a batch so far; adds all its requests that can be made by now to `wanted`."""
+    """Return what came of a batch so far, and add all its requests that can be made by now to `wanted`."""
     failures = Counter[str]()
     while True:
         asked = reason_request(batch, configuration)

@@ -6,14 +6,12 @@ leaves an intention without a batch; whoever goes on asks the provider whether i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from typing import Any, NamedTuple
 
-from synalign.errors import RunError
 from synalign.generation.correction import Correction
-from synalign.generation.line_file import lines_at
+from synalign.storage.append_log import AppendLog
 
 RECORD = "provider-batches.jsonl"
 
@@ -87,47 +85,46 @@ class Record:
     """
 
     def __init__(self, path: PathLike[str]) -> None:
-        self._file = lines_at(path)
         self._submissions: dict[str, Submission] = {}
         self._conclusions: dict[str, int] = {}
         self._failures: dict[tuple[str, str], list[Ended]] = {}
         self._notes: dict[tuple[str, str], Note] = {}
-        try:
-            for number, line in enumerate(self._file.lines, start=1):
-                self._read(number, line)
-        except BaseException:
-            self.close()
-            raise
+        self._log = AppendLog(
+            path,
+            self._apply,
+            remedy="delete the file: batches are found again at the provider by their digest, and answers that "
+            "are in the journal stay",
+        )
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._log.close()
 
     def session(self, fingerprint: str) -> str:
-        """The session that a step is in: its fingerprint, and how often it was given up since.
+        """Return the session that a step is in: its fingerprint, and how often it was given up since.
 
         Changed settings, and a step that failed and is run again, give every request its rounds back.
         """
         return f"{fingerprint}-{self._conclusions.get(fingerprint, 0)}"
 
     def open(self) -> list[Submission]:
-        """Submissions that have not ended, in the order they were made."""
+        """Return the submissions that have not ended, in the order they were made."""
         return [submission for submission in self._submissions.values() if submission.ended is None]
 
     def submitted(self, key: str) -> bool:
-        """Whether a request was ever part of a submission."""
+        """Return whether a request was ever part of a submission."""
         return any(key in submission.sent for submission in self._submissions.values())
 
     def failures(self, key: str, session: str) -> list[Ended]:
-        """How a request's rounds without a good answer ended, in one session."""
+        """Return how a request's rounds without a good answer ended, in one session."""
         return self._failures.get((key, session), [])
 
     def note(self, key: str, session: str) -> Note:
-        """What is known of a request's latest failure, in one session."""
+        """Return what is known of a request's latest failure, in one session."""
         return self._notes.get((key, session), Note())
 
     def spent(self) -> Iterator[tuple[int, int]]:
-        """Tokens of every request: what was billed, or the most that can be while it is in flight."""
+        """Yield the tokens of every request: as billed, or the most that can be while it is in flight."""
         correction = self.correction()
         for submission in self._submissions.values():
             if submission.ended is None:
@@ -167,21 +164,9 @@ class Record:
         self._write({"event": "concluded", "fingerprint": fingerprint})
 
     def _write(self, event: dict[str, Any]) -> None:
-        line = json.dumps(event, separators=(",", ":")).encode()
-        self._file.append(line)
-        self._file.sync()
-        self._apply(json.loads(line))
-
-    def _read(self, number: int, line: bytes) -> None:
-        try:
-            self._apply(json.loads(line))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise RunError(
-                f"{self._file.path}, line {number} is damaged.",
-                cause="the file was edited or the disk has an error",
-                remedy="delete the file: batches are found again at the provider by their digest, and answers that "
-                "are in the journal stay",
-            ) from error
+        self._log.append(event)
+        self._log.sync()
+        self._apply(event)
 
     def _apply(self, event: dict[str, Any]) -> None:
         kind = event["event"]

@@ -59,7 +59,7 @@ class _Candidate(NamedTuple):
 
 
 def read(text: str, model: type[BaseModel]) -> Read:
-    """The answer in what a model wrote.
+    r"""Return the answer in what a model wrote.
 
     Args:
         text: What it wrote.
@@ -70,7 +70,7 @@ def read(text: str, model: type[BaseModel]) -> Read:
 
     Examples:
         >>> from synalign.generation.schemas import WrittenQueries
-        >>> read('<think>{}</think>Here it is:\\n```json\\n{"documents": []}\\n```', WrittenQueries).text
+        >>> read('<think>{}</think>Here it is:\n```json\n{"documents": []}\n```', WrittenQueries).text
         '{"documents": []}'
     """
     text = text.replace("\ufeff", "") if text.startswith("\ufeff") else text
@@ -86,7 +86,7 @@ def read(text: str, model: type[BaseModel]) -> Read:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """The text; where it is a text within a text, the inner one; each without commas too many."""
+    """Yield the text, or the inner one where it is a text within a text, each without commas too many."""
     yield text
     inner = text
     for _ in range(2):
@@ -103,7 +103,7 @@ def _forms(text: str) -> Iterator[str]:
 
 
 def _good(text: str, model: type[BaseModel]) -> tuple[list[Read], str]:
-    """The valid answers in a text, those that stand out first, and else why the first that might be one is none."""
+    """Return the valid answers in a text, the clearest first; if there is none, why the first candidate is invalid."""
     reason = ""
     found: dict[bool, list[Read]] = {True: [], False: []}
     for candidate in _candidates(text):
@@ -119,7 +119,7 @@ def _good(text: str, model: type[BaseModel]) -> tuple[list[Read], str]:
 
 
 def _validated(candidate: _Candidate, model: type[BaseModel]) -> Read:
-    """A candidate as an answer; or the arguments of a call written as text, or the one member of what is around it."""
+    """Validate a candidate as an answer: itself, the arguments of a call written as text, or its only member."""
     content = candidate.content
     try:
         return Read(candidate.text, model.model_validate(content))
@@ -134,7 +134,7 @@ def _validated(candidate: _Candidate, model: type[BaseModel]) -> Read:
 
 
 def _candidates(text: str) -> list[_Candidate]:
-    """The JSON objects of a text that stand in no other and in no thoughts."""
+    """Return the outermost JSON objects of a text, outside of its reasoning."""
     found: list[_Candidate] = []
     position = starts = 0
     while (mark := _MARK.search(text, position)) is not None:
@@ -175,7 +175,7 @@ def _is_object(text: str) -> bool:
 
 
 def in_words(error: ValidationError) -> str:
-    """What is wrong with an answer, by places that the schema knows: other names may quote what users typed."""
+    """Describe what is wrong with an answer, by names of the schema alone: others may quote what users typed."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     known = first["loc"][:-1] if first["type"] == "extra_forbidden" else first["loc"]
     place = ".".join(map(str, known)) or "the answer"

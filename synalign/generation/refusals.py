@@ -113,7 +113,7 @@ class Refusal(NamedTuple):
 
 
 def refusal(status: int, said: Complaint, sent: Mapping[str, Any]) -> Refusal | None:
-    """What a request was refused for, or None where that is neither a parameter nor its length.
+    """Return what a request was refused for, or None where that is neither a parameter nor its length.
 
     Args:
         status: HTTP status, of the response or in its body.
@@ -150,7 +150,7 @@ def _window(said: Complaint) -> int | None:
 
 
 def _most_output(said: Complaint, sent: Mapping[str, Any]) -> int | None:
-    """The most output tokens that the message allows, where it says that too many were asked for."""
+    """Return the most output tokens that the message allows, where it says that too many were asked for."""
     names = [name for name in LIMIT_NAMES if name in sent]
     if not names or not _NAMES[LIMIT_NAME].search(said.words + " " + " ".join(said.parameters)):
         return None
@@ -187,7 +187,7 @@ def _mentioned(words: str, sent: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _kinds(sent: Mapping[str, Any]) -> list[str]:
-    """What was sent that an endpoint may not take."""
+    """Return the sent parameters that an endpoint may not take."""
     kinds = [kind for kind in (SEED, TEMPERATURE, STREAM_OPTIONS) if kind in sent]
     if any(name in sent for name in LIMIT_NAMES):
         kinds.append(LIMIT_NAME)

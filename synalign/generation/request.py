@@ -95,13 +95,13 @@ def key(request: Request, configuration: Configuration) -> str:
 
 
 def most_tokens(sent: Mapping[str, Any]) -> int:
-    """A bound on the tokens of what is sent, whatever form it asks in."""
+    """Return a bound on the tokens of what is sent, whatever form it asks in."""
     shape = [sent[name] for name in ("tools", "tool_choice") if name in sent]
     return most_tokens_of({"messages": sent["messages"], "response_format": shape or sent.get("response_format", "")})
 
 
 def _shape(request: Request, form: str) -> dict[str, Any]:
-    """The parameters that ask for the shape of an answer; a form without a schema has it in the messages, too."""
+    """Return the parameters that ask for the shape of an answer; without a schema it is in the messages, too."""
     if form == "json_schema":
         schema = {"name": request.schema_name, "strict": True, "schema": _schema(request.answer)}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}

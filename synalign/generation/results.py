@@ -32,7 +32,7 @@ class Result(NamedTuple):
 
 
 def ends(results: Iterable[Result]) -> Iterator[Result]:
-    """What stands at the end of each batch: the batch itself, or its parts."""
+    """Yield the results at the end of each batch: of the batch itself, or of its parts."""
     for result in results:
         if result.parts:
             yield from ends(result.parts)
@@ -41,19 +41,19 @@ def ends(results: Iterable[Result]) -> Iterator[Result]:
 
 
 def writes(result: Result) -> Iterator[Answer]:
-    """The answers to a batch's second request, and to what was asked in parts in its place."""
+    """Yield the answers to a batch's second request, and to the parts that were asked in its place."""
     yield result.write
     for part in result.parts:
         yield from writes(part)
 
 
 def not_sent(batch: Batch, configuration: Configuration) -> Answer:
-    """The end of a second request whose first failed."""
+    """Return the answer for a second request whose first failed."""
     return _without(content_id(WRITE, batch.batch_id, outcomes.NOT_SENT), outcomes.NOT_SENT, configuration)
 
 
 def over_budget(asked: Request, configuration: Configuration) -> Answer:
-    """The end of a request that the ceiling had no room for."""
+    """Return the answer for a request that the ceiling had no room for."""
     request_id = content_id(asked.kind, asked.batch_id, request.key(asked, configuration))
     return _without(request_id, outcomes.OVER_BUDGET, configuration)
 

@@ -37,14 +37,14 @@ class Unusable(str):
 
     @classmethod
     def of(cls, reason: str) -> Unusable:
-        """An item without a text."""
+        """Return an item without a text."""
         item = cls()
         item.reason = reason
         return item
 
 
 def _query(value: Any, strictly: ValidatorFunctionWrapHandler) -> str:
-    """A query, or what stands for it where it is none: one bad item must not cost a whole answer."""
+    """Return a query, or a stand-in where it is none: one bad item must not cost a whole answer."""
     if not isinstance(value, str):
         return Unusable.of(NOT_TEXT)
     # Half a surrogate pair is no character, and no table can hold it; the query is rejected by what stands for it.
@@ -53,7 +53,7 @@ def _query(value: Any, strictly: ValidatorFunctionWrapHandler) -> str:
 
 
 def _whole(text: str) -> str:
-    """A text without half surrogate pairs; `U+FFFD` stands for each."""
+    """Replace each half surrogate pair of a text by `U+FFFD`."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -74,14 +74,14 @@ def _has_no_number(entry: Any) -> bool:
 
 
 def _values(value: Any) -> Any:
-    """The values of an attribute that can be used."""
+    """Return the values of an attribute that can be used."""
     if not isinstance(value, list):
         return value
     return _texts(value, _LONGEST_VALUE)[:_MOST_VALUES]
 
 
 def _attributes(value: Any) -> Any:
-    """The attributes that can be used, where there are any."""
+    """Return the attributes that can be used, where there are any."""
     if not isinstance(value, list):
         return value
     good = [item for item in value if isinstance(item, dict) and _texts([item.get("name")], _LONGEST_NAME)]
@@ -134,13 +134,13 @@ class WrittenQueries(_Closed):
 
 @cache
 def bounds(model: type[BaseModel]) -> dict[str, Any]:
-    """A model's whole JSON schema, made once: it takes milliseconds. Not to be changed."""
+    """Return a model's whole JSON schema, which must not be changed: it is made once, since it takes milliseconds."""
     return model.model_json_schema()
 
 
 @cache
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """A model's JSON schema as strict structured output takes it: references inlined, every object closed, no bounds.
+    """Return a model's JSON schema for strict structured output: references inlined, every object closed, no bounds.
 
     Made once for each model; not to be changed.
 

@@ -13,14 +13,11 @@ gets a line of its own, since the provider may bill it twice.
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import Any, NamedTuple
 
-from synalign.errors import RunError
-from synalign.generation.line_file import lines_at
+from synalign.storage.append_log import AppendLog
 
 RECORD = "spending.jsonl"
 
@@ -96,15 +93,15 @@ class Spending:
     """
 
     def __init__(self, path: PathLike[str], answered: Answered | None = None) -> None:
-        self._file = lines_at(path)
-        try:
-            seen = _read(self._file.path, self._file.lines)
-        except BaseException:
-            self._file.close()
-            raise
+        seen: dict[tuple[int, int], _Lines] = {}
+        self._log = AppendLog(
+            path,
+            lambda content: _note(seen, *_read(content)),
+            remedy="put [0, LINE, TOKENS_IN, TOKENS_OUT] there with what the provider billed, or delete the "
+            "file, and what was spent so far is forgotten",
+        )
         self.tries = list(_tries(seen, answered or (lambda key: None)))
         self._process = 1 + max((process for process, _ in seen), default=0)
-        self._syncing: asyncio.Future[None] | None = None
 
     def reserved(self, reservation: Reservation) -> None:
         """Note what is set aside for a request that is about to be sent."""
@@ -116,19 +113,14 @@ class Spending:
 
     async def sync(self) -> None:
         """Return when everything written so far survives a power cut. Several share one call."""
-        if self._syncing is not None:
-            # One that is under way may have begun before our line was written.
-            await asyncio.shield(self._syncing)
-        if self._syncing is None or self._syncing.done():
-            self._syncing = asyncio.ensure_future(asyncio.to_thread(self._file.sync))
-        await asyncio.shield(self._syncing)
+        await self._log.synced()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._log.close()
 
     def _write(self, line: tuple[Any, ...]) -> None:
-        self._file.append(json.dumps([self._process, *line], separators=(",", ":")).encode())
+        self._log.append([self._process, *line])
 
 
 class _Lines:
@@ -139,28 +131,16 @@ class _Lines:
         self.spent: tuple[int, int] | None = None
 
 
-def _read(path: object, lines: list[bytes]) -> dict[tuple[int, int], _Lines]:
-    """Return the tries by process and number, in the order in which they were sent."""
-    seen: dict[tuple[int, int], _Lines] = {}
-    for number, line in enumerate(lines, start=1):
-        try:
-            process, reservation = _line(json.loads(line))
-        except (ValueError, TypeError) as error:
-            raise RunError(
-                f"{path}, line {number} is damaged.",
-                cause="the file was edited or the disk has an error",
-                remedy="put [0, LINE, TOKENS_IN, TOKENS_OUT] there with what the provider billed, or delete the "
-                "file, and what was spent so far is forgotten",
-            ) from error
-        key = (process, reservation.number)
-        if key in seen:
-            seen[key].spent = reservation[1:3]
-        else:
-            seen[key] = _Lines(reservation)
-    return seen
+def _note(seen: dict[tuple[int, int], _Lines], process: int, line: Reservation) -> None:
+    """Add a line to the tries by process and number, which stay in the order in which they were sent."""
+    key = (process, line.number)
+    if key in seen:
+        seen[key].spent = line[1:3]
+    else:
+        seen[key] = _Lines(line)
 
 
-def _line(content: Any) -> tuple[int, Reservation]:
+def _read(content: Any) -> tuple[int, Reservation]:
     process, *values = content
     reservation = Reservation(*values)
     counts = [process, *reservation[:3], *reservation[4:]]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def spending(answers: Sequence[Answer], settings: Generation) -> dict[str, Any]:
-    """Tokens and money of some answers, as metrics of the step.
+    """Return the tokens and the money of some answers, as metrics of the step.
 
     Returns:
         `tokens_in`, `tokens_out`, `tokens`, `money` and `currency`. Where the endpoint keeps from saying what some
@@ -45,7 +45,7 @@ def spending(answers: Sequence[Answer], settings: Generation) -> dict[str, Any]:
 
 
 def money_in_words(metrics: Mapping[str, Any], digits: int = 2) -> str:
-    """What a step has cost, in words.
+    """Return what a step has cost, in words.
 
     Examples:
         >>> money_in_words({"money": 0.41, "currency": "USD"})
@@ -59,7 +59,7 @@ def money_in_words(metrics: Mapping[str, Any], digits: int = 2) -> str:
 
 
 def tokens_in_words(metrics: Mapping[str, Any]) -> str:
-    """How many tokens a step has needed, in words.
+    """Return how many tokens a step has needed, in words.
 
     Examples:
         >>> tokens_in_words({"tokens": None, "tokens_at_most": 9000})

@@ -185,8 +185,7 @@ class _Bar(BarColumn):
 
 
 def _figures(event: Event) -> str:
-    of = "" if event.total is None else f" of {event.total:,}"
-    parts = [f"{event.done:,}{of} {event.unit}"]
+    parts = [event.amount]
     if event.rate:
         parts.append(f"{per_second(event.rate)}/s")
     if event.left is not None and event.done != event.total:

@@ -66,7 +66,7 @@ class Failure:
         self.notifier = notifier
 
     def __call__(self, context: Any) -> None:
-        """Tell it.
+        """Tell the notifier.
 
         Args:
             context: Airflow's, of the task that failed.
@@ -75,7 +75,7 @@ class Failure:
 
 
 def failed(context: Mapping[str, Any]) -> Alert:
-    """What to say of a failed task."""
+    """Say in an alert that a task failed."""
     task = context["ti"]
     error = str(context.get("exception") or "The task was lost: its worker ended, or no longer answered.")
     text = (
@@ -88,7 +88,7 @@ def failed(context: Mapping[str, Any]) -> Alert:
 
 
 def deadline(alerts: Alerts) -> DeadlineAlert | None:
-    """When a refresh of a retriever is late, and who is told then; None: it never is.
+    """Say when a refresh of a retriever is late, and who is told then; None: it never is.
 
     Nor is one that somebody watches: `airflow dags test` (3.3) cannot end a run that has a deadline, for it looks the
     alert up by an id that only stored DAGs have.
@@ -142,7 +142,7 @@ async def _tell(notifier: BaseNotifier, context: dict[str, Any]) -> None:
 
 
 def late(run: Mapping[str, Any], hours: float) -> Alert:
-    """What to say of a run that is late."""
+    """Say in an alert that a run is late."""
     text = (
         f"Run {run['dag_run_id']} of {run['dag_id']} is not finished {hours:g} hours after it was queued.\n\n"
         "Its page shows which task is running, waits for another try, or has failed."
@@ -151,7 +151,7 @@ def late(run: Mapping[str, Any], hours: float) -> Alert:
 
 
 def made(notifier: Notifier) -> BaseNotifier:
-    """A notifier, ready to be called.
+    """Make a notifier, ready to be called.
 
     Raises:
         ConfigurationError: There is no such class, it is no notifier, or it does not take the arguments.
@@ -194,7 +194,7 @@ def _page(task: Any) -> str:
 
 
 def _address(dag: str, run: str) -> str:
-    """Airflow's page of a run."""
+    """Return Airflow's page of a run."""
     from airflow.sdk.configuration import conf
 
     base = str(conf.get("api", "base_url", fallback="")).rstrip("/")

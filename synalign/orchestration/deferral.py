@@ -17,8 +17,7 @@ import httpx
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from synalign.errors import ConfigurationError
-from synalign.generation import addresses
-from synalign.generation.headers import headers
+from synalign.generation import endpoint
 from synalign.generation.provider_states import ENDED
 from synalign.orchestration.operators import JobOperator
 
@@ -65,7 +64,7 @@ class BatchTrigger(BaseTrigger):
         self.blind_seconds = blind_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Where the triggerer finds the class, and what it makes one from."""
+        """Say where the triggerer finds the class, and what it makes a trigger from."""
         arguments = {
             "batches": self.batches,
             "url": self.url,
@@ -77,13 +76,13 @@ class BatchTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """One event: how each batch ended, or why the job has to look itself."""
+        """Yield one event: how each batch ended, or why the job has to look itself."""
         states: dict[str, str] = {}
         clock = asyncio.get_running_loop().time
         started = seen = clock()
         pause = self.first_pause
         # The writer on this machine takes no key, and a proxy of the environment has no business with it.
-        async with httpx.AsyncClient(trust_env=not addresses.local(self.url), timeout=30.0) as client:
+        async with httpx.AsyncClient(trust_env=not endpoint.local(self.url), timeout=30.0) as client:
             while True:
                 in_sight = await self._look(client, states)
                 if len(states) == len(self.batches):
@@ -109,13 +108,13 @@ class BatchTrigger(BaseTrigger):
         return in_sight
 
     async def _status(self, client: httpx.AsyncClient, batch: str) -> str | None:
-        """State of a batch; `unknown` when the provider has none of that id, None when nobody can tell."""
+        """Return state of a batch; `unknown` when the provider has none of that id, None when nobody can tell."""
         headers = self._headers()
         if headers is None:
             return None
         try:
-            address = f"{addresses.base(self.url)}/batches/{batch}"
-            response = await client.get(address, params=addresses.query(self.url), headers=headers)
+            address = f"{endpoint.base(self.url)}/batches/{batch}"
+            response = await client.get(address, params=endpoint.query(self.url), headers=headers)
             if response.status_code == 404:
                 return "unknown"
             if response.status_code != 200:
@@ -128,7 +127,7 @@ class BatchTrigger(BaseTrigger):
             return None
 
     def _headers(self) -> dict[str, str] | None:
-        """The headers with the key and whatever else the provider is sent; None where one is not to be had."""
+        """Return the headers of each call, the key among them; None where a variable is not set."""
         found = {}
         if self.api_key_variable is not None:
             key = os.environ.get(self.api_key_variable, "").strip()
@@ -137,7 +136,7 @@ class BatchTrigger(BaseTrigger):
                 return None
             found["Authorization"] = f"Bearer {key}"
         try:
-            given = headers(self.headers_variable)
+            given = endpoint.headers(self.headers_variable)
         except ConfigurationError as error:
             self.log.warning("%s cannot poll", error.message)
             return None

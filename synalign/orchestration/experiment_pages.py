@@ -52,7 +52,7 @@ TASKS = {
 
 
 def dag_page(configuration: Configuration) -> str:
-    """The documentation of a retriever's read-outs."""
+    """Return the documentation of a retriever's read-outs."""
     return page(
         f"Reads out the online A/B tests of {configuration.retriever}, a day at a time.",
         (

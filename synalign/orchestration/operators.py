@@ -136,7 +136,7 @@ class SummaryLink(BaseOperatorLink):
         return f"_link_{self.task}"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """The address, or nothing; called when the task ends, with the running task instance."""
+        """Return the address, or nothing; called when the task ends, with the running task instance."""
         summary = ti_key.xcom_pull(task_ids=self.task) or {}
         url = (summary.get("metrics") or {}).get("url") or ""
         # A browser refuses to go from Airflow's page to a file on the disk.

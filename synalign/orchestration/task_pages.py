@@ -12,7 +12,6 @@ from synalign import flow
 from synalign.config import Configuration
 from synalign.errors import EXIT_CODES, OTHERWISE
 
-
 AFTERWARDS = "Then clear the task: finished steps are kept and reused, and what a killed try left behind is swept away."
 
 

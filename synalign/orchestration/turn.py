@@ -36,7 +36,7 @@ TASK_IS_OVER = ("success", "failed", "upstream_failed", "skipped", "removed")
 
 
 def settled(dag: str, run: str) -> bool:
-    """Whether nothing that a later interval remembers can still come of a run, and of those before it.
+    """Return whether a run, and all before it, have shown whatever a later interval will remember of them.
 
     A run whose turn has come has seen that the ones before it are settled; so the nearest run is all there is to ask.
 
@@ -51,7 +51,7 @@ def settled(dag: str, run: str) -> bool:
 
 
 def stuck(dag: str, run: str) -> bool:
-    """Whether a run is queued while every run at work waits for its turn: their slots may be all that it waits for."""
+    """Return whether a run is queued while every run at work waits for its turn: it may wait for their slots."""
     if RuntimeTaskInstance.get_dagrun_state(dag_id=dag, run_id=run) != "queued":
         return False
     waiting = RuntimeTaskInstance.get_ti_count(dag_id=dag, task_ids=[TASK], states=["deferred"])
@@ -73,12 +73,12 @@ class TurnTrigger(BaseTrigger):
         self.dag, self.before, self.pause, self.patience = dag, run, pause, patience
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Where the triggerer finds the class, and what it makes one from."""
+        """Say where the triggerer finds the class, and what it makes a trigger from."""
         arguments = {"dag": self.dag, "run": self.before, "pause": self.pause, "patience": self.patience}
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """One event, once the run is settled or was stuck for long enough."""
+        """Yield one event, once the run is settled or was stuck for long enough."""
         moved = time.monotonic()
         while not await sync_to_async(settled)(self.dag, self.before):
             if not await sync_to_async(stuck)(self.dag, self.before):
@@ -94,7 +94,7 @@ class TurnOperator(BaseOperator):
     """Waits, without a worker slot, until the run of the interval before this one is settled."""
 
     def execute(self, context: Any) -> None:
-        """Look, and wait if need be."""
+        """Wait until the run before is settled, if it is not."""
         # One refresh at a terminal runs alone; one that was ended there long ago looks as if it still ran.
         before = None if os.environ.get(WATCHED, "") else context["ti"].get_previous_dagrun()
         if before is None or settled(self.dag_id, before.run_id):
@@ -103,7 +103,7 @@ class TurnOperator(BaseOperator):
         self.defer(trigger=TurnTrigger(self.dag_id, before.run_id), method_name="resume")
 
     def resume(self, context: Any, event: dict[str, Any] | None = None) -> None:
-        """Go on: it is this interval's turn."""
+        """Continue with this interval, whose turn it is."""
         run = (event or {}).get("stuck")
         if run is None:
             self.log.info("go on: %s", event)

@@ -21,7 +21,7 @@ _LEAST_SCORE = 0.6
 
 
 def names(text: str) -> list[tuple[int, int]]:
-    """Names of people as the recogniser sees them, longer than one letter; none without a recogniser.
+    """Return where names of people stand in a text, each longer than one letter; none without a recogniser.
 
     Placeholders such as `[EMAIL]` are no names. Whether there is a recogniser is looked up, and logged, once.
     """
@@ -40,7 +40,7 @@ def names(text: str) -> list[tuple[int, int]]:
 
 @cache
 def recogniser() -> Recogniser | None:
-    """What finds names: presidio's analyser over the first spaCy model that is installed; None where one is missing."""
+    """Return presidio's analyser over the first installed spaCy model, None where either is missing."""
     model = _model()
     if model is None:
         log.info(
@@ -65,7 +65,7 @@ def recogniser() -> Recogniser | None:
 
 
 def _model() -> str | None:
-    """The first installed spaCy model by name, English before others; None without presidio or a model."""
+    """Return the first installed spaCy model by name, English first; None without presidio or a model."""
     if importlib.util.find_spec("presidio_analyzer") is None or importlib.util.find_spec("spacy") is None:
         return None
     from spacy.util import get_installed_models

@@ -120,12 +120,12 @@ def digits(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_fraction(text: str, start: int, end: int) -> bool:
-    """Whether digits go on a number that begins before them, and after `end`, where the last find ended."""
+    """Return whether digits continue a number that begins before them, and after `end` of the last find."""
     return _FRACTION.search(text[max(end, start - 8) : start]) is not None
 
 
 def _international(match: re.Match[str]) -> tuple[int, int] | None:
-    """The longest beginning of a run that is a phone number: a year or a price may stand behind it."""
+    """Return the longest phone number that a run of digits begins with; a year or a price may follow it."""
     run = match.group()
     for end in [len(run), *(cut.start() for cut in reversed(list(re.finditer(r"\D+\d", run))))]:
         plain = "".join(_DIGITS.findall(run[:end])).removeprefix("" if run[0] == "+" else "00")
@@ -151,7 +151,7 @@ def _is_valid(number: str, region: str | None) -> bool:
 
 @lru_cache(maxsize=65536)
 def _is_written_so(number: str, region: str) -> bool:
-    """Whether unbroken digits are a phone number of a region, with the national prefix if that is always written."""
+    """Return whether unbroken digits are a region's phone number, with the national prefix if always written."""
     import phonenumbers
 
     if not _is_valid(number, region):
@@ -186,7 +186,7 @@ def _formats(region: str) -> tuple[re.Pattern[str], ...]:
 
 
 def _overlaps(start: int, stop: int, spans: list[tuple[int, int]]) -> bool:
-    """Whether a span overlaps one of others, which ascend and do not overlap."""
+    """Return whether a span overlaps one of others, which ascend and do not overlap."""
     place = bisect_right(spans, (start, stop))
     return any(first < stop and start < last for first, last in spans[max(0, place - 1) : place + 1])
 
@@ -201,7 +201,7 @@ def _luhn(number: str) -> bool:
 
 
 def _is_account(text: str) -> bool:
-    """Whether it is an IBAN by its check sum (ISO 13616: mod 97 of the rearranged characters is 1)."""
+    """Return whether the check sum is an IBAN's (ISO 13616: mod 97 of the rearranged characters is 1)."""
     plain = text.replace(" ", "").upper()
     moved = plain[4:] + plain[:4]
     return 15 <= len(plain) <= 34 and int("".join(str(int(character, 36)) for character in moved)) % 97 == 1

@@ -33,7 +33,7 @@ PLACEHOLDERS: dict[PersonalData, str] = {
     "digits": "[NUMBER]",
     "name": "[NAME]",
 }
-"""What stands in the place of each kind. In this order they are looked for: what is an e-mail address is no phone."""
+"""The placeholder of each kind, in the order of the search: digits of an e-mail address are no phone number."""
 
 
 class Redaction(NamedTuple):
@@ -64,7 +64,7 @@ def redact(text: str, kinds: Iterable[PersonalData], regions: Sequence[str]) -> 
 
 
 def found(text: str, kinds: Iterable[PersonalData], regions: Sequence[str]) -> tuple[PersonalData, ...]:
-    """The kinds of personal data in a text, in the order of `PLACEHOLDERS`.
+    """Return the kinds of personal data in a text, in the order of `PLACEHOLDERS`.
 
     Examples:
         >>> found("call +44 20 7946 0958 for 81.2.69.142", ("email", "phone", "ip"), ("GB",))
@@ -103,7 +103,7 @@ def _replaced(text: str, spans: list[Span], places: list[int] | None, placeholde
 
 
 def _spans(kind: PersonalData, seen: str, regions: Sequence[str]) -> Iterable[Span]:
-    """Where a kind is in a text as it is seen: ascending, without overlaps."""
+    """Return the spans of one kind in a text as people see it: ascending, without overlaps."""
     if kind == "phone":
         return phones(seen, regions)
     search: dict[PersonalData, Callable[[str], Iterable[Span]]] = {
@@ -131,7 +131,7 @@ _SEEN = _Seen()
 
 
 def _as_seen(text: str) -> tuple[str, list[int] | None]:
-    """A text as people see it, and the place of each of its characters in the text; None where that is the same."""
+    """Return a text as people see it, and each character's place in the original; None where both are equal."""
     seen = text if text.isascii() else text.translate(_SEEN)
     hidden = [match.span() for match in DRAWN_AS_NOTHING.finditer(seen)]
     if not hidden:

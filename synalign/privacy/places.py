@@ -1,4 +1,4 @@
-"""Where people are reached on the net: e-mail and IP addresses in a text."""
+"""E-mail and IP addresses in a text."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _is_four(match: re.Match[str], text: str) -> bool:
 
 
 def _six(match: re.Match[str]) -> int:
-    """How many characters of a match are an address; 0 for none. A colon behind it may be the sentence's."""
+    """Return how many characters of a match are an address, 0 for none. A colon behind may be the sentence's."""
     for text in (match.group(), match.group().rstrip(":")):
         try:
             ipaddress.IPv6Address(text)

@@ -1,4 +1,4 @@
-"""What Ctrl-C, SIGTERM, the end of a terminal and a reader that left come to: no traceback, and how to go on.
+"""Ends by Ctrl-C, SIGTERM, a closed terminal or a closed pipe: no traceback, and the command to go on with.
 
 Imports nothing but the standard library, so that it is there before anything that takes seconds to load.
 """
@@ -146,8 +146,8 @@ def _end(code: int, mark: str, kept: str) -> None:
     patience = _PATIENCE_SECONDS
     with suppress(OSError, ValueError):
         name = "" if code == INTERRUPTED else f" ({_ENDED[code]})"
-        print(f"{mark}Interrupted{name}.{f' {kept}' if kept else ''}", file=sys.stderr)
-        print(f"{mark}Go on with:  {command()}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{mark}Interrupted{name}.{f' {kept}' if kept else ''}\n{mark}Go on with:  {command()}\n")
+        sys.stderr.flush()
     while True:
         try:
             _end_children(patience)

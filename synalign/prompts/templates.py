@@ -45,7 +45,7 @@ class Template(NamedTuple):
 
 
 def template(kind: str, configuration: Configuration) -> Template:
-    """The template of a kind of request, `reason` or `write`: the retriever's own, or SynAlign's.
+    """Return the template of a kind of request, `reason` or `write`: the retriever's own, or SynAlign's.
 
     Raises:
         ConfigurationError: The retriever names a file that was not read with its configuration.

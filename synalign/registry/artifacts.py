@@ -1,4 +1,4 @@
-"""What a refresh's MLflow run keeps as files, as settings and as dataset inputs."""
+"""Files, settings and dataset inputs of a refresh's MLflow run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def log_files(client: MlflowClient, release: Release, run_id: str, version: str)
 
 
 def settings(release: Release) -> list[Param]:
-    """The settings that people compare: single values that define what is in the set, such as `sampling.batches`.
+    """Return the settings that people compare: single values that define the set, such as `sampling.batches`.
 
     Lists, columns and prices are in `configuration.yaml`, as is all that decides only when, where and how fast.
     """
@@ -73,7 +73,7 @@ def settings(release: Release) -> list[Param]:
 
 
 def datasets(release: Release) -> list[DatasetInput]:
-    """What the refresh read and made, each with schema, source, rows and digest."""
+    """Return the tables that the refresh read and made, each with schema, source, rows and digest."""
     return [_dataset(release, table, context) for table, context in _DATASETS.items()]
 
 

@@ -1,4 +1,4 @@
-"""Where MLflow is, and its refusals as our own errors."""
+"""A client of MLflow: its refusals as our own errors, its pages of answers as one, its models and versions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from synalign.storage.home_lock import one_at_a_time
 
 __all__ = [
     "alias_of", "artifact_root", "connected", "every", "experiment", "impatient", "registered_model",
-    "require_reachable", "tracking_uri", "unless_missing", "version_of",
+    "require_reachable", "tracking_uri", "unless_missing", "version_of", "versions_of",
 ]  # fmt: skip
 
 # By itself MLflow's client tries for minutes.
 _IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 _NOTE = "mlflow.note.content"
+_PAGE = 1000
 
 _made: set[str] = set()
 
@@ -35,7 +36,7 @@ _Found = TypeVar("_Found")
 
 
 def artifact_root(uri: str) -> str | None:
-    """Where artefacts go when there is no server to decide: beside the database, not in the working directory."""
+    """Return where artefacts go when no server decides: beside the database, not in the working directory."""
     if not uri.startswith("sqlite:"):
         return None
     folder = home() / "mlflow" / "artifacts"
@@ -45,11 +46,11 @@ def artifact_root(uri: str) -> str | None:
 
 @contextmanager
 def connected(uri: str, again: str) -> Iterator[MlflowClient]:
-    """A client of MLflow's tracking and registry server or database; what it refuses becomes a `RegistryError`.
+    """Yield a client of MLflow's tracking and registry server or database; a refusal becomes a `RegistryError`.
 
     Args:
         uri: Its address.
-        again: What to do once the cause is mended, such as `run the step register again`.
+        again: What to do once the cause is fixed, such as `run the step register again`.
 
     Raises:
         RegistryError: MLflow cannot be reached or refuses.
@@ -120,7 +121,7 @@ def impatient() -> Iterator[None]:
 
 
 def experiment(client: MlflowClient, name: str, uri: str, description: str) -> str:
-    """Id of the MLflow experiment of that name, made where there is none, once however often that is asked.
+    """Return the id of the MLflow experiment of that name; it is made once where there is none.
 
     Args:
         client: MLflow.
@@ -146,7 +147,7 @@ def experiment(client: MlflowClient, name: str, uri: str, description: str) -> s
 
 
 def every(search: Callable[[str | None], PagedList[_Found]]) -> Iterator[_Found]:
-    """Everything that a search of MLflow finds, page after page.
+    """Yield everything that a search of MLflow finds, page after page.
 
     Args:
         search: Gives the page of a token; None: the first.
@@ -167,22 +168,28 @@ def registered_model(client: MlflowClient, name: str, description: str) -> None:
 
 
 def alias_of(client: MlflowClient, model: str, alias: str) -> ModelVersion | None:
-    """The version that an alias of a registered model names; None where there is no such alias."""
+    """Return the version that an alias of a registered model names; None where there is no such alias."""
     with unless_missing():
         return client.get_model_version_by_alias(model, alias)
     return None
 
 
 def version_of(client: MlflowClient, model: str, version: str) -> ModelVersion | None:
-    """A version of a registered model; None where it is not there."""
+    """Return a version of a registered model; None where it is not there."""
     with unless_missing():
         return client.get_model_version(model, version)
     return None
 
 
+def versions_of(client: MlflowClient, model: str, *conditions: str) -> list[ModelVersion]:
+    """Return the versions of a registered model that meet conditions in MLflow's language for filters."""
+    wanted = " and ".join((f"name = '{model}'", *conditions))
+    return list(every(lambda token: client.search_model_versions(wanted, _PAGE, page_token=token)))
+
+
 @contextmanager
 def _unless_there() -> Iterator[None]:
-    """Pass over an answer that something is there already."""
+    """Pass over the answer that a resource is there already."""
     try:
         yield
     except MlflowException as error:
@@ -192,7 +199,7 @@ def _unless_there() -> Iterator[None]:
 
 @contextmanager
 def unless_missing() -> Iterator[None]:
-    """Pass over an answer that something is not there; it differs from version to version of the registry."""
+    """Pass over the answer that a resource is not there; its code differs from version to version of MLflow."""
     try:
         yield
     except MlflowException as error:
@@ -201,5 +208,5 @@ def unless_missing() -> Iterator[None]:
 
 
 def _without_password(text: str) -> str:
-    """A text without what stands between `//` and `@` in its URLs."""
+    """Remove what stands between `//` and `@` in the URLs of a text."""
     return re.sub(r"//[^/@\s]*@", "//", text)

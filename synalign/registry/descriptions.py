@@ -1,4 +1,4 @@
-"""What people read in MLflow, in Markdown: what they need first, then how to load the set.
+"""Descriptions in MLflow, in Markdown: what people need first, then how to load the set.
 
 Lists show only the beginning of a description, and show Markdown as it is written: first lines are plain text.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
+from synalign.config.schemes import ALIGNED
 from synalign.evaluation.report import difference
 from synalign.generation.ledger import whole_ledger
 from synalign.registry.attachment import REPORT
@@ -25,7 +26,7 @@ _CELL = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "`": "'", "\n": " "
 
 
 def interval_name(interval: str) -> str:
-    """A data interval for people; sorts by time.
+    """Name a data interval for people; names sort by time.
 
     Examples:
         >>> interval_name("20260228T000000Z-20260301T000000Z")
@@ -40,7 +41,7 @@ def interval_name(interval: str) -> str:
 
 
 def of_experiment(retriever: str) -> str:
-    """Of the MLflow experiment that holds a retriever's refreshes."""
+    """Describe the MLflow experiment that holds a retriever's refreshes."""
     return (
         f"Refreshes of the training set of the retriever {retriever}: one run per training set, named by its data "
         f"interval.\n\n"
@@ -54,7 +55,7 @@ def of_experiment(retriever: str) -> str:
 
 
 def of_model(retriever: str, experiment_id: str) -> str:
-    """Of the registered model that holds a retriever's training sets."""
+    """Describe the registered model that holds a retriever's training sets."""
     model = f"{retriever}-training-set"
     return (
         f"Training sets of the retriever {retriever}: real pairs and written queries, each with a weight. One version "
@@ -65,7 +66,7 @@ def of_model(retriever: str, experiment_id: str) -> str:
 
 
 def of_release(release: Release, load: str, links: Sequence[tuple[str, str]] = ()) -> str:
-    """Of a refresh's run, or of its version.
+    """Describe a refresh's run, or its version.
 
     Args:
         release: The release.
@@ -81,7 +82,7 @@ def of_release(release: Release, load: str, links: Sequence[tuple[str, str]] = (
 
 
 def of_plans(retriever: str) -> str:
-    """Of the MLflow experiment that holds a retriever's A/B tests."""
+    """Describe the MLflow experiment that holds a retriever's A/B tests."""
     return (
         f"A/B tests of the retriever {retriever}: one run per plan, named by its id.\n\n"
         "Each run has the plan (`plan.json`), how a unit gets its arm (`ASSIGNMENT.md`) and the read-outs among its "
@@ -91,7 +92,7 @@ def of_plans(retriever: str) -> str:
 
 
 def of_plan(plan: ExperimentPlan) -> str:
-    """Of an A/B test's run."""
+    """Describe an A/B test's run."""
     arms = [(f"{arm.name.title()}", f"{arm.model_uri}, trained on {_trained_on(arm)}") for arm in plan.arms]
     rows = [
         ("Decides", f"{plan.primary.name}, by an effect of at least {100 * plan.minimum_detectable_effect:g} %"),
@@ -105,7 +106,7 @@ def of_plan(plan: ExperimentPlan) -> str:
 
 
 def of_record(retriever: str) -> str:
-    """Of the MLflow experiment that is the record of what served."""
+    """Describe the MLflow experiment that is the record of what served."""
     return (
         f"What served as the retriever {retriever}, and who decided it: one run per event, each with the SHA-256 of "
         f"the one before. It is written by SynAlign alone and only at its end: edit nothing here.\n\n"
@@ -114,7 +115,7 @@ def of_record(retriever: str) -> str:
 
 
 def of_retriever(retriever: str) -> str:
-    """Of the registered model that names what serves and what is tried."""
+    """Describe the registered model that names what serves and what is tried."""
     return (
         f"Retrievers that served or were tried as {retriever}, one version per arm of an A/B test. The alias "
         "`champion` names what serves, `challenger` what is tried.\n\n"
@@ -139,7 +140,7 @@ def _rows(release: Release) -> list[tuple[str, str]]:
 
 
 def _split(release: Release) -> str:
-    """Such as `1,544 real train, 450 real test, 1,073 synthetic train`."""
+    """Return rows by source and split, such as `1,544 real train, 450 real test, 1,073 synthetic train`."""
     sizes = {
         name.removesuffix("_rows").replace("_", " "): rows
         for name, rows in release.metrics("assemble").items()
@@ -158,13 +159,13 @@ def _ledger(release: Release) -> str:
 
 
 def _distance(release: Release) -> str:
-    """Squared MMD to held-out queries before and after alignment, and whether that is the set's."""
+    """Return squared MMD to held-out queries before and after alignment, and whether those weights were chosen."""
     found = release.metrics("align")
     if "mmd2_held_out_before" not in found:
         return "not measured: no held-out query"
     before, after = (figure(found[f"mmd2_held_out_{when}"], 3) for when in ("before", "after"))
     chance = f", {p_value(found['mmd2_held_out_p_value'])}" if "mmd2_held_out_p_value" in found else ""
-    others = "" if release.evaluation["scheme"] == "aligned" else "; with the aligned weights, which were not chosen"
+    others = "" if release.evaluation["scheme"] == ALIGNED else "; with the aligned weights, which were not chosen"
     return f"{before} \u2192 {after}{chance}{others}"
 
 
@@ -187,7 +188,7 @@ def _table(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """A stranger's text in a cell of a table."""
+    """Escape a stranger's text for a cell of a table."""
     return text.translate(_CELL).replace("](", "]\\(")
 
 

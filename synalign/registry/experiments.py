@@ -24,7 +24,7 @@ _DIGEST, _STATUS, _READY = "synalign.plan_digest", "synalign.status", "ready"
 
 
 def experiment_run(plan: ExperimentPlan, uri: str) -> str:
-    """The MLflow run of an experiment, in `experiments/<retriever>`: found by the plan's digest, or made.
+    """Return the MLflow run of an experiment, in `experiments/<retriever>`: found by the plan's digest, or made.
 
     Its artefacts are `plan.json` (the plan's canonical bytes), `plan.schema.json`, `ASSIGNMENT.md`,
     `assignment_vectors.json`, and for each arm where its model is. A run that was killed half-way is completed.
@@ -53,12 +53,12 @@ def experiment_run(plan: ExperimentPlan, uri: str) -> str:
 
 
 def arm_folder(arm: Arm) -> str:
-    """Folder of an arm among the artefacts of its experiment's run."""
+    """Return the folder of an arm among the artefacts of its experiment's run."""
     return f"arms/{arm.name}"
 
 
 def stored_plan(retriever: str, digest: str, uri: str) -> ExperimentPlan:
-    """The plan with a digest, as it was stored in MLflow when it started.
+    """Read the plan with a digest, as it was stored in MLflow when it started.
 
     Raises:
         RegistryError: It is not there, or its bytes are not those that were stored.
@@ -81,7 +81,7 @@ def stored_plan(retriever: str, digest: str, uri: str) -> ExperimentPlan:
 
 
 def _find(client: MlflowClient, experiment_id: str, digest: str) -> str | None:
-    """The run of a plan; of two, made at the same moment, always the same one."""
+    """Find the run of a plan; of two, made at the same moment, always the same one."""
     found = client.search_runs(
         [experiment_id], f"tags.`{_DIGEST}` = '{digest}'", ViewType.ACTIVE_ONLY, 1000, ["attributes.start_time ASC"]
     )
@@ -89,7 +89,7 @@ def _find(client: MlflowClient, experiment_id: str, digest: str) -> str | None:
 
 
 def _complete(client: MlflowClient, run_id: str, plan: ExperimentPlan) -> None:
-    """The status is last, so that whatever lacks it is filled again."""
+    """Fill the run of a plan; its status is last, so that a run without it is filled again."""
     client.log_text(run_id, plan.canonical.decode(), PLAN)
     client.log_text(run_id, json.dumps(plan_schema(), indent=2), "plan.schema.json")
     client.log_text(run_id, description(), "ASSIGNMENT.md")

@@ -1,4 +1,4 @@
-"""What registered versions hold: where each says that its set lies, and which of their files have a text in them."""
+"""Registered versions that hold a query: where the set of each lies, and which of its files have the query."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from mlflow.entities.model_registry import ModelVersion
 from synalign.errors import RegistryError
 from synalign.registry.attachment import REPORT
 from synalign.registry.connection import connected, every
-from synalign.registry.versions import SUFFIX
+from synalign.registry.release import SUFFIX
 from synalign.storage import Place
 
 _PAGE = 1000
-_SET, _MANIFESTS = "training_set", "manifests"
 
 
 class Holding(NamedTuple):
@@ -33,7 +32,7 @@ class Holding(NamedTuple):
         aliases: Those that point at it.
         run_id: Its MLflow run.
         location: Where its training set lies beside MLflow; None where it does not say.
-        files: Artefacts of its run that have what was looked for; `location` too, if the files there have it.
+        files: Artefacts of its run that have the query; `location` too, if the files there have it.
     """
 
     name: str
@@ -43,8 +42,8 @@ class Holding(NamedTuple):
     files: tuple[str, ...]
 
 
-class Looked(NamedTuple):
-    """How to tell what has what is looked for.
+class Matchers(NamedTuple):
+    """Tests that find a query.
 
     Attributes:
         in_set: Whether the Parquet files of a training set have it.
@@ -57,15 +56,15 @@ class Looked(NamedTuple):
     in_report: Callable[[str], bool]
 
 
-def holdings(retriever: str | None, uri: str, looked: Looked) -> list[Holding]:
-    """Every version of a retriever's training sets, and what of it has what is looked for. Only reads.
+def holdings(retriever: str | None, uri: str, matchers: Matchers) -> list[Holding]:
+    """Return every version of a retriever's training sets, and which of its files have a query. Only reads.
 
     A refresh's MLflow run whose version was deleted still serves its artefacts, and is one of them.
 
     Args:
         retriever: Whose; None: everybody's.
         uri: MLflow's address.
-        looked: How that is told.
+        matchers: Tests that find the query.
 
     Raises:
         RegistryError: MLflow cannot be reached, or its artefacts cannot be read.
@@ -76,12 +75,12 @@ def holdings(retriever: str | None, uri: str, looked: Looked) -> list[Holding]:
         # Nothing was ever registered here.
         return []
     with connected(uri, "run `synalign forget` again") as client:
-        found = [_of_version(client, version, looked) for version in _versions(client, retriever)]
+        found = [_of_version(client, version, matchers) for version in _versions(client, retriever)]
         known = {holding.run_id for holding in found}
         for owner, run_id in _runs(client, retriever):
             if run_id not in known:
                 name = f"{owner}, version deleted"
-                found.append(Holding(name, (), run_id, None, _in_artefacts(client, name, run_id, looked)))
+                found.append(Holding(name, (), run_id, None, _in_artefacts(client, name, run_id, matchers)))
     return found
 
 
@@ -92,7 +91,7 @@ def _versions(client: MlflowClient, retriever: str | None) -> Iterator[ModelVers
 
 
 def _runs(client: MlflowClient, retriever: str | None) -> Iterator[tuple[str, str]]:
-    """Retriever and id of every MLflow run of a refresh, those in MLflow's bin among them."""
+    """Yield retriever and id of every MLflow run of a refresh, those in MLflow's bin among them."""
     wanted = f"name = 'refresh/{retriever}'" if retriever else "name LIKE 'refresh/%'"
     experiments: Iterator[Experiment] = every(
         lambda token: client.search_experiments(ViewType.ALL, filter_string=wanted, page_token=token)
@@ -105,24 +104,24 @@ def _runs(client: MlflowClient, retriever: str | None) -> Iterator[tuple[str, st
             yield experiment.name.removeprefix("refresh/"), run.info.run_id
 
 
-def _of_version(client: MlflowClient, found: ModelVersion, looked: Looked) -> Holding:
+def _of_version(client: MlflowClient, found: ModelVersion, matchers: Matchers) -> Holding:
     name = f"{found.name.removesuffix(SUFFIX)}@{found.version}"
     location = Place(found.tags["location"]) if found.tags.get("location") else None
     there: tuple[str, ...] = ()
     with _readable(name, str(found.run_id)):
         lying = location.files("*.parquet") if location is not None else []
-        if lying and looked.in_set(lying):
+        if lying and matchers.in_set(lying):
             there = (str(location),)
-    files = there + _in_artefacts(client, name, str(found.run_id), looked)
+    files = there + _in_artefacts(client, name, str(found.run_id), matchers)
     # A search does not fill in the aliases.
     aliases = client.get_registered_model(found.name).aliases.items()
     pointing = tuple(sorted(alias for alias, version in aliases if str(version) == str(found.version)))
     return Holding(name, pointing, str(found.run_id), location, files)
 
 
-def _in_artefacts(client: MlflowClient, name: str, run_id: str, looked: Looked) -> tuple[str, ...]:
+def _in_artefacts(client: MlflowClient, name: str, run_id: str, matchers: Matchers) -> tuple[str, ...]:
     with _readable(name, run_id), tempfile.TemporaryDirectory() as folder:
-        return tuple(_artefacts(client, run_id, Path(folder), looked))
+        return tuple(_artefacts(client, run_id, Path(folder), matchers))
 
 
 @contextmanager
@@ -137,18 +136,18 @@ def _readable(name: str, run_id: str) -> Iterator[None]:
         ) from error
 
 
-def _artefacts(client: MlflowClient, run_id: str, folder: Path, looked: Looked) -> Iterator[str]:
-    """Which of a run's artefacts have it, each fetched and removed again; a run that was deleted has none."""
+def _artefacts(client: MlflowClient, run_id: str, folder: Path, matchers: Matchers) -> Iterator[str]:
+    """Yield the artefacts of a run that have the query; a run that was deleted has none."""
     there = {item.path for item in client.list_artifacts(run_id)}
-    if _SET in there:
-        fetched = Path(client.download_artifacts(run_id, _SET, str(folder)))
-        if looked.in_set([Place(path) for path in sorted(fetched.glob("*.parquet"))]):
-            yield _SET
-    if _MANIFESTS in there:
-        fetched = Path(client.download_artifacts(run_id, _MANIFESTS, str(folder)))
-        if any(looked.in_text(path.read_text(encoding="utf-8")) for path in sorted(fetched.glob("*.json"))):
-            yield _MANIFESTS
-    if REPORT in there:
-        fetched = Path(client.download_artifacts(run_id, REPORT, str(folder)))
-        if looked.in_report(html.unescape(fetched.read_text(encoding="utf-8"))):
-            yield REPORT
+    tests: dict[str, Callable[[Path], bool]] = {
+        "training_set": lambda path: matchers.in_set([Place(file) for file in sorted(path.glob("*.parquet"))]),
+        "manifests": lambda path: any(matchers.in_text(_text(file)) for file in sorted(path.glob("*.json"))),
+        REPORT: lambda path: matchers.in_report(html.unescape(_text(path))),
+    }
+    for name, matches in tests.items():
+        if name in there and matches(Path(client.download_artifacts(run_id, name, str(folder)))):
+            yield name
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What happens to an experiment, in the store and in the registry alike, in an order that a second try completes."""
+"""Start, promote, end and roll back: in the store and in the registry, in an order that a second try completes."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def start(plan: ExperimentPlan, by: str, at: datetime, uri: str) -> Registered:
 
 
 def promote(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) -> Event:
-    """Let the treatment serve and end the experiment; errors as in `registry.retrievers.promote`."""
+    """Let the treatment serve and end the experiment; errors as in `registry.serving.promote`."""
     event = serving.promote(plan, by, at, reason, uri)
     store.end(plan, f"promoted by {event.by}: {event.reason}", event.at)
     return event
 
 
 def end(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) -> Event:
-    """End the experiment without a promotion; errors as in `registry.retrievers.end`."""
+    """End the experiment without a promotion; errors as in `registry.serving.end`."""
     event = serving.end(plan, by, at, reason, uri)
     store.end(plan, f"{event.kind} by {event.by}: {event.reason}", event.at)
     return event
@@ -48,7 +48,7 @@ def end(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) -> E
 def roll_back(retriever: str, by: str, at: datetime, reason: str, uri: str) -> Event:
     """Let the former champion serve again, and end what runs: its control serves no longer.
 
-    Errors as in `registry.retrievers.roll_back`.
+    Errors as in `registry.serving.roll_back`.
     """
     event = serving.roll_back(retriever, by, at, reason, uri)
     running = store.running(retriever, event.at.date())
@@ -58,7 +58,7 @@ def roll_back(retriever: str, by: str, at: datetime, reason: str, uri: str) -> E
 
 
 def state(plan: ExperimentPlan, today: date) -> str:
-    """Where an experiment stands on a day, in words."""
+    """Say in words where an experiment stands on a day."""
     note = store.ended(plan)
     if note is not None:
         return f"ended {note.at:%Y-%m-%d}, {note.reason}"

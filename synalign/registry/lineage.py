@@ -1,22 +1,20 @@
-"""What served at a moment, what it was trained on, and under which experiment: read from the record alone."""
+"""The lineage of a retriever: what served at a moment, trained on which set, under which experiment."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.store.entities import PagedList
 
 from synalign.errors import ArgumentError, RegistryError, RunError, listed, meant
 from synalign.registry import record
-from synalign.registry.connection import alias_of, connected, every, version_of
+from synalign.registry.connection import alias_of, connected, version_of, versions_of
 from synalign.registry.experiments import stored_plan
 from synalign.registry.record import Event, Served
+from synalign.registry.release import SUFFIX
 from synalign.registry.training_sets import ALIAS
-from synalign.registry.versions import SUFFIX
+from synalign.registry.versions import training_set_models
 
 _NO_SET = "what it was trained on is not recorded: it is older than SynAlign"
 
@@ -47,7 +45,7 @@ class Lineage(NamedTuple):
     intervals: dict[str, str]
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain data."""
+        """Return all of it as plain data."""
         return {
             "retriever": self.retriever,
             "at": self.at.isoformat(),
@@ -58,7 +56,7 @@ class Lineage(NamedTuple):
         }
 
     def lines(self) -> list[str]:
-        """What a person reads."""
+        """Return the lines for a person."""
         event = self.event
         told = [
             f"{self.retriever} at {self.at:%Y-%m-%d %H:%M:%S} UTC",
@@ -106,11 +104,11 @@ class Unpromoted(NamedTuple):
     interval: str
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain data."""
+        """Return all of it as plain data."""
         return {"retriever": self.retriever, "champion": None, "current": self.current, "newest": self.newest}
 
     def lines(self) -> list[str]:
-        """What a person reads."""
+        """Return the lines for a person."""
         if self.current is None:
             told = f"no version is `current`; the newest is version {self.newest}"
         else:
@@ -122,7 +120,7 @@ class Unpromoted(NamedTuple):
 
 
 def unpromoted(retriever: str, uri: str) -> Unpromoted | None:
-    """Return what there is of a retriever that has no promotion yet; None where the record has events.
+    """Return the versions of a retriever that has no promotion yet; None where the record has events.
 
     Raises:
         RunError: This MLflow knows nothing of that retriever; the message names those it knows.
@@ -132,26 +130,17 @@ def unpromoted(retriever: str, uri: str) -> Unpromoted | None:
         if record.events(client, retriever):
             return None
         model = retriever + SUFFIX
-        found: Iterator[ModelVersion] = every(lambda token: _versions(client, model, token))
-        versions = {str(one.version): one for one in found}
+        versions = {str(one.version): one for one in versions_of(client, model)}
         if not versions:
             raise _unknown(client, retriever)
         current = alias_of(client, model, ALIAS)
         newest = max(versions, key=int)
-        shown = versions[newest] if current is None else current
-        return Unpromoted(
-            retriever, None if current is None else str(current.version), newest,
-            shown.tags.get("interval", "no interval"),
-        )  # fmt: skip
-
-
-def _versions(client: MlflowClient, model: str, token: str | None) -> PagedList[ModelVersion]:
-    return client.search_model_versions(f"name = '{model}'", page_token=token)
+        interval = (current or versions[newest]).tags.get("interval", "no interval")
+        return Unpromoted(retriever, str(current.version) if current else None, newest, interval)
 
 
 def _unknown(client: MlflowClient, retriever: str) -> RunError:
-    models: Iterator[RegisteredModel] = every(lambda token: client.search_registered_models(page_token=token))
-    names = sorted(one.name.removesuffix(SUFFIX) for one in models if one.name.endswith(SUFFIX))
+    names = sorted(model.removesuffix(SUFFIX) for model in training_set_models(client))
     if not names:
         return RunError(
             f"MLflow has nothing of {retriever!r}, nor any training set.",
@@ -166,7 +155,7 @@ def _unknown(client: MlflowClient, retriever: str) -> RunError:
 
 
 def lineage(retriever: str, at: datetime | date, uri: str) -> Lineage:
-    """What served at a moment, what it was trained on, and under which experiment.
+    """Return what served at a moment, what it was trained on, and under which experiment.
 
     Args:
         retriever: The retriever.
@@ -217,12 +206,12 @@ def _moment(at: datetime | date) -> datetime:
 
 
 def _made_it_serve(past: list[Event]) -> Event:
-    """The event that brought the champion; a later experiment's start only registers it under a new version."""
+    """Return the event that brought the champion; an experiment's start only registers it under a new version."""
     return next(event for event in reversed(past) if event.kind in ("promoted", "rolled_back") or event.number == 1)
 
 
 def _intervals(client: MlflowClient, served: list[Served]) -> dict[str, str]:
-    """Data intervals of training sets, by digest, of those that this MLflow has."""
+    """Return the data intervals of training sets that this MLflow has, by digest."""
     found = {}
     for trained in (one.training_set for one in served if one.training_set):
         version = version_of(client, trained["model"], trained["version"])

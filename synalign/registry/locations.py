@@ -1,4 +1,4 @@
-"""Which attempts of a retriever's runs its registered training sets refer to."""
+"""Attempts of a retriever's runs that its registered training sets refer to."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from synalign.registry.connection import connected, every
-from synalign.registry.versions import SUFFIX
+from synalign.registry.connection import connected, versions_of
+from synalign.registry.release import SUFFIX
 from synalign.run.manifests import ATTEMPT
-
-_PAGE = 1000
 
 
 class Referred(NamedTuple):
-    """What MLflow knows of a retriever.
+    """References from MLflow to a retriever's runs.
 
     Attributes:
         versions: Every version of its training set, complete or not, and the id of its MLflow run.
@@ -27,7 +25,7 @@ class Referred(NamedTuple):
 
 
 def referred(retriever: str, uri: str) -> Referred:
-    """What the versions of a retriever's training set refer to.
+    """Return the attempts that the versions of a retriever's training set refer to.
 
     An attempt is known by its name, which no other has: a version still finds its tables after they were moved.
 
@@ -35,17 +33,13 @@ def referred(retriever: str, uri: str) -> Referred:
         RegistryError: MLflow cannot be reached or refuses.
     """
     with connected(uri, "ask again") as client:
-        versions = _versions(client, retriever + SUFFIX)
+        versions = versions_of(client, retriever + SUFFIX)
         places = [place for version in versions for place in _places(client, version)]
     attempts = frozenset(match[0] for place in places for match in ATTEMPT.finditer(place))
     return Referred({str(version.version): version.run_id or "" for version in versions}, attempts)
 
 
-def _versions(client: MlflowClient, model: str) -> list[ModelVersion]:
-    return list(every(lambda token: client.search_model_versions(f"name = '{model}'", _PAGE, page_token=token)))
-
-
 def _places(client: MlflowClient, version: ModelVersion) -> list[str]:
-    """Where a version's training set lies, and the tables that its run was made from."""
+    """Return where a version's training set lies, and the tables that its run was made from."""
     inputs = client.get_run(version.run_id).inputs.dataset_inputs if version.run_id else []
     return [version.tags.get("location", ""), *(given.dataset.source for given in inputs)]

@@ -1,4 +1,4 @@
-"""What people name a run by: a folder, a YAML file, a retriever, one of its intervals, a version in MLflow.
+"""Runs by the names that people give them: a folder, a YAML file, a retriever, an interval, a version in MLflow.
 
 shop                            its latest run
 shop/20260228T000000Z-20260...  one of its intervals, or the beginning of one
@@ -31,7 +31,7 @@ _INTERVAL = re.compile(r"\d{8}T\d{6}Z-\d{8}T\d{6}Z")
 
 
 def find(reference: str) -> Run:
-    """The run that people mean, with the configuration it was made with.
+    """Find the run that a reference names, with the configuration it was made with.
 
     *Latest* is the run that was registered last; where none is registered, that of the latest interval.
 
@@ -65,7 +65,7 @@ def find(reference: str) -> Run:
 
 
 def version(reference: str) -> Version | None:
-    """The version that a reference names; None where it names none.
+    """Find the version that a reference names; None where it names none.
 
     Raises:
         RegistryError: There is no such version.
@@ -85,7 +85,7 @@ def version(reference: str) -> Version | None:
 
 
 def latest(retriever: str) -> Run:
-    """The run of a retriever that was registered last; where none is, that of the latest interval.
+    """Return the run of a retriever that was registered last; where none is, that of the latest interval.
 
     Raises:
         RunError: It has none.
@@ -99,7 +99,7 @@ def latest(retriever: str) -> Run:
 
 
 def run_of(wanted: Version) -> Run:
-    """The run that made a version.
+    """Return the run that made a version.
 
     Raises:
         RunError: The training set in the run's folder is not that one any more, or the folder is gone.
@@ -118,7 +118,7 @@ def run_of(wanted: Version) -> Run:
 
 
 def _interval_of(wanted: Version) -> Place:
-    """The run's folder above the place where a version was written; that place, where none of its name is."""
+    """Return the run's folder above the place where a version was written; that place, where none of its name is."""
     folder = wanted.location
     while folder.name != wanted.interval:
         if folder.parent == folder:
@@ -128,7 +128,7 @@ def _interval_of(wanted: Version) -> Place:
 
 
 def _folders(retriever: str) -> list[Place]:
-    """Folders of a retriever's runs, by interval; at least one."""
+    """Return the folders of a retriever's runs, by interval; at least one."""
     base = root()
     found = intervals(base / retriever)
     if not found:
@@ -144,7 +144,7 @@ def _folders(retriever: str) -> list[Place]:
 
 
 def _one(retriever: str, beginning: str) -> Place:
-    """The one run of a retriever whose interval begins so."""
+    """Return the one run of a retriever whose interval begins so."""
     folders = _folders(retriever)
     found = [folder for folder in folders if folder.name.startswith(beginning)]
     if len(found) != 1:

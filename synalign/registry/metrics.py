@@ -1,6 +1,6 @@
-"""The figures of a refresh that people compare in MLflow: few, and grouped by what stands before the slash.
+"""The metrics of a refresh that people compare in MLflow: few, and grouped by the part before the slash.
 
-All others are in the manifests, among the run's artefacts. Two figures are series, drawn by MLflow as lines:
+All others are in the manifests, among the run's artefacts. Two metrics are series, drawn by MLflow as lines:
 `sampling/uncertainty` by batch and `weights/cumulative_share` by per cent of the synthetic rows.
 """
 
@@ -35,7 +35,7 @@ _COMPARED = {"difference": "difference", "difference_lower": "lower", "differenc
 
 
 def metrics(release: Release, at: int) -> list[Metric]:
-    """All that is logged of a release, single figures and series.
+    """Return all metrics of a release, single values and series.
 
     Args:
         release: The release.
@@ -52,7 +52,7 @@ def metrics(release: Release, at: int) -> list[Metric]:
 
 
 def figures(release: Release) -> dict[str, float]:
-    """Single figures by name, such as `ledger/rejected.leak`; what was not measured is left out.
+    """Return single metrics by name, such as `ledger/rejected.leak`; what was not measured is left out.
 
     Those of `alignment` are of the aligned weights, whether they were chosen or not, and on held-out queries where
     there are any; those of `weights` are of the synthetic rows of the training set.
@@ -76,7 +76,7 @@ def figures(release: Release) -> dict[str, float]:
 
 
 def series(release: Release) -> dict[str, list[tuple[int, float]]]:
-    """Series by name, each as steps and values.
+    """Return series by name, each as steps and values.
 
     `sampling/uncertainty`: the variance of each batch's anchor when it was picked, what the sampler did not know yet;
     1 is before anything was shown. `weights/cumulative_share`: the share of the synthetic weight that the heaviest
@@ -90,7 +90,7 @@ def series(release: Release) -> dict[str, list[tuple[int, float]]]:
 
 
 def synthetic_weights(release: Release) -> NDArray[np.float64]:
-    """Weights of the training set's synthetic rows, (s,), heaviest first."""
+    """Return the weights of the training set's synthetic rows, (s,), heaviest first."""
     rows = release.read("training_set", ["source", "weight"])
     weights = rows.filter(pc.equal(rows["source"], "synthetic"))["weight"].to_numpy()
     return np.sort(weights)[::-1]
@@ -108,7 +108,7 @@ def _alignment(found: dict[str, Any]) -> dict[str, float]:
 
 
 def _weights(weights: NDArray[np.float64]) -> dict[str, float]:
-    """Kish's effective sample size, (sum w)^2 / sum w^2, its share of the rows, and what the heaviest row holds."""
+    """Return Kish's effective sample size, (sum w)^2 / sum w^2, its share of the rows, and the heaviest row's share."""
     total = float(weights.sum())
     if total <= 0.0:
         return {}
@@ -150,7 +150,7 @@ def _cumulative_share(weights: NDArray[np.float64]) -> Iterator[tuple[int, float
 
 
 def _thinned(line: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """The whole line, or evenly picked points with its first and its last."""
+    """Return the whole line, or evenly picked points with its first and its last."""
     if len(line) <= LONGEST_SERIES:
         return line
     picked = np.linspace(0, len(line) - 1, LONGEST_SERIES).round().astype(int)

@@ -1,4 +1,4 @@
-"""Where people open what stands in MLflow: addresses of its web pages."""
+"""Addresses of MLflow's web pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _VIEW = "workflowType=machine_learning"
 
 
 def address(tracking_uri: str) -> str | None:
-    """Where people reach MLflow's pages: `$SYNALIGN_MLFLOW_URL`, or the tracking server; None without a server.
+    """Return where people reach MLflow's pages: `$SYNALIGN_MLFLOW_URL`, or the tracking server; None without a server.
 
     The variable is for places where jobs reach the server by another name than browsers do. Passwords are left out.
 
@@ -31,7 +31,7 @@ def address(tracking_uri: str) -> str | None:
 
 
 def run_path(experiment_id: str, run_id: str, artifact: str | None = None) -> str:
-    """Path of a run's page behind MLflow's address, or of the page that shows one of its artefacts.
+    """Return the path of a run's page behind MLflow's address, or of the page that shows one of its artefacts.
 
     Examples:
         >>> run_path("1", "d6d9", "report.html")
@@ -42,12 +42,12 @@ def run_path(experiment_id: str, run_id: str, artifact: str | None = None) -> st
 
 
 def experiment_path(experiment_id: str) -> str:
-    """Path of the page that lists an experiment's runs."""
+    """Return the path of the page that lists an experiment's runs."""
     return f"#/experiments/{experiment_id}/runs?{_VIEW}"
 
 
 def model_path(model: str, version: str | None = None) -> str:
-    """Path of a registered model's page, or of one of its versions.
+    """Return the path of a registered model's page, or of one of its versions.
 
     Examples:
         >>> model_path("shop-training-set", "3")
@@ -58,7 +58,7 @@ def model_path(model: str, version: str | None = None) -> str:
 
 
 def page(tracking_uri: str, path: str) -> str | None:
-    """A page's address; None without a server.
+    """Return a page's address; None without a server.
 
     Examples:
         >>> page("http://127.0.0.1:5000", model_path("shop"))

@@ -57,7 +57,7 @@ def log_readout(readout: Readout, run_id: str, uri: str, place: Path | None = No
 
 
 def figures(readout: Readout) -> dict[str, float]:
-    """What is logged of a read-out, such as `effect.<metric>.relative` and `units.control`."""
+    """Return the metrics of a read-out, such as `effect.<metric>.relative` and `units.control`."""
     found: dict[str, float] = {f"units.{arm}": float(count) for arm, count in readout.units.items()}
     found["valid"] = float(readout.valid)
     for effect in readout.effects:

@@ -1,9 +1,16 @@
-"""The record of what served: started, promoted, rolled back, rejected, ended. Written at its end only.
+"""The record of what served: started, promoted, rolled back, rejected, ended. Events are only ever added at its end.
 
 Every event is one run of the MLflow experiment `record/<retriever>`, made in one call, so it is there whole or not at
-all. It holds the SHA-256 of the event before it, so an event that was changed, removed or slipped in is found by every
-reading; deleting a run in MLflow hides nothing, because deleted runs are read too. What is not covered: a
-person who may write to MLflow's database can forge the whole chain; who needs more keeps the last digest elsewhere.
+all. It holds the SHA-256 of the event before it, and a tag of the experiment names the last one. Every reading checks
+the whole chain.
+
+The chain protects against accidents and single edits: an event whose text was changed, that is missing, or that was
+put in between is found, and so is a record without its end. A deleted run hides nothing, as deleted runs are read too.
+
+The chain does not protect against forgery. It has no key and no signature: whoever may write to MLflow can change an
+event and all digests after it, or purge the experiment and write another record. It proves neither who wrote an event
+(`by` is what the caller said) nor when. To notice a forged record, keep the last digest somewhere else
+(`synalign lineage` prints it).
 """
 
 from __future__ import annotations
@@ -49,15 +56,15 @@ class Served(NamedTuple):
 
     @classmethod
     def of(cls, arm: Arm, version: str) -> Served:
-        """An arm of a plan as it was registered."""
+        """Return an arm of a plan as it was registered."""
         return cls(version, arm.model_uri, arm.training_set.model_dump() if arm.training_set else None)
 
 
 class Event(NamedTuple):
-    """Something that happened to what serves.
+    """A change of what serves, or a decision about it.
 
     Attributes:
-        number: Place in the record, from 1.
+        number: Place in the record, from 1; 0 before it is appended.
         previous: Digest of the event before it; 64 zeros for the first.
         key: What makes it this event: the same key is never written twice.
         kind: What happened.
@@ -98,64 +105,37 @@ class Event(NamedTuple):
         return hashlib.sha256(self.content.encode()).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
-        """The event and its digest as plain data."""
+        """Return the event and its digest as plain data."""
         return {**json.loads(self.content), "digest": self.digest}
-
-
-class Happening(NamedTuple):
-    """An event that has no place in the record yet; attributes as in `Event`.
-
-    Attributes:
-        moves: Whether it changes what serves; such an event may not be older than the last that did.
-    """
-
-    kind: Kind
-    key: str
-    at: datetime
-    by: str
-    reason: str
-    experiment: str
-    plan_digest: str
-    champion: Served
-    challenger: Served | None
-    moves: bool
 
 
 def happening(
     kind: Kind, plan: ExperimentPlan, by: str, at: datetime, reason: str, champion: Served, challenger: Served | None
-) -> Happening:
-    """An event of an experiment. A plan starts, is promoted and ends once; it can be rejected many times.
+) -> Event:
+    """Return an event of an experiment, not yet in the record.
+
+    A plan starts, is promoted and ends once; it can be rejected many times.
 
     Raises:
         ArgumentError: `by` or `reason` is empty or too long, or `at` has no time zone.
     """
     often = [by, _utc(at).isoformat()] if kind == "rejected" else []
-    return rolled(kind, plan.id, plan.digest, [plan.digest, *often], by, at, reason, champion, challenger)
+    return happened(kind, (plan.id, plan.digest), [plan.digest, *often], by, at, reason, champion, challenger)
 
 
-def rolled(
-    kind: Kind,
-    experiment_id: str,
-    plan_digest: str,
-    key: Sequence[str],
-    by: str,
-    at: datetime,
-    reason: str,
-    champion: Served,
-    challenger: Served | None,
-) -> Happening:
-    """An event with a key of its own; arguments and errors as in `happening`."""
+def happened(
+    kind: Kind, experiment: tuple[str, str], key: Sequence[str], by: str, at: datetime, reason: str,
+    champion: Served, challenger: Served | None,
+) -> Event:  # fmt: skip
+    """Return an event with a key of its own, of an experiment's id and plan digest; see `happening`."""
     for name, value, longest in (("by", by, 200), ("reason", reason, _LONGEST_REASON)):
         if not value.strip() or len(value) > longest:
             raise ArgumentError(name, value, f"must be text of 1 to {longest} characters")
-    moves = kind in ("started", "promoted", "rolled_back")
-    return Happening(
-        kind, content_id(kind, *key), _utc(at), by, reason, experiment_id, plan_digest, champion, challenger, moves
-    )
+    return Event(0, _FIRST, content_id(kind, *key), kind, _utc(at), by, reason, *experiment, None, champion, challenger)
 
 
 def events(client: MlflowClient, retriever: str) -> list[Event]:
-    """The whole record of a retriever, oldest first; empty where nothing ever started.
+    """Return the whole record of a retriever, oldest first; empty where nothing ever started.
 
     Raises:
         RegistryError: The record is not what was written: an event was changed, removed or put in.
@@ -174,7 +154,7 @@ def events(client: MlflowClient, retriever: str) -> list[Event]:
 
 @contextmanager
 def opened(client: MlflowClient, retriever: str) -> Iterator[list[Event]]:
-    """The record, with nobody else of this `$SYNALIGN_HOME` writing to it meanwhile."""
+    """Yield the record while no other process of this `$SYNALIGN_HOME` writes to it."""
     place = home() / "record" / f"{retriever}.lock"
     place.parent.mkdir(parents=True, exist_ok=True)
     with open(place, "w") as file:
@@ -183,7 +163,7 @@ def opened(client: MlflowClient, retriever: str) -> Iterator[list[Event]]:
 
 
 def append(
-    client: MlflowClient, retriever: str, uri: str, chain: list[Event], new: Happening, before: str | None = None
+    client: MlflowClient, retriever: str, uri: str, chain: list[Event], new: Event, before: str | None = None
 ) -> Event:
     """Write an event at the end of the record, unless it is there.
 
@@ -192,45 +172,43 @@ def append(
         retriever: Whose record.
         uri: MLflow's address.
         chain: The record from `opened`; the event is added to it.
-        new: What happened.
+        new: The event, from `happening` or `happened`.
         before: Version that served before the first event; later ones know it from the record.
 
     Returns:
         The event: new, or the one with the same key that was there.
 
     Raises:
-        RegistryError: What serves was decided anew after `new.at`.
+        RegistryError: A later decision about what serves is in the record.
         ArgumentError: The event is too long for MLflow.
     """
     known = written(chain, new.key)
     if known is not None:
         return known
     latest = max((event.at for event in chain if event.kind != "rejected"), default=None)
-    if new.moves and latest is not None and new.at < latest:
+    # These change what serves; a rejection or an end may be noted late.
+    moves = new.kind in ("started", "promoted", "rolled_back")
+    if moves and latest is not None and new.at < latest:
         raise RegistryError(
             f"{new.kind} at {new.at.isoformat()} comes too late: the record of {retriever} has a decision of "
             f"{latest.isoformat()}.",
             remedy=f"look at it (`synalign lineage {retriever}`) and decide again",
         )
-    last = chain[-1] if chain else None
-    event = Event(
-        number=len(chain) + 1,
-        previous=last.digest if last else _FIRST,
-        champion_before=last.champion.version if last else before,
-        **{key: value for key, value in new._asdict().items() if key != "moves"},
-    )
+    event = new._replace(number=len(chain) + 1, champion_before=before)
+    if chain:
+        event = event._replace(previous=chain[-1].digest, champion_before=chain[-1].champion.version)
     _write(client, retriever, uri, event)
     chain.append(event)
     return event
 
 
 def written(chain: Sequence[Event], key: str) -> Event | None:
-    """The event with a key, if it is in the record."""
+    """Return the event with a key; None where the record has none."""
     return next((event for event in chain if event.key == key), None)
 
 
 def running(past: Sequence[Event]) -> Event | None:
-    """The start of the experiment that ran after these events; None: none did."""
+    """Return the start of the experiment that ran after these events; None: none did."""
     started = None
     for event in past:
         if event.kind == "started":
@@ -245,21 +223,10 @@ def _write(client: MlflowClient, retriever: str, uri: str, event: Event) -> None
     if len(content) > _LONGEST_EVENT:
         raise ArgumentError("event", f"{content[:100]}...", f"must have at most {_LONGEST_EVENT} characters as JSON")
     place = experiment(client, _name(retriever), uri, of_record(retriever))
-    tags = {
-        _EVENT: content,
-        "number": str(event.number),
-        "kind": event.kind,
-        "by": event.by,
-        "experiment": event.experiment,
-        "champion": event.champion.version,
-        "digest": event.digest,
-    }
-    run = client.create_run(
-        place,
-        start_time=int(event.at.timestamp() * 1000),
-        tags=tags,
-        run_name=f"{event.number:04d} {event.kind} {event.experiment}",
-    )
+    tags = {_EVENT: content, "number": str(event.number), "kind": event.kind, "by": event.by,
+            "experiment": event.experiment, "champion": event.champion.version, "digest": event.digest}  # fmt: skip
+    name = f"{event.number:04d} {event.kind} {event.experiment}"
+    run = client.create_run(place, int(event.at.timestamp() * 1000), tags, name)
     client.set_experiment_tag(place, _HEAD, f"{event.number} {event.digest}")
     # Not `set_terminated`, which prints a link among the lines that programs read.
     client.update_run(run.info.run_id, "FINISHED")
@@ -273,7 +240,7 @@ def _runs(client: MlflowClient, experiment_id: str) -> list[Run]:
 
 
 def _chain(runs: list[Run], retriever: str) -> list[Event]:
-    """The events of runs in their order, every link checked."""
+    """Return the events of runs in their order, every link checked."""
     by_number: dict[int, list[tuple[Run, Event]]] = {}
     for run in runs:
         event = _read(run, retriever)
@@ -290,7 +257,7 @@ def _chain(runs: list[Run], retriever: str) -> list[Event]:
 
 
 def _only(rivals: list[tuple[Run, Event]], retriever: str) -> Event:
-    """The one event of a number; of several, written by two homes at once, the one that was not deleted."""
+    """Return the one event of a number; of several, written by two homes at once, the one that was not deleted."""
     if len(rivals) > 1:
         rivals = [(run, event) for run, event in rivals if run.info.lifecycle_stage == "active"]
     # MLflow's client sends again what was not answered: the same event twice is one event.

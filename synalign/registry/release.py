@@ -1,4 +1,4 @@
-"""What one refresh hands to the registry."""
+"""A finished refresh as it is registered."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from synalign.run.manifests import read_table
 from synalign.storage import Place
 from synalign.tables import content_id
 
+SUFFIX = "-training-set"
+"""The name of the registered model of a retriever's training sets is the retriever's with this behind it."""
+
 
 class Release(NamedTuple):
-    """What is to be registered.
+    """A finished refresh as it is registered.
 
     Attributes:
         retriever: Name of the retriever.
@@ -34,7 +37,7 @@ class Release(NamedTuple):
     @property
     def model(self) -> str:
         """Name of the registered model."""
-        return f"{self.retriever}-training-set"
+        return self.retriever + SUFFIX
 
     @property
     def location(self) -> Place:
@@ -64,16 +67,15 @@ class Release(NamedTuple):
         return content_id(self.retriever, self.interval, self.digest, *evaluated, *self.failures)
 
     def read(self, table: str, columns: list[str]) -> pa.Table:
-        """Some columns of a table."""
+        """Read some columns of a table."""
         return read_table(self.folders[table].files("*.parquet"), columns)
 
     def metrics(self, step: str) -> dict[str, Any]:
-        """Figures of a step."""
-        figures: dict[str, Any] = self.manifests[step]["metrics"]
-        return figures
+        """Return the metrics of a step."""
+        return dict(self.manifests[step]["metrics"])
 
     def rows(self, table: str) -> int:
-        """How many rows a table has."""
+        """Return how many rows a table has."""
         return next(
             int(manifest["tables"][table]["rows"])
             for manifest in self.manifests.values()

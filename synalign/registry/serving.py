@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from mlflow import MlflowClient
@@ -18,10 +19,11 @@ from mlflow.exceptions import MlflowException
 from synalign.errors import RegistryError
 from synalign.experiment.plan import Arm, ExperimentPlan, TrainingSet
 from synalign.registry import record
-from synalign.registry.connection import alias_of, connected, registered_model, version_of
+from synalign.registry.connection import alias_of, connected, registered_model, version_of, versions_of
 from synalign.registry.descriptions import of_retriever
 from synalign.registry.experiments import arm_folder, experiment_run
 from synalign.registry.record import Event, Served
+from synalign.registry.release import SUFFIX
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
@@ -62,7 +64,7 @@ def register_arms(plan: ExperimentPlan, uri: str, *, by: str | None = None, at: 
     """
     run_id = experiment_run(plan, uri)
     with _writing(plan.retriever, uri) as (client, chain):
-        known = next((event for event in chain if event.kind == "started" and event.plan_digest == plan.digest), None)
+        known = _start(plan, chain)
         if known is None:
             _may_start(client, plan, chain)
         control, treatment = (_version(client, plan, arm, run_id) for arm in plan.arms)
@@ -101,14 +103,13 @@ def promote(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) 
 
 
 def reject(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) -> Event:
-    """Note that a verdict `ship` was not followed; nothing changes, the experiment goes on.
+    """Note that the verdict `ship` was not followed; nothing changes, the experiment goes on.
 
     Arguments and errors as in `promote`; it need not run any more. By the same person at the same time: once.
     """
     with _writing(plan.retriever, uri) as (client, chain):
         _started(plan, chain)
-        now = chain[-1]
-        new = record.happening("rejected", plan, by, at, reason, now.champion, now.challenger)
+        new = record.happening("rejected", plan, by, at, reason, chain[-1].champion, chain[-1].challenger)
         return record.append(client, plan.retriever, uri, chain, new)
 
 
@@ -122,14 +123,13 @@ def end(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) -> E
         over = [event for event in chain if event.plan_digest == plan.digest and event.kind in ("promoted", "ended")]
         if over:
             return over[0]
-        now = chain[-1]
-        others = now.challenger if _running(chain) != plan.digest else None
-        new = record.happening("ended", plan, by, at, reason, now.champion, others)
+        others = chain[-1].challenger if _running(chain) != plan.digest else None
+        new = record.happening("ended", plan, by, at, reason, chain[-1].champion, others)
         return record.append(client, plan.retriever, uri, chain, new)
 
 
 def roll_back(retriever: str, by: str, at: datetime, reason: str, uri: str) -> Event:
-    """Let serve again what served before the last promotion that still holds; a running experiment loses its control.
+    """Roll back the last promotion that still holds; a running experiment loses its control.
 
     Args:
         retriever: Whose champion.
@@ -142,10 +142,11 @@ def roll_back(retriever: str, by: str, at: datetime, reason: str, uri: str) -> E
         RegistryError: There is nothing to go back to, or as in `promote`.
         ArgumentError: As in `promote`.
     """
+    moment = at if at.tzinfo is None else at.astimezone(UTC)
     with _writing(retriever, uri) as (client, chain):
-        known = [event for event in chain if event.kind == "rolled_back" and (event.at, event.by) == (_utc(at), by)]
-        if known:
-            return known[0]
+        for event in chain:
+            if event.kind == "rolled_back" and (event.at, event.by) == (moment, by):
+                return event
         held = _promotions(chain)
         if not held:
             raise RegistryError(
@@ -153,15 +154,13 @@ def roll_back(retriever: str, by: str, at: datetime, reason: str, uri: str) -> E
                 remedy=f"`synalign lineage {retriever}` shows what serves",
             )
         before, undone = held[-1]
-        new = record.rolled(
-            "rolled_back", undone.experiment, undone.plan_digest, [retriever, _utc(at).isoformat(), by],
-            by, at, reason, before, None,
-        )  # fmt: skip
+        experiment, key = (undone.experiment, undone.plan_digest), [retriever, moment.isoformat(), by]
+        new = record.happened("rolled_back", experiment, key, by, at, reason, before, None)
         return record.append(client, retriever, uri, chain, new)
 
 
 def champion(retriever: str, uri: str) -> Served | None:
-    """What serves now: by the record, or, before the first experiment, by the alias `champion`; None: neither."""
+    """Return what serves: by the record, or before the first experiment by the alias `champion`; None: neither."""
     with connected(uri, "do the same again") as client:
         chain = record.events(client, retriever)
         if chain:
@@ -171,12 +170,12 @@ def champion(retriever: str, uri: str) -> Served | None:
 
 
 def newest_training_set(retriever: str, uri: str) -> TrainingSet | None:
-    """The training set that the alias `current` names, or the newest that there is; None: none is registered."""
+    """Return the training set that the alias `current` names, or else the newest; None: none is registered."""
     with connected(uri, "do the same again") as client:
-        model = f"{retriever}-training-set"
+        model = retriever + SUFFIX
         version = alias_of(client, model, "current")
         if version is None:
-            found = [one for one in client.search_model_versions(f"name = '{model}'") if one.tags.get("digest")]
+            found = [one for one in versions_of(client, model) if one.tags.get("digest")]
             version = max(found, key=lambda one: int(one.version), default=None)
         if version is None:
             return None
@@ -185,7 +184,7 @@ def newest_training_set(retriever: str, uri: str) -> TrainingSet | None:
 
 @contextmanager
 def _writing(retriever: str, uri: str) -> Iterator[tuple[MlflowClient, list[Event]]]:
-    """The record, open for writing; whatever was written, the aliases follow it at the end."""
+    """Open the record for writing; at the end the aliases follow it."""
     with connected(uri, "do the same again") as client, record.opened(client, retriever) as chain:
         if chain:
             _must_follow(client, retriever, chain)
@@ -214,7 +213,7 @@ def _may_start(client: MlflowClient, plan: ExperimentPlan, chain: list[Event]) -
 
 
 def _training_set_is(client: MlflowClient, arm: Arm) -> None:
-    """A training set that is registered here must have the plan's digest; one from elsewhere cannot be checked."""
+    """Refuse a registered training set that has not the plan's digest; one from elsewhere cannot be checked."""
     if arm.training_set is None:
         return
     version = version_of(client, arm.training_set.model, arm.training_set.version)
@@ -230,49 +229,49 @@ def _training_set_is(client: MlflowClient, arm: Arm) -> None:
 
 
 def _version(client: MlflowClient, plan: ExperimentPlan, arm: Arm, run_id: str) -> str:
-    """The version of an arm: found by the experiment's run, or made, tags and all, in one call."""
+    """Return the version of an arm: found by the experiment's run, or made, tags and all, in one call."""
     registered_model(client, plan.retriever, of_retriever(plan.retriever))
     tags = {"experiment": plan.id, "arm": arm.name, "plan_digest": plan.digest, "model_uri": arm.model_uri}
     if arm.training_set is not None:
         tags |= {f"training_set.{key}": value for key, value in arm.training_set.model_dump().items()}
-    for version in client.search_model_versions(f"name = '{plan.retriever}' and run_id = '{run_id}'"):
+    for version in versions_of(client, plan.retriever, f"run_id = '{run_id}'"):
         if version.tags.get("arm") == arm.name:
             return str(version.version)
-    description = f"The {arm.name} of the experiment {plan.id}: {plan.hypothesis}"
+    about = {"description": f"The {arm.name} of the experiment {plan.id}: {plan.hypothesis}", "tags": tags}
     # A version is ready at once: it only points somewhere.
+    make = partial(client.create_model_version, plan.retriever, run_id=run_id, await_creation_for=0, **about)
     try:
-        made = client.create_model_version(
-            plan.retriever, arm.model_uri, run_id, tags, description=description, await_creation_for=0
-        )
+        made = make(arm.model_uri)
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
         # A server takes no path of its own disk, and no https, as a source: the run has a file that says where it is.
-        source = f"{client.get_run(run_id).info.artifact_uri}/{arm_folder(arm)}"
-        made = client.create_model_version(
-            plan.retriever, source, run_id, tags, description=description, await_creation_for=0
-        )
+        made = make(f"{client.get_run(run_id).info.artifact_uri}/{arm_folder(arm)}")
     return str(made.version)
 
 
+def _start(plan: ExperimentPlan, chain: list[Event]) -> Event | None:
+    return next((event for event in chain if event.kind == "started" and event.plan_digest == plan.digest), None)
+
+
 def _started(plan: ExperimentPlan, chain: list[Event]) -> Event:
-    for event in chain:
-        if event.kind == "started" and event.plan_digest == plan.digest:
-            return event
-    raise RegistryError(
-        f"experiment {plan.id!r} of {plan.retriever} was never started as plan {plan.digest[:12]}.",
-        remedy="start it: `synalign experiment start`",
-    )
+    start = _start(plan, chain)
+    if start is None:
+        raise RegistryError(
+            f"experiment {plan.id!r} of {plan.retriever} was never started as plan {plan.digest[:12]}.",
+            remedy="start it: `synalign experiment start`",
+        )
+    return start
 
 
 def _running(chain: list[Event]) -> str | None:
-    """Digest of the plan that runs."""
+    """Return the digest of the plan that runs."""
     started = record.running(chain)
     return started.plan_digest if started else None
 
 
 def _promotions(chain: list[Event]) -> list[tuple[Served, Event]]:
-    """Promotions that were not rolled back, oldest first, each with what served before it.
+    """Return the promotions that were not rolled back, oldest first, each with what served before it.
 
     An experiment's start registers what serves under a new version; going back gives the newest of them.
     """
@@ -322,13 +321,9 @@ def _follow(client: MlflowClient, retriever: str, last: Event) -> None:
 
 
 def _source(version: ModelVersion | None) -> str:
-    """Where a version's retriever is: the tag, as a source may be another address of the same."""
+    """Return where a version's retriever is: the tag, as a source may be another address of the same."""
     return "" if version is None else str(version.tags.get("model_uri", version.source))
 
 
 def _version_of(version: ModelVersion | None) -> str | None:
     return None if version is None else str(version.version)
-
-
-def _utc(at: datetime) -> datetime:
-    return at.astimezone(UTC) if at.tzinfo is not None else at

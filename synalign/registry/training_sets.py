@@ -21,7 +21,7 @@ from mlflow.entities.model_registry import ModelVersion
 from synalign.registry import artifacts, descriptions
 from synalign.registry import metrics as figures
 from synalign.registry.attachment import REPORT
-from synalign.registry.connection import alias_of, connected, experiment, registered_model, unless_missing
+from synalign.registry.connection import alias_of, connected, experiment, registered_model, unless_missing, versions_of
 from synalign.registry.pages import model_path, page, run_path
 from synalign.registry.release import Release
 
@@ -38,7 +38,7 @@ _Item = TypeVar("_Item")
 
 
 class Registration(NamedTuple):
-    """What stands in MLflow for one training set.
+    """A training set in MLflow.
 
     Attributes:
         model: Name of the registered model.
@@ -84,7 +84,7 @@ def register(release: Release, tracking_uri: str) -> Registration:
 
 
 def _run_and_version(client: MlflowClient, release: Release, tracking_uri: str) -> tuple[Run, ModelVersion]:
-    """The release's MLflow run and model version: found by the release's key, or made."""
+    """Return the release's MLflow run and model version: found by the release's key, or made."""
     name, about = f"refresh/{release.retriever}", descriptions.of_experiment(release.retriever)
     experiment_id = experiment(client, name, tracking_uri, about)
     registered_model(client, release.model, descriptions.of_model(release.retriever, experiment_id))
@@ -111,7 +111,7 @@ def _run_and_version(client: MlflowClient, release: Release, tracking_uri: str) 
 
 
 def _runs(client: MlflowClient, release: Release, experiment_id: str) -> list[Run]:
-    """The release's MLflow runs, oldest first; more than one only where the server got a request twice."""
+    """Return the release's MLflow runs, oldest first; more than one only where the server got a request twice."""
     found = client.search_runs([experiment_id], f"tags.`{_KEY}` = '{release.key}'", ViewType.ACTIVE_ONLY)
     return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
@@ -131,10 +131,8 @@ def _make_run(client: MlflowClient, release: Release, experiment_id: str) -> Non
 
 
 def _versions(client: MlflowClient, release: Release, runs: Sequence[Run]) -> list[ModelVersion]:
-    """The versions of these runs, oldest first; more than one only where the server got a request twice."""
-    found: list[ModelVersion] = []
-    for run in runs:
-        found += client.search_model_versions(f"name = '{release.model}' and run_id = '{run.info.run_id}'")
+    """Return the versions of these runs, oldest first; more than one only where the server got a request twice."""
+    found = [one for run in runs for one in versions_of(client, release.model, f"run_id = '{run.info.run_id}'")]
     return sorted(found, key=lambda version: int(version.version))
 
 
@@ -161,7 +159,7 @@ def _batches(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
 
 
 def _describe(client: MlflowClient, release: Release, version: ModelVersion, run: Run) -> None:
-    """What people read, of the run with a link to its version and of the version with a link to its run."""
+    """Describe the run, with a link to its version, and the version, with a link to its run."""
     place = run.info.experiment_id, run.info.run_id
     report = ("Report", run_path(*place, REPORT))
     to_version = (f"{release.model} version {version.version}", model_path(release.model, version.version))
@@ -174,7 +172,7 @@ def _describe(client: MlflowClient, release: Release, version: ModelVersion, run
 
 
 def _tags(release: Release) -> dict[str, str]:
-    """What programs read of a version; the status is last."""
+    """Return the tags of a version, for programs; the status is last."""
     return {
         "checks": _checks(release),
         **({"failures": "; ".join(release.failures)[:_LONGEST_TAG]} if release.failures else {}),
@@ -213,11 +211,11 @@ def _move_alias(client: MlflowClient, release: Release, version: ModelVersion) -
 
 
 def _finished_since(client: MlflowClient, release: Release, version: ModelVersion) -> list[ModelVersion]:
-    """Versions of later intervals that may serve and were completed since this one was made, in their order.
+    """Return the versions of later intervals that may serve and were completed since this one was made, in order.
 
     Older ones are left alone: somebody who let an earlier version serve again had a reason.
     """
-    found = client.search_model_versions(f"name = '{release.model}' and tags.`{_STATUS}` = '{_READY}'")
+    found = versions_of(client, release.model, f"tags.`{_STATUS}` = '{_READY}'")
     since = [one for one in found if one.last_updated_timestamp >= version.creation_timestamp]
     later = [one for one in since if one.tags["checks"] == "passed" and one.tags["interval"] > release.interval]
     return sorted(later, key=lambda one: (one.tags["interval"], int(one.version)))

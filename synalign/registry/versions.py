@@ -1,22 +1,22 @@
-"""Versions of training sets, read back: where one lies, and all that MLflow keeps of it."""
+"""Versions of training sets in MLflow: found by name, and copied back."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
+from synalign.config import schemes
 from synalign.errors import RegistryError, listed, meant
-from synalign.registry.connection import alias_of, connected, version_of
+from synalign.registry.connection import alias_of, connected, every, version_of, versions_of
+from synalign.registry.release import SUFFIX
 from synalign.registry.training_sets import ALIAS
 from synalign.storage import Place
-
-SUFFIX = "-training-set"
-"""What the name of a registered model adds to its retriever's."""
 
 
 class Version(NamedTuple):
@@ -50,7 +50,7 @@ class Version(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What MLflow keeps of a version.
+    """The artefacts of a version, copied from MLflow.
 
     Attributes:
         training_set: Folder of the Parquet files.
@@ -64,7 +64,7 @@ class Kept(NamedTuple):
 
 
 def find(model: str, version: str, uri: str) -> Version:
-    """A version of a training set.
+    """Find a version of a training set.
 
     Args:
         model: Name of the registered model.
@@ -85,7 +85,7 @@ def find(model: str, version: str, uri: str) -> Version:
 
 
 def fetch(version: Version, folder: Path, uri: str) -> Kept:
-    """Copy what MLflow keeps of a version into a folder.
+    """Copy the artefacts of a version into a folder.
 
     Raises:
         RegistryError: It is not there, or MLflow cannot be reached.
@@ -102,7 +102,8 @@ def fetch(version: Version, folder: Path, uri: str) -> Kept:
                 cause="they were removed, or MLflow's artefact store is not reachable from this machine",
                 remedy=f"look at run {version.run_id} in MLflow",
             ) from error
-    manifests = {path.stem: json.loads(path.read_bytes()) for path in sorted(places["manifests"].glob("*.json"))}
+    kept = {path.stem: json.loads(path.read_bytes()) for path in sorted(places["manifests"].glob("*.json"))}
+    manifests = {step: schemes.of_manifest(manifest) for step, manifest in kept.items()}
     configuration = yaml.safe_load(places["configuration.yaml"].read_text(encoding="utf-8"))
     return Kept(places["training_set"], manifests, configuration)
 
@@ -114,12 +115,18 @@ def _version(found: ModelVersion) -> Version:
     )
 
 
+def training_set_models(client: MlflowClient) -> list[str]:
+    """Return the names of all registered models of training sets, sorted."""
+    models: Iterator[RegisteredModel] = every(lambda token: client.search_registered_models(page_token=token))
+    return sorted(model.name for model in models if model.name.endswith(SUFFIX))
+
+
 def _what_there_is(client: MlflowClient, model: str) -> str:
-    """What could be asked for instead: the model's versions, or the models."""
-    versions = sorted((int(one.version) for one in client.search_model_versions(f"name = '{model}'")), reverse=True)
+    """Name the versions of a model that there are, or else the models."""
+    versions = sorted((int(one.version) for one in versions_of(client, model)), reverse=True)
     if versions:
         return f"its versions are {listed([str(number) for number in versions])}"
-    models = sorted(one.name for one in client.search_registered_models() if one.name.endswith(SUFFIX))
+    models = training_set_models(client)
     if models:
         return f"{meant(model, models)}the training sets in this MLflow are {listed(models)}"
     return "this MLflow has no training set: run `synalign refresh` first, or check MLFLOW_TRACKING_URI"

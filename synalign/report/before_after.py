@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from markupsafe import Markup
 
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
+from synalign.drawing.svg import dumbbell
 from synalign.report import distributions, query_map
-from synalign.report.distributions import Distribution, Row, Side
+from synalign.report.distributions import Distribution, Side
 from synalign.report.population import KINDS, MOST, decided, drawn, population, vectors_of
 from synalign.report.section import Section
-from synalign.report.svg import dumbbell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,22 +43,8 @@ class Legend(NamedTuple):
     short: str
 
 
-class Bars(NamedTuple):
-    """A row of a distribution, drawn.
-
-    Attributes:
-        value: The value; a model may have written it.
-        figure: Its shares as marks.
-        shares: Its shares, in the order of the legend.
-    """
-
-    value: str
-    figure: Markup
-    shares: list[float]
-
-
 def section(material: Material) -> Section | None:
-    """The map and the distributions; None where nothing is written and embedded yet."""
+    """Show the map and the distributions; None where nothing is written and embedded yet."""
     people = population(material)
     if people is None:
         return None
@@ -71,19 +56,18 @@ def section(material: Material) -> Section | None:
         "held_out": material.metrics("align").get("real_held_out", 0),
         "decided": decided(material),
         "legend": legend,
-        "measured": _drawn(distributions.measured(_sides(people, None)), legend),
-        "named": _drawn(_named(material, people), legend),
+        "figure": lambda row, most: dumbbell(
+            row.shares["real"], [(entry.kind, row.shares[entry.key]) for entry in legend[1:]], most
+        ),
+        "measured": distributions.measured(_sides(people, None)),
+        "named": _named(material, people),
     }
     return Section("before-after", "Before and after", "before_after.html", content)
 
 
 def _legend(schemes: list[str]) -> list[Legend]:
-    labels = {
-        "filtered": ("written, equal weights", "raw"),
-        "equal_mass": ("written, equal weight per document", "per doc"),
-        "aligned": ("written, aligned weights", "aligned"),
-    }
-    written = [Legend(scheme, KINDS[scheme], *labels[scheme]) for scheme in schemes]
+    short = {EQUAL: "raw", EQUAL_MASS: "per doc", ALIGNED: "aligned"}
+    written = [Legend(scheme, KINDS[scheme], f"written, {NAMES[scheme]}", short[scheme]) for scheme in schemes]
     return [Legend("real", "real", "real", "real"), *written]
 
 
@@ -96,7 +80,7 @@ def _sides(people: Population, batches: tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def _named(material: Material, people: Population) -> list[Distribution]:
-    """Distributions of what only the model can tell."""
+    """List distributions of what only the model can tell."""
     if not material.has("demonstrations", "attributes"):
         return []
     shown = material.table("demonstrations", ["batch_id", "query_id"])
@@ -115,37 +99,6 @@ def _named(material: Material, people: Population) -> list[Distribution]:
 
 
 def _nearest(rows: NDArray[np.float32], targets: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The row of `targets` most like each of `rows`, in cosine."""
+    """Return the row of `targets` most like each of `rows`, in cosine."""
     panels = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]
     return np.concatenate([np.argmax(panel @ targets.T, axis=1) for panel in panels])
-
-
-class Drawn(NamedTuple):
-    """A distribution, drawn.
-
-    Attributes:
-        name: The attribute; a model may have written it.
-        rows: Its values.
-        distances: As in `Distribution`, in the order of the legend without the real queries.
-    """
-
-    name: str
-    rows: list[Bars]
-    distances: list[float]
-
-
-def _drawn(found: Sequence[Distribution], legend: Sequence[Legend]) -> list[Drawn]:
-    return [
-        Drawn(
-            each.name,
-            [_bars(row, legend, max(max(one.shares.values()) for one in each.rows)) for row in each.rows],
-            [each.distances[entry.key] for entry in legend[1:] if each.distances],
-        )
-        for each in found
-    ]
-
-
-def _bars(row: Row, legend: Sequence[Legend], most: float) -> Bars:
-    marks = [(entry.kind, row.shares[entry.key]) for entry in legend[1:]]
-    figure = dumbbell(row.shares["real"], marks, most or 1.0)
-    return Bars(row.value, figure, [row.shares[entry.key] for entry in legend])

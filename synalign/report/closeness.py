@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synalign.arrays.checks import evenly_spaced, median_distance
+from synalign.config.schemes import ALIGNED, EQUAL
 from synalign.report.material import Material
 from synalign.report.population import weights
 from synalign.run import some_rows
@@ -34,12 +35,12 @@ class Closeness(NamedTuple):
 
 
 def chosen_scheme(material: Material) -> str:
-    """The weights that the training set has; before that is decided, the aligned ones stand for them."""
-    return str(material.metrics("evaluate").get("scheme", "aligned"))
+    """Name the weights that the training set has; before that is decided, the aligned ones stand for them."""
+    return str(material.metrics("evaluate").get("scheme", ALIGNED))
 
 
 def of_aligned(material: Material) -> Closeness | None:
-    """That of the aligned weights, as the run measured it; None where no query was held out."""
+    """Return the closeness of the aligned weights, as the run measured it; None where no query was held out."""
     found = material.metrics("align")
     if "mmd2_held_out_before" not in found:
         return None
@@ -48,15 +49,15 @@ def of_aligned(material: Material) -> Closeness | None:
 
 
 def of_chosen(material: Material) -> Closeness | None:
-    """That of the weights that the training set has; None where it was not, and here cannot be, measured.
+    """Return the closeness of the training set's weights; None where it was not, and here cannot be, measured.
 
     Before weights are chosen it is that of the aligned ones.
     """
     scheme = chosen_scheme(material)
     aligned = of_aligned(material)
-    if scheme == "aligned" or aligned is None:
+    if scheme == ALIGNED or aligned is None:
         return aligned
-    if scheme == "filtered":
+    if scheme == EQUAL:
         return aligned._replace(after=aligned.before, p_value=1.0)
     if material.metrics("align")["synthetic"] > MOST_ROWS:
         return None
@@ -64,7 +65,7 @@ def of_chosen(material: Material) -> Closeness | None:
 
 
 def measured(material: Material, scheme: str) -> Closeness:
-    """That of any scheme, measured from the run's embeddings as the step *align* measures it.
+    """Measure the closeness of any scheme, from the run's embeddings, as the step *align* measures it.
 
     Memory: 8 bytes times written queries squared.
     """

@@ -45,7 +45,7 @@ class KindCost(NamedTuple):
 
 
 def section(material: Material) -> Section | None:
-    """What the run cost; nothing to show before the first step has finished."""
+    """Show what the run cost; None before the first step has finished."""
     if not material.manifests:
         return None
     steps = _steps(material)

@@ -87,7 +87,7 @@ def _ids_by_split(ids: Sequence[str], splits: Sequence[str]) -> dict[str, list[s
 
 
 def _order(material: Material) -> tuple[list[str], NDArray[np.int64], int]:
-    """Query ids in the order shown, where each batch ends among them, and how many batches there are in all."""
+    """Return query ids in the order shown, where each batch ends among them, and the number of batches."""
     table = material.table("demonstrations", ["batch_id", "query_id"])
     batch_ids = table["batch_id"].to_pylist()
     last = {batch: row + 1 for row, batch in enumerate(batch_ids)}
@@ -102,7 +102,7 @@ def _uncertainty(
     ends: NDArray[np.int64],
     earlier: NDArray[np.float32] | None,
 ) -> NDArray[np.float64]:
-    """Mean exact posterior variance of the first `watched` rows after each batch of the others."""
+    """Return the mean exact posterior variance of the first `watched` rows after each batch of the others."""
     settings = material.configuration.sampling
     scale = settings.length_scale or LENGTH_SCALE_SHARE * median_distance(vectors[:watched].astype(np.float64))
     before = np.empty((0, vectors.shape[1]), np.float32) if earlier is None else earlier[-MOST_SHOWN:]
@@ -117,7 +117,7 @@ def _uncertainty(
 def _distances(
     held_out: NDArray[np.float32], shown: NDArray[np.float32], ends: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Mean cosine distance of held-out rows to the nearest row shown so far, after each batch."""
+    """Return the mean cosine distance of held-out rows to the nearest row shown, after each batch."""
     nearest = np.maximum.accumulate(held_out @ shown.T, axis=1)
     means: NDArray[np.float64] = 1.0 - nearest[:, ends - 1].mean(axis=0, dtype=np.float64)
     return means
@@ -126,7 +126,7 @@ def _distances(
 def _random(
     material: Material, held_out: NDArray[np.float32], train: Sequence[str], ends: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Distances after as many train queries drawn at random, anew in each draw."""
+    """Return distances after as many train queries drawn at random, again in each draw."""
     draws = np.random.default_rng(SEED)
     picks = [draws.permutation(len(train))[: ends[-1]] for _ in range(DRAWS)]
     needed = np.unique(np.concatenate(picks))

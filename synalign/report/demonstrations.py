@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from synalign.arrays.checks import evenly_spaced
+from synalign.drawing.chart import Line, line_chart
 from synalign.errors import RunError
-from synalign.report.chart import Line, line_chart
 from synalign.report.coverage import DRAWS, SEED, Coverage, coverage
 from synalign.report.population import ALIGNED, multiples
 from synalign.report.section import Section
@@ -91,7 +91,7 @@ class Batch(NamedTuple):
 
 
 def section(material: Material) -> Section | None:
-    """Curves and batches; None before anything was picked."""
+    """Show curves and batches; None before anything was picked."""
     if not material.has("demonstrations", "query_embeddings"):
         return None
     earlier, changed = _earlier(material)
@@ -114,7 +114,7 @@ def section(material: Material) -> Section | None:
 
 
 def _earlier(material: Material) -> tuple[NDArray[np.float32] | None, bool]:
-    """What earlier intervals had shown when batches were picked, and whether that is gone or another by now."""
+    """Return what earlier intervals had shown when batches were picked, and whether it has changed since."""
     run = material.run
     if material.manifests["sample"]["outside"] != earlier_demonstrations(run):
         return None, True
@@ -133,7 +133,7 @@ def _uncertainty(measured: Coverage) -> Markup:
 
 
 def _distance(measured: Coverage) -> Markup | None:
-    """Distances after each batch; None where no query is held out."""
+    """Draw distances after each batch; None where no query is held out."""
     if measured.selected is None or measured.random is None:
         return None
     edges = (measured.random.min(axis=0).tolist(), measured.random.max(axis=0).tolist())
@@ -201,7 +201,7 @@ def _of_batches(table: pa.Table, batches: Sequence[str]) -> list[dict[str, Any]]
 
 
 def _attributes(material: Material, batches: Sequence[str]) -> dict[str, list[Attribute]]:
-    """The attributes of some batches, in the order the model named them."""
+    """Return the attributes of some batches, in the order the model named them."""
     rows = _of_batches(material.table("attributes"), batches) if material.has("attributes") else []
     grouped: dict[str, dict[str, Attribute]] = defaultdict(dict)
     for row in rows:
@@ -218,7 +218,7 @@ def _attributes(material: Material, batches: Sequence[str]) -> dict[str, list[At
 
 
 def _written(material: Material, batches: Sequence[str]) -> dict[str, list[Written]]:
-    """What was written from some batches, in the order it came."""
+    """Return the candidates of some batches, in the order they came."""
     rows = _of_batches(material.table("candidates"), batches) if material.has("candidates") else []
     verdicts, weights = _verdicts(material), _weights(material)
     titles = _titles(material, [row["document_id"] for row in rows])

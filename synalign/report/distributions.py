@@ -58,6 +58,11 @@ class Distribution(NamedTuple):
     rows: list[Row]
     distances: dict[str, float]
 
+    @property
+    def most(self) -> float:
+        """The largest share of any side; 1 where all are 0."""
+        return max(max(row.shares.values()) for row in self.rows) or 1.0
+
 
 class Side(NamedTuple):
     """Queries of one kind, under all weightings of them.
@@ -74,13 +79,13 @@ class Side(NamedTuple):
 
 
 def measured(sides: Sequence[Side]) -> list[Distribution]:
-    """Attributes that a rule tells of each query; those with one value only are left out."""
+    """List attributes that a rule tells of each query; those with one value only are left out."""
     found = [_distribution(name, rule, order, sides) for name, (rule, order) in _RULES.items()]
     return [each for each in found if len(each.rows) > 1]
 
 
 def named(values: Mapping[str, Mapping[str, set[int]]], sides: Sequence[Side]) -> list[Distribution]:
-    """Attributes that only the model can tell, those named for most batches first.
+    """List attributes that only the model can tell, those named for most batches first.
 
     Args:
         values: By name and value, the batches in which the model saw it, numbered as in `Side.batch`.
@@ -94,7 +99,7 @@ def named(values: Mapping[str, Mapping[str, set[int]]], sides: Sequence[Side]) -
 def seen_values(
     attributes: Iterable[tuple[str, str, str, bool]], batches: Mapping[str, int]
 ) -> dict[str, dict[str, set[int]]]:
-    """What the model saw in each batch, without what a rule tells and what it only generalised.
+    """Collect what the model saw in each batch, without what a rule tells and what it only generalised.
 
     Args:
         attributes: Batch id, name, value and whether it is generalised, of every row of `attributes`.
@@ -109,7 +114,7 @@ def seen_values(
 
 
 def length_class(query: str) -> str:
-    """The number of words, in classes.
+    """Return the number of words, in classes.
 
     Examples:
         >>> length_class("how to sort a list"), length_class("word " * 12), length_class("word " * 40)
@@ -163,7 +168,7 @@ def _shares(values: Sequence[str], weights: NDArray[np.float64]) -> Counter[str]
 
 
 def _rows(shares: Mapping[str, Counter[str]], order: tuple[str, ...] | None, every: set[str]) -> list[Row]:
-    """Values in their own order, or else by their largest share, with what is beyond the first few in one row."""
+    """Order values by their own order, or by their largest share, with those beyond the first few in one row."""
 
     def row(value: str) -> Row:
         return Row(value, {weighting: float(mine[value]) for weighting, mine in shares.items()})

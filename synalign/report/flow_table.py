@@ -50,7 +50,7 @@ class StepRows(NamedTuple):
 
 
 def section(material: Material) -> Section:
-    """Rows per step, and sums."""
+    """Show rows per step, and sums."""
     sums = [found for make in (_log, _documents, _queries, _ledger, _training_set) for found in make(material)]
     return Section(
         "flow", "What went in, what came out", "flow_table.html",
@@ -76,7 +76,7 @@ def _wrote(material: Material, step: flow.Step) -> str:
 
 
 def _log(material: Material) -> Iterator[Sum]:
-    """Rows of the log: used, rejected by rule, outside the window, or judged not relevant."""
+    """Sum rows of the log: used, rejected by rule, outside the window, or judged not relevant."""
     metrics = material.metrics("ingest")
     if not metrics.get("log_rows"):
         return
@@ -109,7 +109,7 @@ def _rejected(material: Material, source: str) -> Iterator[Part]:
 
 
 def _queries(material: Material) -> Iterator[Sum]:
-    """Distinct real queries by split."""
+    """Sum distinct real queries by split."""
     if not material.has("queries"):
         return
     splits = material.table("queries", ["split"])["split"]
@@ -123,7 +123,7 @@ def _queries(material: Material) -> Iterator[Sum]:
 
 
 def _ledger(material: Material) -> Iterator[Sum]:
-    """Every query that was asked for, in exactly one state."""
+    """Sum every query that was asked for, each in exactly one state."""
     if not material.has("candidates"):
         return
     before, screened = material.metrics("generate")["ledger"], material.metrics("screen")
@@ -147,7 +147,7 @@ def _ledger_part(material: Material, kind: str, reason: str, number: int) -> Par
 
 
 def _training_set(material: Material) -> Iterator[Sum]:
-    """Rows of the set by where they come from, with the weight they carry."""
+    """Sum rows of the training set by where they come from, with the weight they carry."""
     if not material.has("training_set"):
         return
     metrics = material.metrics("assemble")

@@ -39,7 +39,7 @@ class Prompt(NamedTuple):
 
 
 def section(material: Material) -> Section | None:
-    """Where everything came from; nothing to show before the first step has finished."""
+    """Show where everything came from; None before the first step has finished."""
     if not material.manifests:
         return None
     return Section(
@@ -87,7 +87,7 @@ def _tables(material: Material) -> list[TableDigest]:
 
 
 def _outside(material: Material) -> list[tuple[str, str, str]]:
-    """What steps read from outside the run: step, name, SHA-256."""
+    """List what steps read from outside the run: step, name, SHA-256."""
     return [
         (step, Path(name).name if name.startswith("/") else name, digest)
         for step, manifest in material.manifests.items()
@@ -96,7 +96,7 @@ def _outside(material: Material) -> list[tuple[str, str, str]]:
 
 
 def _versions(material: Material) -> list[tuple[str, str]]:
-    """Package to version; several where steps were made by several."""
+    """List packages with their versions; several where steps were made by several."""
     found: dict[str, set[str]] = {}
     for manifest in material.manifests.values():
         for package, version in manifest["versions"].items():

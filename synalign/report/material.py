@@ -44,11 +44,11 @@ class Material:
         self._tables: dict[tuple[str, tuple[str, ...] | None], pa.Table] = {}
 
     def has(self, *tables: str) -> bool:
-        """Whether the steps that write these tables are finished and up to date."""
+        """Check that the steps that write these tables are finished and up to date."""
         return all(flow.writer(table).name in self.manifests for table in tables)
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """A finished table, rows in their stored order; kept, so that sections may ask for the same one.
+        """Read a finished table, rows in their stored order; it is kept for other sections.
 
         Raises:
             RunError: The step that writes it has not finished.
@@ -59,6 +59,6 @@ class Material:
         return self._tables[key]
 
     def metrics(self, step: str) -> dict[str, Any]:
-        """The figures of a finished step; empty where it has not finished."""
+        """Return the metrics of a finished step; empty where it has not finished."""
         figures: dict[str, Any] = self.manifests[step]["metrics"] if step in self.manifests else {}
         return figures

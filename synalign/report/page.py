@@ -18,6 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from synalign import __version__
+from synalign.drawing.picture import style_sheet
+from synalign.drawing.svg import bar
 from synalign.report import (
     before_after,
     costs,
@@ -51,7 +53,7 @@ SCRIPTS = ("report.js",)
 
 
 def render(material: Material) -> str:
-    """The report of a run, as HTML.
+    """Render the report of a run as HTML.
 
     The same run gives the same bytes.
     """
@@ -68,7 +70,7 @@ def render(material: Material) -> str:
 
 
 def whole_page(template: str, *, title: str, sections: Sequence[Section], **content: Any) -> str:
-    """A page that extends `base.html`.
+    """Render a page that extends `base.html`.
 
     Args:
         template: Its file under `templates/`.
@@ -81,7 +83,7 @@ def whole_page(template: str, *, title: str, sections: Sequence[Section], **cont
     """
     environment = _environment()
     bodies = [(section, Markup(_body(environment, section))) for section in sections]
-    style, script = (Markup(_text(files)) for files in (STYLES, SCRIPTS))
+    style, script = Markup(f"{style_sheet()}\n{_text(STYLES)}"), Markup(_text(SCRIPTS))
     return environment.get_template(template).render(
         title=title, sections=bodies, style=style, script=script, policy=_policy(style, script), version=__version__,
         **content,
@@ -108,6 +110,7 @@ def _environment() -> Environment:
         numbers.shown,
     ):  # fmt: skip
         environment.filters[shape.__name__] = shape
+    environment.globals["bar"] = bar
     return environment
 
 
@@ -119,7 +122,7 @@ def _text(files: tuple[str, ...]) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """What the page may do: nothing but what it brings along."""
+    """Return the page's Content-Security-Policy: it may use nothing but what it brings along."""
     return (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"

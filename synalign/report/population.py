@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
 from synalign.errors import RunError
 from synalign.run.matrix import matrix
 
@@ -25,12 +26,7 @@ MOST = 5_000
 SEED = 0
 """Of the draw, where there are more."""
 
-RAW, ALIGNED = "filtered", "aligned"
-
-NAMES = {"filtered": "equal weights", "equal_mass": "equal weight per document", "aligned": "aligned weights"}
-"""The schemes in words."""
-
-KINDS = {"filtered": "raw", "equal_mass": "mass", "aligned": "weighted"}
+KINDS: dict[str, str] = {EQUAL: "raw", EQUAL_MASS: "mass", ALIGNED: "weighted"}
 """The schemes' classes in the style sheet."""
 
 
@@ -85,20 +81,20 @@ class Decided(NamedTuple):
             return "Which weights the training set gets is not decided yet."
         if self.chosen == ALIGNED:
             return "The training set has the aligned weights."
-        also = ", so it is distributed like what is called raw here" if self.chosen == RAW else ""
+        also = ", so it is distributed like what is called raw here" if self.chosen == EQUAL else ""
         return f"The aligned weights were not chosen: the training set of this run has {NAMES[self.chosen]}{also}."
 
 
 def decided(material: Material) -> Decided | None:
-    """Which weights there are to show; None where there are none yet."""
+    """Return the weights that there are to show; None where there are none yet."""
     if not material.has("weights"):
         return None
     chosen = str(material.table("choice")["scheme"][0].as_py()) if material.has("choice") else None
-    return Decided(list(dict.fromkeys([RAW, ALIGNED, chosen or RAW])), chosen)
+    return Decided(list(dict.fromkeys([EQUAL, ALIGNED, chosen or EQUAL])), chosen)
 
 
 def accepted(material: Material) -> pa.Table:
-    """The candidates that screening accepted; all of them where it has not finished."""
+    """Return the candidates that screening accepted; all of them where it has not finished."""
     candidates = material.table("candidates")
     if not material.has("screening"):
         return candidates
@@ -108,7 +104,7 @@ def accepted(material: Material) -> pa.Table:
 
 
 def weights(material: Material, scheme: str) -> tuple[list[str], NDArray[np.float64]]:
-    """Candidate ids and their weights under a scheme, which sum to 1; in the table's order."""
+    """Return candidate ids and their weights under a scheme, which sum to 1; in the table's order."""
     table = material.table("weights")
     rows = table.filter(pc.equal(table["scheme"], scheme))
     ids: list[str] = rows["candidate_id"].to_pylist()
@@ -116,13 +112,13 @@ def weights(material: Material, scheme: str) -> tuple[list[str], NDArray[np.floa
 
 
 def multiples(material: Material, scheme: str) -> tuple[list[str], NDArray[np.float64]]:
-    """`weights` as multiples of the mean."""
+    """Return `weights` as multiples of the mean."""
     ids, found = weights(material, scheme)
     return ids, found * len(found)
 
 
 def vectors_of(material: Material, table: str, ids: Sequence[str]) -> NDArray[np.float32]:
-    """Vectors of some rows; the others are never held together.
+    """Return vectors of some rows; the others are never held together.
 
     Raises:
         RunError: The table is not finished, or an id has no vector.
@@ -134,7 +130,7 @@ def vectors_of(material: Material, table: str, ids: Sequence[str]) -> NDArray[np
 
 
 def drawn(rows: int, most: int, seed: int = SEED) -> NDArray[np.int64]:
-    """At most `most` of `range(rows)`, ascending, drawn at random with a seed.
+    """Draw at most `most` of `range(rows)` at random with a seed, ascending.
 
     Examples:
         >>> drawn(3, 5).tolist(), len(set(drawn(100, 5).tolist()))
@@ -146,7 +142,7 @@ def drawn(rows: int, most: int, seed: int = SEED) -> NDArray[np.int64]:
 
 
 def population(material: Material) -> Population | None:
-    """Both sides of a run, in vectors; None where one is missing or has no query."""
+    """Return both sides of a run, in vectors; None where one is missing or has no query."""
     if not material.has("queries", "query_embeddings", "candidates", "candidate_embeddings"):
         return None
     real = material.table("queries", ["query_id", "query"])
@@ -167,7 +163,7 @@ def _queries(material: Material, table: pa.Table, key: str, embeddings: str) -> 
 
 
 def _weights(material: Material, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    found = {RAW: np.ones(len(ids))}
+    found = {EQUAL: np.ones(len(ids))}
     shown = decided(material)
     for scheme in shown.schemes[1:] if shown else []:
         weight = dict(zip(*multiples(material, scheme), strict=True))

@@ -79,7 +79,7 @@ def _tsne(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 def _placed(
     vectors: NDArray[np.float32], landmarks: NDArray[np.int64], plane: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The landmarks where they are, every other point at the weighted mean of its nearest landmarks."""
+    """Place landmarks where they are, every other point at the weighted mean of its nearest landmarks."""
     likeness = vectors @ vectors[landmarks].T
     nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :NEAREST]
     near = np.take_along_axis(likeness, nearest, axis=1).astype(np.float64)

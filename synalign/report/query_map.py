@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from markupsafe import Markup, escape
 
-from synalign.report.population import ALIGNED, KINDS, NAMES, RAW, drawn
+from synalign.config.schemes import ALIGNED, EQUAL, NAMES
+from synalign.drawing.svg import EMPTY, number
+from synalign.report.population import KINDS, drawn
 from synalign.report.projection import project
-from synalign.report.svg import EMPTY, number
 from synalign.text.numbers import shown
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def layout(people: Population) -> Map:
     places = project(np.concatenate([people.real.vectors[real], people.written.vectors[written]]))
     spots = np.rint(EDGE + (SIDE - 2 * EDGE) * places).astype(np.int64)
     dots = _points(people.real, real, spots[: len(real)], {})
-    weights = {KINDS[scheme]: values[written] for scheme, values in people.weights.items() if scheme != RAW}
+    weights = {KINDS[scheme]: values[written] for scheme, values in people.weights.items() if scheme != EQUAL}
     rings = _points(people.written, written, spots[len(real) :], weights)
     rings.sort(key=lambda point: -point.weights.get(KINDS[ALIGNED], 1.0))
     panels = [Panel(scheme, KINDS[scheme], NAMES[scheme], _circles(rings, KINDS[scheme])) for scheme in people.weights]
@@ -105,7 +106,7 @@ def layout(people: Population) -> Map:
 def _affordable(
     people: Population, real: NDArray[np.int64], written: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Fewer points where their texts would make the file too large."""
+    """Keep fewer points where their texts would make the file too large."""
     size = sum(
         len(escape(shown(side.texts[row], LONGEST)).encode("utf-8", "replace"))
         for side, rows in ((people.real, real), (people.written, written))
@@ -126,12 +127,12 @@ def _points(
 
 
 def _dots(points: Sequence[Point]) -> Markup:
-    """All real queries as one path: a line of no length with round ends is a dot, in a dozen bytes."""
+    """Draw all real queries as one path: a line of no length with round ends is a dot, in a dozen bytes."""
     return Markup('<path class="dots" d="{}"/>').format("".join(f"M{point.x} {point.y}h0" for point in points))
 
 
 def _circles(points: Sequence[Point], kind: str) -> Markup:
-    """Circles whose areas are as the weights; the heaviest first, so that no circle hides a smaller one."""
+    """Draw circles whose areas are as the weights; the heaviest first, so that no circle hides a smaller one."""
     shape = Markup('<circle cx="{}" cy="{}" r="{}"/>')
     return EMPTY.join(
         shape.format(point.x, point.y, number(radius, 1))

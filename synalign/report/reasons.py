@@ -30,13 +30,13 @@ _ENDED = {reason: outcome for outcome, reason in IN_VAIN.items()}
 
 
 def in_order(rejected: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Reasons to reject, in the order of the tests; those that did not occur are left out."""
+    """List reasons to reject, in the order of the filters; those that did not occur are left out."""
     names = (*REASONS, *sorted(set(rejected) - set(REASONS)))
     return [(name, rejected[name]) for name in names if rejected.get(name)]
 
 
 def of_ledger(material: Material, reason: str, most: int) -> tuple[str, list[Example]]:
-    """A reason of the ledger in words, and a few queries that ended so."""
+    """Return a reason of the ledger in words, and a few queries that ended so."""
     ended = _ENDED.get(reason, reason.removeprefix("request_"))
     why = REASONS[reason].why if reason in REASONS else _NEVER_CAME.get(reason)
     why = why or f"the request ended as: {words(ended)}"
@@ -60,7 +60,7 @@ def _generated(found: Any) -> list[Example]:
 
 
 def _requests(material: Material, ended: str, most: int) -> list[Example]:
-    """Requests that ended so: where no query came, they are what there is to look at."""
+    """List requests that ended so, as examples where no query came back."""
     rows = material.table("requests")
     rows = rows.filter(pc.and_(pc.equal(rows["kind"], WRITE), pc.equal(rows["outcome"], ended))).slice(0, most)
     return [
@@ -76,7 +76,7 @@ def _joined(score: str, document: str) -> str:
 
 
 def of_rule(material: Material, source: str, rule: str, most: int) -> tuple[str, list[Example]]:
-    """A rule of the query log in words, and a few rows that broke it."""
+    """Return a rule of the query log in words, and a few rows that broke it."""
     if not material.has("rejected"):
         return "", []
     wanted = (pads.field("source") == source) & (pads.field("rule") == rule)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
+from synalign.drawing.svg import interval
 from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
-from synalign.report.population import NAMES
 from synalign.report.section import Section
-from synalign.report.svg import interval
 
 if TYPE_CHECKING:
     from synalign.report.material import Material
@@ -20,9 +20,9 @@ Figures = Mapping[str, float]
 TELLS = {
     CONTROL: "real pairs only",
     "unweighted": "also what does not find its document, all equal",
-    "filtered": "what screening accepted, all equal",
-    "equal_mass": "the same, equal weight per document",
-    "aligned": "the same, aligned weights",
+    EQUAL: "what screening accepted, all equal",
+    EQUAL_MASS: "the same, equal weight per document",
+    ALIGNED: "the same, aligned weights",
     "random_subset": "as many, at random, as the aligned weights are worth",
 }
 """What each arm is trained on."""
@@ -82,7 +82,7 @@ class Change(NamedTuple):
 
 
 def section(material: Material) -> Section | None:
-    """Choice, arms, contrasts and segments; None where step *evaluate* has not finished."""
+    """Show choice, arms, contrasts and segments; None where step *evaluate* has not finished."""
     figures = material.metrics("evaluate")
     if not figures:
         return None
@@ -120,7 +120,7 @@ def _judged(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finding(effect: Change) -> str:
-    """What the difference shows, by its interval."""
+    """Say what the difference shows, by its interval."""
     if effect.ends is None:
         return "too few test queries to tell"
     if effect.ends[0] > 0.0:
@@ -167,7 +167,7 @@ def _change(name: str, compared: Figures, span: tuple[float, float], role: str) 
 
 
 def _span(compared: Sequence[Figures]) -> tuple[float, float]:
-    """One scale for all differences, with 0 on it."""
+    """Return one scale for all differences, with 0 on it."""
     ends = [each.get(end, each["difference"]) for each in compared for end in ("lower", "upper")]
     lowest, highest = min(0.0, *ends), max(0.0, *ends)
     room = max(highest - lowest, 1e-3) * 0.08

@@ -55,7 +55,7 @@ class Sum(NamedTuple):
 
     @property
     def found(self) -> int:
-        """What the parts sum to."""
+        """The sum of the parts."""
         return sum(part.number for part in self.parts)
 
     @property

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from synalign.config.schemes import ALIGNED, EQUAL, NAMES
 from synalign.generation.usage import money_in_words, tokens_in_words
 from synalign.report import closeness
 from synalign.report.closeness import Closeness, chosen_scheme
 from synalign.report.material import STEPS, Material
-from synalign.report.population import NAMES, weights
+from synalign.report.population import weights
 from synalign.report.section import Section
 from synalign.report.warnings import CONVINCING, Concern, warnings_of
 from synalign.text.numbers import change, count, counted, figure, p_value, seconds, share, words
@@ -32,7 +33,7 @@ class Tile(NamedTuple):
 
 
 def section(material: Material) -> Section:
-    """The verdict on a run, finished or not."""
+    """Show the verdict on a run, finished or not."""
     found = warnings_of(material)
     status, level = _status(material, found)
     return Section(
@@ -50,7 +51,7 @@ def section(material: Material) -> Section:
 
 
 def _status(material: Material, found: list[Concern]) -> tuple[str, str]:
-    """The verdict in a word or two, and how bad it is."""
+    """Return the verdict in a word or two, and how bad it is."""
     if material.missing or material.stale:
         return "Unfinished", "caution"
     if material.metrics("register")["failures"]:
@@ -63,7 +64,7 @@ def _status(material: Material, found: list[Concern]) -> tuple[str, str]:
 
 
 def _lines(material: Material) -> list[str]:
-    """What was gained and what it cost; what a retriever makes of it."""
+    """Say what was gained, what it cost, and what a retriever makes of it."""
     lines = []
     if material.has("weights"):
         chosen = closeness.of_chosen(material)
@@ -77,10 +78,10 @@ def _lines(material: Material) -> list[str]:
 
 
 def _gained(material: Material, chosen: Closeness | None) -> str:
-    """How close the set is to real traffic. Figures of weights that it does not have are not given as its own."""
+    """Say how close the set is to real traffic, by the weights that it has and no others."""
     if chosen is None:
         return f"How close the set is to real traffic was not measured: {_unmeasured(material)}."
-    if chosen_scheme(material) == "filtered":
+    if chosen_scheme(material) == EQUAL:
         where = f"{figure(chosen.before)} from real traffic ({_held_out(chosen)})"
         return f"The written queries all weigh the same, at MMD\u00b2 {where}."
     return _weighted(chosen)
@@ -91,9 +92,9 @@ def _held_out(found: Closeness) -> str:
 
 
 def _alternative(material: Material, chosen: Closeness | None) -> str:
-    """What aligned weights would have done, where others were chosen."""
+    """Say what aligned weights would have done, where others were chosen."""
     aligned = closeness.of_aligned(material)
-    if chosen_scheme(material) == "aligned" or chosen is None or aligned is None:
+    if chosen_scheme(material) == ALIGNED or chosen is None or aligned is None:
         return ""
     if aligned.p_value > CONVINCING or aligned.after >= chosen.after:
         return "Aligned weights are not shown to be closer, and were not chosen."
@@ -127,7 +128,7 @@ def _times(larger: float, smaller: float) -> str:
 
 
 def _cost(material: Material) -> str:
-    """What the weights of the set cost, in effective sample size."""
+    """Say what the weights of the set cost, in effective sample size."""
     size, rows = effective_size(material)
     lost = 1.0 - size / rows
     if lost < 5e-4:
@@ -137,12 +138,12 @@ def _cost(material: Material) -> str:
 
 
 def effective_size(material: Material) -> tuple[float, int]:
-    """Effective sample size of the weights that the set has, and of how many rows."""
+    """Return the effective sample size of the weights that the set has, and the number of rows."""
     aligned, scheme = material.metrics("align"), chosen_scheme(material)
     rows = int(aligned["synthetic"])
-    if scheme == "filtered":
+    if scheme == EQUAL:
         return float(rows), rows
-    if scheme == "aligned":
+    if scheme == ALIGNED:
         return float(aligned["effective_sample_size"]), rows
     # Loaded where it is needed: it brings torch.
     from synalign.alignment.diagnostics import effective_sample_size
@@ -151,7 +152,7 @@ def effective_size(material: Material) -> tuple[float, int]:
 
 
 def _why(material: Material) -> str:
-    """Which weights were chosen, and why; the scores behind it are in the section on the retriever."""
+    """Say which weights were chosen, and why; the scores behind it are in the section on the retriever."""
     metrics = material.metrics("evaluate")
     name = NAMES.get(metrics["scheme"], words(metrics["scheme"]))
     reason = metrics["reason"].removeprefix("not validated: ").partition(": nDCG")[0]
@@ -159,7 +160,7 @@ def _why(material: Material) -> str:
 
 
 def _retriever(material: Material) -> str:
-    """What a retriever trained on the set does on real test queries, against one trained on real pairs alone."""
+    """Say how a retriever trained on the set does on real test queries, against one trained on real pairs alone."""
     metrics = material.metrics("evaluate")
     if "test" not in metrics:
         return f"No retriever was judged on it: {metrics['gate']['reason']}."
@@ -186,7 +187,7 @@ def _told(compared: dict[str, float]) -> str:
 
 
 def _how_far(material: Material) -> str:
-    """How far the run has come."""
+    """Say how far the run has come."""
     done = len(material.manifests)
     next_step = next(step.name for step in STEPS if step.name not in material.manifests)
     total = done + len(material.stale) + len(material.missing)
@@ -194,7 +195,7 @@ def _how_far(material: Material) -> str:
 
 
 def _todo(material: Material, found: list[Concern]) -> list[str]:
-    """What to do now."""
+    """Say what to do now."""
     if material.missing or material.stale:
         return [warning.remedy for warning in found if warning.id in ("missing", "stale")]
     bad = [f"{warning.title} {warning.remedy}" for warning in found if warning.level == "bad"]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from synalign import flow
+from synalign.config.schemes import ALIGNED
 from synalign.report import closeness
 from synalign.report.material import Material
 from synalign.report.section import Section
@@ -55,12 +56,12 @@ class Concern(NamedTuple):
 
 
 def section(material: Material) -> Section:
-    """All warnings of a run, the bad ones first."""
+    """Show all warnings of a run, the bad ones first."""
     return Section("warnings", "Warnings", "warnings.html", {"warnings": warnings_of(material)})
 
 
 def warnings_of(material: Material) -> list[Concern]:
-    """All warnings of a run, the bad ones first, otherwise in the order of the flow."""
+    """List all warnings of a run, the bad ones first, otherwise in the order of the flow."""
     found = [warning for rule in RULES for warning in rule(material)]
     return sorted(found, key=lambda warning: warning.level != "bad")
 
@@ -97,7 +98,7 @@ def _checks(material: Material) -> Iterator[Concern]:
 
 
 def _remedy_of(failure: str) -> str:
-    """What to do about a failed check of `synalign.steps.register`."""
+    """Return the remedy for a failed check of `synalign.steps.register`."""
     if failure.startswith("gate:"):
         return (
             "Keep training on what is current. See under Retriever for which queries it is worse; lower "
@@ -130,7 +131,7 @@ def _alignment(material: Material) -> Iterator[Concern]:
             f"Below {FEW_HELD_OUT}, squared MMD and its p-value say little.",
             "Widen source.window_days, or raise ingest.test_fraction.",
         )  # fmt: skip
-    if chosen == "aligned" and found.p_value > CONVINCING:
+    if chosen == ALIGNED and found.p_value > CONVINCING:
         yield Concern(
             "not-closer", "caution", "Weighting is not shown to bring the set closer to real traffic.",
             f"MMD\u00b2 {change(found.before, found.after)}, {p_value(found.p_value)} on "
@@ -142,7 +143,7 @@ def _alignment(material: Material) -> Iterator[Concern]:
 
 def _narrow(material: Material) -> Iterator[Concern]:
     metrics = material.metrics("align")
-    if not metrics or closeness.chosen_scheme(material) != "aligned":
+    if not metrics or closeness.chosen_scheme(material) != ALIGNED:
         return
     rows, size = metrics["synthetic"], metrics["effective_sample_size"]
     if size / rows < NARROW:

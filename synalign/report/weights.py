@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from markupsafe import Markup
 
-from synalign.evaluation.arms import SCHEMES, effective_sample_size
-from synalign.report.population import ALIGNED, KINDS, NAMES, RAW, Decided, decided, drawn, multiples, vectors_of
+from synalign.config.schemes import ALIGNED, EQUAL, NAMES, SCHEMES
+from synalign.evaluation.arms import effective_sample_size
+from synalign.report.population import KINDS, Decided, decided, drawn, multiples, vectors_of
 from synalign.report.section import Section
-from synalign.report.svg import bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,15 +75,11 @@ class Class(NamedTuple):
         label: From which multiple of the mean to which.
         queries: How many they are.
         share: Their share of the total weight.
-        of_queries: Their number, drawn.
-        of_weight: Their share, drawn.
     """
 
     label: str
     queries: int
     share: float
-    of_queries: Markup
-    of_weight: Markup
 
 
 class Histogram(NamedTuple):
@@ -92,11 +87,23 @@ class Histogram(NamedTuple):
 
     Attributes:
         scheme: In words.
+        kind: Its class in the style sheet.
         classes: From the lightest.
     """
 
     scheme: str
+    kind: str
     classes: list[Class]
+
+    @property
+    def most_queries(self) -> int:
+        """How many queries the fullest class has."""
+        return max(each.queries for each in self.classes)
+
+    @property
+    def largest_share(self) -> float:
+        """Share of the weight that the heaviest class has."""
+        return max(each.share for each in self.classes)
 
 
 class Example(NamedTuple):
@@ -116,7 +123,7 @@ class Example(NamedTuple):
 
 
 def section(material: Material) -> Section | None:
-    """Spread, histogram and extremes; None where there are no weights yet, or nothing was accepted."""
+    """Show spread, histogram and extremes; None where there are no weights yet, or nothing was accepted."""
     shown = decided(material)
     if shown is None or not material.table("weights").num_rows:
         return None
@@ -128,7 +135,7 @@ def section(material: Material) -> Section | None:
         "count": len(ids),
         "documents": len(set(_documents(material, ids))),
         "spreads": _spreads(material, shown),
-        "histograms": [_histogram(material, scheme) for scheme in shown.schemes if scheme != RAW],
+        "histograms": [_histogram(material, scheme) for scheme in shown.schemes if scheme != EQUAL],
         "heaviest": _examples(material, [ids[row] for row in heaviest], values[heaviest]),
         "lightest": _examples(material, [ids[row] for row in lightest], values[lightest]),
     }
@@ -163,20 +170,15 @@ def _spreads(material: Material, shown: Decided) -> list[Spread]:
 
 
 def _histogram(material: Material, scheme: str) -> Histogram:
-    """Multiples of the mean, each class twice as wide as the one before, without empty ends."""
+    """Count multiples of the mean by class, each twice as wide as the one before, without empty ends."""
     _, values = multiples(material, scheme)
     place = np.searchsorted(_EDGES, values, side="right")
     queries = np.bincount(place, minlength=len(_CLASSES))
     shares = np.bincount(place, weights=values, minlength=len(_CLASSES)) / values.sum()
     used = np.flatnonzero(queries)
-    classes = [
-        Class(
-            _CLASSES[row], int(queries[row]), float(shares[row]),
-            bar(queries[row] / queries.max(), "soft"), bar(shares[row] / shares.max(), KINDS[scheme]),
-        )
-        for row in range(used[0], used[-1] + 1)
-    ]  # fmt: skip
-    return Histogram(NAMES[scheme], classes)
+    rows = range(used[0], used[-1] + 1)
+    classes = [Class(_CLASSES[row], int(queries[row]), float(shares[row])) for row in rows]
+    return Histogram(NAMES[scheme], KINDS[scheme], classes)
 
 
 def _examples(material: Material, ids: Sequence[str], weights: NDArray[np.float64]) -> list[Example]:
@@ -191,7 +193,7 @@ def _examples(material: Material, ids: Sequence[str], weights: NDArray[np.float6
 
 
 def _nearest(material: Material, ids: Sequence[str]) -> dict[str, tuple[str, float]]:
-    """The real train query most like each of some candidates, with its cosine."""
+    """Return the real train query most like each of some candidates, with its cosine."""
     if not ids or not material.has("query_embeddings", "candidate_embeddings"):
         return {}
     queries = material.table("queries", ["query_id", "query", "split"])

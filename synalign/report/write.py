@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from pathlib import Path
 
 from synalign.report.material import Material
 from synalign.report.page import render
 from synalign.run import Run
+from synalign.storage import Place
 
 
 def write(run: Run, path: Path) -> None:
@@ -21,7 +20,4 @@ def write(run: Run, path: Path) -> None:
     Raises:
         RunError: A table of the run cannot be read.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    draft.write_text(render(Material(run)), encoding="utf-8")
-    os.replace(draft, path)
+    Place(path.absolute()).write_text(render(Material(run)))

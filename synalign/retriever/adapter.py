@@ -27,7 +27,7 @@ class PreparedAdapter:
         self._documents = torch.from_numpy(collection.document_vectors)
 
     def learner(self) -> Adapter:
-        """A map that changes nothing yet."""
+        """Return a new map: the identity, until it is trained."""
         return Adapter(self._queries, self._documents)
 
 
@@ -46,7 +46,7 @@ class Adapter(Learner):
         self.change = nn.Parameter(torch.zeros(query_vectors.shape[1], query_vectors.shape[1]))
 
     def queries(self, places: Tensor) -> Tensor:
-        """Mapped vectors."""
+        """Return the mapped vectors of some queries."""
         vectors = self._queries[places]
         return vectors + vectors @ self.change.T
 

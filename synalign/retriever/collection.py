@@ -1,4 +1,4 @@
-"""What a retriever is trained and judged on: texts, their vectors, and pairs of them by place."""
+"""The data of training and evaluation: texts, their vectors, and pairs of them by row."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Pairs(NamedTuple):
     weight: NDArray[np.float64]
 
     def relevant(self) -> dict[int, set[int]]:
-        """The documents of each query, by the query's place, ascending.
+        """Return the relevant documents of each query, keyed by the query's row, ascending.
 
         >>> Pairs(np.array([4, 1, 4]), np.array([0, 2, 3]), np.ones(3)).relevant()
         {1: {2}, 4: {0, 3}}

@@ -19,7 +19,7 @@ _COLUMNS = ("query", "document", "weight", "split")
 
 
 def training_dataset(training_set: PathLike[str] | str | pa.Table) -> Dataset:
-    """The rows of the split `train` of a training set, as columns `anchor`, `positive` and `label` (the weight).
+    """Return the split `train` of a training set, as columns `anchor`, `positive` and `label` (the weight).
 
     With `WeightedMultipleNegativesRankingLoss` as the loss, or with `weighted_batches` as the sampler and the library's
     own loss, that is all that a trainer needs.

@@ -26,7 +26,7 @@ class PreparedFull:
         self._texts: dict[Side, list[str]] = {"queries": collection.queries, "documents": collection.documents}
 
     def learner(self) -> Full:
-        """A copy of the encoder."""
+        """Return a copy of the encoder, to be trained."""
         return Full(copy.deepcopy(self._model), self._texts)
 
 

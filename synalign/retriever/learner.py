@@ -1,4 +1,4 @@
-"""What the training loop needs of a retriever that learns, whatever it is made of."""
+"""The interface between the training loop and a retriever that learns."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Learner(nn.Module):
 
     @abstractmethod
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
-        """What moves the parameters."""
+        """Return the optimiser of the parameters."""
 
     def sizes(self, side: Side, places: Tensor) -> Tensor:
         """(b,) how long each text is, where texts of like length are better embedded together."""
         return torch.zeros(len(places))
 
     def vectors(self, side: Side, places: Tensor) -> NDArray[np.float32]:
-        """Unit rows to rank with, (b, d) float32; a zero row where a text has nothing to embed."""
+        """Return unit rows to rank with, (b, d) float32; a zero row for a text without a known token."""
         embed = self.queries if side == "queries" else self.documents
         order = torch.argsort(self.sizes(side, places), stable=True)
         found: Tensor | None = None
@@ -57,5 +57,5 @@ class Prepared(Protocol):
     """A collection prepared for one kind of retriever: shared by arms and seeds, never changed by training."""
 
     def learner(self) -> Learner:
-        """A retriever as it is before training."""
+        """Return a retriever that is not trained yet."""
         ...

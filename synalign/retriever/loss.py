@@ -92,14 +92,14 @@ class WeightedMultipleNegativesRankingLoss(nn.Module):
         self.weigh_negatives = weigh_negatives
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None) -> Tensor:
-        """The loss of a batch of tokenised columns; called by the trainer."""
+        """Return the loss of a batch of tokenised columns; the trainer calls it."""
         embeddings = [self.model(features)["sentence_embedding"] for features in sentence_features]
         return self.compute_loss_from_embeddings(embeddings, labels)
 
     def compute_loss_from_embeddings(
         self, embeddings: list[Tensor], labels: Tensor | None, false_negatives: Tensor | None = None
     ) -> Tensor:
-        """The loss of a batch of vectors.
+        """Return the loss of a batch of vectors.
 
         Args:
             embeddings: (b, d) of queries, of their documents, and of each column of negatives.
@@ -130,14 +130,14 @@ class WeightedMultipleNegativesRankingLoss(nn.Module):
         return loss
 
     def _negative_logits(self, weights: Tensor, columns: int) -> Tensor:
-        """What makes a negative count by its weight over the mean: (b, b columns), zero for a row's own documents."""
+        """Return log(weight / mean weight) of each negative, to add to logits: (b, b columns), zero on the diagonal."""
         smallest = torch.finfo(weights.dtype).tiny
         mean = self.mean_weight or weights.mean().clamp_min(smallest)
         own = torch.eye(len(weights), dtype=torch.bool, device=weights.device)
         return (weights / mean).log().expand(len(weights), -1).masked_fill(own, 0.0).repeat(1, columns)
 
     def get_config_dict(self) -> dict[str, Any]:
-        """Settings, for the model card that the trainer writes."""
+        """Return the settings, for the model card that the trainer writes."""
         return {
             "scale": self.scale,
             "mean_weight": self.mean_weight,

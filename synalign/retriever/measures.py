@@ -1,4 +1,4 @@
-"""How good a ranking is, query by query: trec_eval's own measures, through ir_measures."""
+"""Measures of a ranking, query by query: trec_eval's own, through ir_measures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MEASURES = tuple(_MEASURES)
 """Names of the measures, as columns of the table `evaluation`."""
 
 DEPTH = 100
-"""How deep a ranking has to be for all of them."""
+"""The depth of a ranking that all of them need."""
 
 
 def measure(

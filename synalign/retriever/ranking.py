@@ -10,7 +10,7 @@ BLOCK = 2**24
 
 
 def rank(queries: NDArray[np.float32], documents: NDArray[np.float32], depth: int) -> NDArray[np.int64]:
-    """The nearest documents of each query, best first; of documents equally near, the earlier one first.
+    """Return the nearest documents of each query, best first; of equally near ones, the earlier one first.
 
     Costs q x c multiplications of length d: every document is looked at, none is approximated away.
 
@@ -36,7 +36,7 @@ def rank(queries: NDArray[np.float32], documents: NDArray[np.float32], depth: in
 
 
 def _best(scores: NDArray[np.float32], depth: int) -> NDArray[np.int64]:
-    """The places of the highest scores of each row, ties by place."""
+    """Return the columns of the highest scores of each row; of equal scores the earlier column first."""
     rows, columns = scores.shape
     if depth == 0:
         return np.empty((rows, 0), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""How a retriever is trained: everything that must be the same in every arm, so that only weights differ."""
+"""The training recipe: everything that must be equal in every arm, so that only weights differ."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synalign.errors import ArgumentError
 Kind = Literal["adapter", "static", "full"]
 
 LEARNING_RATES: dict[Kind, float] = {"adapter": 2e-4, "static": 3e-3, "full": 5e-5}
-"""What suits each kind, at batches of about a hundred and some hundred steps."""
+"""A learning rate for each kind, for batches of about a hundred and some hundred steps."""
 
 
 class Recipe(NamedTuple):

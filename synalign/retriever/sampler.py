@@ -115,7 +115,7 @@ def weighted_batches(
     generator: Any = None,
     seed: int = 0,
 ) -> WeightedBatchSampler:
-    """The sampler as sentence-transformers' trainer asks for it: pass this as `batch_sampler` of its arguments.
+    """Make the sampler of sentence-transformers' trainer: pass this function as `batch_sampler`.
 
     Weights are the column `label`, documents the column `positive`. The loss is then the library's own, which ignores
     labels: weighing the loss as well would count weights twice.
@@ -159,7 +159,7 @@ def _numbers(documents: Sequence[Hashable] | NDArray[Any] | None, rows: int) -> 
 
 
 def _chances(mass: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """How often each document is in a batch: in proportion to its mass, at most 1, `size` in total."""
+    """Return how often each document is in a batch: in proportion to its mass, at most 1, `size` in total."""
     order = np.argsort(-mass, kind="stable")
     tail = np.cumsum(mass[order][::-1])[::-1]
     certain = 0

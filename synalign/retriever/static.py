@@ -65,7 +65,7 @@ class PreparedStatic:
         self.vectors = token_vectors(model)[torch.from_numpy(found)]
 
     def learner(self) -> Static:
-        """The encoder's own token vectors."""
+        """Return a learner that begins with the encoder's own token vectors."""
         return Static(self)
 
 
@@ -108,6 +108,6 @@ def _bags(lists: list[NDArray[np.int64]], tokens: NDArray[np.int64]) -> Bags:
 
 
 def _frequency_weights(tokens: Tensor, size: int) -> Tensor:
-    """a / (a + p) of each token, by its share p of the documents' tokens."""
+    """Return a / (a + p) of each token, p being its share of the documents' tokens."""
     counts = torch.bincount(tokens, minlength=size).float()
     return RARE / (RARE + counts / counts.sum().clamp_min(1.0))

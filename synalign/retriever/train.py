@@ -47,7 +47,7 @@ class Trained:
         self._vectors: NDArray[np.float32] | None = None
 
     def rank(self, queries: NDArray[np.int64], depth: int) -> NDArray[np.int64]:
-        """The best documents of some queries, among all documents of the collection, exactly.
+        """Return the best documents of some queries, by exact search over the whole collection.
 
         Args:
             queries: (q,) places of queries.
@@ -123,7 +123,7 @@ def train(collection: Collection, pairs: Pairs, validation: Pairs, recipe: Recip
 
 
 def prepare(collection: Collection, recipe: Recipe) -> Prepared:
-    """What arms and seeds share: made once, kept with the collection.
+    """Return what all arms and seeds share; it is made once and kept with the collection.
 
     Raises:
         ArgumentError: An adapter has no vectors to work on.

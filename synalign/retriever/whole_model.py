@@ -16,7 +16,7 @@ from synalign.errors import SetupError
 
 
 def load(encoder: Encoder) -> Any:
-    """A fresh `SentenceTransformer` on the CPU, in float32, that nobody else holds.
+    """Load a new `SentenceTransformer` on the CPU, in float32, which no other code holds.
 
     Raises:
         SetupError: The model is missing.
@@ -39,7 +39,7 @@ def load(encoder: Encoder) -> Any:
 
 
 def token_vectors(model: Any) -> Tensor:
-    """The model's input embeddings, (vocabulary, d) float32, detached.
+    """Return the model's input embeddings, (vocabulary, d) float32, detached.
 
     Raises:
         SetupError: It has none.

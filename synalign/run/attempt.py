@@ -91,7 +91,7 @@ class Attempt:
         self.folder.make()
 
     def output(self, table: str) -> Place:
-        """Where to write a table's Parquet files."""
+        """Return the folder for a table's Parquet files."""
         if table not in self.step.writes:
             raise RunError(f"step {self.step.name!r} does not write table {table!r}.")
         return self.folder / table
@@ -174,7 +174,11 @@ class Attempt:
         )
 
     def _faster(self, error: Exception) -> dict[str, Any]:
-        """What counts instead of this attempt, if it can stand for it."""
+        """Return the manifest of a faster attempt of the same step, where it can replace this one.
+
+        Raises:
+            BusyError: There is none that can replace it.
+        """
         winner = self.run.manifest(self.step.name)
         # One that was there before this attempt began could not stand for it then, and was made to be replaced.
         if winner is not None and self._counts.tag() != self._tag and self._stands_for_this(winner):

@@ -51,7 +51,7 @@ def interval_of(schedule: Schedule, asked: str | None, now: datetime) -> Interva
 
 
 def _moment(asked: str, schedule: Schedule) -> datetime:
-    """A date or time as a moment: UTC, to the second."""
+    """Return a date or time as a moment in UTC, to the second."""
     try:
         found = datetime.fromisoformat(asked)
         zoned = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(schedule.time_zone))

@@ -1,4 +1,4 @@
-"""What a table takes of the driver's memory, and the refusal of one that is too large.
+"""The memory that a table takes in the driver, and the refusal of one that is too large.
 
 Most steps hold only some rows of a table on the driver, or a part of it at a time. What is read as a whole passes here
 first, so that a log that has grown is refused in words, before any work, and not by the operating system in the middle.

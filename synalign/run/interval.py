@@ -37,7 +37,7 @@ class Interval(NamedTuple):
 
     @classmethod
     def named(cls, name: str) -> Interval:
-        """The interval whose run's folder has that name.
+        """Return the interval whose run's folder has a name.
 
         Raises:
             RunError: No interval has it.

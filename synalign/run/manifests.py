@@ -1,4 +1,4 @@
-"""What stands in a step's `manifest.json`: how it is read, and how files and tables are described in it."""
+"""A step's `manifest.json`: reading it, and describing files and tables for it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
+from synalign.config import schemes
 from synalign.errors import RunError, StorageError
 from synalign.storage import Place
 from synalign.storage.secrets import without_secrets
@@ -34,7 +36,7 @@ _THREADS = 8
 
 
 def read(place: Place) -> dict[str, Any] | None:
-    """A manifest, or None where there is none.
+    """Return a manifest, or None where there is none.
 
     Raises:
         RunError: It is there but is no manifest.
@@ -50,7 +52,7 @@ def read(place: Place) -> dict[str, Any] | None:
         ) from error
     except OSError as error:
         raise StorageError(f"{place} cannot be read: {error}.", remedy="mend the storage, and ask again") from error
-    return content if content.get("format") == FORMAT else None
+    return schemes.of_manifest(content) if content.get("format") == FORMAT else None
 
 
 def folder(step: Place, manifest: dict[str, Any]) -> Place:
@@ -73,7 +75,7 @@ def folder(step: Place, manifest: dict[str, Any]) -> Place:
 
 
 def files(step: Place, manifest: dict[str, Any], table: str) -> list[Place]:
-    """The Parquet files of a table, in the order of its rows: those that the manifest names."""
+    """Return a table's Parquet files that the manifest names, in the order of the rows."""
     return [folder(step, manifest) / table / name for name in sorted(manifest["tables"][table]["files"])]
 
 
@@ -110,7 +112,7 @@ def dataset(places: Sequence[Place]) -> pads.Dataset:
 
 
 def batches(places: Iterable[Place], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Some columns of Parquet files in stored order, of which one row group is held.
+    """Yield some columns of Parquet files in stored order; one row group is in memory at a time.
 
     A dataset's batches, and a file's of all its row groups, are read ahead of a slow reader.
 
@@ -121,6 +123,15 @@ def batches(places: Iterable[Place], columns: list[str]) -> Iterator[pa.RecordBa
         with place.open_input() as stream, pq.ParquetFile(stream) as file:
             for group in range(file.num_row_groups):
                 yield from file.iter_batches(row_groups=[group], columns=columns)
+
+
+def with_current_schemes(table: pa.Table) -> pa.Table:
+    """Return a finished table with today's names of the weighting schemes in its columns `scheme` and `arm`."""
+    for name in {"scheme", "arm"} & set(table.column_names):
+        column = table[name]
+        renamed = pc.if_else(pc.equal(column, schemes.FORMERLY), schemes.EQUAL, column)
+        table = table.set_column(table.column_names.index(name), table.schema.field(name), renamed)
+    return table
 
 
 def canonical(content: Any) -> bytes:
@@ -156,7 +167,7 @@ def describe(folder: Place) -> dict[str, Any]:
 
 
 def intact(step: Place, manifest: dict[str, Any]) -> bool:
-    """Whether every file of a step is there with the bytes its manifest names."""
+    """Return whether every file of a step is there, with the bytes that its manifest names."""
     named = [
         (folder(step, manifest) / table / name, entry)
         for table, content in manifest["tables"].items()
@@ -167,6 +178,7 @@ def intact(step: Place, manifest: dict[str, Any]) -> bool:
 
 
 def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that shape a step's tables, where installed."""
     found = {"python": platform.python_version()}
     for package in _VERSIONS_OF:
         try:

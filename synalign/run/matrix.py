@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def matrix(embeddings: pa.Table, ids: Sequence[str]) -> NDArray[np.float32]:
-    """The vectors of some ids.
+    """Return the vectors of some ids as a matrix.
 
     Args:
         embeddings: A table `id, embedding`.

@@ -1,4 +1,4 @@
-"""What earlier intervals of a retriever showed the model, as far as `sampling.memory` goes back."""
+"""Demonstrations of a retriever's earlier intervals, as many as `sampling.memory` says."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow.dataset as pads
 
 from synalign import flow, storage, tables
-from synalign.config import Configuration, resolve
+from synalign.config import Configuration, resolve, schemes
 from synalign.errors import BusyError, RunError, StorageError
 from synalign.run import driver_memory, manifests
 from synalign.run.interval import Interval
@@ -33,12 +33,12 @@ _Manifests = dict[str, dict[str, Any] | None]
 
 
 def root() -> Place:
-    """The folder of all runs."""
+    """Return the folder of all runs."""
     return storage.base() / "runs"
 
 
 def intervals(retriever: Place) -> list[Place]:
-    """The runs in a retriever's folder, by interval.
+    """Return the folders of a retriever's runs, by interval.
 
     Raises:
         StorageError: Storage refuses.
@@ -50,7 +50,7 @@ def intervals(retriever: Place) -> list[Place]:
 
 
 def finished_files(run: Place, table: str) -> list[Place]:
-    """The Parquet files of a finished table in a run's folder, with whatever settings it was made.
+    """Return the Parquet files of a finished table in a run's folder, whatever its settings were.
 
     Raises:
         RunError: The step that writes it has not finished.
@@ -94,7 +94,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: PathLike[str] | str) -> Run:
-        """The run in a folder, with the configuration that was last worked with there; no YAML file is needed.
+        """Open the run in a folder, with the configuration that was last used there; no YAML file is needed.
 
         Raises:
             RunError: It is no run's folder, or one whose configuration cannot be read.
@@ -144,7 +144,7 @@ class Run:
         return str(resolve(place) / retriever)
 
     def manifest(self, step: str) -> dict[str, Any] | None:
-        """The manifest of the attempt that counts, or None when the step is not finished."""
+        """Return the manifest of the attempt that counts, or None where the step is not finished."""
         return manifests.read(self.folder / step / manifests.NAME)
 
     def step_folder(self, step: str) -> Place:
@@ -167,7 +167,7 @@ class Run:
         return self.step_folder(flow.writer(table).name) / table
 
     def files(self, table: str) -> list[Place]:
-        """The Parquet files of a finished table, in the order of its rows; others beside them do not count.
+        """Return the Parquet files of a finished table, in the order of the rows; other files are ignored.
 
         Raises:
             RunError: The step that writes it has not finished, or belongs to other settings.
@@ -176,7 +176,7 @@ class Run:
         return manifests.files(self.folder / step, self.require(step), table)
 
     def dataset(self, table: str) -> pads.Dataset:
-        """A finished table of which only some rows or columns are to be held.
+        """Open a finished table as a dataset, to read only some of its rows or columns.
 
         Raises:
             RunError: The step that writes it has not finished, or belongs to other settings.
@@ -184,7 +184,7 @@ class Run:
         return manifests.dataset(self.files(table))
 
     def read(self, table: str, columns: list[str] | None = None) -> pa.Table:
-        """A finished table, rows in their stored order.
+        """Read a finished table, rows in their stored order.
 
         Raises:
             RunError: The step that writes it has not finished, or belongs to other settings; or the table is too large
@@ -193,10 +193,10 @@ class Run:
         files = self.files(table)
         what = f"table {table!r} of {self.folder}"
         driver_memory.require(files, columns, what, self.configuration.runtime.driver_memory_gib)
-        return manifests.read_table(files, columns)
+        return manifests.with_current_schemes(manifests.read_table(files, columns))
 
     def digest(self, table: str) -> str:
-        """A finished table's digest."""
+        """Return the digest of a finished table."""
         return self.digests([table])[table]
 
     def digests(self, names: Iterable[str]) -> dict[str, str]:
@@ -205,11 +205,11 @@ class Run:
         return {table: self._digest(table, known) for table in names}
 
     def rows(self, table: str) -> int:
-        """How many rows a finished table has."""
+        """Return the number of rows of a finished table."""
         return int(self.require(flow.writer(table).name)["tables"][table]["rows"])
 
     def require(self, step: str) -> dict[str, Any]:
-        """The manifest of a step, checked to belong to this configuration and to tables that are still there.
+        """Return a step's manifest, after checking that its settings and input tables are the present ones.
 
         Raises:
             RunError: The step has not finished, or what it was made from has changed since.
@@ -222,19 +222,19 @@ class Run:
         content = {
             "step": step,
             "interval": self.interval.name,
-            "settings": self.settings(chosen),
+            "settings": schemes.as_fingerprinted(self.settings(chosen)),
             "schemas": {table: str(tables.schema(table)) for table in chosen.writes},
             "format": manifests.FORMAT,
         }
         return hashlib.sha256(manifests.canonical(content)).hexdigest()
 
     def settings(self, step: flow.Step) -> dict[str, Any]:
-        """The settings that define what a step writes."""
+        """Return the settings that define a step's tables."""
         whole = self.configuration.model_dump(mode="json")
         return {key: value for key, value in whole.items() if key in step.settings}
 
     def earlier(self, table: str, limit: int) -> list[Earlier]:
-        """A table in the latest `limit` runs that ended before this one began, oldest first."""
+        """Return a table of the latest `limit` runs that ended before this one began, oldest first."""
         step, found = flow.writer(table).name, list[Earlier]()
         for folder in reversed(intervals(self.folder.parent)):
             if len(found) >= limit:

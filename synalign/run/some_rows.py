@@ -30,18 +30,18 @@ def of_split(run: Run, table: str, split: str) -> NDArray[np.int64]:
 
 
 def numbered(run: Run, table: str, columns: list[str], rows: NDArray[np.int64]) -> pa.Table:
-    """The rows of some numbers, ascending."""
+    """Return the rows with some numbers, ascending."""
     return run.dataset(table).take(pa.array(rows), columns=columns)
 
 
 def having(run: Run, table: str, column: str, values: Collection[str], columns: list[str] | None = None) -> pa.Table:
-    """The rows whose column has one of some values, in stored order."""
+    """Return the rows whose column has one of some values, in stored order."""
     wanted = pads.field(column).isin(pa.array(sorted(set(values)), pa.string()))
     return run.dataset(table).to_table(columns=columns, filter=wanted)
 
 
 def vectors(run: Run, table: str, ids: Sequence[str]) -> NDArray[np.float32]:
-    """The vectors of some ids of a table of embeddings.
+    """Return the vectors of some ids, from a table of embeddings.
 
     Returns:
         (n, d) float32 with unit rows, row i for `ids[i]`.

@@ -134,7 +134,7 @@ class Reduction:
         self.best = np.zeros(len(landmarks.rows))
 
     def values(self, points: Points, noise: Floats) -> Floats:
-        """q(x, b) for b points with noise (b,): (b, m) float64."""
+        """Return q(x, b) for b points with noise (b,): (b, m) float64."""
         values = np.empty((len(noise), len(self.best)))
 
         def fill(part: slice) -> None:
@@ -146,7 +146,7 @@ class Reduction:
         return values
 
     def gains(self, values: Floats) -> Floats:
-        """sum_x c(x) [value(x) - r_S(x)]_+ for each row of (a, m) values."""
+        """Return sum_x c(x) [value(x) - r_S(x)]_+ for each row of (a, m) values."""
         above = values - self.best
         return np.asarray(np.maximum(above, 0.0, out=above) @ self.masses)
 
@@ -199,7 +199,7 @@ class BlockGains:
         self._fill(bound.landmarks, whole, Tally(report, "landmarks", landmarks))
 
     def _fill(self, landmarks: Indices, whole: bool, tally: Tally) -> None:
-        """max_{b in B_a} q(x, b) for all candidates and landmarks, a panel of landmarks at a time.
+        """Find max_{b in B_a} q(x, b) for all candidates and landmarks, a panel of landmarks at a time.
 
         The kernel falls with distance, so the largest exponent of a block is found first and one exponential taken.
         """
@@ -231,7 +231,7 @@ class BlockGains:
         each(fill, panels(len(landmarks), PANEL_COLUMNS))
 
     def screen(self, which: Indices) -> Floats:
-        """Gains of candidates, (b,) float64, from single precision."""
+        """Return gains of candidates, (b,) float64, from single precision."""
         best, masses = self._reduction.best.astype(np.float32), self._reduction.masses.astype(np.float32)
 
         def gain(part: slice) -> Floats:
@@ -248,7 +248,7 @@ class BlockGains:
         return np.concatenate(each(gain, panels(len(which), SCREEN_ROWS)))
 
     def exact(self, which: Indices) -> Floats:
-        """Gains of candidates, (b,) float64, from double precision."""
+        """Return gains of candidates, (b,) float64, from double precision."""
         # Blocks of equal rows have equal gains: a flood of copies is evaluated once.
         blocks, same = np.unique(self._distinct[which], axis=0, return_inverse=True)
 
@@ -263,7 +263,7 @@ class BlockGains:
 
 
 def _largest_of_blocks(values: np.ndarray, places: Indices) -> np.ndarray:
-    """The largest of each block's rows of (b, m) values, entry by entry: (a, m)."""
+    """Take the largest of each block's rows of (b, m) values, entry by entry: (a, m)."""
     best = values[places[:, 0]]
     spare = np.empty_like(best)
     for member in range(1, places.shape[1]):
@@ -275,7 +275,7 @@ def _largest_of_blocks(values: np.ndarray, places: Indices) -> np.ndarray:
 def _member_pool(
     rows: Rows, anchor: np.int64, nearest: Indices, free: np.ndarray, neighbours: int, breadth: int
 ) -> Indices:
-    """The free rows among the anchor's `breadth` nearest, and further nearest free ones if those are too few."""
+    """Find the free rows among the anchor's `breadth` nearest, and further ones where those are too few."""
     near = nearest[:breadth]
     pool = near[free[near]]
     reach = len(near)
@@ -287,7 +287,7 @@ def _member_pool(
 
 
 def _pick_members(reduction: Reduction, values: Floats, pool: Indices, count: int) -> Indices:
-    """`count` rows of the pool (ascending), greedily by gain, ties to the lowest index; observes them.
+    """Return `count` rows of the pool (ascending), greedily by gain, ties to the lowest index; observes them.
 
     `values` are those of the pool on the landmarks, (p, m) float64.
     """

@@ -221,7 +221,7 @@ def _breadth(breadth: int, neighbours: int) -> int:
 
 
 def _earlier(shown: ArrayLike | None, shown_noise: ArrayLike | None, width: int, noise: float) -> Observed:
-    """What earlier runs showed, in double precision; no rows where there is nothing."""
+    """Return what earlier runs showed, in double precision; no rows where there is nothing."""
     if shown is None or (isinstance(shown, Sized) and len(shown) == 0):
         rows = np.empty((0, width))
     else:
@@ -230,7 +230,7 @@ def _earlier(shown: ArrayLike | None, shown_noise: ArrayLike | None, width: int,
 
 
 def _noise_of(shown_noise: ArrayLike | None, rows: int, noise: float) -> Floats:
-    """(rows,) noise of what was shown before, each > 0."""
+    """Return (rows,) noise of what was shown before, each > 0."""
     if shown_noise is None:
         return np.full(rows, noise)
     found = real_numbers("shown_noise", shown_noise, f"must be {rows} numbers")
@@ -243,7 +243,7 @@ def _noise_of(shown_noise: ArrayLike | None, rows: int, noise: float) -> Floats:
 
 
 def _length_scale(rows: Embeddings, length_scale: float | None) -> float:
-    """The length scale given, or the default share of the median distance."""
+    """Return the length scale given, or the default share of the median distance."""
     if length_scale is None:
         typical = median_distance(rows[evenly_spaced(len(rows), MEDIAN_ROWS)].astype(np.float64))
         return max(LENGTH_SCALE_SHARE * typical, LEAST_WIDTH)

@@ -36,7 +36,7 @@ class Bounded(NamedTuple):
 
 
 def bounded(weights: Floats, shown_rows: int) -> Bounded:
-    """Every row up to `ALL_ROWS`; beyond that, as many as fit `GAIN_BYTES`.
+    """Take every row up to `ALL_ROWS`; beyond that, as many as fit `GAIN_BYTES`.
 
     Candidates are never fewer than the rows that the run will show, so that it cannot run out of them; where that
     asks for it, landmarks give way.
@@ -51,7 +51,7 @@ def bounded(weights: Floats, shown_rows: int) -> Bounded:
 
 
 def by_traffic(weights: Floats, most: int) -> tuple[Indices, Floats]:
-    """At most `most` rows, and masses that stand for all weights: systematic sampling, always the same.
+    """Draw at most `most` rows, and masses that stand for all weights: systematic sampling, always the same.
 
     A row is drawn in proportion to its weight (Madow, *Annals of Mathematical Statistics* 20, 1949) and its mass is
     how often it was drawn, times the weight of a draw; so a sum over the rows drawn estimates the sum over all.
@@ -65,7 +65,7 @@ def by_traffic(weights: Floats, most: int) -> tuple[Indices, Floats]:
 
 
 def _distinct_by_traffic(weights: Floats, count: int) -> Indices:
-    """Exactly `count` distinct rows: those drawn by traffic, filled up with evenly spaced others."""
+    """Draw exactly `count` distinct rows: those drawn by traffic, filled up with evenly spaced others."""
     drawn, _ = by_traffic(weights, count)
     others = np.setdiff1d(np.arange(len(weights)), drawn, assume_unique=True)
     missing = count - len(drawn)

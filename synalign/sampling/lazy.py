@@ -85,7 +85,7 @@ class LazyLargest:
         self._rests[which] = False
 
     def best(self) -> tuple[int, float]:
-        """The lowest open index whose value is within the tie of the largest, and its exact value.
+        """Find the lowest open index whose value is within the tie of the largest, and its exact value.
 
         Where exactness was not asked for and screening leaves one entry alone, the value is the screened one.
 
@@ -111,7 +111,7 @@ class LazyLargest:
             self._decide(close)
 
     def _highest(self, state: int, above: float, count: int) -> Indices:
-        """At most `count` entries in that state, those of highest bound above a value."""
+        """Return at most `count` entries in that state, those of highest bound above a value."""
         promising = np.flatnonzero((self._bounds > above) & (self._state == state))
         if len(promising) <= count:
             return promising
@@ -153,7 +153,7 @@ class LazyLargest:
         self._margin = margin
 
     def _first_tied(self) -> tuple[int, float]:
-        """The lowest index within the tie of the largest value, which is known; the others in batches, by index."""
+        """Find the lowest index within the tie of the known largest value; the others go in batches, by index."""
         tied = self._bounds >= self._found - self._tie
         first = int(np.argmax(tied & (self._state == EXACT)))
         rivals = np.flatnonzero(tied[:first] & (self._state[:first] != EXACT))

@@ -28,7 +28,7 @@ GROUPS = 64
 def nearest_rows(
     rows: Rows, which: Indices, count: int, *, keep: Singles | None = None, report: Report | None = None
 ) -> Indices:
-    """The `count` nearest other rows of each of `which`, nearest first.
+    """Find the `count` nearest other rows of each of `which`, nearest first.
 
     A single-precision matrix product screens: whatever may be among the nearest, given a bound on its rounding that
     always holds, passes; where that bound leaves the order open, |x - y|^2 in double precision decides, then the
@@ -61,7 +61,7 @@ def nearest_rows(
 
 
 def distinct_rows(rows: Rows, which: Indices) -> tuple[Indices, Indices]:
-    """The place in `which` of the first of each set of identical rows, and the set that each belongs to."""
+    """Find the first of each set of identical rows in `which`, and the set that each row belongs to."""
     if len(which) == 1:
         return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     chosen = rows.given[which]
@@ -78,7 +78,7 @@ def _without_self(ranked: Indices, which: Indices) -> Indices:
 
 
 def _ranked(rows: Rows, which: Indices, count: int, keep: Singles | None) -> Indices:
-    """The `count` rows nearest to each of `which`, itself included: (r, count) int64."""
+    """Find the `count` rows nearest to each of `which`, itself included: (r, count) int64."""
     places, others, values = _screened(rows, which, count, keep)
     order = np.lexsort((-values, places))
     places, others, values = places[order], others[order], values[order]
@@ -94,7 +94,7 @@ def _ranked(rows: Rows, which: Indices, count: int, keep: Singles | None) -> Ind
 
 
 def _screened(rows: Rows, which: Indices, count: int, keep: Singles | None) -> tuple[Indices, Indices, Singles]:
-    """Pairs (place in `which`, row) among which the `count` nearest of each are, with their likenesses."""
+    """Return pairs (place in `which`, row) among which the `count` nearest of each are, with their likenesses."""
     total = len(rows.single)
     width = max(TILE_COLUMNS, TILE_ENTRIES // len(which))
     largest = np.full((len(which), count), -np.inf, dtype=np.float32)
@@ -112,7 +112,7 @@ def _screened(rows: Rows, which: Indices, count: int, keep: Singles | None) -> t
 
 
 def _tile(rows: Rows, which: Indices, columns: slice) -> Singles:
-    """Likenesses of rows to a range of rows; of a single row, in parts."""
+    """Return likenesses of rows to a range of rows; of a single row, in parts."""
     if len(which) > 1:
         return rows.likeness(which, columns)
     parts = [
@@ -123,12 +123,12 @@ def _tile(rows: Rows, which: Indices, columns: slice) -> Singles:
 
 
 def _largest(values: Singles, count: int) -> Singles:
-    """The `count` largest of each row, in any order."""
+    """Find the `count` largest of each row, in any order."""
     return np.partition(values, values.shape[1] - count, axis=1)[:, values.shape[1] - count :]
 
 
 def _group_maxima(tile: Singles, count: int) -> Singles:
-    """Entries of each row, at distinct columns, that hold nearly all of its `count` largest."""
+    """Return entries of each row, at distinct columns, that hold nearly all of its `count` largest."""
     groups = max(GROUPS, 4 * count)
     whole = tile.shape[1] // groups * groups
     if whole == 0:

@@ -28,7 +28,7 @@ WORK_BYTES = 16 * 2**20
 
 
 def gaussian_kernel(left: Points, right: Points, length_scale: float) -> Floats:
-    """exp(-|x - y|^2 / 2 l^2) between a and b points: (a, b) float64."""
+    """Return exp(-|x - y|^2 / 2 l^2) between a and b points: (a, b) float64."""
     exponent = squared_distances(left, right)
     exponent *= -0.5 / length_scale**2
     return np.exp(exponent, out=exponent)
@@ -171,7 +171,7 @@ class Posterior:
         self.observed = new.stop
 
     def variance(self, rows: Rows, which: Indices) -> Floats:
-        """Exact variance of the rows at (b,) indices: (b,) float64, never negative."""
+        """Return exact variance of the rows at (b,) indices: (b,) float64, never negative."""
 
         def left(part: slice) -> Floats:
             white = self._whitened(rows.exact(which[part]))
@@ -180,14 +180,14 @@ class Posterior:
         return np.concatenate(each(left, panels(len(which), self._columns(8))))
 
     def _whitened(self, points: Points) -> Floats:
-        """L^-1 k(S, x) of points: (M, b) float64."""
+        """Return L^-1 k(S, x) of points: (M, b) float64."""
         white = gaussian_kernel(self._points.take(slice(self.observed)), points, self._length_scale)
         for panel in self._panels:
             panel.whiten(white)
         return white
 
     def screen(self, rows: Rows, which: Indices) -> Floats:
-        """Variance of the rows at (b,) indices, from single precision: (b,) float64; NaN where that overflows.
+        """Return variance of the rows at (b,) indices, from single precision: (b,) float64; NaN where that overflows.
 
         The error is that of the kernel's exponent, near 1e-7 / l^2, and of the substitution; the sum of squares adds
         nothing, being in double precision from panel to panel. Measured in all: below 6e-7 at l >= 0.7.
@@ -205,20 +205,20 @@ class Posterior:
         return np.concatenate(each(left, panels(len(which), self._columns(4))))
 
     def _crossed(self, single: Singles, halves: Singles) -> Singles:
-        """k(S, x) in single precision: (M, b)."""
+        """Return k(S, x) in single precision: (M, b)."""
         cross: Singles = self._scaled[: self.observed] @ single.T
         cross += self._offsets[: self.observed]
         cross -= halves / np.float32(self._length_scale**2)
         return np.exp(cross, out=cross)
 
     def _columns(self, itemsize: int) -> int:
-        """Points worked on together by one thread."""
+        """Return points worked on together by one thread."""
         fit = WORK_BYTES // (itemsize * (self.observed + self._points.rows.shape[1]))
         quick = PART_WORK // max(1, self.observed * (self.observed + 2 * self._points.rows.shape[1]))
         return max(64, min(fit, quick))
 
     def mean_variance(self, rows: Rows, which: Indices, ends: Indices) -> Floats:
-        """Mean exact variance of rows when only what came before each of `ends` was observed: float64 like `ends`."""
+        """Return the mean exact variance of rows after what came before each of `ends`: float64 like `ends`."""
 
         def removed(part: slice) -> Floats:
             white = self._whitened(rows.exact(which[part]))

@@ -27,15 +27,15 @@ class Rows(NamedTuple):
 
     @classmethod
     def of(cls, given: Embeddings) -> Rows:
-        """The rows of an (n, d) array of float32 or float64."""
+        """Hold the rows of an (n, d) array of float32 or float64."""
         return cls(given, given.astype(np.float32, copy=False), (squared_norms(given) / 2.0).astype(np.float32))
 
     def exact(self, which: Indices | slice) -> Points:
-        """The rows at these indices in double precision, copied."""
+        """Return the rows at these indices in double precision, copied."""
         return Points.of(self.given[which].astype(np.float64))
 
     def likeness(self, left: Indices | slice, right: slice, out: Singles | None = None) -> Singles:
-        """x.y - |y|^2 / 2 of rows `left` and `right`: (a, b) float32, within `likeness_error` of the truth."""
+        """Return x.y - |y|^2 / 2 of rows `left` and `right`: (a, b) float32, within `likeness_error` of the truth."""
         found = np.matmul(self.single[left], self.single[right].T, out=out)
         found -= self.halves[right]
         return found
@@ -52,7 +52,7 @@ class Rows(NamedTuple):
 
 
 def panels(count: int, height: int) -> list[slice]:
-    """Slices of at most `height` that cover `range(count)`.
+    """Return slices of at most `height` that cover `range(count)`.
 
     >>> panels(5, 2)
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
@@ -61,7 +61,7 @@ def panels(count: int, height: int) -> list[slice]:
 
 
 def paired_distances(rows: Embeddings, left: Indices, right: Indices) -> Floats:
-    """Squared distances of pairs of rows, from their differences in double precision: (p,) float64.
+    """Return squared distances of pairs of rows, from their differences in double precision: (p,) float64.
 
     Bitwise the same for identical rows, which a matrix product is not; so duplicates tie.
     """

@@ -22,7 +22,7 @@ _POOL: ContextVar[ThreadPoolExecutor | None] = ContextVar("pool", default=None)
 
 @contextmanager
 def own_threads() -> Iterator[None]:
-    """Within it `each` uses as many threads as BLAS was set to use, and BLAS one; both are as before afterwards."""
+    """Let `each` use as many threads as BLAS was set to use, and BLAS one, until the context ends."""
     controller = ThreadpoolController().select(user_api="blas")
     threads = max([1, *(library["num_threads"] for library in controller.info())])
     with controller.limit(limits=1), ThreadPoolExecutor(threads) as pool:
@@ -34,7 +34,7 @@ def own_threads() -> Iterator[None]:
 
 
 def each(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-    """The results of `work` on every part, in order; in threads within `own_threads`, but never threads in threads.
+    """Do `work` on every part and return the results in order; in threads within `own_threads`, never in nested ones.
 
     Parts must not depend on the number of threads, so that results do not.
 

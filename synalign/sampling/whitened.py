@@ -44,7 +44,7 @@ class Whitened:
 
     @staticmethod
     def fits(rows: Rows, capacity: int) -> bool:
-        """Whether the matrix is small enough to be kept."""
+        """Return whether the matrix is small enough to be kept."""
         return 4 * capacity * (len(rows.single) + capacity) <= BYTES
 
     def observe(self, points: Points, white: Floats, factor: Floats) -> None:
@@ -56,7 +56,7 @@ class Whitened:
         self._observed = new.stop
 
     def screen(self, which: Indices) -> Floats:
-        """Variance of the rows at (b,) indices: (b,) float64; NaN where single precision overflows."""
+        """Return variance of the rows at (b,) indices: (b,) float64; NaN where single precision overflows."""
         with np.errstate(all="ignore"):
             if self._observed > self._done + len(self._inverse):
                 self._invert()
@@ -68,7 +68,7 @@ class Whitened:
             return np.asarray(self._variance[which] - np.einsum("ij,ij->i", new, new))
 
     def _invert(self) -> None:
-        """The inverse of the pending diagonal block of L, transposed."""
+        """Return the inverse of the pending diagonal block of L, transposed."""
         block = self._lower[self._done : self._observed, self._done : self._observed]
         inverse = solve_triangular(block, np.eye(len(block)), lower=True, check_finite=False)
         self._inverse = np.ascontiguousarray(inverse.T, dtype=np.float32)
@@ -85,7 +85,7 @@ class Whitened:
         self._done, self._inverse = self._observed, self._inverse[:0, :0]
 
     def _extension(self, before: Singles, which: Indices | slice) -> Singles:
-        """The pending columns of V for b rows, whose done columns are given: (b, pending)."""
+        """Return the pending columns of V for b rows, whose done columns are given: (b, pending)."""
         pending = slice(self._done, self._observed)
         cross: Singles = self._rows.single[which] @ self._scaled[pending].T
         cross += self._offsets[pending]

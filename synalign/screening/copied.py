@@ -187,7 +187,7 @@ def _weight(word: str) -> float:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """Words: runs of letters, digits and marks, or one such character of a script without spaces."""
+    """Match words: runs of letters, digits and marks, or one such character of a script without spaces."""
     counted = [code for code, character in enumerate(map(chr, range(_END)))
                if character.isalnum() or unicodedata.category(character)[0] == "M"]  # fmt: skip
     unspaced = set[int]().union(*(range(first, last + 1) for first, last, _ in _UNSPACED))
@@ -197,7 +197,7 @@ def _pattern() -> re.Pattern[str]:
 
 
 def _ranges(codes: list[int]) -> str:
-    """Ascending code points as the inside of a character class."""
+    """Return ascending code points as the inside of a character class."""
     starts = np.flatnonzero(np.diff(codes, prepend=-2) != 1).tolist()
     ends = [start - 1 for start in starts[1:]] + [len(codes) - 1]
     return "".join(f"{chr(codes[start])}-{chr(codes[end])}" for start, end in zip(starts, ends, strict=True))

@@ -104,7 +104,7 @@ def near_duplicates(
 
 
 def _within(block: NDArray[np.float32], nearest: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
-    """Cosines to the nearest earlier kept query, where `nearest` has those of earlier blocks only."""
+    """Return cosines to the nearest earlier kept query, where `nearest` has those of earlier blocks only."""
     nearest = nearest.copy()
     # Only what came before counts.
     earlier = np.where(np.tri(len(block), k=-1, dtype=bool), block @ block.T, np.float32(-1.0))

@@ -1,16 +1,15 @@
-"""How far Spark is, asked by a thread of the driver.
+"""How far Spark is, looked at by a thread of the driver.
 
-Spark itself counts tasks that have ended (`tasks`). Where a task works for minutes, it says meanwhile how far it is by
-a small file in a folder that it shares with the driver (`Tally` there, `tallied` here): accumulators would only arrive
+Spark itself counts tasks that have ended (`tasks`). Where a task works for minutes, it tells meanwhile how far it is by
+a small file in a folder that it shares with the driver (`tally` there, `tallied` here): accumulators would only arrive
 with its end.
 """
 
 from __future__ import annotations
 
 import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,15 +17,13 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JError
 from pyspark import TaskContext
 
-from synalign.progress import progress
+from synalign.arrays.tally import NOBODY, Tally
+from synalign.progress import LOOK_SECONDS, progress, watched
 from synalign.storage import Place
 
 if TYPE_CHECKING:
     from pyspark import StatusTracker
     from pyspark.sql import SparkSession
-
-LOOK_SECONDS = 0.5
-"""Time between two looks, and between two words of a task."""
 
 
 @contextmanager
@@ -42,18 +39,20 @@ def tasks(spark: SparkSession, step: str, what: str) -> Iterator[None]:
     with progress(step, None, f"tasks of {what}") as advance:
 
         def look() -> None:
-            done, total = count.look()
-            if total:
-                advance.total = total
-                advance.reach(done)
+            # A session that is being stopped answers no more.
+            with suppress(Py4JError):
+                done, total = count.look()
+                if total:
+                    advance.total = total
+                    advance.reach(done)
 
-        with _looking(look):
+        with watched(look):
             yield
 
 
 @contextmanager
 def tallied(folder: Place, step: str, total: int, unit: str) -> Iterator[None]:
-    """Show what tasks with a `Tally` in this folder have done while the block runs.
+    """Show what tasks with a `tally` in this folder have done while the block runs.
 
     Object storage is no place for words that are written twice a second: there only the end is shown.
 
@@ -67,7 +66,7 @@ def tallied(folder: Place, step: str, total: int, unit: str) -> Iterator[None]:
     if shared is not None:
         shared.mkdir(parents=True, exist_ok=True)
     try:
-        with progress(step, total, unit) as advance, _looking(lambda: advance.reach(_sum(shared))):
+        with progress(step, total, unit) as advance, watched(lambda: advance.reach(_sum(shared))):
             yield
             advance.reach(total)
     finally:
@@ -75,29 +74,28 @@ def tallied(folder: Place, step: str, total: int, unit: str) -> Iterator[None]:
             shutil.rmtree(shared, ignore_errors=True)
 
 
-class Tally:
-    """Count of what one task has done; made and used in the task.
+def tally(folder: Place) -> Tally:
+    """Return what counts the work of one task; called in the task.
 
     Args:
         folder: That of `tallied`.
     """
+    if folder.local is None:
+        return NOBODY
+    context = TaskContext.get()
+    # A task that is tried again starts to count again, in the same file.
+    file = folder.local / f"{context.partitionId() if context else 0}"
+    free = time.monotonic() + LOOK_SECONDS
 
-    def __init__(self, folder: Place) -> None:
-        context = TaskContext.get()
-        # A task that is tried again starts to count again, in the same file.
-        name = f"{context.partitionId() if context else 0}"
-        self._file = folder.local / name if folder.local is not None else None
-        self._done, self._next = 0, time.monotonic() + LOOK_SECONDS
-
-    def add(self, count: int) -> None:
-        """Count some more."""
-        self._done += count
-        now = time.monotonic()
-        if self._file is not None and now >= self._next:
-            self._next = now + LOOK_SECONDS
+    def report(unit: str, done: int, total: int | None) -> None:
+        nonlocal free
+        if (now := time.monotonic()) >= free:
+            free = now + LOOK_SECONDS
             # Nobody's work may fail for want of a word about it: the driver may be gone already.
             with suppress(OSError):
-                self._file.write_text(str(self._done))
+                file.write_text(str(done))
+
+    return Tally(report, "", None)
 
 
 class _Tasks:
@@ -131,29 +129,9 @@ class _Tasks:
 
 
 def _sum(folder: Path | None) -> int:
-    """Return how much all tasks have done. A file that is being written may be empty for a moment."""
+    """Add up what all tasks have done. A file that is being written may be empty for a moment."""
     total = 0
     for file in folder.iterdir() if folder is not None else ():
         with suppress(OSError, ValueError):
             total += int(file.read_text())
     return total
-
-
-@contextmanager
-def _looking(look: Callable[[], None]) -> Iterator[None]:
-    """Look again and again, in a thread, while the block runs."""
-    ended = threading.Event()
-
-    def run() -> None:
-        while not ended.wait(LOOK_SECONDS):
-            # A session that is being stopped answers no more, and a folder may be gone.
-            with suppress(Py4JError, OSError):
-                look()
-
-    thread = threading.Thread(target=run, name="progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()

@@ -1,7 +1,7 @@
 """The step *align*: weights of the accepted queries, under each of the schemes that a training set can use.
 
 The mathematics is in `synalign.alignment`; here are only the tables around it, and the two schemes that need none:
-`filtered` (all equal) and `equal_mass` (the same total for every document), the controls that would expose harm.
+`equal` (all the same) and `equal_mass` (the same total for every document), the controls that would expose harm.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from synalign.alignment import align as solve
 from synalign.alignment.curvature import SINGLE_BYTES
 from synalign.alignment.real_side import HELD_OUT_ROWS, REAL_ROWS
 from synalign.arrays.checks import evenly_spaced, median_distance
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS
 from synalign.errors import InputError
 from synalign.progress import phases
 from synalign.run import Attempt, Run, some_rows
@@ -69,9 +70,9 @@ def align(attempt: Attempt) -> None:
             report=report,
         )
     schemes = {
-        "filtered": np.full(len(ids), 1.0 / len(ids)),
-        "equal_mass": equal_mass(documents),
-        "aligned": alignment.weights,
+        EQUAL: np.full(len(ids), 1.0 / len(ids)),
+        EQUAL_MASS: equal_mass(documents),
+        ALIGNED: alignment.weights,
     }
     attempt.write("weights", _rows(ids, schemes))
     attempt.metrics.update(_metrics(alignment, len(ids), len(train), len(held_out), len(set(documents))))
@@ -79,7 +80,7 @@ def align(attempt: Attempt) -> None:
 
 
 def _gain(alignment: Alignment) -> str:
-    """What weighting gained, in a line."""
+    """Say in a line what weighting gained."""
     found = alignment.held_out
     if found is None:
         return f"MMD² {alignment.mmd2_uniform:.3e} -> {alignment.mmd2:.3e} on train queries; none is held out"
@@ -87,7 +88,7 @@ def _gain(alignment: Alignment) -> str:
 
 
 def equal_mass(documents: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Weights that give every document the same total, shared equally among its queries.
+    """Return weights that give every document the same total, shared equally among its queries.
 
     Args:
         documents: (m,) the document of each query.
@@ -101,14 +102,14 @@ def equal_mass(documents: NDArray[np.str_]) -> NDArray[np.float64]:
 
 
 def _real(run: Run, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Embeddings of some real queries, by their rows."""
+    """Return embeddings of some real queries, by their rows."""
     return some_rows.vectors(
         run, "query_embeddings", some_rows.numbered(run, "queries", ["query_id"], rows)["query_id"].to_pylist()
     )
 
 
 def _summed(attempt: Attempt, candidates: NDArray[np.float32], train: NDArray[np.int64]) -> RealSide:
-    """The train queries as alignment sees them, summed with Spark."""
+    """Sum up the train queries with Spark, as alignment sees them."""
     # Spark is loaded only where it is needed: most runs align on the driver alone.
     from pyspark.sql import functions as F
 

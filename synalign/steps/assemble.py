@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from synalign.config.schemes import written_as
 from synalign.errors import InputError
 from synalign.run import Attempt
 from synalign.spark.progress import tasks
@@ -57,7 +58,7 @@ def _real(pairs: DataFrame) -> DataFrame:
 
 def _synthetic(spark: SparkSession, attempt: Attempt, real_train: int) -> DataFrame:
     mass = float(attempt.configuration.alignment.mass)
-    weights = read_table(spark, attempt.run, "weights").where(F.col("scheme") == _scheme(attempt.run))
+    weights = read_table(spark, attempt.run, "weights").where(F.col("scheme").isin(*written_as(_scheme(attempt.run))))
     candidates = read_table(spark, attempt.run, "candidates")
     return weights.join(candidates, "candidate_id").select(
         content_id("query", "document_id").alias("pair_id"),
@@ -71,13 +72,13 @@ def _synthetic(spark: SparkSession, attempt: Attempt, real_train: int) -> DataFr
 
 
 def _scheme(run: Run) -> str:
-    """The scheme that was chosen."""
+    """Return the scheme that was chosen."""
     (row,) = run.read("choice").to_pylist()
     return str(row["scheme"])
 
 
 def _totals(spark: SparkSession, attempt: Attempt) -> dict[str, Any]:
-    """Rows and total weight by source and split, read back from what was written."""
+    """Return rows and total weight by source and split, read back from what was written."""
     rows = read_files(spark, attempt.output("training_set").files("*.parquet"), "training_set")
     sums = rows.groupBy("source", "split").agg(F.count("*").alias("rows"), F.sum("weight").alias("weight"))
     totals: dict[str, Any] = {"scheme": _scheme(attempt.run)}

@@ -19,7 +19,7 @@ from synalign.embedding import cache, encoder
 from synalign.embedding.readable import MOST_ALIKE, REMEDY, alike, read, refusal, told, too_many
 from synalign.errors import InputError
 from synalign.run import Attempt, Run
-from synalign.spark.progress import Tally, tallied, tasks
+from synalign.spark.progress import tallied, tally, tasks
 from synalign.spark.session import content_id, document_text, session
 from synalign.spark.tables import read_table, write_table
 from synalign.storage import Place
@@ -62,7 +62,7 @@ class Shown(NamedTuple):
 
 
 def _sources() -> dict[str, _Source]:
-    """Which table's ids and texts each table of embeddings is made from."""
+    """Say which table's ids and texts each table of embeddings is made from."""
     return {
         "query_embeddings": _Source("queries", "query_id", "query"),
         "document_embeddings": _Source("documents", "document_id", document_text()),
@@ -146,7 +146,7 @@ def _read(spark: SparkSession, run: Run, source: _Source) -> DataFrame:
 
 
 def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) -> tuple[DataFrame, dict[str, int]]:
-    """Ids with their vectors, through the cache.
+    """Return ids with their vectors, through the cache.
 
     Args:
         frame: Columns `id` and `text`, ids unique.
@@ -189,13 +189,13 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) ->
 def _embedder(
     settings: Encoder, store: Store, progress: Place
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What runs in the workers. It closes over plain settings; the model is cached by the encoder's own module."""
+    """Return what runs in the workers: it closes over plain settings; the encoder's own module caches the model."""
 
     def embed_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        tally = Tally(progress)
+        counted = tally(progress)
         for batch in batches:
             texts = batch.column("text").to_pylist()
-            vectors = encoder.encode(texts, settings, tally.add)
+            vectors = encoder.encode(texts, settings, counted.add)
             flat = pa.array(vectors.ravel(), pa.float32())
             offsets = pa.array(range(0, vectors.size + 1, vectors.shape[1] or 1), pa.int32())
             columns = [batch.column("text_id"), pa.ListArray.from_arrays(offsets, flat)]

@@ -84,7 +84,7 @@ def _choose(configuration: Configuration, done: Trial, queries: int) -> Choice:
 
 
 def _judge(attempt: Attempt, done: Trial, judged: dict[str, Judged], chosen: Choice) -> Verdict:
-    """The gate's verdict; what it rests on goes into the manifest."""
+    """Return the gate's verdict; the figures behind it go into the manifest."""
     scores = figures.resampled(done, len(judged["test"].ids))
     if judged["validation"].ids:
         attempt.metrics["validation"] = figures.on_validation(done)
@@ -96,7 +96,7 @@ def _judge(attempt: Attempt, done: Trial, judged: dict[str, Judged], chosen: Cho
 
 
 def _sizes(made_of: Material, configuration: Configuration) -> dict[str, Any]:
-    """What was trained on what, so that a score can be read."""
+    """Return how many rows, queries and documents a score rests on."""
     weights = arms(made_of.pool, configuration.alignment.mass * len(made_of.real.query), configuration.seed)
     rows = {arm: int(np.count_nonzero(weights[arm])) for arm in ARMS}
     return {

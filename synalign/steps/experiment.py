@@ -19,14 +19,14 @@ NOBODY = "nobody (no answer in time)"
 
 
 def read() -> None:
-    """`jobs/read_experiment.py`: read a day out, write it beside the plan, and log it to MLflow."""
+    """Read a day out for `jobs/read_experiment.py`: write it beside the plan, and log it to MLflow."""
     parser = _parser("Read an experiment out: add up exposures and outcomes, check them, and say what they show.")
     arguments = parser.parse_args()
     conclude(lambda: _read(arguments))
 
 
 def decide() -> None:
-    """`jobs/decide_experiment.py`: a yes moves `champion` and ends the experiment; a no is recorded."""
+    """Do `jobs/decide_experiment.py`: a yes moves `champion` and ends the experiment; a no is recorded."""
     parser = _parser("Record a person's answer to a verdict `ship`.")
     parser.add_argument("decision", choices=("promote", "reject"), help="what the answer was")
     parser.add_argument("--readout", required=True, help="SHA-256 of the readout.json that was answered")

@@ -26,7 +26,7 @@ from synalign.generation.attribute_coverage import attribute_coverage
 from synalign.generation.attributes import REASON, AttributeRow, attribute_rows, reason_request
 from synalign.generation.budget import RECORD, held_back
 from synalign.generation.client import Answer, Client
-from synalign.generation.demonstration_batches import Batch, read_batches, train_queries
+from synalign.generation.demonstration_batches import Batch, fewer_demonstrations, read_batches, smaller, train_queries
 from synalign.generation.dialect import Dialect
 from synalign.generation.endings import counts, nothing_answered
 from synalign.generation.endpoint import Endpoint
@@ -37,7 +37,6 @@ from synalign.generation.progress import Progress
 from synalign.generation.prompts import prompt_version
 from synalign.generation.results import Result, ends, not_sent, writes
 from synalign.generation.schemas import LatentAttributes, WrittenQueries
-from synalign.generation.splitting import fewer_demonstrations, smaller
 from synalign.generation.usage import spending
 from synalign.generation.writing import (
     WRITE,
@@ -124,7 +123,7 @@ async def _ask_all(
     record: PathLike[str],
     dialect: Dialect,
 ) -> list[Result]:
-    """Results in the order of the batches. A final error lets requests in flight end, so that they are kept."""
+    """Return results in the order of the batches. A final error lets requests in flight end, so that they are kept."""
     results: list[Result | None] = [None] * len(batches)
     waiting = iter(enumerate(batches))
 
@@ -137,7 +136,7 @@ async def _ask_all(
             counted = Progress(advance, client.budget)
             # Twice as many batches at work as requests in flight: while one waits to try again, another takes its slot.
             workers = [work(client, counted) for _ in range(min(len(batches), 2 * configuration.runtime.concurrency))]
-            async with counted.shown():
+            with counted.shown():
                 ended = await asyncio.gather(*workers, return_exceptions=True)
     log.info("%s", advance.line())
     for error in ended:
@@ -158,7 +157,7 @@ async def _ask(batch: Batch, client: Client, configuration: Configuration, count
 
 
 async def _reason(batch: Batch, client: Client, configuration: Configuration) -> tuple[Batch, Answer]:
-    """The answer to a batch's first request; one that is too long is asked with fewer demonstrations."""
+    """Ask a batch's first request; one that is too long is asked with fewer demonstrations."""
     failures = Counter[str]()
     while True:
         answer = await client.ask(reason_request(batch, configuration))
@@ -172,7 +171,7 @@ async def _reason(batch: Batch, client: Client, configuration: Configuration) ->
 async def _write(
     batch: Batch, reason: Answer, attributes: LatentAttributes, client: Client, configuration: Configuration
 ) -> Result:
-    """What comes of a batch's second request; one that is too long is asked in parts."""
+    """Ask a batch's second request; one that is too long is asked in parts."""
     answer = await client.ask(write_request(batch, attributes, configuration))
     parts = smaller(batch, configuration) if answer.outcome == outcomes.CONTEXT_TOO_LONG else ()
     made = [await _write(part, reason, attributes, client, configuration) for part in parts]
@@ -213,7 +212,7 @@ def _table(name: str, rows: Iterable[tuple[Any, ...] | Candidate | AttributeRow]
 def _metrics(
     results: list[Result], ended: list[Result], written: list[Written], configuration: Configuration
 ) -> dict[str, Any]:
-    """Figures of the step; `ledger` adds up."""
+    """Return figures of the step; `ledger` adds up."""
     answers = [answer for result in results for answer in (result.reason, *writes(result))]
     sent = [answer for answer in answers if answer.outcome not in (outcomes.NOT_SENT, outcomes.OVER_BUDGET)]
     # Those that were asked in parts ended with their parts.
@@ -235,7 +234,7 @@ def _metrics(
 
 
 def _models(reported: set[str]) -> str:
-    """The models that answered, by the names that the endpoint reported.
+    """Return the models that answered, by the names that the endpoint reported.
 
     What cannot be a name is not repeated: this is shown in Airflow and MLflow, and an endpoint may send anything.
     """
@@ -245,13 +244,13 @@ def _models(reported: set[str]) -> str:
 
 
 def _redactions(batches: list[Batch], configuration: Configuration) -> dict[str, int]:
-    """Personal data kept out of the prompts, by kind."""
+    """Return personal data kept out of the prompts, by kind."""
     counts = sum((redacted_in(batch, configuration) for batch in batches), Counter[PersonalData]())
     return {str(kind): count for kind, count in sorted(counts.items())}
 
 
 def _held_back(run: Run, journal: Journal, metrics: dict[str, Any]) -> str:
-    """What of the ceiling stands for requests whose cost nobody knows, where the ceiling was reached."""
+    """Say how much of a ceiling that was reached stands for requests of unknown cost."""
     if metrics["mode"] != "online" or not metrics["outcomes"].get(outcomes.OVER_BUDGET):
         return ""
     return held_back(run.folder / RECORD, run.configuration.generation.budget, journal.cost)
@@ -305,7 +304,7 @@ def _judge(metrics: dict[str, Any], ended: list[Result], held: str = "") -> None
 
 
 def _commonest(ended: list[Result]) -> tuple[str, str]:
-    """How most of the requests ended that failed, and what the endpoint said of the first of them."""
+    """Say how most of the failed requests ended, and what the endpoint said of the first of them."""
     failed = [answer for result in ended for answer in (result.reason, result.write)
               if answer.outcome not in (outcomes.OK, outcomes.NOT_SENT, outcomes.OVER_BUDGET)]  # fmt: skip
     if not failed:

@@ -124,13 +124,13 @@ def _name_lines(attempt: Attempt) -> None:
 
 
 def _judge_documents(documents: DataFrame) -> DataFrame:
-    """Document rows with `broken`, the first rule they break. Of several with one id, the first by content stays."""
+    """Return document rows with `broken`, the first rule they break; of several with one id the first stays."""
     order = Window.partitionBy("document_id").orderBy(F.col("flaw").isNotNull(), "title", "text", "row")
     return documents.withColumn("copy", F.row_number().over(order)).withColumn("broken", first_broken(document_rules()))
 
 
 def _keyed(events: DataFrame, inside: Column) -> DataFrame:
-    """Log rows with all that decides about them as columns of their own; of those that do not count, only times."""
+    """Return log rows with all that decides about them as columns; of rows that do not count, only times."""
     keyed = (
         events.withColumn("document_id", F.trim("document_id"))
         .withColumn("timeless", F.col("event_time").isNull())
@@ -143,7 +143,7 @@ def _keyed(events: DataFrame, inside: Column) -> DataFrame:
 
 
 def _grouped(log: DataFrame) -> DataFrame:
-    """Rows that are alike but for their times and clicks, as one: `rows` of them, with `total` clicks."""
+    """Return rows that are alike but for their times and clicks, as one: `rows` of them, with `total` clicks."""
     return log.groupBy("inside", "relevant", "label", *_DECISIVE).agg(
         F.count("*").alias("rows"),
         # Null where the sum is too large.
@@ -156,7 +156,7 @@ def _grouped(log: DataFrame) -> DataFrame:
 
 
 def _judge_groups(groups: DataFrame, documents: DataFrame, configuration: Configuration) -> DataFrame:
-    """Groups with normalised `query`, and `broken`, the first rule they break."""
+    """Return groups with normalised `query`, and `broken`, the first rule they break."""
     source = configuration.source
     keep_unclicked = source.kind == "beir" or (source.kind == "log" and source.unclicked == "keep")
     known = documents.select("document_id", F.lit(True).alias("known_document"))
@@ -170,7 +170,7 @@ def _judge_groups(groups: DataFrame, documents: DataFrame, configuration: Config
 
 
 def _without_overflow(groups: DataFrame) -> DataFrame:
-    """Groups, of which those are broken whose query has more clicks than a count can hold."""
+    """Mark the groups as broken whose query has more clicks than a count can hold."""
     total = F.sum(F.coalesce(F.col("total").cast("decimal(38,0)"), F.lit(str(MOST + 1)).cast("decimal(38,0)")))
     counted = _usable(groups.where("inside"))
     all_clicks = counted.agg(total.alias("clicks")).first()
@@ -183,7 +183,7 @@ def _without_overflow(groups: DataFrame) -> DataFrame:
 
 
 def _broken_rows(log: DataFrame, groups: DataFrame) -> DataFrame:
-    """The rows of broken groups, as they came; a second reading of the log."""
+    """Return the rows of broken groups, as they came; a second reading of the log."""
     broken = groups.where(F.col("inside") & F.col("broken").isNotNull()).select(*_DECISIVE, "broken").distinct()
     alike = reduce(Column.__and__, (log[name].eqNullSafe(broken[name]) for name in _DECISIVE))
     return log.where("inside").join(broken, alike).select("row", "broken")
@@ -194,7 +194,7 @@ def _usable(frame: DataFrame) -> DataFrame:
 
 
 def _in_window(configuration: Configuration, interval: Interval) -> Column:
-    """Rows of the window, and rows without a time, which belong to no other window either. BEIR has no times."""
+    """Return rows of the window, and rows without a time, which belong to no other window either. BEIR has no times."""
     source = configuration.source
     if source.kind == "beir" or (source.kind == "labelled" and source.columns.event_time is None):
         return F.lit(True)
@@ -248,7 +248,7 @@ def _rejected(frame: DataFrame, source: str) -> DataFrame:
 
 
 def _count(groups: DataFrame, documents: DataFrame) -> dict[str, int]:
-    """How many rows came in, where they went, and by which rule the rejected ones fell."""
+    """Count the rows that came in, where they went, and by which rule the rejected ones fell."""
     counts = {"log_rows": 0, "log_rows_outside_window": 0, "document_rows": 0}
     judged = documents.withColumns({"inside": F.lit(True), "relevant": F.lit(True), "rows": F.lit(1)})
     for name, frame in (("log", groups), ("document", judged)):
@@ -292,7 +292,7 @@ def _require_rows(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> 
 
 
 def _why_none(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> tuple[str, str]:
-    """Likely cause and remedy where no row of the log is usable."""
+    """Give likely cause and remedy where no row of the log is usable."""
     counts, source, interval = attempt.metrics, attempt.configuration.source, attempt.run.interval
     if counts.get("log_rejected_unknown_document") and (
         told := joining.of(groups, documents, joining.ID_COLUMNS[source.kind])

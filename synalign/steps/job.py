@@ -98,10 +98,11 @@ def conclude(work: Callable[[], dict[str, Any]]) -> None:
             raise
         outcome.say(outcome.failure(error))
         for line in f"{type(error).__name__}: {error}".splitlines():
-            print(f"{MARK}{line}", file=sys.stderr)
+            sys.stderr.write(f"{MARK}{line}\n")
         sys.exit(error.exit_code)
     outcome.say(outcome.Outcome(summary))
-    print(json.dumps(summary, sort_keys=True), flush=True)
+    sys.stdout.write(json.dumps(summary, sort_keys=True) + "\n")
+    sys.stdout.flush()
 
 
 def _with_packages(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

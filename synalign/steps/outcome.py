@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
 
 
 def say(outcome: Outcome) -> None:
-    """Write it where the one who started this job looks, if anybody does."""
+    """Write a job's outcome to the file that `SYNALIGN_OUTCOME` names, if there is one."""
     place = os.environ.get(VARIABLE, "")
     if place:
         # On a cluster the job may run where the one who started it has no folder; its log says the same.
@@ -64,19 +64,19 @@ def say(outcome: Outcome) -> None:
 
 
 def failure(error: SynAlignError) -> Outcome:
-    """The outcome of a job that an error of ours ended."""
+    """Return the outcome of a job that an error of ours ended."""
     return Outcome(None, type(error).__name__, str(error), error.exit_code)
 
 
 @contextmanager
 def place() -> Iterator[Path]:
-    """A file for a job to say it in; gone afterwards."""
+    """Make a file for a job's outcome; it is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="synalign-") as folder:
         yield Path(folder) / "outcome.json"
 
 
 def read(file: Path) -> Outcome:
-    """What a job said; an empty outcome where it said nothing: it was killed, or ran on another machine."""
+    """Read a job's outcome; an empty one where it said nothing: it was killed, or ran on another machine."""
     try:
         return Outcome(**json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -84,7 +84,7 @@ def read(file: Path) -> Outcome:
 
 
 def short(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """A summary without data: figures, and texts that the code wrote (`TEXTS`), in at most `MOST_BYTES`.
+    """Return a summary without data: figures, and texts that the code wrote (`TEXTS`), in at most `MOST_BYTES`.
 
     Args:
         summary: Of a job. What holds queries, documents or a model's words (`DATA`) stays in the manifest, as do long

@@ -7,6 +7,7 @@ from typing import Any
 
 from synalign import flow
 from synalign.config import Checks
+from synalign.config.schemes import ALIGNED
 from synalign.registry import training_sets
 from synalign.registry.connection import tracking_uri
 from synalign.registry.release import Release
@@ -45,7 +46,7 @@ def register(attempt: Attempt) -> None:
 
 
 def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple[str, ...]:
-    """Which checks a training set fails, each as a sentence with figure and bound.
+    """Return the checks that a training set fails, each as a sentence with figure and bound.
 
     What alignment found is checked where its weights are the training set's: other weights owe it nothing.
 
@@ -54,7 +55,7 @@ def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple
         manifests: Manifests by step; `align`, `evaluate` and `assemble` are read.
     """
     evaluated, assembled = manifests["evaluate"]["metrics"], manifests["assemble"]["metrics"]
-    failures = _failed_alignment(checks, manifests["align"]["metrics"]) if evaluated["scheme"] == "aligned" else []
+    failures = _failed_alignment(checks, manifests["align"]["metrics"]) if evaluated["scheme"] == ALIGNED else []
     rows = assembled.get("synthetic_train_rows", 0)
     if rows < checks.min_synthetic_rows:
         failures.append(f"{rows} synthetic rows are fewer than {checks.min_synthetic_rows}")

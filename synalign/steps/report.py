@@ -6,7 +6,7 @@ import logging
 import tempfile
 from pathlib import Path
 
-from synalign.registry import attachment
+from synalign.registry.attachment import attach
 from synalign.registry.connection import tracking_uri
 from synalign.report.write import write
 from synalign.run import Attempt
@@ -30,7 +30,7 @@ def report(attempt: Attempt) -> None:
         path = Path(folder) / FILE
         write(attempt.run, path)
         place.write_bytes(path.read_bytes())
-        shown_at = attachment.attach(registration["run_id"], path, tracking_uri())
+        shown_at = attach(registration["run_id"], path, tracking_uri())
     url = shown_at or place.uri
     attempt.metrics.update({"path": str(place), "bytes": place.size(), "url": url})
     log.info("report: %s", url)

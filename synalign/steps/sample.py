@@ -112,7 +112,7 @@ def sample(attempt: Attempt) -> None:
 
 
 def _everything(count: int, settings: Sampling) -> Group:
-    """All train queries as one group.
+    """Return all train queries as one group.
 
     Raises:
         InputError: They are too few for one batch.
@@ -127,7 +127,7 @@ def _everything(count: int, settings: Sampling) -> Group:
 
 
 def _pool(run: Run) -> tuple[pa.Table, NDArray[np.float64], int]:
-    """The train queries that batches are picked among, with what each counts, and how many train queries there are.
+    """Read the train queries that batches are picked among, what each counts, and how many train queries there are.
 
     All of them up to `POOL`. Beyond that, that many draws in proportion to the square root of a query's count, which is
     how a row is weighted when batches are picked: systematic, so always the same. A query that was drawn stands for
@@ -144,7 +144,7 @@ def _pool(run: Run) -> tuple[pa.Table, NDArray[np.float64], int]:
 
 
 def _labels(queries: pa.Table, counts: NDArray[np.float64], settings: Sampling) -> list[Group]:
-    """The train queries of each label that gets a batch; a label with too few for a whole batch gives all it has.
+    """Group train queries by label; a label with too few for a whole batch gives all it has.
 
     Raises:
         InputError: No train query has a label.

@@ -14,7 +14,7 @@ VARIABLE = "SYNALIGN_STORE"
 
 
 def base() -> Place:
-    """What runs and the embedding cache lie under: `$SYNALIGN_STORE`, or `$SYNALIGN_HOME`.
+    """Return the place of runs and of the embedding cache: `$SYNALIGN_STORE`, or `$SYNALIGN_HOME`.
 
     Raises:
         ConfigurationError: The address is malformed.

@@ -14,7 +14,7 @@ from synalign.storage.secrets import without_secrets
 
 @contextmanager
 def fetched(folder: Place) -> Iterator[Path]:
-    """A folder of this machine with a place's own files: itself, or a copy that goes at the end of the context.
+    """Yield a folder of this machine with a place's own files: itself, or a copy that is deleted at the end.
 
     Hidden files, and folders in it, are not copied.
 

@@ -14,14 +14,14 @@ from typing import IO
 
 from pyarrow import fs
 
-from synalign.storage.store import Kept, StaleError
+from synalign.storage.store import Kept, StaleError, Store
 
 DRAFTS = ".*.draft"
 """Files that a killed writer leaves. A hidden name never counts."""
 
 
-class Files:
-    """This machine's files, and what is mounted among them."""
+class _Files:
+    """This machine's files, and what is mounted among them. See `Store` for the methods."""
 
     def read(self, path: str) -> bytes:
         return Path(path).read_bytes()
@@ -78,6 +78,9 @@ class Files:
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, onerror=_unless_gone)
             return
+        self.unlink(path)
+
+    def unlink(self, path: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(path)
 
@@ -116,6 +119,9 @@ class Files:
                 ]
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+
+FILES: Store = _Files()
 
 
 def _unless_gone(call: object, path: str, failed: tuple[type[BaseException], BaseException, object]) -> None:

@@ -61,7 +61,7 @@ def held(place: Place) -> Iterator[Hold]:
 
 class _Locked:
     def check(self) -> None:
-        """The operating system does not take a lock away."""
+        """Do nothing: the operating system does not take a lock away."""
 
     def lost(self) -> bool:
         return False

@@ -9,6 +9,7 @@ writers win.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import tempfile
@@ -55,7 +56,7 @@ class Endpoint(NamedTuple):
 
 
 def endpoint() -> Endpoint:
-    """Endpoint and region that the environment names, as for any AWS tool.
+    """Return the endpoint and the region that the environment names, as for any AWS tool.
 
     Raises:
         ConfigurationError: It is no address.
@@ -74,7 +75,7 @@ def endpoint() -> Endpoint:
 
 
 def storage(bucket: str) -> fs.S3FileSystem:
-    """A bucket's server for Arrow; credentials come from the environment.
+    """Return a bucket's server for Arrow; credentials come from the environment.
 
     Raises:
         ConfigurationError: The endpoint is no address.
@@ -95,7 +96,7 @@ def storage(bucket: str) -> fs.S3FileSystem:
 
 
 def bucket(name: str) -> Store:
-    """A bucket, with the endpoint and the credentials that the environment names now."""
+    """Return a bucket, with the endpoint and the credentials that the environment names now."""
     # A process that was forked must not use its parent's connections.
     environment = tuple(map(os.environ.get, (*_ENDPOINTS, *_REGIONS, *_CREDENTIALS)))
     return _bucket(name, os.getpid(), environment)
@@ -103,11 +104,11 @@ def bucket(name: str) -> Store:
 
 @lru_cache(maxsize=16)
 def _bucket(name: str, process: int, environment: tuple[str | None, ...]) -> Store:
-    return Bucket(name)
+    return _Bucket(name)
 
 
-class Bucket:
-    """The objects of one bucket, under keys.
+class _Bucket:
+    """The objects of one bucket, under keys. See `Store` for the methods.
 
     Args:
         name: The bucket's.
@@ -191,8 +192,7 @@ class Bucket:
         found = [path, *(kept.path for kept in self.tree(path))]
         # A request for many is XML, which has no word for these; nobody of ours makes such a key.
         for key in filter(_NOT_IN_XML.search, found):
-            with self._meeting(key):
-                self._client.delete_object(Bucket=self._name, Key=key)
+            self.unlink(key)
         keys = [key for key in found if not _NOT_IN_XML.search(key)]
         for start in range(0, len(keys), _DELETED_AT_ONCE):
             listed = {"Objects": [{"Key": key} for key in keys[start : start + _DELETED_AT_ONCE]], "Quiet": True}
@@ -200,6 +200,10 @@ class Bucket:
                 refused = self._client.delete_objects(Bucket=self._name, Delete=listed).get("Errors", [])
             if refused:
                 raise PermissionError(f"{refused[0].get('Key')} cannot be deleted: {refused[0].get('Code')}")
+
+    def unlink(self, path: str) -> None:
+        with self._meeting(path):
+            self._client.delete_object(Bucket=self._name, Key=path)
 
     def tag(self, path: str) -> str | None:
         head = self._head(path)
@@ -237,14 +241,14 @@ class Bucket:
             return None
 
     def _pages(self, path: str, delimiter: str = "") -> Iterator[dict[str, Any]]:
-        """Listings of what lies below a folder, or of its own alone; a thousand objects each."""
+        """Yield listings of all objects below a folder, or of its own objects alone; a thousand each."""
         pages = self._client.get_paginator("list_objects_v2")
         with self._meeting(path):
             yield from pages.paginate(Bucket=self._name, Prefix=_within(path), Delimiter=delimiter)
 
     @staticmethod
     def _named(path: str, keys: Iterable[str]) -> list[str]:
-        """Names of keys below a folder; those that no path can have are nobody's of ours."""
+        """Return the names of keys below a folder; skip keys that are not valid paths."""
         names = (key[len(_within(path)) :] for key in keys)
         return [name for name in names if name not in ("", ".", "..")]
 
@@ -253,7 +257,7 @@ class Bucket:
 
     @contextmanager
     def _meeting(self, path: str) -> Iterator[None]:
-        """Errors of boto3 as those of a file system, without what a server may have quoted."""
+        """Raise errors of boto3 as errors of a file system, without secrets that a server may have quoted."""
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -284,6 +288,8 @@ def _client(region: str) -> Any:
     import boto3
     from botocore.config import Config
 
+    # At DEBUG botocore logs the headers of every request, and with them the session token.
+    logging.getLogger("botocore").setLevel(logging.INFO)
     where = endpoint()
     config = Config(
         retries={"mode": "standard", "max_attempts": _TRIES},

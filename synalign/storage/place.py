@@ -16,7 +16,7 @@ from pyarrow import fs
 
 from synalign.errors import ArgumentError, ConfigurationError
 from synalign.storage import objects
-from synalign.storage.files import DRAFTS, Files
+from synalign.storage.files import DRAFTS, FILES
 from synalign.storage.store import Kept, Store
 
 SCHEME = "s3://"
@@ -26,7 +26,6 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
 _NOT_IN_A_KEY = re.compile(r"[?#\x00-\x1f\x7f\\]")
 _NOT_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f\\]")
 _SHOWN = 80
-_FILES = Files()
 
 
 @total_ordering
@@ -57,7 +56,7 @@ class Place:
             self._text = _normal(address) if isinstance(address, str) else _path(os.fspath(address))
 
     def __truediv__(self, name: str) -> Place:
-        """A place below this one; the name may have several parts, and none of them leads out of here.
+        """Return a place below this one; the name may have several parts, and none of them leads out of here.
 
         Raises:
             ArgumentError: It is empty or absolute, or has a part that is `.` or `..`, or a character that no name of
@@ -115,12 +114,12 @@ class Place:
         return self._text if local is None else local.as_uri()
 
     def read_bytes(self) -> bytes:
-        """All of it; FileNotFoundError where there is nothing."""
+        """Return the content; FileNotFoundError where there is nothing."""
         store, path = self._in()
         return store.read(path)
 
     def read_text(self) -> str:
-        """All of it, in UTF-8; FileNotFoundError where there is nothing."""
+        """Return the content as UTF-8 text; FileNotFoundError where there is nothing."""
         return self.read_bytes().decode("utf-8")
 
     def write_bytes(self, content: bytes) -> None:
@@ -129,31 +128,31 @@ class Place:
         store.write(path, content)
 
     def write_text(self, content: str) -> None:
-        """The same for text, in UTF-8."""
+        """Write text in UTF-8, as a whole."""
         self.write_bytes(content.encode("utf-8"))
 
     def open_input(self) -> Any:
-        """A binary stream, to be closed or used as a context."""
+        """Open a binary stream, to be closed or used as a context."""
         store, path = self._in()
         return store.open_input(path)
 
     def open_output(self) -> AbstractContextManager[IO[bytes]]:
-        """A context that gives a binary stream; only when it ends without an error is there a file, and whole."""
+        """Open a binary stream as a context; the file is there, as a whole, once the context ends without an error."""
         store, path = self._in()
         return store.open_output(path)
 
     def exists(self) -> bool:
-        """Whether a file is there, or a folder; in object storage a folder is there when anything is in it."""
+        """Return whether a file or a folder is there; in object storage a folder is there when anything is in it."""
         store, path = self._in()
         return store.holds(path)
 
     def is_file(self) -> bool:
-        """Whether a file is there."""
+        """Return whether a file is there."""
         store, path = self._in()
         return store.size(path) is not None
 
     def size(self) -> int:
-        """Bytes of a file; FileNotFoundError where there is none."""
+        """Return the bytes of a file; FileNotFoundError where there is none."""
         store, path = self._in()
         size = store.size(path)
         if size is None:
@@ -161,17 +160,17 @@ class Place:
         return size
 
     def files(self, pattern: str = "*") -> list[Place]:
-        """Its own files, by name; hidden ones only where the pattern begins with a dot. Empty where nothing is."""
+        """Return its own files, by name; hidden ones only where the pattern begins with a dot."""
         store, path = self._in()
         return self._below(store.files(path), pattern)
 
     def folders(self, pattern: str = "*") -> list[Place]:
-        """Its own folders, likewise."""
+        """Return its own folders, by name; hidden ones only where the pattern begins with a dot."""
         store, path = self._in()
         return self._below(store.folders(path), pattern)
 
     def tree(self) -> Iterator[tuple[Place, int]]:
-        """Every file below it with its bytes, hidden ones as well, in no order."""
+        """Yield every file below it with its size in bytes, hidden ones as well, in no order."""
         store, path = self._in()
         for kept in store.tree(path):
             yield self._with(kept), kept.size
@@ -191,8 +190,13 @@ class Place:
         store, path = self._in()
         store.remove(path)
 
+    def unlink(self) -> None:
+        """Remove the file in one request; nothing is wrong where there is none."""
+        store, path = self._in()
+        store.unlink(path)
+
     def tag(self) -> str | None:
-        """What changes with its content, for `replace`; None where there is nothing."""
+        """Return a tag that changes with the content, for `replace`; None where there is nothing."""
         store, path = self._in()
         return store.tag(path)
 
@@ -221,7 +225,7 @@ class Place:
         return store.replace(path, content, tag)
 
     def filesystem(self) -> tuple[fs.FileSystem, str]:
-        """What Arrow reads it by: `pq.read_table(path, filesystem=filesystem)`."""
+        """Return a file system and a path for Arrow: `pq.read_table(path, filesystem=filesystem)`."""
         store, path = self._in()
         if self.local is not None:
             return store.filesystem(), path
@@ -229,7 +233,7 @@ class Place:
 
     def _in(self) -> tuple[Store, str]:
         if self.local is not None:
-            return _FILES, self._text
+            return FILES, self._text
         bucket, _, key = self._text.removeprefix(SCHEME).partition("/")
         return objects.bucket(bucket), key
 
@@ -245,7 +249,7 @@ class Place:
 
 
 def _made(text: str) -> Place:
-    """A place whose address is known to be good, or was listed: whatever lies there can be named."""
+    """Return a place whose address is known to be valid, or was listed."""
     place = Place.__new__(Place)
     place._text = text
     return place

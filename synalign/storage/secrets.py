@@ -10,7 +10,7 @@ from synalign.masking import mask
 
 @contextmanager
 def without_secrets() -> Iterator[None]:
-    """Errors of storage are raised anew, of the same kind, without keys and without what they came from."""
+    """Raise errors of storage again, of the same kind, without keys and without their causes."""
     try:
         yield
     except OSError as error:
@@ -18,5 +18,5 @@ def without_secrets() -> Iterator[None]:
 
 
 def plain(error: OSError) -> str:
-    """An error in one line, without keys."""
+    """Return an error in one line, without keys."""
     return mask(" ".join(str(error).split()))

@@ -29,46 +29,49 @@ class Store(Protocol):
     """Files under paths. All methods raise OSError, or one of its kinds, where the store refuses."""
 
     def read(self, path: str) -> bytes:
-        """All of a file; FileNotFoundError where there is none."""
+        """Return the content of a file; FileNotFoundError where there is none."""
 
     def open_input(self, path: str) -> Any:
-        """A binary stream that can be read and sought in."""
+        """Open a binary stream that can be read and sought in."""
 
     def open_output(self, path: str) -> AbstractContextManager[IO[bytes]]:
-        """A binary stream. The file is there, as a whole, once the context has ended without an error."""
+        """Open a binary stream. The file is there, as a whole, once the context has ended without an error."""
 
     def write(self, path: str, content: bytes) -> None:
-        """A whole file: readers see what was there before or all of this."""
+        """Write a whole file: readers see what was there before or all of this."""
 
     def size(self, path: str) -> int | None:
-        """Bytes of a file; None where there is none."""
+        """Return the bytes of a file; None where there is none."""
 
     def holds(self, path: str) -> bool:
-        """Whether anything is there: a file, or a folder."""
+        """Return whether anything is there: a file, or a folder."""
 
     def files(self, path: str) -> list[str]:
-        """Names of a folder's own files, in no order."""
+        """Return the names of a folder's own files, in no order."""
 
     def folders(self, path: str) -> list[str]:
-        """Names of a folder's own folders, in no order."""
+        """Return the names of a folder's own folders, in no order."""
 
     def tree(self, path: str) -> Iterator[Kept]:
-        """Every file below a folder, hidden ones as well."""
+        """Yield every file below a folder, hidden ones as well."""
 
     def make(self, path: str) -> None:
-        """A folder, with those above it, where the store has any."""
+        """Make a folder, with those above it, where the store has any."""
 
     def remove(self, path: str) -> None:
-        """A file, or a folder with all in it; nothing where there is none."""
+        """Remove a file, or a folder with all in it; do nothing where there is none."""
+
+    def unlink(self, path: str) -> None:
+        """Remove a file; do nothing where there is none."""
 
     def tag(self, path: str) -> str | None:
-        """What changes with a file's content; None where there is none."""
+        """Return a tag that changes with a file's content; None where there is no file."""
 
     def create(self, path: str, content: bytes) -> str:
-        """A file that must not be there yet (else FileExistsError); of several writers one wins. Gives its tag."""
+        """Write a file unless it is there (FileExistsError), and return its tag; of several writers one wins."""
 
     def replace(self, path: str, content: bytes, tag: str) -> str:
-        """A file that must still have a tag (else StaleError); of several writers one wins. Gives its new tag."""
+        """Replace a file that still has a tag (else StaleError); of several writers one wins. Return its new tag."""
 
     def filesystem(self) -> fs.FileSystem:
-        """The same for Arrow's readers."""
+        """Return the store as a file system of Arrow."""

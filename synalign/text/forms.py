@@ -43,11 +43,11 @@ class Style(NamedTuple):
     keywords: bool
 
     def generalise(self, chance: random.Random) -> bool:
-        """Whether the next query takes the generalised form instead of one seen."""
+        """Decide whether the next query takes the generalised form instead of one seen."""
         return chance.random() < _GENERALISED_SHARE and self.keywords
 
     def apply(self, text: str, demonstration: str) -> str:
-        """Case and end punctuation, of the attributes or else of the demonstration."""
+        """Give a text the case and end punctuation of the attributes, or else of the demonstration."""
         case = self.case or case_of(demonstration)
         if case == "lower case":
             text = text.lower()
@@ -74,7 +74,7 @@ def style_of(attributes: list[dict[str, Any]]) -> Style:
 
 
 def measure(queries: list[str]) -> list[dict[str, Any]]:
-    """Attributes of a batch: values seen, most frequent first, and their neighbours as generalised values."""
+    """Measure attributes of a batch: values seen, most frequent first, and their neighbours as generalised values."""
     lengths = [label for _, label in _LENGTHS]
     leads = _frequent(queries, lead_of)
     found = [
@@ -91,7 +91,7 @@ def measure(queries: list[str]) -> list[dict[str, Any]]:
 
 
 def length_of(query: str) -> str:
-    """The length class of a query.
+    """Return the length class of a query.
 
     Examples:
         >>> length_of("how to sort a list")
@@ -102,7 +102,7 @@ def length_of(query: str) -> str:
 
 
 def form_of(query: str) -> str:
-    """The form of a query, told by its first words and the share of function words.
+    """Return the form of a query, told by its first words and the share of function words.
 
     Examples:
         >>> [form_of(query) for query in ("is it cold", "sort list python", "check if a date is valid")]
@@ -118,7 +118,7 @@ def form_of(query: str) -> str:
 
 
 def case_of(query: str) -> str:
-    """How a query is capitalised; scripts without case are `lower case`."""
+    """Return how a query is capitalised; scripts without case are `lower case`."""
     if query == query.lower():
         return "lower case"
     if query == query.upper():
@@ -130,13 +130,13 @@ def case_of(query: str) -> str:
 
 
 def end_of(query: str) -> str:
-    """The punctuation a query ends with, or `none`."""
+    """Return the punctuation that a query ends with, or `none`."""
     last = query.rstrip()[-1:]
     return last if last in (*_QUESTION_MARKS, "!", ".", "\u3002") else "none"
 
 
 def lead_of(query: str) -> str:
-    """The first two words of a query, where the first is a word of form; else nothing."""
+    """Return the first two words of a query, where the first is a function word; else nothing."""
     lower = [word.lower() for word in words(query)][:2]
     return " ".join(lower) if lower and is_function(lower[0]) else ""
 
@@ -152,7 +152,7 @@ def _tone(query: str) -> str:
 
 
 def _recurring(queries: list[str]) -> list[str]:
-    """Content words in a third of the queries or more, at least two."""
+    """Return content words in a third of the queries or more, at least two."""
     shown: dict[str, str] = {}
     counted: Counter[str] = Counter()
     for query in queries:
@@ -173,7 +173,7 @@ def _ordered(counted: Counter[str]) -> list[tuple[str, int]]:
 
 
 def _attribute(name: str, seen: list[str], scale: list[str], *, adjacent: bool = False) -> dict[str, Any]:
-    """An attribute; its generalised values are of the scale, next to one seen where the scale has an order."""
+    """Build an attribute; its generalised values are of the scale, next to one seen where the scale has an order."""
     near = {step + side for step, value in enumerate(scale) if value in seen for side in (-1, 1)}
     new = [value for step, value in enumerate(scale) if value not in seen and (step in near or not adjacent)]
     return {"name": name, "values_seen": seen, "values_generalised": list(dict.fromkeys(new))[:_VALUES]}

@@ -35,7 +35,7 @@ DRAWN_AS_NOTHING = re.compile(rf"[\x00-\x08\x0e-\x1f\x7f\u20e3{_NOTHING}{_JOINER
 
 
 def caseless(text: str) -> str:
-    """A text in which the case of a letter makes no difference, in Unicode NFKC.
+    """Return a text in which the case of a letter makes no difference, in Unicode NFKC.
 
     Greek letters with several marks are one only when taken apart before they are folded, and put together again.
     """
@@ -43,14 +43,14 @@ def caseless(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """A query as SynAlign compares it.
+    r"""Return a query as SynAlign compares it.
 
     Unicode NFKC, without what cannot be seen (directional overrides, zero-width characters, tags; joiners stay where
     Persian, Indic scripts and emoji need them), runs of white space as one space, none at the ends, case kept. Control
     characters stay, for a rule to reject. Normalising twice changes nothing.
 
     Examples:
-        >>> normalise("  \uff28ow\\tto  sort ")
+        >>> normalise("  \uff28ow\tto  sort ")
         'How to sort'
         >>> normalise("pay\u200bpal \u202emoc.elpmaxe\u202c")
         'paypal moc.elpmaxe'
@@ -67,12 +67,12 @@ def _composed(text: str) -> str:
 
 
 def document_text(title: str, text: str) -> str:
-    """What is embedded and trained on for a document: its title, if it has one, on a line of its own, and its text."""
+    """Return a document's text for embedding and training: its title, if any, on a line of its own, and its text."""
     return f"{title}\n{text}" if title else text
 
 
 def texts_of(column: pa.Array | pa.ChunkedArray) -> list[str]:
-    """The texts of an Arrow column; none is empty, and bytes that are not UTF-8 are marked as such.
+    """Return the texts of an Arrow column; none is null, and bytes that are not UTF-8 are marked as such.
 
     Tables of earlier versions can have such bytes: nothing that reads them may fail for it.
     """

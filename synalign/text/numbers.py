@@ -12,7 +12,7 @@ _NARROW = "\u202f"
 
 
 def count(value: float) -> str:
-    """A whole number with its thousands apart.
+    """Format a whole number with its thousands apart.
 
     Examples:
         >>> count(12345)
@@ -22,7 +22,7 @@ def count(value: float) -> str:
 
 
 def counted(value: float, one: str, many: str = "") -> str:
-    """A count with its noun.
+    """Format a count with its noun.
 
     Examples:
         >>> counted(1, "row"), counted(2, "row"), counted(0, "query", "queries")
@@ -32,7 +32,7 @@ def counted(value: float, one: str, many: str = "") -> str:
 
 
 def figure(value: float, digits: int = 2) -> str:
-    """A number that may be very small or very large, to so many significant digits.
+    """Format a number that may be very small or very large, to so many significant digits.
 
     Examples:
         >>> figure(0.00932), figure(0.0000123), figure(4.14), figure(1234.5), figure(0.0)
@@ -48,7 +48,7 @@ def figure(value: float, digits: int = 2) -> str:
 
 
 def change(before: float, after: float, digits: int = 2) -> str:
-    """Two figures that are compared, written alike.
+    """Format two figures that are compared, both alike.
 
     Examples:
         >>> change(0.0093, 0.0051), change(0.0013, 0.00032).replace("\u202f", "")
@@ -65,7 +65,7 @@ def _scientific(value: float, digits: int) -> str:
 
 
 def share(value: float) -> str:
-    """A share of one as per cent.
+    """Format a share of one as per cent.
 
     Examples:
         >>> share(0.1834), share(0.004), share(1.0), share(0.00001)
@@ -77,7 +77,7 @@ def share(value: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """A p-value as it is read out.
+    """Format a p-value as it is read out.
 
     Examples:
         >>> p_value(0.0001), p_value(0.0312), p_value(0.4), p_value(1.0)
@@ -89,7 +89,7 @@ def p_value(value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """A time span.
+    """Format a time span.
 
     Examples:
         >>> seconds(0.4), seconds(41.73), seconds(125), seconds(7260)
@@ -106,7 +106,7 @@ def seconds(value: float) -> str:
 
 
 def words(name: str) -> str:
-    """An identifier as words.
+    """Return an identifier as words.
 
     Examples:
         >>> words("near_duplicate")
@@ -116,13 +116,13 @@ def words(name: str) -> str:
 
 
 def shown(text: object, limit: int = LONGEST_TEXT) -> str:
-    """A stranger's text as it can be shown: what cannot be seen made visible, and cut where it is too long.
+    r"""Return a stranger's text as it can be shown: invisible characters made visible, and cut where it is too long.
 
     Control characters, and format characters that turn text around or hide it, become their code in brackets, so that
     nobody reads another text than the one that is there.
 
     Examples:
-        >>> shown("a\\x00b"), shown("abc\\u202edcba"), shown("x" * 12, limit=10)
+        >>> shown("a\x00b"), shown("abc\u202edcba"), shown("x" * 12, limit=10)
         ('a[U+0000]b', 'abc[U+202E]dcba', 'xxxxxxxxxx … (2 more)')
     """
     text = str(text)

@@ -82,7 +82,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, case kept.
+    """Return the words of a text, case kept.
 
     Examples:
         >>> words("how to convert C++ to F# ?")
@@ -103,7 +103,7 @@ def is_function(word: str) -> bool:
 
 
 def split_identifier(name: str) -> list[str]:
-    """The words of a camelCase or snake_case identifier.
+    """Return the words of a camelCase or snake_case identifier.
 
     Examples:
         >>> split_identifier("_formatJSONData2")
@@ -113,7 +113,7 @@ def split_identifier(name: str) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """A crude stem: enough to see `filmed` and `filming` as the same.
+    """Return a crude stem: enough to see `filmed` and `filming` as the same.
 
     Examples:
         >>> stem("filmed") == stem("Filming")

@@ -102,7 +102,7 @@ def _retrievers(name: str | None) -> list[Place]:
 
 
 def _known(retriever: Place) -> Referred:
-    """What MLflow knows of a retriever, which must be the MLflow that its runs were registered in.
+    """Return what MLflow refers to of a retriever; it must be the MLflow that its runs were registered in.
 
     It is if it knows the newest version, by its number and its MLflow run: another has runs of its own, and one that
     was set back to an older backup lacks the newest.
@@ -133,7 +133,7 @@ def _registered(interval: Place) -> tuple[int, str] | None:
 
 
 def _rubbish(interval: Place, known: Referred, before: str) -> Iterator[Rubbish]:
-    """Attempts of an interval that nothing refers to, by one listing of it."""
+    """Yield the attempts of an interval that nothing refers to, by one listing of it."""
     sizes: dict[tuple[str, str], int] = {}
     whole: set[tuple[str, str]] = set()
     for file, size in interval.tree():

@@ -13,7 +13,7 @@ from synalign.generation.provider_record import RECORD, Record
 from synalign.querylog import tombstones
 from synalign.querylog.trace import Trace, redacted
 from synalign.registry.connection import tracking_uri
-from synalign.registry.holdings import Holding, Looked, holdings
+from synalign.registry.holdings import Holding, Matchers, holdings
 from synalign.run import Interval, Run, intervals, root
 from synalign.storage import Place
 from synalign.upkeep import journals, rows, runs, vectors
@@ -123,7 +123,7 @@ def _folders(retriever: str) -> list[Place]:
 
 
 def _open(folder: Place) -> Run:
-    """A run, also one whose configuration cannot be read: what matters of it here is where its journal is."""
+    """Return a run, also one whose configuration cannot be read: only the place of its journal matters here."""
     try:
         return Run.open(folder)
     except RunError as error:
@@ -142,7 +142,7 @@ def _shown(query: str, found: list[Run]) -> set[str]:
 
 
 def _require_no_batches(run: Run) -> None:
-    """A run that waits for a provider's batch holds no lock, and is handed answers later.
+    """Refuse a run that waits for a provider's batch: it holds no lock, and answers arrive later.
 
     Raises:
         BusyError: It does.
@@ -175,7 +175,7 @@ def _versions(retriever: str, trace: Trace) -> list[Holding]:
     in_report = Trace(trace.query).in_ if trace.exact else trace.in_
     try:
         wanted = None if retriever == tombstones.ALL else retriever
-        return holdings(wanted, tracking_uri(), Looked(in_set, trace.in_json, in_report))
+        return holdings(wanted, tracking_uri(), Matchers(in_set, trace.in_json, in_report))
     except RegistryError as error:
         raise RegistryError(
             f"nothing was forgotten: {error.message}",

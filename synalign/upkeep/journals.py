@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from synalign.errors import BusyError
+from synalign.generation.journal import PARTS
 from synalign.querylog.trace import Trace
 from synalign.storage import Place
 from synalign.tables import content_id
-
-_PARTS = "responses*.jsonl"
 
 
 class Shown(NamedTuple):
@@ -63,7 +62,7 @@ def forget(journal: str, shown: Iterable[Shown], trace: Trace, *, dry: bool) -> 
     if not dry:
         # Of forgetting that was killed: generation appends.
         place.clear_drafts()
-    for part in place.files(_PARTS):
+    for part in place.files(f"{PARTS}*.jsonl"):
         with _alone(part, dry):
             found = sum(map(goes, _lines(part)))
             if found and not dry:
@@ -96,7 +95,7 @@ def _lines(part: Place) -> Iterator[bytes]:
 
 
 def _replace(part: Place, goes: Callable[[bytes], bool]) -> None:
-    fresh = part.parent / f"responses-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}-000000.jsonl"
+    fresh = part.parent / f"{PARTS}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}-000000.jsonl"
     with fresh.open_output() as stream:
         for line in _lines(part):
             if not goes(line):

@@ -177,7 +177,7 @@ def _write(
 
 
 def _counting(run: Run, step: flow.Step) -> tuple[str, dict[str, Any] | None]:
-    """The manifest that counts, and the tag under which it may be replaced: one from before it, or its own."""
+    """Return the manifest that counts, and the tag under which it may be replaced: one from before it, or its own."""
     tag = (run.folder / step.name / manifests.NAME).tag()
     return tag or "", run.manifest(step.name)
 
@@ -202,7 +202,7 @@ def _relink(run: Run) -> None:
 
 
 def _now(run: Run, table: str, digest: str) -> str:
-    """The digest that a table has since rows went out of it; any other is left as it is."""
+    """Return the digest of a table after rows went out of it; any other is left as it is."""
     upstream = run.manifest(flow.writer(table).name) or {}
     before = {note["tables"][table]["was"] for note in upstream.get(FORGOTTEN, []) if table in note["tables"]}
     return str(upstream["tables"][table]["digest"]) if digest in before else digest

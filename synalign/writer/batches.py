@@ -1,7 +1,7 @@
 """The batch API of the embedded writer: files and batches, kept in memory as long as the server lives.
 
-A batch takes a settable time (`Faults.batch_seconds`) and is worked on when somebody looks at it after that. Faults
-befall whole batches (`batch-expiry`, `batch-validation`) and single requests in them (`500`, `refusal`, ...).
+A batch takes a settable time (`Faults.batch_seconds`) and is worked on when a client asks for it after that. Whole
+batches meet faults (`batch-expiry`, `batch-validation`), and so do single requests in them (`500`, `refusal`, ...).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from synalign.writer.calls import Call, Rejected, Reply, Route
@@ -63,18 +65,20 @@ class _Store:
         return shown
 
 
-def _store(call: Call) -> _Store:
+@contextmanager
+def _store(call: Call) -> Iterator[_Store]:
+    """Yield the files and batches of the server, while no other thread reads or changes them."""
     with _CREATING:
         store: _Store = call.state.setdefault(_STATE, _Store())
-    return store
+    with store.lock:
+        yield store
 
 
 def _upload(call: Call) -> Reply:
     fields = _multipart(call)
     if "file" not in fields or fields.get("purpose", ("", b""))[1] != b"batch":
         raise Rejected(400, "invalid_request", "a file and the purpose batch are required")
-    store = _store(call)
-    with store.lock:
+    with _store(call) as store:
         return Reply.of(store.add(*fields["file"], "batch"))
 
 
@@ -87,8 +91,7 @@ def _content(call: Call) -> Reply:
 
 
 def _file(call: Call) -> tuple[dict[str, Any], bytes]:
-    store = _store(call)
-    with store.lock:
+    with _store(call) as store:
         if call.parts[0] not in store.files:
             raise Rejected(404, "not_found", f"no such file {call.parts[0][:100]!r}")
         return store.files[call.parts[0]]
@@ -101,8 +104,8 @@ def _create(call: Call) -> Reply:
     metadata = asked.get("metadata")
     if metadata is not None and not _fits(metadata):
         raise Rejected(400, "invalid_metadata", "metadata is at most 16 pairs of at most 64 and 512 characters")
-    store, now = _store(call), int(time.time())
-    with store.lock:
+    now = int(time.time())
+    with _store(call) as store:
         if asked.get("input_file_id") not in store.files:
             raise Rejected(400, "invalid_file", "no such input file")
         batch = {
@@ -126,14 +129,12 @@ def _create(call: Call) -> Reply:
 
 
 def _retrieve(call: Call) -> Reply:
-    store = _store(call)
-    with store.lock:
+    with _store(call) as store:
         return Reply.of(_seen(store, call))
 
 
 def _cancel(call: Call) -> Reply:
-    store = _store(call)
-    with store.lock:
+    with _store(call) as store:
         batch = _seen(store, call)
         if batch["status"] == "in_progress":
             batch.update(status="cancelled", cancelled_at=int(time.time()))
@@ -141,10 +142,9 @@ def _cancel(call: Call) -> Reply:
 
 
 def _list(call: Call) -> Reply:
-    """Newest first, a page at a time."""
+    """List batches, newest first, a page at a time."""
     limit = call.query.get("limit", str(_PAGE))
-    store = _store(call)
-    with store.lock:
+    with _store(call) as store:
         newest = list(reversed(store.batches))
         after = call.query.get("after")
         start = newest.index(after) + 1 if after in newest else 0
@@ -184,8 +184,7 @@ def _work(store: _Store, batch: dict[str, Any], call: Call) -> None:
     done = requests[: len(requests) // 2] if expired else requests
     lines = [_line(request, _answer(store, request, call)) for request in done]
     lines += [_line(request, None) for request in requests[len(done) :]]
-    good = [line for line in lines if line["response"] is not None and line["response"]["status_code"] == 200]
-    bad = [line for line in lines if line["response"] is None or line["response"]["status_code"] != 200]
+    good, bad = ([line for line in lines if _is_good(line) == wanted] for wanted in (True, False))
     for field, part in (("output_file_id", good), ("error_file_id", bad)):
         if part:
             text = "".join(json.dumps(line) + "\n" for line in part)
@@ -195,8 +194,12 @@ def _work(store: _Store, batch: dict[str, Any], call: Call) -> None:
     batch["expired_at" if expired else "completed_at"] = now
 
 
+def _is_good(line: dict[str, Any]) -> bool:
+    return line["response"] is not None and line["response"]["status_code"] == 200
+
+
 def _requests(content: bytes) -> list[dict[str, Any]] | None:
-    """The requests of an input file; None when it is not as it must be."""
+    """Return the requests of an input file; None where it is not as it must be."""
     try:
         requests = [json.loads(line) for line in content.splitlines() if line.strip()]
         ids = [request["custom_id"] for request in requests]
@@ -212,14 +215,14 @@ def _requests(content: bytes) -> list[dict[str, Any]] | None:
 
 
 def _answer(store: _Store, request: dict[str, Any], call: Call) -> tuple[int, dict[str, Any]]:
-    """Status and body for one request of a batch."""
+    """Return status and body for one request of a batch."""
     digest = hashlib.sha256(json.dumps(request["body"], sort_keys=True).encode()).hexdigest()
     store.tries[digest] += 1
     fault = call.faults.chosen(digest, store.tries[digest], _LINE_FAULTS)
-    failed = error_answer(fault, call.faults) if fault is not None else None
-    if failed is not None:
-        return failed.status, failed.content
     try:
+        failed = error_answer(fault, call.faults) if fault is not None else None
+        if failed is not None:
+            raise failed
         body = json.dumps(complete(request["body"])).encode()
     except Rejected as rejected:
         return rejected.status, rejected.body
@@ -229,7 +232,7 @@ def _answer(store: _Store, request: dict[str, Any], call: Call) -> tuple[int, di
 
 
 def _line(request: dict[str, Any], answer: tuple[int, dict[str, Any]] | None) -> dict[str, Any]:
-    """A line of an output or error file."""
+    """Return a line of an output or error file."""
     line: dict[str, Any] = {"id": f"batch_req_{uuid.uuid4().hex}", "custom_id": request["custom_id"]}
     if answer is None:
         error = {"code": "batch_expired", "message": "This request could not be executed before the batch expired."}
@@ -247,7 +250,7 @@ def _fits(metadata: Any) -> bool:
 
 
 def _multipart(call: Call) -> dict[str, tuple[str, bytes]]:
-    """The fields of a form: name to file name and content.
+    """Return the fields of a form: name to file name and content.
 
     Raises:
         Rejected: The body is no form.

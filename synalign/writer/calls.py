@@ -1,14 +1,15 @@
-"""What the embedded writer's endpoints are given and give back: a call, a reply, a rejection, and a route to each."""
+"""Calls, replies, rejections and routes of the embedded writer's endpoints."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synalign.writer.faults import Faults
-from synalign.writer.tally import Tally
+if TYPE_CHECKING:
+    from synalign.writer.faults import Faults
+    from synalign.writer.tally import Tally
 
 
 class Call(NamedTuple):
@@ -33,7 +34,7 @@ class Call(NamedTuple):
     state: dict[str, Any]
 
     def json(self) -> Any:
-        """The body.
+        """Return the body as JSON.
 
         Raises:
             Rejected: It is no JSON.
@@ -45,7 +46,7 @@ class Call(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What an endpoint answers.
+    """The answer of an endpoint.
 
     Attributes:
         body: Its bytes.
@@ -57,7 +58,7 @@ class Reply(NamedTuple):
 
     @classmethod
     def of(cls, content: Any) -> Reply:
-        """A reply of JSON."""
+        """Return a reply of JSON."""
         return cls(json.dumps(content).encode())
 
 
@@ -80,9 +81,10 @@ class Route(NamedTuple):
 
 
 class Rejected(Exception):
-    """A request that gets an error in OpenAI's shape instead of an answer."""
+    """An error in OpenAI's shape instead of an answer."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str | None, message: str, kind: str = "invalid_request_error") -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+        self.body: dict[str, Any] = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+        self.headers: dict[str, str] = {}

@@ -47,7 +47,7 @@ def complete(request: Any) -> dict[str, Any]:
 
 
 def _schema_name(request: dict[str, Any]) -> str:
-    """The name of the answer that is asked for: of a schema, of a tool, or in words in the first message."""
+    """Return the name of the requested answer: of a schema, of a tool, or in words in the first message."""
     try:
         if "tools" in request:
             return str(request["tools"][0]["function"]["name"])

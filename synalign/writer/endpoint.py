@@ -1,4 +1,4 @@
-"""The endpoint of a configuration: the one it names, or the embedded writer, which is started where none is running."""
+"""The endpoint of a configuration: the one that it names, or the embedded writer, started unless one is running."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from synalign import masking
 from synalign.config import Generation
 from synalign.errors import ConfigurationError
-from synalign.generation.endpoint import EMBEDDED, WRITER_VARIABLE, Endpoint
-from synalign.generation.headers import headers
+from synalign.generation.endpoint import EMBEDDED, WRITER_VARIABLE, Endpoint, headers
 from synalign.writer.server import embedded_writer
 
 _NO_KEY = "no-key-needed"
@@ -18,7 +17,7 @@ _NO_KEY = "no-key-needed"
 
 @contextmanager
 def endpoint(settings: Generation) -> Iterator[Endpoint]:
-    """The endpoint of a configuration; the embedded writer is started for the time of use unless one is running.
+    """Yield the endpoint of a configuration; the embedded writer runs for the time of use unless one is running.
 
     Raises:
         ConfigurationError: An environment variable with the key, a header, or the running writer's URL is unusable.
@@ -40,7 +39,7 @@ def endpoint(settings: Generation) -> Iterator[Endpoint]:
 
 
 def _api_key(settings: Generation) -> str:
-    """The key from the environment, or none; what is wrong with it is told without showing it."""
+    """Return the key from the environment, or an empty one. An error never shows it."""
     if settings.api_key_variable is None:
         return ""
     key = os.environ.get(settings.api_key_variable, "").strip()

@@ -1,7 +1,7 @@
-"""The faults of the embedded writer: what a real provider does to its clients now and then, on purpose and repeatably.
+"""Faults of the embedded writer, on purpose and repeatable: `--fault` shows users a refresh on a provider's bad day.
 
-Whether a fault befalls a request is decided by a hash of the seed, the request and which try of it this is: the same
-run meets the same faults, and a request that met one can succeed when it is tried again.
+Whether a request meets a fault is decided by a hash of the seed, the request and the number of its try: the same run
+meets the same faults, and a request that met one can succeed when it is tried again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from synalign.errors import ArgumentError
+from synalign.writer.calls import Rejected
 
 KINDS = {
     "429": "rate limit, without a word on how long to wait",
@@ -30,9 +31,17 @@ KINDS = {
     "batch-expiry": "a batch of the batch API expires half done",
     "batch-validation": "a batch of the batch API fails before it begins",
 }
-# What can befall any endpoint, and what only an answer of the model.
+# Faults of any endpoint, and faults of a chat completion.
 TRANSPORT = frozenset({"429", "429-retry-after", "500", "drop"})
 COMPLETION = TRANSPORT | {"drip", "truncated-body", "wrong-json", "wrong-schema", "refusal", "quota"}
+
+_RATE_LIMIT = (429, "rate_limit_exceeded", "Rate limit reached.", "requests")
+_ERRORS = {
+    "429": _RATE_LIMIT,
+    "429-retry-after": _RATE_LIMIT,
+    "500": (500, None, "The server had an error.", "server_error"),
+    "quota": (429, "insufficient_quota", "You exceeded your current quota.", "insufficient_quota"),
+}
 
 _HELP = """\
 A dry run against a bad day of a provider:
@@ -74,23 +83,23 @@ class Faults(NamedTuple):
     batch_seconds: float = 2.0
 
     def chosen(self, digest: str, nth: int, kinds: frozenset[str]) -> str | None:
-        """The fault that befalls the nth try of a request, if any.
+        """Return the fault that the nth try of a request meets, if any.
 
         Args:
             digest: Names the request.
             nth: Which try, from 1.
             kinds: The faults that can befall it; others do not.
         """
-        place = self._uniform("fault", digest, nth)
+        drawn = self._uniform("fault", digest, nth)
         for kind, rate in self.rates.items():
             if kind in kinds:
-                if place < rate:
+                if drawn < rate:
                     return kind
-                place -= rate
+                drawn -= rate
         return None
 
     def seconds(self, digest: str, nth: int) -> float:
-        """How long the nth try of a request takes."""
+        """Return how long the nth try of a request takes, in seconds."""
         if not self.deviation or not self.latency:
             return self.latency
         # Moments of the log-normal distribution: mean exp(mu + s**2 / 2), variance (exp(s**2) - 1) * mean**2.
@@ -99,7 +108,7 @@ class Faults(NamedTuple):
         return random.Random(self._uniform("latency", digest, nth)).lognormvariate(middle, math.sqrt(spread))
 
     def _uniform(self, purpose: str, digest: str, nth: int) -> float:
-        """In [0, 1)."""
+        """Draw a number in [0, 1), the same for the same try."""
         name = f"{self.seed}:{purpose}:{digest}:{nth}".encode()
         return int.from_bytes(hashlib.sha256(name).digest()[:6]) / 2**48
 
@@ -107,37 +116,20 @@ class Faults(NamedTuple):
 NO_FAULTS = Faults()
 
 
-class Answer(NamedTuple):
-    """An answer with a fault in it.
-
-    Attributes:
-        status: HTTP status.
-        content: JSON.
-        headers: Headers beside the usual ones.
-    """
-
-    status: int
-    content: dict[str, Any]
-    headers: dict[str, str]
-
-
-def error_answer(kind: str, faults: Faults) -> Answer | None:
-    """What is sent instead of an answer by the faults that are errors of the server; None for the other faults."""
-    if kind in ("429", "429-retry-after"):
-        seconds = faults.retry_after
+def error_answer(kind: str, faults: Faults) -> Rejected | None:
+    """Return the answer of a fault that is an error of the server; None for the other faults."""
+    if kind not in _ERRORS:
+        return None
+    failed = Rejected(*_ERRORS[kind])
+    if kind == "429-retry-after":
         # Whole seconds by the standard of HTTP; OpenAI adds the exact figure.
-        asked = {"Retry-After": str(math.ceil(seconds)), "retry-after-ms": str(round(seconds * 1000))}
-        content = _error("Rate limit reached.", "requests", "rate_limit_exceeded")
-        return Answer(429, content, asked if kind == "429-retry-after" else {})
-    if kind == "quota":
-        return Answer(429, _error("You exceeded your current quota.", "insufficient_quota", "insufficient_quota"), {})
-    if kind == "500":
-        return Answer(500, _error("The server had an error.", "server_error", None), {})
-    return None
+        exact = str(round(faults.retry_after * 1000))
+        failed.headers = {"Retry-After": str(math.ceil(faults.retry_after)), "retry-after-ms": exact}
+    return failed
 
 
 def spoil(kind: str, body: bytes) -> bytes:
-    """A good chat completion as the faults of the model's answer leave it; the other faults leave it as it is."""
+    """Spoil a good chat completion by a fault of the model's answer; the other faults leave it as it is."""
     if kind not in ("wrong-json", "wrong-schema", "refusal"):
         return body
     completion: dict[str, Any] = json.loads(body)
@@ -151,10 +143,6 @@ def spoil(kind: str, body: bytes) -> bytes:
     else:
         message.update(content=None, refusal="I cannot help with that.")
     return json.dumps(completion).encode()
-
-
-def _error(message: str, kind: str, code: str | None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -176,7 +164,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def from_arguments(arguments: argparse.Namespace) -> Faults:
-    """The faults of a command line.
+    """Return the faults of a command line.
 
     Raises:
         ArgumentError: A value cannot be meant.

@@ -1,4 +1,4 @@
-"""What the embedded writer says: measured attributes of real queries, and queries made from their templates.
+"""Answers of the embedded writer: measured attributes of real queries, and queries made from their templates.
 
 No language model, and no claim to be one: no understanding, only counting and filling in. Every choice is drawn from a
 SHA-256 of the request, so the same request gets the same answer.
@@ -40,7 +40,7 @@ _MEASURED = {FORM: form_of, LENGTH: length_of, LEAD: lead_of, CASE: case_of, END
 
 
 def describe(data: dict[str, Any]) -> dict[str, Any]:
-    """The answer `latent_attributes`: what can be measured in the demonstrations.
+    """Return the answer `latent_attributes`: what can be measured in the demonstrations.
 
     Args:
         data: The data block of the request *reason*: `demonstrations`.
@@ -49,7 +49,7 @@ def describe(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_queries(data: dict[str, Any]) -> dict[str, Any]:
-    """The answer `written_queries`: templates of the demonstrations, filled with each document's salient phrases.
+    """Return the answer `written_queries`: templates of the demonstrations, filled with phrases of each document.
 
     Args:
         data: The data block of the request *write*: `queries_per_document`, `max_query_characters`, `attributes`,
@@ -81,7 +81,7 @@ class _Writer:
         self._used: Counter[str] = Counter()
 
     def queries(self, subject: Subject, wanted: int, combinations: list[dict[str, str]]) -> list[str]:
-        """Distinct queries for one document, fewer only when it has too little to say."""
+        """Return distinct queries for one document, fewer only where its text has too few words."""
         found: list[str] = []
         for attempt in range(wanted * _TRIES):
             if len(found) >= wanted:
@@ -111,7 +111,7 @@ class _Writer:
         return self._finish(_lengthened(parts, filling, demonstration, length), demonstration)
 
     def _fitting(self, combination: dict[str, str]) -> str:
-        """The next demonstration that has what the combination asks for; its values count in their order."""
+        """Return the next demonstration that has the values of a combination, which count in their order."""
         pool = self._demonstrations
         for name, value in combination.items():
             measured = _MEASURED.get(name)
@@ -124,7 +124,7 @@ class _Writer:
         return chosen
 
     def _finish(self, parts: list[str], demonstration: str) -> str:
-        """Words as one query: joined, cased and punctuated as the demonstration is."""
+        """Join words to one query, cased and punctuated as the demonstration is."""
         glue = "" if unspaced(demonstration) and unspaced("".join(parts)) else " "
         ends = list(itertools.accumulate(len(part) + len(glue) for part in parts))
         parts = parts[: max(1, bisect_right(ends, self._longest))]
@@ -132,7 +132,7 @@ class _Writer:
         return text[: self._longest].strip()
 
     def _endless(self) -> Iterator[str]:
-        """Demonstrations in random order, each as often as the others."""
+        """Yield demonstrations in random order, each as often as the others."""
         while True:
             order = list(self._demonstrations)
             self._random.shuffle(order)
@@ -140,7 +140,7 @@ class _Writer:
 
 
 def _lengthened(parts: list[str], filling: Filling, demonstration: str, length: int) -> list[str]:
-    """A query much shorter than it should be gets another phrase, so that lengths are distributed alike."""
+    """Add phrases to a query that is much too short, so that lengths are distributed as in the demonstrations."""
     lacking = length - len(parts)
     said = {stem(word) for word in parts}
     for phrase in filling.phrases[1:]:
@@ -158,5 +158,5 @@ def _lengthened(parts: list[str], filling: Filling, demonstration: str, length: 
 
 
 def _identity(query: str) -> tuple[tuple[str, int], ...]:
-    """What makes two queries the same to a reader: their words, whatever the order and case."""
+    """Return a key that two queries share if they have the same words in any order and case."""
     return tuple(sorted(Counter(stem(word) for word in words(query)).items()))

@@ -1,4 +1,4 @@
-"""What a document is about, as short phrases: runs of content words (RAKE), ranked by tf-idf within the request."""
+"""The subject of a document as short phrases: runs of content words (RAKE), ranked by tf-idf within the request."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Subject(NamedTuple):
 
 
 def subjects(documents: list[tuple[str, str]]) -> list[Subject]:
-    """The subject of each document, as (title, text); words rare among these documents count most."""
+    """Return the subject of each document, given as (title, text); words rare among these documents count most."""
     bags = [Counter(stem(word) for word in _plain_words(title, text)) for title, text in documents]
     seen_in = Counter(name for bag in bags for name in bag)
     rarity = {name: math.log(1.0 + len(bags) / count) for name, count in seen_in.items()}
@@ -72,7 +72,7 @@ def _plain_words(title: str, text: str) -> list[str]:
 
 
 def _title(title: str) -> tuple[str, ...]:
-    """A title without what stands in parentheses; a long one up to its first break."""
+    """Return a title without its parentheses; a long one up to its first break."""
     plain = re.sub(r"\([^)]*\)", " ", title)
     if len(words(plain)) > _TITLE_WORDS:
         plain = next((part for part in re.split(r"\s[-\u2013\u2014|:]\s|[:|,(]", plain) if words(part)), plain)
@@ -83,7 +83,7 @@ def _title(title: str) -> tuple[str, ...]:
 
 
 def _function_name(name: str) -> tuple[str, ...]:
-    """`isNumeric` as one would ask for it: check numeric."""
+    """Return the name of a function as a query asks for it: `isNumeric` as *check numeric*."""
     parts = [part.lower() for part in split_identifier(name)][:_TITLE_WORDS]
     return ("check", *parts[1:]) if parts[:1] in (["is"], ["has"]) and len(parts) > 1 else tuple(parts)
 
@@ -95,7 +95,7 @@ def _first_subject(text: str) -> tuple[str, ...]:
 
 
 def _runs(text: str) -> list[tuple[str, ...]]:
-    """Runs of content words between function words, weak words and punctuation."""
+    """Return runs of content words between function words, weak words and punctuation."""
     found: list[tuple[str, ...]] = []
     for part in _BREAK.split(text):
         run: list[str] = []
@@ -111,7 +111,7 @@ def _runs(text: str) -> list[tuple[str, ...]]:
 
 
 def _cut(run: list[str]) -> list[tuple[str, ...]]:
-    """A run without weak words at its ends; a long one in its first and its last words."""
+    """Cut weak words off the ends of a run; of a long one take the first and the last words."""
     while run and _is_weak(run[0]):
         run = run[1:]
     while run and _is_weak(run[-1]):
@@ -127,12 +127,12 @@ def _is_weak(word: str) -> bool:
 
 
 def _is_number(word: str) -> bool:
-    """Whether a word is a number and no year."""
+    """Tell whether a word is a number and no year."""
     return word[0].isdigit() and not any(map(str.isalpha, word)) and not (word.isdigit() and len(word) == 4)
 
 
 def _code_runs(text: str) -> list[tuple[str, ...]]:
-    """Identifiers as phrases, and the words of strings and comments."""
+    """Return identifiers as phrases, and the words of strings and comments."""
     found = []
     for name in _NAME.findall(text):
         parts = [part.lower() for part in split_identifier(name)]
@@ -147,7 +147,7 @@ def _code_runs(text: str) -> list[tuple[str, ...]]:
 def _rank(
     runs: list[tuple[str, ...]], bag: Counter[str], rarity: dict[str, float], titled: set[str]
 ) -> list[tuple[str, ...]]:
-    """Distinct runs, best first: frequent here, rare elsewhere, early, of the title, of two or three words."""
+    """Rank distinct runs, best first: frequent here, rare elsewhere, early, of the title, of two or three words."""
     scores: dict[tuple[str, ...], float] = {}
     shown: dict[tuple[str, ...], tuple[str, ...]] = {}
     for place, run in enumerate(runs):

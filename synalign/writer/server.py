@@ -2,7 +2,7 @@
 
 It is no language model. It answers SynAlign's two requests by rules (`language`), so that a laptop or a test can
 run the very client that production runs; it names itself in every response, and the same request always gets the same
-bytes. Asked to, it behaves as badly as a real provider can (`faults`).
+bytes. With `--fault` it fails as a real provider does now and then (`faults`).
 
     python -m synalign.writer.server --port 8100
 """
@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
         failed = error_answer(kind, call.faults)
         if failed is not None:
             call.tally.send(kind)
-            self._send(failed.status, Reply.of(failed.content), failed.headers)
+            self._send(failed.status, Reply.of(failed.body), failed.headers)
         elif kind == "drop":
             call.tally.send(kind)
             self._hang_up()
@@ -147,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
         raise Rejected(404, "unknown_url", f"unknown URL {self.path[:200]!r}")
 
     def _body(self) -> bytes:
-        """The request's body, always read, so that the connection can be used again."""
+        """Read the request's body, always, so that the connection can be used again."""
         length = self.headers.get("Content-Length", "0")
         if self.headers.get("Transfer-Encoding") or not length.isdecimal():
             self.close_connection = True
@@ -192,18 +192,18 @@ class _Server(ThreadingHTTPServer):
         self.state: dict[str, Any] = {}
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed or lost its patience is no error of the server."""
+        """Pass over a client that was killed or lost its patience: no error of the server."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def embedded_writer(port: int = 0, faults: Faults = NO_FAULTS) -> Iterator[str]:
-    """Run the writer in a thread meanwhile.
+    """Run the writer in a thread while the block runs.
 
     Args:
         port: 0: any free one.
-        faults: How badly it behaves.
+        faults: The faults that its requests meet.
 
     Yields:
         Its base URL, ending in `/v1`.
@@ -220,7 +220,7 @@ def embedded_writer(port: int = 0, faults: Faults = NO_FAULTS) -> Iterator[str]:
 
 
 def main() -> None:
-    """Run the writer until SIGTERM or Ctrl-C; prints its URL."""
+    """Run the writer until SIGTERM or Ctrl-C; print its URL."""
     parser = argparse.ArgumentParser(description="The embedded writer: no language model, only SynAlign's two answers.")
     parser.add_argument("--port", type=int, default=8100, help="port on 127.0.0.1; 0: any free one (default: 8100)")
     add_arguments(parser)
@@ -233,7 +233,8 @@ def main() -> None:
     except ArgumentError as error:
         parser.error(str(error))
     with embedded_writer(arguments.port, faults) as url:
-        print(f"{MODEL} listens on {url}", flush=True)
+        sys.stdout.write(f"{MODEL} listens on {url}\n")
+        sys.stdout.flush()
         ended.wait()
 
 

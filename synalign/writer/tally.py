@@ -1,4 +1,4 @@
-"""What the embedded writer counts, for tests that must not take a client's word for it."""
+"""Counts of the embedded writer, shown under `/faults`: what was sent, and what a provider would have been paid for."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Tally:
                 self.in_flight -= 1
 
     def send(self, kind: str) -> None:
-        """Count something that is sent."""
+        """Count an answer that is sent."""
         with self._lock:
             self.sent[kind] += 1
 
@@ -57,7 +57,7 @@ class Tally:
             self.paid[digest] += 1
 
     def content(self) -> dict[str, Any]:
-        """All counts."""
+        """Return all counts."""
         with self._lock:
             return {
                 "in_flight": self.in_flight,

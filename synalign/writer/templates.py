@@ -2,7 +2,7 @@
 
 `what is the origin of santa claus` becomes `what is the origin of [1]`. A content word that the target document knows
 as well stays where it is. Two slots at most are kept, the first and the last; one takes the document's topic, the other
-a phrase of its text. A little English grammar then mends what a slot has broken.
+a phrase of its text. A little English grammar then fixes what a slot has broken.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SINGULAR_OF = {plural: singular for singular, plural in _PLURAL_OF.items()}
 
 
 class Filling(NamedTuple):
-    """What goes into the slots of a template.
+    """The contents for the slots of a template.
 
     Attributes:
         subject: The target document.
@@ -55,7 +55,7 @@ class Filling(NamedTuple):
 
 
 def shared_words(demonstrations: list[str]) -> frozenset[str]:
-    """The stem of the one content word that most demonstrations begin or end with: a habit of this log, not a topic.
+    """Return the stem of the one content word that most demonstrations begin or end with: a habit of the log.
 
     Several words that most of them share are what this batch happens to be about; then there is no habit.
 
@@ -75,7 +75,7 @@ def shared_words(demonstrations: list[str]) -> frozenset[str]:
 
 
 def fill(demonstration: str, filling: Filling, shared: frozenset[str]) -> list[str]:
-    """The words of a query with the demonstration's form and the document's content."""
+    """Return the words of a query with the demonstration's form and the document's content."""
     subject, tokens = filling.subject, words(demonstration)
     shared = shared - {stem(word) for word in subject.topic}
     template = _template(tokens, subject, shared)
@@ -95,11 +95,11 @@ def fill(demonstration: str, filling: Filling, shared: frozenset[str]) -> list[s
             filled += _fitting(filled, parts.pop(0), subject)
         else:
             filled.append(token)
-    return filled if subject.is_code else _mend(filled, tokens, template)
+    return filled if subject.is_code else _fix_grammar(filled, tokens, template)
 
 
 def _template(tokens: list[str], subject: Subject, shared: frozenset[str]) -> list[str]:
-    """Words that stay, and one or two slots."""
+    """Return the words that stay, and one or two slots."""
     marked: list[str] = []
     for place, token in enumerate(tokens):
         before = tokens[place - 1].lower() if place else ""
@@ -128,7 +128,7 @@ def _stays(token: str, before: str, subject: Subject, shared: frozenset[str]) ->
 
 
 def _without_topic(tokens: list[str], shared: frozenset[str]) -> list[str]:
-    """The template of a query whose every word would stay: all its content becomes slots."""
+    """Return the template of a query whose every word would stay: all its content becomes slots."""
     marked: list[str] = []
     for token in tokens:
         if is_function(token) or stem(token) in shared:
@@ -139,7 +139,7 @@ def _without_topic(tokens: list[str], shared: frozenset[str]) -> list[str]:
 
 
 def _two_slots(marked: list[str]) -> list[str]:
-    """Only the first and the last slot; of the words of form between them only what leads to the last."""
+    """Keep the first and the last slot; of the words of form between them those that lead to the last."""
     places = [place for place, token in enumerate(marked) if token == SLOT]
     first, last = places[0], places[-1]
     if first == last:
@@ -156,7 +156,7 @@ def _two_slots(marked: list[str]) -> list[str]:
 
 
 def _phrase(phrases: tuple[tuple[str, ...], ...], taken: set[str], spare: int) -> list[str]:
-    """The first phrase that is all new, or else what is new in the first; no longer than is fitting."""
+    """Return the first phrase that is all new, or else the new words of the first; no longer than fits."""
     new = [[word for word in phrase if stem(word) not in taken] for phrase in phrases]
     whole = [left for left, phrase in zip(new, phrases, strict=True) if len(left) == len(phrase)]
     chosen: list[str] = next(filter(None, whole + new), [])
@@ -164,7 +164,7 @@ def _phrase(phrases: tuple[tuple[str, ...], ...], taken: set[str], spare: int) -
 
 
 def _arrange(template: list[str], topic: list[str], phrase: list[str], filling: Filling) -> list[list[str]]:
-    """Which slot takes what: a part stands before `of`, the whole behind it."""
+    """Arrange topic and phrase in two slots: a part stands before `of`, the whole behind it."""
     last = len(template) - 1 - template[::-1].index(SLOT)
     joint = template[last - 1].lower()
     if joint in ("the", "a", "an") and last > 1:
@@ -183,7 +183,7 @@ def _single(topic: list[str], phrase: list[str], filling: Filling, joined: bool)
 
 
 def _fitting(before: list[str], part: list[str], subject: Subject) -> list[str]:
-    """A part without an article that stands there already."""
+    """Return a part without the article that stands there already."""
     if not before or before[-1].lower() not in ("the", "a", "an"):
         return part
     if part and part[0].lower() in ("the", "a", "an"):
@@ -194,8 +194,8 @@ def _fitting(before: list[str], part: list[str], subject: Subject) -> list[str]:
     return part
 
 
-def _mend(filled: list[str], tokens: list[str], template: list[str]) -> list[str]:
-    """Mend the grammar of an English question: its auxiliary, its verb, its number, a preposition left at the end."""
+def _fix_grammar(filled: list[str], tokens: list[str], template: list[str]) -> list[str]:
+    """Fix the grammar of an English question: its auxiliary, its verb, its number, a preposition left at the end."""
     lower = [word.lower() for word in filled]
     tail = template[len(template) - template[::-1].index(SLOT) :]
     if tail and all(map(is_function, tail)) and not (tail == ["have"] and {"do", "does", "did"} & set(lower)):
@@ -213,22 +213,22 @@ def _mend(filled: list[str], tokens: list[str], template: list[str]) -> list[str
 
 
 def _agree(filled: list[str]) -> list[str]:
-    """`is` or `are` by the noun that follows, `a` or `an` by its sound."""
-    mended = list(filled)
-    for place, word in enumerate(mended[:-1]):
-        after = mended[place + 1]
+    """Make `is` or `are` agree with the noun that follows, and `a` or `an` with its sound."""
+    fixed = list(filled)
+    for place, word in enumerate(fixed[:-1]):
+        after = fixed[place + 1]
         if word.lower() in ("a", "an"):
-            mended[place] = "an" if after[:1].lower() in "aeiou" else "a"
+            fixed[place] = "an" if after[:1].lower() in "aeiou" else "a"
         if word in _PLURAL_OF or word in _SINGULAR_OF:
-            noun = _noun(mended[place + 1 :])
+            noun = _noun(fixed[place + 1 :])
             plural = noun.endswith("s") and not noun.endswith(("ss", "us", "is", "'s"))
             if noun:
-                mended[place] = (_PLURAL_OF if plural else _SINGULAR_OF).get(word, word)
-    return mended
+                fixed[place] = (_PLURAL_OF if plural else _SINGULAR_OF).get(word, word)
+    return fixed
 
 
 def _noun(following: list[str]) -> str:
-    """The last word of the noun phrase that begins here, past an article."""
+    """Return the last word of the noun phrase that begins here, past an article."""
     phrase: list[str] = []
     for word in following:
         if word.lower() in PRONOUNS:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from synalign.alignment import kernels
+from tests.alignment.rows import MIXTURE, rows_of
 
 WIDTHS = [0.4, 1.3]
 
@@ -81,3 +82,26 @@ class TestMedianDistance:
     @pytest.mark.parametrize("rows", [1, 5])
     def test_is_one_when_all_rows_are_equal(self, rows: int) -> None:
         assert kernels.median_distance(np.tile(unit(1, 300).numpy(), (rows, 1))) == 1.0
+
+
+def test_widths_in_powers_of_two_are_squared_not_exponentiated_again() -> None:
+    left, right = (torch.from_numpy(rows_of(50, seed=seed)) for seed in (1, 2))
+    squared = np.square(left.numpy()[:, None] - right.numpy()[None]).sum(axis=2)
+    for widths in (MIXTURE, (4.8, 0.3, 1.2), (0.01, 1.28), (1.0, 0.7, 0.5)):
+        plain = np.mean([np.exp(-squared / (2 * width**2)) for width in widths], axis=0)
+        found = kernels.gaussian_mixture(left, right, widths).numpy()
+        np.testing.assert_allclose(found, plain, rtol=0, atol=1e-13)
+    same = kernels.gaussian_mixture(left.float(), right.float(), MIXTURE)
+    assert same.dtype == torch.float32
+    plain = np.mean([np.exp(-squared / (2 * width**2)) for width in MIXTURE], axis=0)
+    np.testing.assert_allclose(same.numpy(), plain, rtol=0, atol=3.4e-6)
+
+
+def test_product_without_the_matrix_is_that_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "PANEL_ROWS", 7)
+    rows, vector = torch.from_numpy(rows_of(30, seed=1)), torch.from_numpy(np.random.default_rng(0).normal(size=30))
+    expected = kernels.kernel_matrix(rows, MIXTURE) @ vector
+    np.testing.assert_allclose(kernels.kernel_product(rows, vector, MIXTURE), expected, atol=1e-13)
+    single = kernels.kernel_product(rows.float(), vector, MIXTURE)
+    assert single.dtype == torch.float64
+    np.testing.assert_allclose(single, expected, atol=2e-5)

@@ -10,19 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synalign.alignment import Alignment, HeldOut, align, gradient, simplex
-from synalign.errors import ArgumentError
+from tests.alignment.rows import rows_of
 
 PROPERTY = settings(max_examples=15, derandomize=True)
-
-
-def clustered_rows(rows: int, *, seed: int, skew: float = 1.0, width: int = 8, clusters: int = 6) -> np.ndarray:
-    """Unit rows about shared centres; `skew` decides which clusters are frequent."""
-    shares = np.arange(1, clusters + 1.0) ** -skew
-    centres = np.random.default_rng(99).normal(size=(clusters, width))
-    generator = np.random.default_rng(seed)
-    points = centres[generator.choice(clusters, size=rows, p=shares / shares.sum())]
-    points = points + 0.5 * generator.normal(size=points.shape)
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
 def plain_kernel(left: np.ndarray, right: np.ndarray, widths: tuple[float, ...]) -> np.ndarray:
@@ -81,7 +71,7 @@ class Problem:
 @pytest.mark.parametrize("ridge", [0.0, 3e-4, 0.1])
 @pytest.mark.parametrize("coverage", [None, 0.0, 1e-2, 1.0])
 def test_optimum_is_that_of_quadprog(widths: tuple[float, ...], ridge: float, coverage: float | None) -> None:
-    synthetic, real = clustered_rows(40, seed=1), clustered_rows(60, seed=2, skew=-1.0)
+    synthetic, real = rows_of(40, seed=1), rows_of(60, seed=2, skew=-1.0)
     documents = None if coverage is None else np.random.default_rng(3).integers(0, 9, size=40)
     problem = Problem(synthetic, real, widths, documents=documents, ridge=ridge, coverage=coverage or 0.0)
     found = align(
@@ -99,7 +89,7 @@ def test_optimum_is_that_of_quadprog(widths: tuple[float, ...], ridge: float, co
 
 
 def test_real_counts_weigh_the_real_rows_as_repeating_them_does() -> None:
-    synthetic, real = clustered_rows(30, seed=1), clustered_rows(10, seed=2, skew=-1.0)
+    synthetic, real = rows_of(30, seed=1), rows_of(10, seed=2, skew=-1.0)
     counts = np.random.default_rng(4).integers(0, 5, size=10)
     counted = align(synthetic, real, bandwidths=1.0, real_counts=counts)
     repeated = align(synthetic, np.repeat(real, counts, axis=0), bandwidths=1.0)
@@ -118,7 +108,7 @@ def test_two_rows_have_the_hand_worked_weights() -> None:
 
 def test_strong_coverage_gives_every_document_the_same_mass() -> None:
     documents = ["a"] * 20 + ["b"] * 5 + ["c"] * 5
-    found = align(clustered_rows(30, seed=1), clustered_rows(20, seed=2), documents=documents, coverage=10.0)
+    found = align(rows_of(30, seed=1), rows_of(20, seed=2), documents=documents, coverage=10.0)
     assert found.converged
     masses = [sum(w for w, d in zip(found.weights, documents, strict=True) if d == name) for name in "abc"]
     np.testing.assert_allclose(masses, 1 / 3, atol=2e-3)
@@ -126,7 +116,7 @@ def test_strong_coverage_gives_every_document_the_same_mass() -> None:
 
 
 def test_ridge_and_coverage_raise_their_effective_sample_sizes() -> None:
-    synthetic, real = clustered_rows(60, seed=1), clustered_rows(60, seed=2, skew=-2.0)
+    synthetic, real = rows_of(60, seed=1), rows_of(60, seed=2, skew=-2.0)
     documents = np.arange(60) % 20
     plain = align(synthetic, real, documents=documents, ridge=0.0, coverage=0.0)
     ridged = align(synthetic, real, documents=documents, ridge=1e-2, coverage=0.0)
@@ -137,45 +127,45 @@ def test_ridge_and_coverage_raise_their_effective_sample_sizes() -> None:
 
 
 def test_default_bandwidth_is_the_median_distance_of_the_real_rows() -> None:
-    synthetic, real = clustered_rows(10, seed=1), clustered_rows(30, seed=2)
+    synthetic, real = rows_of(10, seed=1), rows_of(30, seed=2)
     distances = [np.linalg.norm(real[i] - real[j]) for i in range(30) for j in range(i)]
     assert align(synthetic, real).bandwidths == (pytest.approx(np.median(distances)),)
 
 
 class TestHardInputs:
     def test_one_synthetic_row_has_all_the_weight(self) -> None:
-        found = align(clustered_rows(1, seed=1), clustered_rows(5, seed=2), documents=["a"])
+        found = align(rows_of(1, seed=1), rows_of(5, seed=2), documents=["a"])
         assert found.weights.tolist() == [1.0]
         assert (found.gap, found.effective_sample_size, found.document_effective_sample_size) == (0.0, 1.0, 1.0)
 
     def test_all_rows_equal_share_equally(self) -> None:
-        rows = np.tile(clustered_rows(1, seed=1), (7, 1))
+        rows = np.tile(rows_of(1, seed=1), (7, 1))
         for ridge in (0.0, 3e-4):
             np.testing.assert_allclose(align(rows, rows[:3], ridge=ridge).weights, 1 / 7, atol=1e-15)
 
     def test_identical_sets_have_an_objective_of_zero_to_rounding(self) -> None:
-        rows = clustered_rows(50, seed=1)
+        rows = rows_of(50, seed=1)
         found = align(rows, rows, ridge=0.0, documents=range(50))
         assert found.objective < 1e-14 and found.gap < 1e-12 and found.mmd2 < 1e-14
         np.testing.assert_allclose(found.weights, 1 / 50, atol=1e-12)
 
     def test_identical_sets_stay_at_equal_weights_with_the_default_ridge(self) -> None:
-        rows = clustered_rows(50, seed=1)
+        rows = rows_of(50, seed=1)
         found = align(rows, rows)
         assert found.objective == pytest.approx(3e-4, abs=1e-14)
         assert found.mmd2 < 1e-14
 
     def test_more_synthetic_than_real_rows(self) -> None:
-        synthetic, real = clustered_rows(80, seed=1), clustered_rows(5, seed=2)
+        synthetic, real = rows_of(80, seed=1), rows_of(5, seed=2)
         found = align(synthetic, real)
         assert found.converged and found.mmd2 < found.mmd2_uniform
 
     @pytest.mark.parametrize("ridge", [0.0, 3e-4])
     def test_hundreds_of_near_duplicates_converge_and_do_not_draw_mass(self, ridge: float) -> None:
-        real = clustered_rows(60, seed=2)
+        real = rows_of(60, seed=2)
         flood = real[0] + 1e-6 * np.random.default_rng(5).normal(size=(200, 8))
         flood /= np.linalg.norm(flood, axis=1, keepdims=True)
-        found = align(np.concatenate([clustered_rows(60, seed=1), flood]), real, ridge=ridge)
+        found = align(np.concatenate([rows_of(60, seed=1), flood]), real, ridge=ridge)
         assert found.converged
         assert found.weights[60:].sum() < 0.2
         assert found.mmd2 < 0.2 * found.mmd2_uniform
@@ -185,7 +175,7 @@ class TestCertificate:
     def test_iteration_limit_returns_a_true_gap_and_says_it_did_not_converge(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        synthetic, real = clustered_rows(40, seed=1), clustered_rows(60, seed=2, skew=-1.0)
+        synthetic, real = rows_of(40, seed=1), rows_of(60, seed=2, skew=-1.0)
         optimum = align(synthetic, real, bandwidths=1.0, tolerance=1e-9)
         monkeypatch.setattr(simplex, "ITERATION_LIMIT", 2)
         stopped = align(synthetic, real, bandwidths=1.0, tolerance=1e-9)
@@ -195,11 +185,11 @@ class TestCertificate:
 
     def test_curvature_set_too_low_is_raised_until_it_bounds_the_steps(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(gradient, "largest_curvature", lambda product, direction: 1e-9)
-        found = align(clustered_rows(40, seed=1), clustered_rows(60, seed=2, skew=-1.0))
+        found = align(rows_of(40, seed=1), rows_of(60, seed=2, skew=-1.0))
         assert found.converged
 
     def test_looser_tolerance_stops_earlier(self) -> None:
-        synthetic, real = clustered_rows(60, seed=1), clustered_rows(60, seed=2, skew=-1.0)
+        synthetic, real = rows_of(60, seed=1), rows_of(60, seed=2, skew=-1.0)
         loose, tight = (align(synthetic, real, ridge=0.1, tolerance=tolerance) for tolerance in (0.1, 1e-8))
         assert loose.iterations < tight.iterations
         assert loose.objective - tight.objective <= loose.gap
@@ -211,7 +201,7 @@ class TestProperties:
     def test_weights_are_on_the_simplex_and_never_worse_than_equal_ones(
         self, seed: int, rows: int, ridge: float
     ) -> None:
-        synthetic, real = clustered_rows(rows, seed=seed), clustered_rows(25, seed=seed + 1, skew=-1.0)
+        synthetic, real = rows_of(rows, seed=seed), rows_of(25, seed=seed + 1, skew=-1.0)
         documents = np.random.default_rng(seed).integers(0, 6, size=rows)
         found = align(synthetic, real, documents=documents, ridge=ridge, tolerance=1e-2)
         problem = Problem(synthetic, real, found.bandwidths, documents=documents, ridge=ridge)
@@ -222,7 +212,7 @@ class TestProperties:
     @PROPERTY
     @given(seed=st.integers(0, 500))
     def test_order_of_candidates_does_not_matter(self, seed: int) -> None:
-        synthetic, real = clustered_rows(30, seed=seed), clustered_rows(25, seed=seed + 1, skew=-1.0)
+        synthetic, real = rows_of(30, seed=seed), rows_of(25, seed=seed + 1, skew=-1.0)
         generator = np.random.default_rng(seed)
         documents, order = generator.integers(0, 6, size=30), generator.permutation(30)
         plain = align(synthetic, real, documents=documents, ridge=1e-3, tolerance=1e-10)
@@ -232,7 +222,7 @@ class TestProperties:
     @PROPERTY
     @given(seed=st.integers(0, 500), copies=st.integers(2, 5), ridge=st.sampled_from([0.0, 3e-4]))
     def test_copies_of_a_row_share_its_weight_equally(self, seed: int, copies: int, ridge: float) -> None:
-        synthetic, real = clustered_rows(20, seed=seed), clustered_rows(25, seed=seed + 1, skew=-1.0)
+        synthetic, real = rows_of(20, seed=seed), rows_of(25, seed=seed + 1, skew=-1.0)
         place = int(np.argmax(align(synthetic, real, ridge=ridge).weights))
         copied = np.concatenate([synthetic, np.tile(synthetic[place], (copies - 1, 1))])
         documents = [*range(20), *[place] * (copies - 1)]
@@ -240,16 +230,16 @@ class TestProperties:
         np.testing.assert_allclose(found[20:], found[place], rtol=1e-6, atol=1e-10)
 
     def test_same_input_gives_same_bytes(self) -> None:
-        arguments = (clustered_rows(70, seed=1).astype(np.float32), clustered_rows(50, seed=2).astype(np.float32))
-        first, second = (align(*arguments, held_out=clustered_rows(9, seed=3)) for _ in range(2))
+        arguments = (rows_of(70, seed=1).astype(np.float32), rows_of(50, seed=2).astype(np.float32))
+        first, second = (align(*arguments, held_out=rows_of(9, seed=3)) for _ in range(2))
         assert first.weights.tobytes() == second.weights.tobytes()
         assert first._replace(weights=None, seconds=0) == second._replace(weights=None, seconds=0)
 
 
 class TestReport:
     def test_held_out_improves_where_the_target_differs(self) -> None:
-        synthetic, real = clustered_rows(120, seed=1), clustered_rows(80, seed=2, skew=-1.5)
-        held_out = clustered_rows(80, seed=3, skew=-1.5)
+        synthetic, real = rows_of(120, seed=1), rows_of(80, seed=2, skew=-1.5)
+        held_out = rows_of(80, seed=3, skew=-1.5)
         found = align(synthetic, real, held_out=held_out)
         assert isinstance(found.held_out, HeldOut)
         assert found.held_out.mmd2 < found.held_out.mmd2_uniform and found.held_out.p_value < 0.01
@@ -258,82 +248,45 @@ class TestReport:
         assert found.held_out.mmd2_uniform == pytest.approx(to_held_out.mmd2(np.full(120, 1 / 120)), abs=1e-13)
 
     def test_absent_parts_are_none(self) -> None:
-        found = align(clustered_rows(5, seed=1), clustered_rows(5, seed=2))
+        found = align(rows_of(5, seed=1), rows_of(5, seed=2))
         assert found.held_out is None and found.document_effective_sample_size is None
 
     def test_prints_gain_and_cost(self) -> None:
         found = align(
-            clustered_rows(5, seed=1),
-            clustered_rows(5, seed=2),
+            rows_of(5, seed=1),
+            rows_of(5, seed=2),
             documents=["a", "a", "b", "b", "c"],
-            held_out=clustered_rows(4, seed=3),
+            held_out=rows_of(4, seed=3),
         )
         gained, cost = str(found).splitlines()
         assert gained.startswith("gained: squared MMD") and "held out" in gained
         assert "of 5, over documents" in cost and "design effect" in cost
 
     def test_sizes_agree_with_each_other(self) -> None:
-        found: Alignment = align(clustered_rows(50, seed=1), clustered_rows(50, seed=2, skew=-1.0))
+        found: Alignment = align(rows_of(50, seed=1), rows_of(50, seed=2, skew=-1.0))
         assert found.design_effect * found.effective_sample_size == pytest.approx(50)
         assert found.effective_sample_size == pytest.approx(1 / np.square(found.weights).sum())
         assert found.seconds > 0
 
 
-@pytest.mark.parametrize("point", [[0.2, 0.3, 0.5], [5.0, 0.0, 0.0], [0.4, 0.4, 0.4], [-1.0, -2.0, -3.0], [0.7]])
-def test_projection_is_the_nearest_point_of_the_simplex(point: list[float]) -> None:
-    rows = len(point)
-    constraints = np.column_stack([np.ones(rows), np.eye(rows)])
-    nearest = quadprog.solve_qp(np.eye(rows), np.array(point), constraints, np.r_[1.0, np.zeros(rows)], 1)[0]
-    found = gradient.project(torch.tensor(point, dtype=torch.float64)).numpy()
-    np.testing.assert_allclose(found, nearest, atol=1e-14)
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_gpu_gives_the_weights_of_the_cpu() -> None:
-    synthetic, real = clustered_rows(60, seed=1), clustered_rows(60, seed=2, skew=-1.0)
+    synthetic, real = rows_of(60, seed=1), rows_of(60, seed=2, skew=-1.0)
     plain, fast = (align(synthetic, real, ridge=1e-2, tolerance=1e-9, device=device) for device in ("cpu", "cuda"))
     np.testing.assert_allclose(fast.weights, plain.weights, atol=1e-6)
     assert fast.objective == pytest.approx(plain.objective, abs=1e-12)
 
 
-ROWS = clustered_rows(6, seed=1)
-BROKEN = ROWS.copy()
-BROKEN[2, 0] = np.nan
+class TestInitial:
+    def test_yesterdays_weights_lead_to_the_same_optimum(self) -> None:
+        synthetic, real = rows_of(120, seed=1), rows_of(90, seed=2, skew=-1.0)
+        cold = align(synthetic, real, ridge=1e-3)
+        warm = align(synthetic, real, ridge=1e-3, initial=7.0 * cold.weights)
+        assert warm.converged and warm.iterations < cold.iterations
+        np.testing.assert_allclose(warm.weights, cold.weights, atol=1e-6)
+        assert warm.mmd2_uniform == cold.mmd2_uniform
 
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"synthetic": BROKEN}, r"synthetic\[2\] == .*must be finite"),
-        ({"real": BROKEN}, r"real\[2\] == .*must be finite"),
-        ({"held_out": BROKEN}, r"held_out\[2\] == .*must be finite"),
-        ({"synthetic": 2 * ROWS}, r"norm of synthetic\[0\] == .*must be 1 within"),
-        ({"synthetic": ROWS[0]}, "synthetic.shape"),
-        ({"real": ROWS[:0]}, "real.shape"),
-        ({"real": clustered_rows(6, seed=1, width=5)}, r"real.shape == \(6, 5\), must have 8 columns"),
-        ({"held_out": clustered_rows(6, seed=1, width=5)}, "held_out.shape"),
-        ({"documents": ["a"] * 5}, r"len\(documents\) == 5, must be 6"),
-        ({"documents": "abcdef"}, "documents == 'abcdef', must be 6 values"),
-        ({"documents": ["a", None, "b", "c", "d", "e"]}, r"documents\[1\] == None, must not be missing"),
-        ({"documents": [0.0, np.nan, 1.0, 1.0, 2.0, 2.0]}, r"documents\[1\] == nan, must not be missing"),
-        ({"documents": 6}, "documents == 6, must be 6 values"),
-        ({"documents": np.zeros((6, 2))}, r"documents\[0\] == array.*, must be hashable"),
-        ({"documents": [[]] * 6}, r"documents\[0\] == \[\], must be hashable"),
-        ({"bandwidths": []}, r"bandwidths == \[\], must be one or more widths"),
-        ({"bandwidths": [1.0, 0.0]}, r"bandwidths\[1\] == 0.0, must be > 0"),
-        ({"bandwidths": "wide"}, r"bandwidths\[0\] == 'wide', must be a number"),
-        ({"ridge": -1e-4}, "ridge == -0.0001, must be >= 0"),
-        ({"ridge": np.nan}, "ridge == nan, must be finite"),
-        ({"coverage": -1.0}, "coverage == -1.0, must be >= 0"),
-        ({"tolerance": 0.0}, "tolerance == 0.0, must be > 0 and < 1"),
-        ({"tolerance": 1.0}, "tolerance == 1.0"),
-        ({"real_counts": [1.0] * 5}, r"real_counts.shape == \(5,\), must be \(6,\)"),
-        ({"real_counts": [-1.0] * 6}, r"real_counts\[0\] == -1.0"),
-        ({"real_counts": [0.0] * 6}, "sum of real_counts == 0.0"),
-        ({"device": "abacus"}, "device == 'abacus', must be a device"),
-    ],
-)
-def test_bad_input_is_an_error_that_names_the_argument_and_the_rule(changes: dict[str, object], message: str) -> None:
-    arguments: dict[str, object] = {"synthetic": ROWS, "real": ROWS, **changes}
-    with pytest.raises(ArgumentError, match=message):
-        align(**arguments)  # type: ignore[arg-type]
+    def test_a_bad_start_is_no_worse_than_equal_weights(self) -> None:
+        synthetic, real = rows_of(30, seed=1), rows_of(30, seed=2)
+        found = align(synthetic, real, initial=np.eye(30)[0], tolerance=0.5)
+        assert found.mmd2 <= found.mmd2_uniform + 1e-12

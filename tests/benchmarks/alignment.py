@@ -1,15 +1,15 @@
 """Weights against general solvers for quadratic programs and against Adam; large sizes; real pools.
 
-python -m tests.benchmarks.alignment weights | large | features | huge M N | pools DATA
+python -m tests.benchmarks.alignment weights | features | large | huge | pools [--data PATH] [--quick | --smoke]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,26 @@ from synalign.alignment.curvature import Penalties
 from synalign.alignment.weights import Alignment
 from synalign.arrays.checks import median_distance
 from tests.benchmarks.datasets import kept_folder
-from tests.benchmarks.measurement import Measurement, in_own_process, peak_memory, show
+from tests.benchmarks.made_data import data_folder
+from tests.benchmarks.measurement import Measurement, Size, Skipped, add_size, show
+from tests.benchmarks.pools import pool
+from tests.benchmarks.processes import in_own_process, in_this_process, peak_memory
 from tests.benchmarks.qp_solvers import (
-    RIVALS,
     TOLERANCE,
     Floats,
     Problem,
     adam_curve,
+    installed,
     our_curve,
     our_seconds,
     rival_seconds,
+    skipped,
 )
+
+_WEIGHTS: dict[Size, tuple[int, int]] = {"smoke": (40, 90), "quick": (400, 1_000), "full": (2_000, 5_000)}
+_LARGE: dict[Size, tuple[int, int]] = {"smoke": (60, 150), "quick": (2_000, 5_000), "full": (20_000, 50_000)}
+_FEATURES: dict[Size, tuple[int, int]] = {"smoke": (60, 150), "quick": (1_500, 3_000), "full": (6_000, 9_000)}
+"""Candidates and real rows."""
 
 MIXTURES = {"(1/4, 1/2, 1, 2, 4) x median": (0.25, 0.5, 1.0, 2.0, 4.0), "(1/2, 1, 2) x median": (0.5, 1.0, 2.0),
             "median": (1.0,)}  # fmt: skip
@@ -72,25 +81,33 @@ def problems(m: int, n: int) -> Iterator[Problem]:
         yield Problem(f"{name}, ridge and coverage", covered, linear, constant - 1e-2)
 
 
-def weights_lines(quick: bool) -> Iterator[Measurement]:
+def weights_lines(form: Size) -> Iterator[Measurement | Skipped]:
     """Three kernels, with and without the penalties, against the best of four solvers and against Adam."""
-    m, n = (400, 1_000) if quick else (2_000, 5_000)
+    m, n = _WEIGHTS[form]
+    yield from skipped()
     for problem in problems(m, n):
         size = f"m={m} n={n}, {problem.name}, made"
         # Two threads win on two free cores and lose on busy ones; rivals choose for themselves.
         torch.set_num_threads(1)
         mine, gap = our_seconds(problem)
-        others = {name: rival_seconds(problem, name)[0] for name in RIVALS}
+        others = {name: rival_seconds(problem, name)[0] for name in installed()}
         torch.set_num_threads(2)
-        mine, best = min(mine, our_seconds(problem)[0]), min(others, key=others.__getitem__)
+        mine = min(mine, our_seconds(problem)[0])
         torch.set_num_threads(1)
-        ratio = others[best] / mine
-        told = ", ".join(f"{name} {took:.2f} s" for name, took in others.items())
-        yield Measurement(
-            "weights", size, mine, others[best], f"best of four: {best}", "s", ratio, ">= 2", ratio >= 2,
-            accuracy=f"gap / optimum {gap:.1e}, goal {TOLERANCE:g}; {told}",
-        )  # fmt: skip
+        if others:
+            yield _against_solvers(size, mine, gap, others)
         yield _against_adam(problem, size)
+
+
+def _against_solvers(size: str, mine: float, gap: float, others: dict[str, float]) -> Measurement:
+    """Seconds of ours against the best of the solvers that are installed."""
+    best = min(others, key=others.__getitem__)
+    ratio = others[best] / mine
+    told = ", ".join(f"{name} {took:.2f} s" for name, took in others.items())
+    return Measurement(
+        "weights", size, mine, others[best], f"best of {len(others)}: {best}", "s", ratio, ">= 2", ratio >= 2,
+        accuracy=f"gap / optimum {gap:.1e}, goal {TOLERANCE:g}; {told}",
+    )  # fmt: skip
 
 
 def _against_adam(problem: Problem, size: str) -> Measurement:
@@ -113,10 +130,10 @@ def _against_adam(problem: Problem, size: str) -> Measurement:
     )  # fmt: skip
 
 
-def large_lines(quick: bool) -> Iterator[Measurement]:
+def large_lines(form: Size) -> Iterator[Measurement]:
     """Twenty thousand candidates on fifty thousand real rows: the gap over the gain, certified in float64."""
-    m, n = (2_000, 5_000) if quick else (20_000, 50_000)
-    found = in_own_process("tests.benchmarks.alignment", "one-large", str(m), str(n))
+    m, n = _LARGE[form]
+    found = _apart(form)("tests.benchmarks.alignment", "one-large", str(m), str(n))
     share = found["gap"] / found["gain"]
     yield Measurement(
         "weights, large", f"m={m} n={n}, mixture of five, made", found["seconds"], 0.0, "no rival holds it", "s", share,
@@ -124,6 +141,11 @@ def large_lines(quick: bool) -> Iterator[Measurement]:
         accuracy=f"gap {found['gap']:.2e}, gain {found['gain']:.2e}, {found['certificate']} certificate, "
         f"{found['iterations']} iterations",
     )  # fmt: skip
+
+
+def _apart(form: Size) -> Callable[..., dict[str, Any]]:
+    """The smoke form starts no second interpreter, and no second JVM."""
+    return in_this_process if form == "smoke" else in_own_process
 
 
 def one_large(m: int, n: int) -> dict[str, Any]:
@@ -143,9 +165,9 @@ def _told(found: Alignment) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def features_lines(quick: bool) -> Iterator[Measurement]:
+def features_lines(form: Size) -> Iterator[Measurement]:
     """Low-rank features, forced at a size whose optimum is known: how much of the gain they keep, by exact kernels."""
-    m, n = (1_500, 3_000) if quick else (6_000, 9_000)
+    m, n = _FEATURES[form]
     synthetic, real = made_rows(m, n)
     median = median_distance(real.astype(np.float64))
     limits = curvature.DOUBLE_BYTES, curvature.SINGLE_BYTES
@@ -165,13 +187,16 @@ def features_lines(quick: bool) -> Iterator[Measurement]:
         )  # fmt: skip
 
 
-def huge_lines(m: int = 200_000, n: int = 1_000_000) -> Iterator[Measurement]:
+def huge_lines(form: Size, m: int = 50_000, n: int = 200_000) -> Iterator[Measurement]:
     """A log too large to hold: summed by Spark in one pass, weighted with features, judged with exact kernels.
+
+    Half an hour at these sizes; m=200k and n=1M take some hours.
 
     The share of the gain kept is at least gain / (gain + gap), as the best gain is at most that; the truth is well
     above this bound (`features_lines` knows it). Up to 46,340 candidates `align` holds a matrix instead of features.
     """
-    found = in_own_process("tests.benchmarks.alignment", "one-huge", str(m), str(n))
+    m, n = (60, 150) if form == "smoke" else (m, n)
+    found = _apart(form)("tests.benchmarks.alignment", "one-huge", str(m), str(n))
     share = found["gain"] / (found["gain"] + found["gap"])
     yield Measurement(
         "weights, huge", f"m={m} n={n}, median, made", found["seconds"] + found["spark_seconds"], 0.0,
@@ -210,8 +235,6 @@ def one_huge(m: int, n: int) -> dict[str, Any]:
 
 def pools_lines(data: Path) -> Iterator[Measurement]:
     """Pseudo-queries of real collections: how many documents keep their weight, how close held-out queries come."""
-    from tests.benchmarks.pools import pool
-
     for name in ("cosqa", "clapnq"):
         found = pool(name, data / name)
         weighted = align(found.candidates, found.train, documents=found.documents, held_out=found.held_out)
@@ -233,22 +256,30 @@ def pools_lines(data: Path) -> Iterator[Measurement]:
         )  # fmt: skip
 
 
-def main(part: str, *rest: str) -> None:
+def main(*argv: str) -> None:
     """Run one part and print its table; the parts `one-...` print JSON for a process that measures memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=("weights", "features", "large", "huge", "pools", "one-large", "one-huge"))
+    parser.add_argument("rows", type=int, nargs="*", help="candidates and real rows: of `huge`, and inside it")
+    parser.add_argument("--data", type=Path, help="folder of public data sets, for `pools`")
+    add_size(parser, quick="small sizes")
+    arguments = parser.parse_args(argv or None)
+    part, form, rows = arguments.part, arguments.size, arguments.rows
     if part in ("one-large", "one-huge"):
-        run = one_large if part == "one-large" else one_huge
-        print(json.dumps(run(*(int(number) for number in rest))))
+        print(json.dumps((one_large if part == "one-large" else one_huge)(*rows)))
         return
-    quick = "quick" in rest
-    lines = {
-        "weights": lambda: weights_lines(quick),
-        "features": lambda: features_lines(quick),
-        "large": lambda: large_lines(quick),
-        "huge": lambda: huge_lines(*(int(number) for number in rest)),
-        "pools": lambda: pools_lines(Path(rest[0])),
-    }[part]()
-    show(lines, kept_folder() / f"alignment-{part}.json")
+    if part == "pools" and arguments.data is None and form != "smoke":
+        parser.error("--data is needed")
+    with data_folder(arguments.data, form) as data:
+        lines: dict[str, Callable[[], Iterator[Measurement | Skipped]]] = {
+            "weights": lambda: weights_lines(form),
+            "features": lambda: features_lines(form),
+            "large": lambda: large_lines(form),
+            "huge": lambda: huge_lines(form, *rows),
+            "pools": lambda: pools_lines(data or Path()),
+        }
+        show(lines[part](), kept_folder() / f"alignment-{part}.json")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -15,15 +15,31 @@ from sklearn.cluster import kmeans_plusplus
 
 from synalign.sampling import sample_demonstrations
 from tests.benchmarks.datasets import Split, bing_days, splits
-from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.measurement import Measurement, Size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BATCHES = (10, 25, 50, 100)
 NEIGHBOURS = 7
-SEEDS = range(5)
-BATCHES_A_DAY = (5, 10, 20)
+
+
+class Budgets(NamedTuple):
+    """How much is shown.
+
+    Attributes:
+        batches: Numbers of batches that the criteria are compared at.
+        intents: The one of them at which intents are counted.
+        seeds: Random halves of each data set.
+        a_day: Batches a day of the warm start.
+    """
+
+    batches: tuple[int, ...] = (10, 25, 50, 100)
+    intents: int = 25
+    seeds: int = 5
+    a_day: tuple[int, ...] = (5, 10, 20)
+
+
+FULL, SMOKE = Budgets(), Budgets((1, 2), 2, 1, (1,))
 
 
 class Curve(NamedTuple):
@@ -80,17 +96,17 @@ CRITERIA: dict[str, Callable[[Split, int, int], NDArray[np.int64]]] = {
 }
 
 
-def curves(data: Path) -> list[Curve]:
+def curves(data: Path, shown: Budgets = FULL) -> list[Curve]:
     """Every criterion on every data set and budget."""
     by_name: dict[str, list[Split]] = {}
-    for seed in SEEDS:
+    for seed in range(shown.seeds):
         for split in splits(data, seed):
             by_name.setdefault(split.name, []).append(split)
-    return [_curve(name, cuts) for name, cuts in by_name.items()]
+    return [_curve(name, cuts, shown.batches) for name, cuts in by_name.items()]
 
 
-def _curve(name: str, cuts: list[Split]) -> Curve:
-    budgets = [count for count in BATCHES if count * (NEIGHBOURS + 1) <= len(cuts[0].pool)]
+def _curve(name: str, cuts: list[Split], wanted: tuple[int, ...]) -> Curve:
+    budgets = [count for count in wanted if count * (NEIGHBOURS + 1) <= len(cuts[0].pool)]
     distance = np.empty((len(CRITERIA), len(budgets), len(cuts)))
     intents = np.full_like(distance, np.nan)
     for at, cut in np.ndenumerate(np.arange(len(cuts))):
@@ -109,7 +125,7 @@ def _curve(name: str, cuts: list[Split]) -> Curve:
     return Curve(name, budgets, list(CRITERIA), distance.mean(axis=2), found, float(floor))
 
 
-def warm_and_cold(data: Path, batches_a_day: int = BATCHES_A_DAY[1]) -> tuple[list[str], NDArray[np.float64]]:
+def warm_and_cold(data: Path, batches_a_day: int) -> tuple[list[str], NDArray[np.float64]]:
     """Day by day of the Bing log: distance of the next day's traffic to all shown so far.
 
     Returns:
@@ -129,9 +145,10 @@ def warm_and_cold(data: Path, batches_a_day: int = BATCHES_A_DAY[1]) -> tuple[li
     return [day for day, *_ in days[1:]], distance
 
 
-def coverage_lines(data: Path) -> Iterator[Measurement]:
+def coverage_lines(data: Path, form: Size) -> Iterator[Measurement]:
     """Lines of the table: each rival on each data set, the intents found, and the warm start."""
-    for curve in curves(data):
+    budgets = SMOKE if form == "smoke" else FULL
+    for curve in curves(data, budgets):
         for row, rival in enumerate(curve.criteria[1:], start=1):
             ratio = float(np.mean(curve.distance[0] / curve.distance[row]))
             goal = 0.91 if rival == "variance" else 1.0
@@ -149,13 +166,13 @@ def coverage_lines(data: Path) -> Iterator[Measurement]:
                 + f"; all {curve.floor:.3f}",
             )
         if curve.intents is not None:
-            column = curve.batches.index(25)
+            column = curve.batches.index(budgets.intents)
             ours, paper = curve.intents[0, column], curve.intents[1, column]
             yield Measurement(
-                task="intents found", size=f"{curve.name}, T = 25", ours=float(ours), rival=float(paper),
+                task="intents found", size=f"{curve.name}, T = {budgets.intents}", ours=float(ours), rival=float(paper),
                 rival_name="variance", unit="of 77", ratio=float(ours / paper), goal="> 1", met=bool(ours > paper),
             )  # fmt: skip
-    for batches in BATCHES_A_DAY:
+    for batches in budgets.a_day:
         days, distance = warm_and_cold(data, batches)
         ratio = float((distance[0] / distance[1])[1:].mean())
         yield Measurement(

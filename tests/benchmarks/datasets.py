@@ -50,7 +50,7 @@ class Split(NamedTuple):
 
 def kept_folder() -> Path:
     """Where embeddings and results stay between runs: under the benchmarks' own part of the home."""
-    home = Path(os.environ.get("SYNALIGN_HOME", ".synalign")) / "benchmarks"
+    home = Path(os.environ.get("SYNALIGN_HOME", ".synalign")).resolve() / "benchmarks"
     home.mkdir(parents=True, exist_ok=True)
     return home
 
@@ -67,12 +67,20 @@ def embed(texts: list[str]) -> NDArray[np.float32]:
     return vectors
 
 
+def rows_of(file: Path) -> list[dict[str, str]]:
+    """Read a file of JSON lines."""
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def corpus(folder: Path) -> dict[str, str]:
+    """Texts of a BEIR folder by id. Titles are left out: they give the answers to many pseudo-queries away."""
+    return {row["_id"]: row["text"] for row in rows_of(folder / "corpus.jsonl")}
+
+
 def beir_queries(folder: Path) -> list[str]:
     """Distinct judged and unlabelled queries of a BEIR folder."""
-    texts = []
-    for name in ("queries.jsonl", "unlabelled_queries.jsonl"):
-        texts += [json.loads(line)["text"] for line in (folder / name).read_text().splitlines()]
-    return sorted(set(texts))
+    names = ("queries.jsonl", "unlabelled_queries.jsonl")
+    return sorted({row["text"] for name in names for row in rows_of(folder / name)})
 
 
 def banking_queries(folder: Path) -> tuple[list[str], NDArray[np.str_]]:

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,24 +27,15 @@ from synalign.retriever.collection import Pairs
 from synalign.retriever.measures import measure
 from synalign.retriever.recipe import Kind, Recipe
 from synalign.retriever.train import Trained, prepare, train
-from tests.benchmarks import effectiveness_pools as pools
 from tests.benchmarks.datasets import kept_folder
-from tests.benchmarks.effectiveness_pools import COLLECTIONS, POOLS, World, Written
+from tests.benchmarks.effectiveness_pools import COLLECTIONS, POOLS, SMOKE, Sizes, World, Written
 from tests.benchmarks.effectiveness_report import print_report
+from tests.benchmarks.made_data import data_folder
+from tests.benchmarks.measurement import add_size
 
-LABELLED = (100, 300)
-SEEDS = 3
 MASS = 2.0
 REAL_ONLY = "real only"
 """Stands for the pool where there is none."""
-
-RECIPES: dict[Kind, tuple[int, int]] = {"adapter": (100, 96), "static": (200, 96)}
-"""Steps and batch size; learning rates are the product's."""
-
-_SIZES = (
-    pools.CLEAN, pools.JUNK_CLEAN, pools.JUNK_EACH, pools.COPIES, pools.IN_DOMAIN, pools.OFF_DOMAIN,
-    pools.MOST_VALIDATION, MASS,
-)  # fmt: skip
 
 
 class Job(NamedTuple):
@@ -61,26 +52,73 @@ class Job(NamedTuple):
     pool: str
 
 
-def main() -> None:
+class Study(NamedTuple):
+    """How much is trained.
+
+    Attributes:
+        labelled: Real train pairs, a cell of the table for each.
+        seeds: Trainings of every arm.
+        recipes: Steps and batch size; learning rates are the product's.
+        sizes: Of the pools.
+        names: The collections.
+        pools: The pools.
+    """
+
+    labelled: tuple[int, ...]
+    seeds: int
+    recipes: dict[Kind, tuple[int, int]]
+    sizes: Sizes
+    names: tuple[str, ...] = COLLECTIONS
+    pools: tuple[str, ...] = POOLS
+
+    def jobs(self) -> list[Job]:
+        """Return all of them."""
+        return [
+            Job(name, labelled, pool)
+            for labelled in self.labelled
+            for pool in (REAL_ONLY, *self.pools)
+            for name in self.names
+        ]
+
+    def trainings(self, job: Job) -> int:
+        """Count a job's: control with every seed and the retriever before training, or five arms with every seed."""
+        return len(self.recipes) * (self.seeds + 1 if job.pool == REAL_ONLY else 5 * self.seeds)
+
+    def made_with(self, retriever: Kind) -> str:
+        """Tell results of other sizes or recipes apart."""
+        return hashlib.sha256(json.dumps([(*self.sizes, MASS), self.recipes[retriever]]).encode()).hexdigest()[:12]
+
+
+FULL = Study((100, 300), 3, {"adapter": (100, 96), "static": (200, 96)}, Sizes())
+SMALL = Study((8,), 1, {"adapter": (2, 8), "static": (2, 8)}, SMOKE, ("clapnq",), ("junk", "off domain"))
+
+
+def main(argv: list[str] | None = None) -> None:
     """Read the command line, train what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of public data sets")
+    parser.add_argument("--data", type=Path, help="folder of public data sets")
+    add_size(parser)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--report", action="store_true", help="only print what is there")
     parser.add_argument("--output", type=Path, default=kept_folder() / "effectiveness.jsonl")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if not arguments.report:
-        _train_all(arguments.data, arguments.output, arguments.processes)
-    print_report(list(kept(arguments.output).values()))
+    study = SMALL if arguments.size == "smoke" else FULL
+    with data_folder(arguments.data, arguments.size) as data:
+        if not arguments.report:
+            if data is None:
+                parser.error("--data is needed")
+            # Another process would import torch: the smoke form has none.
+            with (
+                ThreadPoolExecutor(1)
+                if study is SMALL
+                else ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as executor
+            ):
+                _train_all(study, data, arguments.output, executor)
+    print_report(list(kept(study, arguments.output).values()))
 
 
-def jobs() -> list[Job]:
-    """All of them."""
-    return [Job(name, labelled, pool) for labelled in LABELLED for pool in (REAL_ONLY, *POOLS) for name in COLLECTIONS]
-
-
-def kept(output: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
+def kept(study: Study, output: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
     """The trainings that are done and were made with these sizes and recipes, by what they are."""
     if not output.exists():
         return {}
@@ -90,48 +128,38 @@ def kept(output: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
             row = json.loads(line)
         except ValueError:
             continue  # torn by a kill
-        if row["made_with"] == _made_with(row["retriever"]):
+        if row["made_with"] == study.made_with(row["retriever"]):
             rows[row["name"], row["labelled"], row["pool"], row["retriever"], row["arm"], row["seed"]] = row
     return rows
 
 
-def _made_with(retriever: Kind) -> str:
-    """Tells results of other sizes or recipes apart."""
-    return hashlib.sha256(json.dumps([_SIZES, RECIPES[retriever]]).encode()).hexdigest()[:12]
+def _train_all(study: Study, data: Path, output: Path, executor: Executor) -> None:
+    started, done, finished = time.monotonic(), 0, kept(study, output)
+    todo = [job for job in study.jobs() if len([key for key in finished if key[:3] == job]) < study.trainings(job)]
+    total = sum(map(study.trainings, todo))
+    futures = {executor.submit(_train, study, job, data, output): job for job in todo}
+    for future in as_completed(futures):
+        job, rows = futures[future], future.result()
+        done += study.trainings(job)
+        spent = time.monotonic() - started
+        print(
+            f"{done} of {total} trainings, {' | '.join(map(str, job))}: {rows} new in {spent / 60:.0f} min, "
+            f"about {spent / done * (total - done) / 60:.0f} min left",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
 
 
-def _train_all(data: Path, output: Path, processes: int) -> None:
-    started, done = time.monotonic(), 0
-    todo = [job for job in jobs() if len([key for key in kept(output) if key[:3] == job]) < _size(job)]
-    total = sum(_size(job) for job in todo)
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as executor:
-        futures = {executor.submit(_train, job, data, output): job for job in todo}
-        for future in as_completed(futures):
-            job, rows = futures[future], future.result()
-            done += _size(job)
-            spent = time.monotonic() - started
-            print(
-                f"{done} of {total} trainings, {' | '.join(map(str, job))}: {rows} new in {spent / 60:.0f} min, "
-                f"about {spent / done * (total - done) / 60:.0f} min left",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
-
-
-def _size(job: Job) -> int:
-    """Trainings of a job: control with every seed and the retriever before training, or five arms with every seed."""
-    return len(RECIPES) * (SEEDS + 1 if job.pool == REAL_ONLY else 5 * SEEDS)
-
-
-def _train(job: Job, data: Path, output: Path) -> int:
+def _train(study: Study, job: Job, data: Path, output: Path) -> int:
     """Train and judge what is missing of a job; how many that was."""
-    finished = {key[3:] for key in kept(output) if key[:3] == job}
-    world, count = World(data, job.name, job.labelled), 0
+    finished = {key[3:] for key in kept(study, output) if key[:3] == job}
+    world, count = World(data, job.name, job.labelled, study.sizes), 0
     written = None if job.pool == REAL_ONLY else world.written(job.pool)
-    for retriever, seed, arm, pairs in _trainings(world, written):
+    for retriever, seed, arm, pairs in _trainings(study, world, written):
         if (retriever, arm, seed) in finished:
             continue
-        row = {**job._asdict(), "retriever": retriever, "made_with": _made_with(retriever), "arm": arm, "seed": seed}
-        row |= _judged(world, pairs, _recipe(retriever, seed))
+        made_with, recipe = study.made_with(retriever), Recipe(retriever, *study.recipes[retriever], seed=seed)
+        row = {**job._asdict(), "retriever": retriever, "made_with": made_with, "arm": arm, "seed": seed}
+        row |= _judged(world, pairs, recipe)
         if written is not None:
             row["removed"] = written.removed
         with open(output, "ab") as file:
@@ -140,18 +168,13 @@ def _train(job: Job, data: Path, output: Path) -> int:
     return count
 
 
-def _recipe(retriever: Kind, seed: int) -> Recipe:
-    steps, batch_size = RECIPES[retriever]
-    return Recipe(retriever, steps, batch_size, seed=seed)
-
-
-def _trainings(world: World, written: Written | None) -> Iterator[tuple[Kind, int, str, Pairs | None]]:
+def _trainings(study: Study, world: World, written: Written | None) -> Iterator[tuple[Kind, int, str, Pairs | None]]:
     """Retriever, seed, arm and what it trains on; None: nothing."""
     real = world.real("train")
-    for retriever in RECIPES:
+    for retriever in study.recipes:
         if written is None:
             yield retriever, 0, "untrained", None
-        for seed in range(SEEDS):
+        for seed in range(study.seeds):
             if written is None:
                 yield retriever, seed, "control", real
                 continue

@@ -10,7 +10,6 @@ The pools are rule-made (`tests.benchmarks.pools`), with what goes wrong planted
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -26,19 +25,37 @@ from synalign.retriever.collection import Collection, Pairs
 from synalign.screening.duplicates import exact_duplicates, near_duplicates, nearest_cosine
 from synalign.screening.round_trip import round_trip_ranks
 from synalign.steps.align import equal_mass
-from tests.benchmarks.datasets import embed
+from tests.benchmarks.datasets import corpus, embed, rows_of
 from tests.benchmarks.pools import functions, passages, text_hash
 
 COLLECTIONS = ("cosqa", "clapnq")
 POOLS = ("broad", "junk", "off domain")
 
-CLEAN = 6_000
-"""Pseudo-queries of the broad pool; the clean ones of the others are the first of these."""
 
-JUNK_CLEAN, JUNK_EACH, COPIES = 4_000, 800, 20
-IN_DOMAIN, OFF_DOMAIN = 1_500, 6_000
+class Sizes(NamedTuple):
+    """Pseudo-queries of the pools, and real queries.
 
-MOST_VALIDATION = 300
+    Attributes:
+        clean: Of the broad pool; the clean ones of the others are the first of these.
+        junk_clean: Clean ones of the junk pool.
+        junk_each: Of every kind that is planted in it.
+        copies: Of every repeated one.
+        in_domain: Clean ones of the off-domain pool.
+        off_domain: The others in it.
+        most_validation: Real queries that choose.
+    """
+
+    clean: int = 6_000
+    junk_clean: int = 4_000
+    junk_each: int = 800
+    copies: int = 20
+    in_domain: int = 1_500
+    off_domain: int = 6_000
+    most_validation: int = 300
+
+
+SMOKE = Sizes(30, 20, 4, 2, 8, 20, 8)
+
 TOLERANCE = 1e-4
 """Of alignment, relative: what is left moves no weight that training would notice."""
 
@@ -86,13 +103,14 @@ class World:
         data: Folder of public data sets.
         name: `cosqa` or `clapnq`.
         labelled: Real train pairs.
+        sizes: How much there is of everything.
     """
 
-    def __init__(self, data: Path, name: str, labelled: int) -> None:
-        self.name, self.labelled = name, labelled
+    def __init__(self, data: Path, name: str, labelled: int, sizes: Sizes) -> None:
+        self.name, self.labelled, self.sizes = name, labelled, sizes
         (self._other,) = set(COLLECTIONS) - {name}
         self._data = data
-        texts = {each: _corpus(data / each) for each in COLLECTIONS}
+        texts = {each: corpus(data / each) for each in COLLECTIONS}
         self._documents = [(each, identifier) for each in (name, self._other) for identifier in texts[each]]
         self._place = {document: place for place, document in enumerate(self._documents)}
         self._texts = [texts[each][identifier] for each, identifier in self._documents]
@@ -100,23 +118,24 @@ class World:
         self._real = [query for query, _ in judged]
         self._targets = np.array([self._place[name, document] for _, document in judged])
         later = len(judged) - labelled
-        validation = min(MOST_VALIDATION, later * 2 // 5)
+        validation = min(sizes.most_validation, later * 2 // 5)
         self._ends = (labelled, labelled + validation, len(judged))
 
     @cached_property
     def candidates(self) -> dict[str, _Candidates]:
         """The pools before screening."""
         own, other = (drawn(name, self._data / name) for name in (self.name, self._other))
+        sizes = self.sizes
         return {
-            "broad": _labelled(own[:CLEAN], self.name, "clean"),
+            "broad": _labelled(own[: sizes.clean], self.name, "clean"),
             "junk": _joined(
-                _labelled(own[:JUNK_CLEAN], self.name, "clean"),
-                *_junk(own[JUNK_CLEAN:], [document for _, document in own], self.name),
-                _labelled(other[:JUNK_EACH], self._other, "off domain"),
+                _labelled(own[: sizes.junk_clean], self.name, "clean"),
+                *_junk(own[sizes.junk_clean :], [document for _, document in own], self.name, sizes),
+                _labelled(other[: sizes.junk_each], self._other, "off domain"),
             ),
             "off domain": _joined(
-                _labelled(own[:IN_DOMAIN], self.name, "clean"),
-                _labelled(other[:OFF_DOMAIN], self._other, "off domain"),
+                _labelled(own[: sizes.in_domain], self.name, "clean"),
+                _labelled(other[: sizes.off_domain], self._other, "off domain"),
             ),
         }
 
@@ -129,17 +148,18 @@ class World:
     @cached_property
     def collection(self) -> Collection:
         """Texts and vectors; the other collection's documents are ranked too."""
-        unlabelled = [row["text"] for row in _rows(self._data / self.name / "unlabelled_queries.jsonl")]
+        unlabelled = [row["text"] for row in rows_of(self._data / self.name / "unlabelled_queries.jsonl")]
         self.unlabelled = embed(sorted({*unlabelled} - {*self._real}))
         # Vectors of the first 600 characters, as `tests.benchmarks.pools` embeds them: both keep them in one file.
         documents = [
-            embed([text[:600] for text in _corpus(self._data / each).values()]) for each in (self.name, self._other)
+            embed([text[:600] for text in corpus(self._data / each).values()]) for each in (self.name, self._other)
         ]
         return Collection(self._queries, self._texts, self._embedded(), np.concatenate(documents))
 
     def _embedded(self) -> NDArray[np.float32]:
         """Vectors of `_queries`; what both collections' worlds ask is embedded once."""
-        shared = [self._real, *([query for query, _ in drawn(each, self._data / each)[:CLEAN]] for each in COLLECTIONS)]
+        clean = self.sizes.clean
+        shared = [self._real, *([query for query, _ in drawn(each, self._data / each)[:clean]] for each in COLLECTIONS)]
         known = {query for texts in shared for query in texts}
         vectors: dict[str, NDArray[np.float32]] = {}
         for texts in (*shared, [query for query in self._queries if query not in known]):
@@ -185,7 +205,7 @@ class World:
         real = np.concatenate([self.collection.query_vectors[self.real("train").query], self.unlabelled])
         aligned = align(vectors, real, documents=documents, ridge=settings.ridge, coverage=0.01, tolerance=TOLERANCE)
         return {
-            "filtered": np.full(len(vectors), 1.0 / len(vectors)),
+            "equal": np.full(len(vectors), 1.0 / len(vectors)),
             "equal_mass": equal_mass(documents.astype(str)),
             "aligned": aligned.weights,
         }
@@ -193,29 +213,28 @@ class World:
 
 def drawn(name: str, folder: Path) -> list[tuple[str, str]]:
     """Distinct pseudo-queries of a collection with their documents, in an order by hash: always the same."""
-    pairs = functions(folder) if name == "cosqa" else passages(_rows(folder / "corpus.jsonl"))
+    pairs = functions(folder) if name == "cosqa" else passages(rows_of(folder / "corpus.jsonl"))
     first: dict[str, tuple[str, str]] = {}
     for document, query in sorted(set(pairs), key=lambda pair: text_hash("".join(pair))):
         first.setdefault(query.casefold().strip(), (query.strip(), document))
     return [pair for key, pair in first.items() if key]
 
 
-def _junk(spare: list[tuple[str, str]], documents: list[str], name: str) -> Iterator[_Candidates]:
-    """What a writer does wrong, `JUNK_EACH` of every kind, made of pairs that the clean part does not use."""
-    random = np.random.default_rng(0)
+def _junk(spare: list[tuple[str, str]], documents: list[str], name: str, sizes: Sizes) -> Iterator[_Candidates]:
+    """What a writer does wrong, as much of every kind, made of pairs that the clean part does not use."""
+    random, each = np.random.default_rng(0), sizes.junk_each
 
     def other() -> str:
         return documents[int(random.integers(len(documents)))]
 
-    wrong, repeated, chatty = spare[:JUNK_EACH], spare[JUNK_EACH:][: JUNK_EACH // COPIES], spare[2 * JUNK_EACH :]
+    wrong, repeated, chatty = spare[:each], spare[each:][: each // sizes.copies], spare[2 * each :]
     yield _labelled([(query, other()) for query, _ in wrong], name, "mismatched")
-    yield _labelled(repeated * COPIES, name, "repeated")
+    yield _labelled(repeated * sizes.copies, name, "repeated")
     said = [
-        (_CHATTY[row % len(_CHATTY)].format(query), document)
-        for row, (query, document) in enumerate(chatty[:JUNK_EACH])
+        (_CHATTY[row % len(_CHATTY)].format(query), document) for row, (query, document) in enumerate(chatty[:each])
     ]
     yield _labelled(said, name, "chatty")
-    yield _labelled([(_GENERIC[row % len(_GENERIC)], other()) for row in range(JUNK_EACH)], name, "generic")
+    yield _labelled([(_GENERIC[row % len(_GENERIC)], other()) for row in range(each)], name, "generic")
 
 
 def _labelled(pairs: list[tuple[str, str]], name: str, planted: str) -> _Candidates:
@@ -236,18 +255,9 @@ def _joined(*parts: _Candidates) -> _Candidates:
 def _judged(folder: Path) -> list[tuple[str, str]]:
     """Real queries with their document, ordered by hash of the query."""
     (qrels,) = (folder / "qrels").glob("*.tsv")
-    texts = {row["_id"]: row["text"] for row in _rows(folder / "queries.jsonl")}
+    texts = {row["_id"]: row["text"] for row in rows_of(folder / "queries.jsonl")}
     found: dict[str, str] = {}
     for line in qrels.read_text().splitlines()[1:]:
         query, document, _ = line.split("\t")
         found.setdefault(texts[query], document)
     return sorted(found.items(), key=lambda pair: text_hash(pair[0]))
-
-
-def _corpus(folder: Path) -> dict[str, str]:
-    """Texts by id. Titles are left out: they give the answers to many pseudo-queries away."""
-    return {row["_id"]: row["text"] for row in _rows(folder / "corpus.jsonl")}
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]

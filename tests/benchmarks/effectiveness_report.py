@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from synalign.evaluation.arms import SCHEMES
+from synalign.config.schemes import SCHEMES
 from synalign.evaluation.choice import choose
 from synalign.evaluation.comparison import Comparison, Resampled
 
@@ -46,7 +46,7 @@ def print_report(rows: Rows) -> None:
     """Print the table and the goals; cells whose trainings are not all there are left out, and named."""
     console = Console(width=None if sys.stdout.isatty() else 160)
     cells, missing = _cells(rows)
-    table = Table("cell", "arm", "nDCG@10", "- real only [95 %]", "p", "- filtered [95 %]", "validation")
+    table = Table("cell", "arm", "nDCG@10", "- real only [95 %]", "p", "- equal [95 %]", "validation")
     for cell in cells:
         for place, arm in enumerate(cell.resampled.names):
             _add(table, cell, arm, first=place == 0)
@@ -100,21 +100,21 @@ def _cell(title: str, retriever: str, pool: str, arms: dict[str, Rows], seeds: i
     }
     order = ["untrained", "control", "unweighted", *SCHEMES, "random_subset"]
     resampled = Resampled({arm: scores[arm] for arm in order})
-    removed = arms["filtered"][0]["removed"]
+    removed = arms["equal"][0]["removed"]
     return Cell(title, pool, retriever, resampled, validation, choose(validation, 1).scheme, removed)
 
 
 def _add(table: Table, cell: Cell, arm: str, *, first: bool) -> None:
     mean = cell.resampled.mean(arm)
     control = cell.resampled.compare(arm, "control")
-    filtered = cell.resampled.compare(arm, "filtered")
+    equal = cell.resampled.compare(arm, "equal")
     table.add_row(
         cell.title if first else "",
         f"{arm} *" if arm == cell.chosen else arm,
         f"{mean.value:.3f}",
         "" if arm == "control" else _told(control),
         "" if arm == "control" else f"{control.p_value:.4f}",
-        "" if arm == "filtered" else _told(filtered),
+        "" if arm == "equal" else _told(equal),
         f"{cell.validation[arm]:.3f}" if arm in cell.validation else "",
     )
 
@@ -133,15 +133,15 @@ def _goals(cells: list[Cell]) -> list[tuple[str, str, str, str]]:
         met = gain.difference * POINTS >= 5.0 and gain.lower > 0.0
         found.append(("chosen - real only >= +5, interval above 0", cell.title, _told(gain), _met(met)))
     for cell in weak:
-        better = max(("filtered", "equal_mass"), key=lambda arm: float(cell.resampled.scores[arm].mean()))
+        better = max(("equal", "equal_mass"), key=lambda arm: float(cell.resampled.scores[arm].mean()))
         loss = cell.resampled.compare(cell.chosen, better)
         found.append(
             (f"chosen - {better} (the better) >= -1", cell.title, _told(loss), _met(loss.difference * POINTS >= -1.0))
         )
     for cell in [cell for cell in weak if cell.pool == "off domain"]:
-        gain = cell.resampled.compare(cell.chosen, "filtered")
+        gain = cell.resampled.compare(cell.chosen, "equal")
         met = gain.difference * POINTS >= 1.0 and gain.lower > 0.0
-        found.append(("chosen - filtered >= +1, interval above 0, somewhere", cell.title, _told(gain), _met(met)))
+        found.append(("chosen - equal >= +1, interval above 0, somewhere", cell.title, _told(gain), _met(met)))
     for title, removed in {
         cell.title.split(", ")[1]: cell.removed["mismatched"] for cell in cells if cell.pool == "junk"
     }.items():

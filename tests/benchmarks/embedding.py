@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache as cache_function
 from pathlib import Path
 from statistics import median
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -31,12 +30,42 @@ from synalign.spark import session as spark
 from synalign.spark.tables import write_table
 from synalign.steps.embed import Shown, Store, embedded
 from synalign.storage import Place
-from tests.benchmarks.datasets import banking_queries, beir_queries, bing_log, kept_folder
-from tests.benchmarks.measurement import Measurement, show
+from tests.benchmarks.datasets import banking_queries, beir_queries, bing_log, corpus, kept_folder
+from tests.benchmarks.made_data import data_folder
+from tests.benchmarks.measurement import Measurement, Size, add_size, show
+from tests.benchmarks.processes import Child, child, tree_cpu_seconds
 
+MODULE = "tests.benchmarks.embedding"
 FLOAT32 = Encoder(precision="float32")
-PROCESSES = 2
-ROUNDS = 3
+
+
+class Plan(NamedTuple):
+    """How much is embedded.
+
+    Attributes:
+        judged: Queries whose accuracy is judged.
+        queries: Queries of the lean loop.
+        passages: Passages of the lean loop; none for the smoke form.
+        in_spark: Queries of the step.
+        processes: Processes of the lean loop.
+        rivals: Processes of what it is compared with; none: this process does it, which spares an import of torch.
+        rounds: Of which the median counts.
+    """
+
+    judged: int
+    queries: int
+    passages: int
+    in_spark: int
+    processes: int = 2
+    rivals: int = 2
+    rounds: int = 3
+
+
+PLANS: dict[Size, Plan] = {
+    "smoke": Plan(20, 70, 0, 80, processes=1, rivals=0, rounds=1),
+    "quick": Plan(200, 600, 60, 2_000),
+    "full": Plan(1_000, 2_000, 120, 14_000),
+}
 
 
 class Rate(NamedTuple):
@@ -46,17 +75,18 @@ class Rate(NamedTuple):
     wall: float
 
 
-def embedding_lines(data: Path, quick: bool) -> Iterator[Measurement]:
+def embedding_lines(data: Path, form: Size) -> Iterator[Measurement]:
     """Every line of the embedding; needs `clapnq`, `cosqa`, `banking77` and `bing_covid` in the folder of data sets."""
     queries = beir_queries(data / "clapnq") + beir_queries(data / "cosqa") + banking_queries(data / "banking77")[0]
+    plan = PLANS[form]
     order = np.random.default_rng(0).permutation(len(queries))
     queries = [queries[row] for row in order]
-    with open(data / "clapnq" / "corpus.jsonl") as file:
-        passages = [json.loads(line)["text"] for line, _ in zip(file, range(60 if quick else 120), strict=False)]
-    yield from accuracy_lines(queries[: 200 if quick else 1000], passages[:40])
-    for name, texts in (("queries", queries[: 600 if quick else 2000]), ("passages", passages)):
-        yield lean_line(name, texts)
-    yield spark_line(queries[: 2000 if quick else 14_000])
+    passages = list(corpus(data / "clapnq").values())[: plan.passages or 5]
+    yield from accuracy_lines(queries[: plan.judged], passages[:40])
+    yield lean_line("queries", queries[: plan.queries], plan)
+    if plan.passages:
+        yield lean_line("passages", passages, plan)
+    yield spark_line(queries[: plan.in_spark], plan)
     yield second_day_line(data)
 
 
@@ -77,25 +107,26 @@ def accuracy_lines(queries: list[str], passages: list[str]) -> Iterator[Measurem
         )  # fmt: skip
 
 
-def lean_line(name: str, texts: list[str]) -> Measurement:
-    """Two processes of the lean loop against two of plain float32 sentence-transformers."""
-    with _processes("lean", texts) as lean, _processes("sentence-transformers", texts) as rival:
-        ours, theirs = _in_turns(lean, rival)
+def lean_line(name: str, texts: list[str], plan: Plan) -> Measurement:
+    """Processes of the lean loop against as many of plain float32 sentence-transformers."""
+    count = plan.processes
+    with _processes("lean", texts, count) as lean, _processes("sentence-transformers", texts, plan.rivals) as rival:
+        ours, theirs = _medians([(lean(), rival()) for _ in range(plan.rounds)])
     precision = encoder.plan(Encoder()).precision
     ratio = ours.cpu / theirs.cpu
     return Measurement(
-        f"embedding, lean loop, {precision}", f"{len(texts)} {name}, 2 processes", ours.cpu, theirs.cpu,
+        f"embedding, lean loop, {precision}", f"{len(texts)} {name}, {count} processes", ours.cpu, theirs.cpu,
         "sentence-transformers float32, batch 32", "items / CPU s", ratio,
         ">= 2.7" if precision == "bfloat16" else ">= 2.7 with bfloat16 instructions, which this CPU lacks",
         ratio >= 2.7, accuracy=f"wall: {ours.wall:.0f} and {theirs.wall:.0f} items/s",
     )  # fmt: skip
 
 
-def spark_line(texts: list[str]) -> Measurement:
-    """The whole work of the embed step in a warm Spark against two bare processes of the lean loop, files written."""
+def spark_line(texts: list[str], plan: Plan) -> Measurement:
+    """The whole work of the embed step in a warm Spark against bare processes of the lean loop, files written."""
     with (
         tempfile.TemporaryDirectory(dir=kept_folder()) as place,
-        _processes("lean", texts) as bare,
+        _processes("lean", texts, plan.rivals) as bare,
         spark.session("synalign benchmark") as session,
     ):
         source = Path(place) / "source"
@@ -105,14 +136,14 @@ def spark_line(texts: list[str]) -> Measurement:
         _step(session, Path(place) / "some", Path(place) / "warm", Encoder())
 
         def once(name: str) -> Rate:
-            return _rate(len(texts), os.getpid(), lambda: _step(session, source, Path(place) / name, Encoder()))
+            return _rate(len(texts), lambda: _step(session, source, Path(place) / name, Encoder()))
 
-        rounds = [(once(f"round {turn}"), bare(turn)) for turn in range(ROUNDS)]
+        rounds = [(once(f"round {turn}"), bare()) for turn in range(plan.rounds)]
     ours, theirs = _medians(rounds)
     ratio = ours.cpu / theirs.cpu
     return Measurement(
-        "embedding, Spark, cold cache", f"{len(texts)} queries, local[{PROCESSES}]", ours.cpu, theirs.cpu,
-        "2 bare processes of the same loop", "items / CPU s", ratio, ">= 0.9", ratio >= 0.9,
+        "embedding, Spark, cold cache", f"{len(texts)} queries, local[2]", ours.cpu, theirs.cpu,
+        f"{plan.rivals} bare processes of the same loop", "items / CPU s", ratio, ">= 0.9", ratio >= 0.9,
         accuracy=f"wall: {ours.wall:.0f} and {theirs.wall:.0f} items/s",
     )  # fmt: skip
 
@@ -162,80 +193,65 @@ def _bytes(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.glob("*.parquet"))]
 
 
-def _in_turns(ours: Callable[[int], Rate], rival: Callable[[int], Rate]) -> tuple[Rate, Rate]:
-    return _medians([(ours(turn), rival(turn)) for turn in range(ROUNDS)])
-
-
 def _medians(rounds: list[tuple[Rate, Rate]]) -> tuple[Rate, Rate]:
     ours, theirs = (Rate(*map(median, zip(*side, strict=True))) for side in zip(*rounds, strict=True))
     return ours, theirs
 
 
 @contextmanager
-def _processes(engine: str, texts: list[str]) -> Iterator[Callable[[int], Rate]]:
-    """Processes that share the texts and embed them all whenever asked; stopped in the end."""
-    with tempfile.TemporaryDirectory(dir=kept_folder()) as place:
+def _processes(engine: str, texts: list[str], count: int) -> Iterator[Callable[[], Rate]]:
+    """Processes that share the texts and embed them all whenever asked; stopped in the end. None: this one does."""
+    environment = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=kept_folder())))
+        if count == 0:
+            embed = _loop(engine, texts, place / "cache")
+            yield lambda: Rate(*(len(texts) / seconds for seconds in embed()))
+            return
         running = []
-        for part in range(PROCESSES):
-            share = Path(place) / f"{part}.json"
-            share.write_text(json.dumps(texts[part::PROCESSES]))
-            command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, "--serve", engine, str(share)]
-            environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-            running.append(
-                subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    text=True,
-                    env=environment,
-                )
-            )
-        try:
-            for process in running:
-                _line(process.stdout)
-            yield lambda _: _ask(running, len(texts))
-        finally:
-            for process in running:
-                process.kill()
-                process.wait()
+        for part in range(count):
+            share = place / f"{part}.json"
+            share.write_text(json.dumps(texts[part::count]))
+            arguments = ("--serve", engine, str(share))
+            running.append(stack.enter_context(child(MODULE, *arguments, environment=environment)))
+        for process in running:
+            process.line()
+        yield lambda: _ask(running, len(texts))
 
 
-def _ask(running: list[subprocess.Popen[str]], items: int) -> Rate:
+def _ask(running: list[Child], items: int) -> Rate:
     for process in running:
-        assert process.stdin is not None  # a pipe, as asked for
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    spent = [json.loads(_line(process.stdout)) for process in running]
+        process.say("go")
+    spent = [json.loads(process.line()) for process in running]
     return Rate(items / sum(cpu for cpu, _ in spent), items / max(wall for _, wall in spent))
 
 
-def _line(stream: IO[str] | None) -> str:
-    line = stream.readline() if stream else ""
-    if not line:
-        raise RuntimeError("a process of the benchmark ended early")
-    return line
-
-
 def _serve(engine: str, share: Path) -> None:
-    """What such a process does: embed its share for each line that comes in, say CPU and wall seconds."""
-    texts = json.loads(share.read_text())
-    loop = (
-        _sentence_transformers()
-        if engine == "sentence-transformers"
-        else lambda batch: encoder.encode(batch, Encoder())
-    )
-    loop(texts[:64])
+    """Embed a share of the texts for each line that comes in, and print CPU and wall seconds."""
+    embed = _loop(engine, json.loads(share.read_text()), share.with_suffix(""))
     print("ready", flush=True)
-    ids = [tables.content_id(text) for text in texts]
     for _ in sys.stdin:
+        print(json.dumps(embed()), flush=True)
+
+
+def _loop(engine: str, texts: list[str], folder: Path) -> Callable[[], tuple[float, float]]:
+    """Load an engine; gives a function that embeds the texts, writes them, and says CPU and wall seconds."""
+    rival = engine == "sentence-transformers"
+    loop = _sentence_transformers() if rival else lambda batch: encoder.encode(batch, Encoder())
+    loop(texts[:64])
+    ids = [tables.content_id(text) for text in texts]
+
+    def embed() -> tuple[float, float]:
         cpu, wall = time.process_time(), time.perf_counter()
         vectors = loop(texts)
         content = pa.table({"text_id": ids, "embedding": pa.array(list(vectors), pa.list_(pa.float32()))})
-        cache.add(share.with_suffix(""), content, {})
-        print(json.dumps([time.process_time() - cpu, time.perf_counter() - wall]), flush=True)
+        cache.add(Place(folder), content, {})
+        return time.process_time() - cpu, time.perf_counter() - wall
+
+    return embed
 
 
+@cache_function
 def _sentence_transformers() -> Callable[[list[str]], Any]:
     import torch
     from sentence_transformers import SentenceTransformer
@@ -246,44 +262,28 @@ def _sentence_transformers() -> Callable[[list[str]], Any]:
     return lambda texts: model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
 
 
-def _rate(items: int, root: int, work: Callable[[], Any]) -> Rate:
-    cpu, wall = _tree_seconds(root), time.perf_counter()
+def _rate(items: int, work: Callable[[], Any]) -> Rate:
+    """Measure work of this process, its Spark and the workers of that."""
+    cpu, wall = tree_cpu_seconds(), time.perf_counter()
     work()
-    return Rate(items / (_tree_seconds(root) - cpu), items / (time.perf_counter() - wall))
+    return Rate(items / (tree_cpu_seconds() - cpu), items / (time.perf_counter() - wall))
 
 
-def _tree_seconds(root: int) -> float:
-    """CPU seconds of this process's Spark and its workers: a process, its descendants, and those that ended."""
-    parents, ticks = {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(stat.parent.name)] = int(fields[1])
-        ticks[int(stat.parent.name)] = sum(map(int, fields[11:15]))
-    family, found = [root], 0
-    while family:
-        process = family.pop()
-        found += ticks.get(process, 0)
-        family += [child for child, parent in parents.items() if parent == process]
-    return found / os.sysconf("SC_CLK_TCK")
-
-
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Measure the embedding alone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of public data sets")
-    parser.add_argument("--quick", action="store_true", help="small sizes")
+    add_size(parser, quick="small sizes")
     parser.add_argument("--output", type=Path, default=kept_folder() / "embedding.json")
     parser.add_argument("--serve", nargs=2, metavar=("ENGINE", "TEXTS"), help="be one of the processes measured")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     if arguments.serve:
         _serve(arguments.serve[0], Path(arguments.serve[1]))
-    elif arguments.data is None:
-        parser.error("--data is needed")
-    else:
-        show(embedding_lines(arguments.data, arguments.quick), arguments.output)
+        return
+    with data_folder(arguments.data, arguments.size) as data:
+        if data is None:
+            parser.error("--data is needed")
+        show(embedding_lines(data, arguments.size), arguments.output)
 
 
 if __name__ == "__main__":

@@ -40,8 +40,12 @@ from tests.benchmarks.experiment_worlds import (
     looks,
     plan,
 )
+from tests.benchmarks.measurement import Size, add_size
 
-TESTS, POWER_TESTS, SMALLER, LARGER = 500, 200, 800, 2_000
+SMALLER, LARGER = 800, 2_000
+_NUMBERS: dict[Size, tuple[int, int, int]] = {"smoke": (2, 2, 4), "quick": (100, 50, 400), "full": (500, 200, 4_000)}
+"""Experiments of every A/A setting, of every power, and of every sample ratio."""
+
 ALPHA = 0.05
 SHARES = (0.5, 0.2, 0.1, 0.9)
 REVENUES = tuple((sigma, buyers) for sigma in (1.0, 1.5, 2.2) for buyers in (0.02, 0.1, 1.0))
@@ -296,6 +300,8 @@ def _sample_ratio(planned: float, true: float, units: int, tests: int) -> tuple[
 
 
 COMPARED = ((1.0, 1.0), (1.0, 0.1), (1.5, 0.1), (2.2, 0.02))
+_RULED = [(number, share) for number in range(len(COMPARED)) for share in (0.1, 0.9)]
+_BEYOND = [(sigma, share) for sigma in (0.5, 1.5, 2.0) for share in (0.5, 0.1, 0.9)]
 
 
 def _compared(place: tuple[int, float], tests: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -311,9 +317,8 @@ def _compared(place: tuple[int, float], tests: int) -> tuple[dict[str, Any], dic
     return null, experiment_rules.decided(world, made, units, max(50, tests // 5), 6, change)
 
 
-def show_rules(pool: ProcessPoolExecutor, tests: int) -> None:
+def show_rules(pool: ProcessPoolExecutor, places: list[tuple[int, float]], tests: int) -> None:
     """Print false alarms and power of the rules that were tried."""
-    places = [(number, share) for number in range(len(COMPARED)) for share in (0.1, 0.9)]
     print(
         f"\nRules compared: harm / ship in {tests} A/A tests of {SMALLER} units in the smaller arm; found: ship at 1.5"
     )
@@ -343,34 +348,32 @@ def _beyond(place: tuple[float, float], tests: int) -> Outcome:
     return _false_alarms((_unlike(sigma), share, SMALLER), tests)
 
 
-def show_beyond(pool: ProcessPoolExecutor, tests: int) -> None:
+def show_beyond(pool: ProcessPoolExecutor, places: list[tuple[float, float]], tests: int) -> None:
     """Print what is not promised: the means are equal, and the values of one arm have another tail."""
-    places = [(sigma, share) for sigma in (0.5, 1.5, 2.0) for share in (0.5, 0.1, 0.9)]
     print(f"\nNot promised, in {tests} tests: equal means, log-normal 1 in control and another sigma in treatment")
     for (sigma, share), found in zip(places, pool.map(partial(_beyond, tests=tests), places), strict=True):
         rates = f"harm {found.harm / tests:6.1%} ship {found.ship / tests:6.1%}"
         print(f"    log-normal {sigma:g} in treatment, {share:4.0%} treated: {rates}", flush=True)
 
 
-def main() -> int:
-    """Read the command line, simulate and print; gives 1 if a rate is not kept."""
+def main(argv: list[str] | None = None) -> int:
+    """Read the command line, simulate and print; gives 1 if a rate is not kept, except in the smoke form."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few tests of few settings: seconds instead of minutes")
-    arguments = parser.parse_args()
-    quick, began = arguments.quick, time.monotonic()
-    tests, power_tests = (100, 50) if quick else (TESTS, POWER_TESTS)
-    some = slice(4, None, 10) if quick else slice(None)
+    add_size(parser, quick="few tests of few settings: a minute or two")
+    size, began = parser.parse_args(argv).size, time.monotonic()
+    tests, power_tests, ratios = _NUMBERS[size]
+    some = {"smoke": slice(4, 5), "quick": slice(4, None, 10), "full": slice(None)}[size]
     kept = []
     with ProcessPoolExecutor(2) as pool:
         for which, settings in _SETTINGS.items():
             kept.append(show_false_alarms(pool, which, list(range(len(settings())))[some], tests))
         kept.append(show_power(pool, list(range(len(promised())))[some], power_tests))
-        if not quick:
-            show_beyond(pool, tests)
-            show_rules(pool, 300)
-    kept.append(show_sample_ratio(400 if quick else 4_000))
+        if size != "quick":
+            show_beyond(pool, _BEYOND[some], tests)
+            show_rules(pool, _RULED[some], min(tests, 300))
+    kept.append(show_sample_ratio(ratios))
     print(f"\n{'every rate is kept' if all(kept) else 'a rate is NOT kept'}; {time.monotonic() - began:.0f} s")
-    return 0 if all(kept) else 1
+    return 0 if all(kept) or size == "smoke" else 1
 
 
 if __name__ == "__main__":

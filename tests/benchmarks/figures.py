@@ -19,7 +19,10 @@ from sklearn.decomposition import PCA  # noqa: E402
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # noqa: E402
 
 from synalign.alignment import align  # noqa: E402
-from tests.benchmarks.coverage import curves, warm_and_cold  # noqa: E402
+from tests.benchmarks.coverage import FULL, SMOKE, Budgets, curves, warm_and_cold  # noqa: E402
+from tests.benchmarks.datasets import kept_folder  # noqa: E402
+from tests.benchmarks.made_data import data_folder  # noqa: E402
+from tests.benchmarks.measurement import add_size  # noqa: E402
 from tests.benchmarks.pools import Pool, pool  # noqa: E402
 
 if TYPE_CHECKING:
@@ -31,9 +34,9 @@ RIDGES = (0.0, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
 COVERAGES = {0.0: "#c0392b", 1e-2: "#0b6e99"}
 
 
-def demonstrations(data: Path) -> Figure:
+def demonstrations(data: Path, shown: Budgets) -> Figure:
     """Selected against random: mean distance of held-out traffic to the nearest demonstration; warm against cold."""
-    found = curves(data)
+    found = curves(data, shown)
     figure, panels = plt.subplots(1, len(found) + 1, figsize=(12, 2.8), layout="constrained")
     for panel, curve in zip(panels, found, strict=False):
         for name, distance in zip(curve.criteria, curve.distance, strict=True):
@@ -43,7 +46,7 @@ def demonstrations(data: Path) -> Figure:
         panel.minorticks_off()
     panels[0].set_ylabel("mean distance to the nearest shown")
     panels[0].legend()
-    days, distance = warm_and_cold(data)
+    days, distance = warm_and_cold(data, shown.a_day[len(shown.a_day) // 2])
     for row, name, colour in ((0, "given earlier days", COLOURS["coverage"]), (1, "cold start", COLOURS["variance"])):
         panels[-1].plot([day[-2:] for day in days], distance[row], marker="o", markersize=3, color=colour, label=name)
     panels[-1].set(title="bing_covid, day by day", xlabel="day of January 2020")
@@ -115,20 +118,28 @@ def _times(alignment: object) -> str:
     return f"{held_out.mmd2_uniform / held_out.mmd2:.1f}x" if held_out else ""
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Draw every figure into the folder beside this file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of public data sets")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "figures")
-    arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    made = pool("clapnq", arguments.data / "clapnq")
-    for name, figure in (
-        ("demonstrations", demonstrations(arguments.data)),
-        ("before-and-after", before_and_after(made)),
-        ("size-against-distance", size_against_distance(made)),
-    ):
-        target = arguments.output / f"{name}.svg"
+    parser.add_argument("--data", type=Path, help="folder of public data sets")
+    add_size(parser)
+    parser.add_argument("--output", type=Path, help="folder of the pictures")
+    arguments = parser.parse_args(argv)
+    smoke = arguments.size == "smoke"
+    with data_folder(arguments.data, arguments.size) as data:
+        if data is None:
+            parser.error("--data is needed")
+        made = pool("clapnq", data / "clapnq")
+        figures = {
+            "demonstrations": demonstrations(data, SMOKE if smoke else FULL),
+            "before-and-after": before_and_after(made),
+            "size-against-distance": size_against_distance(made),
+        }
+    # Pictures of made data never replace those of the pages.
+    folder = arguments.output or (kept_folder() if smoke else Path(__file__).parent) / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        target = folder / f"{name}.svg"
         figure.savefig(target, metadata={"Date": None})
         print(target)
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -19,16 +17,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.datasets import kept_folder
-from tests.benchmarks.generation_client import REQUESTS
 from tests.benchmarks.limited_server import PER_MINUTE, Form
+from tests.benchmarks.measurement import Size, add_size, console
+from tests.benchmarks.processes import Child, child
 
 ENGINES = ("ours", "naive")
 GIVE_UP_SECONDS = 300
-KILL_AT = REQUESTS // 2
+REQUESTS: dict[Size, int] = {"smoke": 16, "full": 600}
 
 FORMS: dict[Form, str] = {
     "window": "10 s sliding window",
@@ -87,14 +85,9 @@ class Line(NamedTuple):
 @contextmanager
 def served(form: Form, *, silent: bool = False, seed: int = 0) -> Iterator[str]:
     """Address of a server in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.limited_server", "--form", form, "--seed", str(seed)]
-    server = subprocess.Popen(command + ["--silent"] * silent, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-    finally:
-        server.kill()
-        server.wait()
+    arguments = ["--form", form, "--seed", str(seed), *["--silent"] * silent]
+    with child("tests.benchmarks.limited_server", *arguments) as server:
+        yield f"http://127.0.0.1:{int(server.line())}"
 
 
 def figures(url: str) -> dict[str, Any]:
@@ -103,59 +96,64 @@ def figures(url: str) -> dict[str, Any]:
         return json.load(response)
 
 
-def start(engine: str, url: str, folder: Path) -> subprocess.Popen[str]:
-    """An engine in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.generation_client", engine, f"{url}/v1", str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+@contextmanager
+def engines(urls: dict[str, str], folder: Path, requests: int) -> Iterator[dict[str, Child]]:
+    """Both engines, each in a process of its own."""
+    with ExitStack() as stack:
+        yield {
+            engine: stack.enter_context(
+                child("tests.benchmarks.generation_client", engine, f"{url}/v1", str(folder / engine), str(requests))
+            )
+            for engine, url in urls.items()
+        }
 
 
-def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+def ended(running: Child) -> dict[str, Any]:
     """What an engine printed; one that hangs is ended, and had no results."""
     try:
-        output, _ = process.communicate(timeout=GIVE_UP_SECONDS)
-        return json.loads(output.splitlines()[-1])
+        return running.result(GIVE_UP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
         return {"results": 0, "cpu_seconds": float("nan")}
 
 
-def paced(form: Form, folder: Path, *, silent: bool = False, seed: int = 0) -> list[Line]:
+def paced(form: Form, folder: Path, requests: int, *, silent: bool = False, seed: int = 0) -> list[Line]:
     """Both engines against one form of limit, at the same time."""
     with ExitStack() as stack:
         urls = {engine: stack.enter_context(served(form, silent=silent, seed=seed)) for engine in ENGINES}
-        running = {engine: start(engine, url, folder / engine) for engine, url in urls.items()}
-        outputs = {engine: ended(process) for engine, process in running.items()}
-        return [_line(form, not silent, engine, outputs[engine], figures(urls[engine])) for engine in ENGINES]
+        with engines(urls, folder, requests) as running:
+            outputs = {engine: ended(process) for engine, process in running.items()}
+        return [_line(form, not silent, engine, outputs[engine], figures(urls[engine]), requests) for engine in ENGINES]
 
 
-def killed(form: Form, folder: Path) -> list[Line]:
+def killed(form: Form, folder: Path, requests: int) -> list[Line]:
     """Both engines, killed when half is answered, and started again."""
     with ExitStack() as stack:
         urls = {engine: stack.enter_context(served(form)) for engine in ENGINES}
-        running = {engine: start(engine, url, folder / engine) for engine, url in urls.items()}
-        flying = {engine: _kill_at_half(running[engine], urls[engine]) for engine in ENGINES}
-        running = {engine: start(engine, url, folder / engine) for engine, url in urls.items()}
-        outputs = {engine: ended(process) for engine, process in running.items()}
+        with engines(urls, folder, requests) as running:
+            flying = {engine: _kill_at_half(running[engine], urls[engine], requests // 2) for engine in ENGINES}
+        with engines(urls, folder, requests) as running:
+            outputs = {engine: ended(process) for engine, process in running.items()}
         found = []
         for engine in ENGINES:
             counted = figures(urls[engine])
-            line = _line(form, True, f"{engine}, killed", outputs[engine], counted)
+            line = _line(form, True, f"{engine}, killed", outputs[engine], counted, requests)
             found.append(line._replace(paid_twice=counted["paid_twice"], in_flight=flying[engine]))
         return found
 
 
-def _kill_at_half(process: subprocess.Popen[str], url: str) -> int:
+def _kill_at_half(running: Child, url: str, half: int) -> int:
     """Kill when half is answered; how many requests were in flight then."""
-    while figures(url)["answered"] < KILL_AT and process.poll() is None:
+    while figures(url)["answered"] < half and running.process.poll() is None:
         time.sleep(0.02)
     flying = figures(url)["in_flight"]
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    running.process.kill()
+    running.process.wait()
     return int(flying)
 
 
-def _line(form: str, headers: bool, engine: str, output: dict[str, Any], counted: dict[str, Any]) -> Line:
+def _line(
+    form: str, headers: bool, engine: str, output: dict[str, Any], counted: dict[str, Any], requests: int
+) -> Line:
     sent, results = sum(counted["sent"].values()), output["results"]
     refusals = counted["sent"].get("429", 0)
     return Line(
@@ -167,7 +165,7 @@ def _line(form: str, headers: bool, engine: str, output: dict[str, Any], counted
         refusals=refusals,
         sent_per_result=sent / max(1, results),
         cpu_ms=1000.0 * output["cpu_seconds"] / max(1, results),
-        lost=REQUESTS - results,
+        lost=requests - results,
         seconds=round(counted["seconds"], 1),
     )
 
@@ -190,32 +188,35 @@ def table(lines: list[Line]) -> Table:
     return found
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Read the command line, measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=1, help="how often each form is measured")
     parser.add_argument("--output", type=Path, default=kept_folder() / "generation.json")
-    arguments = parser.parse_args()
-    console, lines = Console(width=None if sys.stdout.isatty() else 160), []
+    add_size(parser)
+    arguments = parser.parse_args(argv)
+    out, lines = console(), list[Line]()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-
-    def add(found: list[Line]) -> None:
-        lines.extend(found)
-        for line in found:
-            console.print(
-                f"{line.form} | {line.engine} | share {line.share:.3f}, {line.refusals} 429s, {line.lost} lost"
-            )
-        arguments.output.write_text(json.dumps([line._asdict() for line in lines], indent=1) + "\n")
-
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for seed in range(arguments.rounds):
-            for form in FORMS:
-                add(paced(form, folder / f"{form}-{seed}", seed=seed))
-            add(paced("window", folder / f"silent-{seed}", silent=True, seed=seed))
-        add(killed("window", folder / "killed"))
-    console.print(table(lines))
-    console.print(f"written to {arguments.output}")
+        for found in _all(Path(name), arguments.size, arguments.rounds):
+            lines += found
+            for line in found:
+                out.print(
+                    f"{line.form} | {line.engine} | share {line.share:.3f}, {line.refusals} 429s, {line.lost} lost"
+                )
+            arguments.output.write_text(json.dumps([line._asdict() for line in lines], indent=1) + "\n")
+    out.print(table(lines))
+    out.print(f"written to {arguments.output}")
+
+
+def _all(folder: Path, size: Size, rounds: int) -> Iterator[list[Line]]:
+    requests = REQUESTS[size]
+    for seed in range(rounds):
+        for form in list(FORMS)[:1] if size == "smoke" else FORMS:
+            yield paced(form, folder / f"{form}-{seed}", requests, seed=seed)
+        if size == "full":
+            yield paced("window", folder / f"silent-{seed}", requests, silent=True, seed=seed)
+    yield killed("window", folder / "killed", requests)
 
 
 if __name__ == "__main__":

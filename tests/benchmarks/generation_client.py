@@ -1,6 +1,6 @@
-"""One engine of the generation benchmark: asks 600 requests, and prints how many came of it and what CPU it took.
+"""One engine of the generation benchmark: asks so many requests, and prints how many came of it and its CPU.
 
-python -m tests.benchmarks.generation_client ours http://127.0.0.1:8100/v1 /tmp/journal
+python -m tests.benchmarks.generation_client ours http://127.0.0.1:8100/v1 /tmp/journal 600
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-REQUESTS = 600
 NAIVE_IN_FLIGHT, NAIVE_RETRIES = 64, 2
 
 
@@ -20,7 +19,7 @@ def text(number: int) -> str:
     return f"Write four queries that document {number} answers. " + "It is about repairing a kettle. " * 30
 
 
-def ours(url: str, folder: Path) -> int:
+def ours(url: str, folder: Path, count: int) -> int:
     """SynAlign's client with its default settings."""
     from synalign.config import Configuration
     from synalign.generation.client import Client, Request
@@ -42,7 +41,7 @@ def ours(url: str, folder: Path) -> int:
             async with Client(configuration, Endpoint(url, "none"), journal) as client:
                 requests = [
                     Request("write", str(n), "v1", [{"role": "user", "content": text(n)}], QUERIES, WrittenQueries)
-                    for n in range(REQUESTS)
+                    for n in range(count)
                 ]
                 answers = await asyncio.gather(*(client.ask(request) for request in requests))
         return sum(answer.content is not None for answer in answers)
@@ -50,7 +49,7 @@ def ours(url: str, folder: Path) -> int:
     return asyncio.run(work())
 
 
-def naive(url: str, folder: Path) -> int:
+def naive(url: str, folder: Path, count: int) -> int:
     """What most people write: 64 at a time, the SDK retries, answers are written at the end."""
     import openai
 
@@ -67,7 +66,7 @@ def naive(url: str, folder: Path) -> int:
                     except openai.OpenAIError:
                         return None
 
-            answers = await asyncio.gather(*map(ask, range(REQUESTS)))
+            answers = await asyncio.gather(*map(ask, range(count)))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "answers.json").write_text(json.dumps(answers))
         return sum(answer is not None for answer in answers)
@@ -76,6 +75,6 @@ def naive(url: str, folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    engine, url, folder = sys.argv[1:]
-    results = {"ours": ours, "naive": naive}[engine](url, Path(folder))
+    engine, url, folder, count = sys.argv[1:]
+    results = {"ours": ours, "naive": naive}[engine](url, Path(folder), int(count))
     print(json.dumps({"results": results, "cpu_seconds": time.process_time()}))

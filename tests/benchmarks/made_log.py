@@ -18,7 +18,7 @@ _ZIPF = 1.05
 _CLICKED = 3
 
 
-class Size(NamedTuple):
+class LogSize(NamedTuple):
     """How large a made log is.
 
     Attributes:
@@ -48,7 +48,7 @@ class Truth(NamedTuple):
     rejected: int
 
 
-def make_log(folder: Path, size: Size, seed: int = 0) -> Truth:
+def make_log(folder: Path, size: LogSize, seed: int = 0) -> Truth:
     """Write `log/part-*.parquet` and `documents.parquet`.
 
     The first rows are every query once; the others follow Zipf's law of exponent 1.05. A query's clicks go to three

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import json
-import os
-import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
+
+Size = Literal["smoke", "quick", "full"]
+"""How much is measured: in seconds, only to see that it runs; in minutes; in an hour or more."""
+
+COLUMNS = ("task", "size", "ours", "rival", "unit", "ratio", "goal", "memory", "accuracy")
 
 
 class Measurement(NamedTuple):
@@ -48,6 +50,32 @@ class Measurement(NamedTuple):
     accuracy: str = ""
 
 
+class Skipped(NamedTuple):
+    """A line that was not measured.
+
+    Attributes:
+        task: What would have been measured.
+        rival: Against whom.
+        reason: Why it was not.
+    """
+
+    task: str
+    rival: str
+    reason: str
+
+
+def add_size(parser: argparse.ArgumentParser, *, quick: str = "") -> None:
+    """Add `--smoke` and, where there is such a form, `--quick`; both set `size`."""
+    parser.set_defaults(size="full")
+    forms = parser.add_mutually_exclusive_group()
+    if quick:
+        forms.add_argument("--quick", dest="size", action="store_const", const="quick", help=quick)
+    forms.add_argument(
+        "--smoke", dest="size", action="store_const", const="smoke",
+        help="tiny sizes, made data: seconds, to see that it runs; its figures mean nothing",
+    )  # fmt: skip
+
+
 def seconds(work: Callable[[], Any]) -> float:
     """Wall-clock seconds of one call."""
     gc.collect()
@@ -56,37 +84,23 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def interleaved(ours: Callable[[], Any], rival: Callable[[], Any], rounds: int = 3) -> tuple[float, float]:
-    """Median seconds of ours and of a rival, called in turns so that a busy minute slows both."""
-    pairs = [(seconds(ours), seconds(rival)) for _ in range(rounds)]
-    return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+def console() -> Console:
+    """Return a console that does not wrap lines where nobody looks at a terminal."""
+    return Console(width=None if sys.stdout.isatty() else 200)
 
 
-def peak_memory() -> int:
-    """Most bytes that this process has held at once; it only ever grows, so measure in a process of its own."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def in_own_process(module: str, *arguments: str) -> dict[str, Any]:
-    """Run `python -m module arguments` and read the JSON object on its last line: for peaks of memory."""
-    command = [sys.executable, "-m", module, *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ.copy())
-    if ended.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {ended.returncode}:\n{ended.stderr[-2000:]}")
-    result: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
-    return result
-
-
-def show(measurements: Iterable[Measurement], target: Path) -> list[Measurement]:
+def show(lines: Iterable[Measurement | Skipped], target: Path) -> list[Measurement]:
     """Print each line as it comes, the whole table at the end, and write it as JSON after every line."""
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    found: list[Measurement] = []
+    out, found = console(), list[Measurement]()
     target.parent.mkdir(parents=True, exist_ok=True)
-    for measurement in measurements:
-        found.append(measurement)
-        console.print(f"{measurement.task} | {measurement.size} | ratio {measurement.ratio:.3g} ({measurement.goal})")
-        target.write_text(json.dumps([line._asdict() for line in found], indent=1) + "\n")
-    table = Table("task", "size", "ours", "rival", "unit", "ratio", "goal", "memory", "accuracy")
+    for line in lines:
+        if isinstance(line, Skipped):
+            out.print(f"{line.task} | {line.rival} | skipped: {line.reason}", markup=False)
+            continue
+        found.append(line)
+        out.print(f"{line.task} | {line.size} | ratio {line.ratio:.3g} ({line.goal})", markup=False)
+        target.write_text(json.dumps([each._asdict() for each in found], indent=1) + "\n")
+    table = Table(*COLUMNS)
     for line in found:
         rival = f"{line.rival:.4g} ({line.rival_name})"
         goal = f"{line.goal} {'met' if line.met else 'MISSED'}"
@@ -94,6 +108,6 @@ def show(measurements: Iterable[Measurement], target: Path) -> list[Measurement]
             line.task, line.size, f"{line.ours:.4g}", rival, line.unit, f"{line.ratio:.3g}", goal, line.memory,
             line.accuracy,
         )  # fmt: skip
-    console.print(table)
-    console.print(f"written to {target}")
+    out.print(table)
+    out.print(f"written to {target}")
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.benchmarks.datasets import beir_queries, embed
+from tests.benchmarks.datasets import beir_queries, corpus, embed, rows_of
 
 MOST = 4_000
 """Pseudo-queries embedded per collection: a few minutes on two cores."""
@@ -51,7 +50,7 @@ class Pool(NamedTuple):
 
 def pool(name: str, folder: Path) -> Pool:
     """Write, deduplicate, embed and screen the pool of `cosqa` or `clapnq`; split its real queries by hash."""
-    documents = [json.loads(line) for line in (folder / "corpus.jsonl").read_text().splitlines()]
+    documents = rows_of(folder / "corpus.jsonl")
     written = dict.fromkeys(functions(folder) if name == "cosqa" else passages(documents))
     seen: dict[str, str] = {}
     taken: Counter[str] = Counter()
@@ -91,10 +90,10 @@ def _round_trip(
 
 def functions(folder: Path) -> Iterator[tuple[str, str]]:
     """From the first sentence of a docstring and the function's name, in six styles."""
-    corpus = {row["_id"]: row["text"] for row in map(json.loads, (folder / "corpus.jsonl").read_text().splitlines())}
-    for row in map(json.loads, (folder / "docstrings.jsonl").read_text().splitlines()):
+    texts = corpus(folder)
+    for row in rows_of(folder / "docstrings.jsonl"):
         first = re.split(r"[.\n]", row["docstring"].strip())[0].strip()
-        found = re.search(r"def (\w+)", corpus[row["_id"]])
+        found = re.search(r"def (\w+)", texts[row["_id"]])
         if len(first.split()) < 3 or not found:
             continue
         name = " ".join(re.sub(r"([a-z])([A-Z])", r"\1 \2", found[1]).replace("_", " ").lower().split())

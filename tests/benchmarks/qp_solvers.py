@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-import clarabel
 import numpy as np
-import osqp
-import piqp
-import quadprog
 import scipy.sparse as sparse
 import torch
 
 from synalign.alignment.curvature import dense
 from synalign.alignment.simplex import Point, Solution, minimise_on_simplex, start_at
-from tests.benchmarks.measurement import seconds
+from tests.benchmarks.measurement import Skipped, seconds
 
 TOLERANCE = 1e-6
 """Gap over optimum that ours is to certify, and a rival to reach within a factor of two."""
@@ -59,6 +56,8 @@ def our_seconds(problem: Problem) -> tuple[float, float]:
 
 
 def by_quadprog(problem: Problem, _: float) -> Floats:
+    import quadprog
+
     m = len(problem.linear)
     # It wants a definite matrix.
     matrix = 2 * problem.matrix.numpy() + 1e-10 * np.eye(m)
@@ -67,6 +66,8 @@ def by_quadprog(problem: Problem, _: float) -> Floats:
 
 
 def by_piqp(problem: Problem, tolerance: float) -> Floats:
+    import piqp
+
     m = len(problem.linear)
     solver = piqp.DenseSolver()
     solver.settings.eps_abs, solver.settings.eps_rel = tolerance, 0.0
@@ -80,6 +81,8 @@ def by_piqp(problem: Problem, tolerance: float) -> Floats:
 
 
 def by_osqp(problem: Problem, tolerance: float) -> Floats:
+    import osqp
+
     m = len(problem.linear)
     solver = osqp.OSQP()
     limits = sparse.vstack([sparse.csc_matrix(np.ones((1, m))), sparse.eye(m)], format="csc")
@@ -92,6 +95,8 @@ def by_osqp(problem: Problem, tolerance: float) -> Floats:
 
 
 def by_clarabel(problem: Problem, tolerance: float) -> Floats:
+    import clarabel
+
     m = len(problem.linear)
     settings = clarabel.DefaultSettings()
     settings.verbose, settings.max_threads = False, 2
@@ -111,6 +116,17 @@ RIVALS: dict[str, tuple[Callable[[Problem, float], Floats], tuple[float, ...]]] 
     "Clarabel": (by_clarabel, (1e-8, 1e-10)),
 }
 """Solvers, each with its tolerances from loose to tight; the loosest that reaches the gap counts."""
+
+
+def installed() -> list[str]:
+    """Return the names of the solvers that can be imported."""
+    return [name for name in RIVALS if importlib.util.find_spec(name.lower())]
+
+
+def skipped() -> list[Skipped]:
+    """Return a line for each solver that cannot."""
+    missing = [name for name in RIVALS if name not in installed()]
+    return [Skipped("weights", name, "not installed: pip install -e '.[bench]'") for name in missing]
 
 
 def rival_seconds(problem: Problem, name: str) -> tuple[float, float]:

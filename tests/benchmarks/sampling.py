@@ -1,7 +1,7 @@
 """How fast and how lean is sampling? Against scikit-learn's Gaussian process and a dense update, and by its memory.
 
-`python -m tests.benchmarks.sampling [--quick]` prints this part alone. Rows are made: directions drawn around 200
-centres whose sizes fall as 1 / rank, width 384, unit norm, float32.
+`python -m tests.benchmarks.sampling [--quick | --smoke]` prints this part alone. Rows are made: directions drawn around
+200 centres whose sizes fall as 1 / rank, width 384, unit norm, float32.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF
 from threadpoolctl import threadpool_limits
 
 from synalign.sampling import landmarks, sample_demonstrations
 from tests.benchmarks.datasets import kept_folder
-from tests.benchmarks.measurement import Measurement, in_own_process, seconds, show
+from tests.benchmarks.measurement import Measurement, Size, add_size, seconds, show
+from tests.benchmarks.processes import in_own_process, peak_memory
 
 MODULE = "tests.benchmarks.sampling"
 WIDTH, NEIGHBOURS, BREADTH, LENGTH_SCALE, NOISE = 384, 7, 16, 1.0, 1e-2
@@ -66,6 +65,10 @@ def nearest(rows: NDArray[Any], anchor: int) -> NDArray[np.int64]:
 
 def refitted(rows: NDArray[np.float64], batches: int) -> Picks:
     """Rival: scikit-learn's process with a fixed kernel, fitted anew at every round."""
+    # Here, for the processes whose memory is measured.
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF
+
     anchors, members = np.empty(batches, np.int64), np.empty((batches, NEIGHBOURS), np.int64)
     observed: list[int] = []
     anchor = 0
@@ -107,22 +110,16 @@ def dense(rows: Rows, batches: int) -> Picks:
     return anchors, members
 
 
-def held() -> int:
-    """Most bytes that this process has held at once (VmHWM: unlike ru_maxrss, a child does not inherit it)."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
-
-
 def alone(way: str, count: int, batches: int) -> dict[str, Any]:
     """One run in this process: seconds, memory over that of the interpreter with its imports, and what was picked."""
-    before = held()
+    before = peak_memory()
     rows = made_rows(count)
     start, processor = time.perf_counter(), time.process_time()
     anchors, members = dense(rows, batches) if way == "dense" else sampled(rows, batches, way)
     return {
         "seconds": time.perf_counter() - start,
         "processor": time.process_time() - processor,
-        "bytes": held() - before,
+        "bytes": peak_memory() - before,
         "rows": rows.nbytes,
         "anchors": anchors.tolist(),
         "members": members.tolist(),
@@ -141,6 +138,11 @@ def equal(ours: Any, rivals: Any) -> str:
     return f"{same[0]}/{len(ours[0])} anchors and {same[1]} lists equal"
 
 
+def _size(count: int, batches: int) -> str:
+    rows = f"{count / 1e6:g}M" if count >= 1_000_000 else f"{count / 1e3:g}k"
+    return f"n={rows} T={batches} k={NEIGHBOURS}, made"
+
+
 def against_scikit_learn(count: int, batches: int, goal: float) -> Measurement:
     """Ours before and after the rival, one BLAS thread each: split small products would slow both by chance."""
     rows = made_rows(count)
@@ -155,7 +157,7 @@ def against_scikit_learn(count: int, batches: int, goal: float) -> Measurement:
         rival = seconds(keep("rival", lambda: refitted(double, batches)))
         mine = float(np.median([*before, *(seconds(ours) for _ in range(3))]))
     return Measurement(
-        task="variance sampling", size=f"n={count // 1000}k T={batches} k={NEIGHBOURS}, made, one thread",
+        task="variance sampling", size=f"{_size(count, batches)}, one thread",
         ours=mine, rival=rival, rival_name="scikit-learn GaussianProcessRegressor", unit="s", ratio=rival / mine,
         goal=f">= {goal:g}", met=rival / mine >= goal, accuracy=equal(found["ours"], found["rival"]),
     )  # fmt: skip
@@ -165,7 +167,7 @@ def against_dense(count: int, batches: int) -> Iterator[Measurement]:
     """Time and memory against the dense update, in turns, each in its own process."""
     ours, rival = apart("variance", count, batches), apart("dense", count, batches)
     same = equal((ours["anchors"], ours["members"]), (rival["anchors"], rival["members"]))
-    common = {"size": f"n={count // 1000}k T={batches} k={NEIGHBOURS}, made", "rival_name": "dense float32 Cholesky"}
+    common = {"size": _size(count, batches), "rival_name": "dense float32 Cholesky"}
     ratio, share = rival["seconds"] / ours["seconds"], ours["bytes"] / rival["bytes"]
     yield Measurement(
         task="variance sampling", ours=ours["seconds"], rival=rival["seconds"], unit="s", ratio=ratio, goal=">= 3",
@@ -183,16 +185,21 @@ def memory_line(criterion: str, count: int, batches: int) -> Measurement:
     ours = apart(criterion, count, batches)
     share = ours["bytes"] / ours["rows"]
     return Measurement(
-        task=f"{criterion} sampling, memory", size=f"n={count / 1e6:g}M T={batches} k={NEIGHBOURS}, made",
+        task=f"{criterion} sampling, memory", size=_size(count, batches),
         ours=ours["bytes"] / 1e9, rival=ours["rows"] / 1e9, rival_name="the embeddings alone", unit="GB", ratio=share,
         goal="<= 1.6", met=share <= 1.6, accuracy=f"{ours['seconds']:.0f} s, {ours['processor']:.0f} processor seconds",
     )  # fmt: skip
 
 
-def variance_lines(quick: bool) -> Iterator[Measurement]:
+def variance_lines(form: Size) -> Iterator[Measurement]:
     """Lines of the paper's criterion."""
+    if form == "smoke":
+        yield against_scikit_learn(200, 3, 1.0)
+        yield from against_dense(2_000, 3)
+        yield memory_line("variance", 2_000, 3)
+        return
     yield against_scikit_learn(10_000, 50, 60.0)
-    if quick:
+    if form == "quick":
         return
     yield against_scikit_learn(5_000, 100, 100.0)
     yield from against_dense(100_000, 500)
@@ -224,7 +231,7 @@ def landmark_line(count: int, batches: int, most: int) -> Measurement:
     order = np.random.default_rng(1).permutation(count)[: batches * (NEIGHBOURS + 1)].reshape(batches, -1)
     random = mean_distance(rows, (order[:, 0], order[:, 1:]))
     return Measurement(
-        task="coverage on landmarks", size=f"n={count // 1000}k T={batches}, made", ours=few, rival=full,
+        task="coverage on landmarks", size=_size(count, batches), ours=few, rival=full,
         rival_name="all rows as landmarks", unit="mean distance", ratio=few / full, goal="<= 1.01",
         met=few / full <= 1.01, accuracy=f"{most} landmarks; random rows {random:.4f}",
     )  # fmt: skip
@@ -236,7 +243,7 @@ def coverage_line(count: int, batches: int) -> Measurement:
     ours = seconds(lambda: found.update(ours=sampled(rows, batches, "coverage")))
     rival = seconds(lambda: found.update(rival=evaluated_anew(rows, batches)))
     return Measurement(
-        task="coverage sampling", size=f"n={count // 1000}k T={batches} k={NEIGHBOURS}, made", ours=ours, rival=rival,
+        task="coverage sampling", size=_size(count, batches), ours=ours, rival=rival,
         rival_name="every gain at every round, float32", unit="s", ratio=rival / ours, goal="> 1", met=rival > ours,
         accuracy=equal(found["ours"], found["rival"]),
     )  # fmt: skip
@@ -265,30 +272,30 @@ def evaluated_anew(rows: Rows, batches: int) -> Picks:
     return anchors, members
 
 
-def coverage_lines(quick: bool) -> Iterator[Measurement]:
+def coverage_lines(form: Size) -> Iterator[Measurement]:
     """Lines of our criterion."""
-    yield coverage_line(5_000 if quick else 10_000, 50)
-    if not quick:
+    if form == "smoke":
+        yield coverage_line(200, 3)
+        yield landmark_line(200, 3, 50)
+        return
+    yield coverage_line(5_000 if form == "quick" else 10_000, 50)
+    if form == "full":
         yield landmark_line(20_000, 50, 5_000)
         yield memory_line("coverage", 1_000_000, 100)
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Print this part of the table; or, with `--alone`, run one way in this process and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes only")
+    add_size(parser, quick="small sizes only")
     parser.add_argument("--alone", nargs=3, metavar=("WAY", "ROWS", "BATCHES"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     if arguments.alone:
         way, count, batches = arguments.alone
         json.dump(alone(way, int(count), int(batches)), sys.stdout)
         return
-
-    def lines() -> Iterator[Measurement]:
-        yield from variance_lines(arguments.quick)
-        yield from coverage_lines(arguments.quick)
-
-    show(lines(), kept_folder() / "sampling.json")
+    lines = chain(variance_lines(arguments.size), coverage_lines(arguments.size))
+    show(lines, kept_folder() / "sampling.json")
 
 
 if __name__ == "__main__":

@@ -9,21 +9,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
-from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.datasets import kept_folder
-from tests.benchmarks.made_log import Size, Truth, make_log
-from tests.benchmarks.measurement import Measurement, show
+from tests.benchmarks.made_log import LogSize, Truth, make_log
+from tests.benchmarks.measurement import Measurement, Size, add_size, console, show
+from tests.benchmarks.processes import Watched, watch, watch_here
 from tests.benchmarks.step_costs import Cost, costs
-from tests.benchmarks.watched import Watched, watch
 
-SIZES = (Size(2_000_000, 100_000, 20_000), Size(20_000_000, 1_000_000, 50_000))
+_SMALL, _LARGE = LogSize(2_000_000, 100_000, 20_000), LogSize(20_000_000, 1_000_000, 50_000)
+LOGS: dict[Size, tuple[LogSize, ...]] = {
+    "smoke": (LogSize(3_000, 100, 50),),
+    "quick": (_SMALL,),
+    "full": (_SMALL, _LARGE),
+}
 HEAP = "2g"
 MOST_BYTES = 4 * 2**30
 """What JVM and Python may hold together: the heap, twice over."""
@@ -32,33 +38,37 @@ DEAREST = 4.0
 """Times the CPU of plain Spark that the rules, ids, splits and records of what was rejected may cost."""
 
 
-def ingest_lines(folder: Path, *, quick: bool) -> Iterator[Measurement]:
+def ingest_lines(folder: Path, form: Size) -> Iterator[Measurement]:
     """A line for each size of the log."""
-    for size in SIZES[:1] if quick else SIZES:
+    for size in LOGS[form]:
         place = folder / str(size.events)
         truth = make_log(place, size)
-        plain, ours = (_watched(kind, place) for kind in ("plain", "ours"))
+        plain, ours = (
+            _watched(form, "scale_ingest", kind, str(place), home=place / "home") for kind in ("plain", "ours")
+        )
         yield _line(size, truth, ours, plain)
         shutil.rmtree(place)
 
 
-def assemble_cost() -> Cost:
+def assemble_cost(folder: Path, form: Size) -> Cost:
     """What a row of the training set costs Spark, with a document of 100 words."""
-    rows = (200_000, 400_000)
-    seconds = watch("tests.benchmarks.scale_assemble", *map(str, rows), environment=_environment()).result["seconds"]
+    rows = (200, 400) if form == "smoke" else (200_000, 400_000)
+    seconds = _watched(form, "scale_assemble", *map(str, rows), home=folder / "home").result["seconds"]
     return Cost("assemble", "rows of the training set", rows, (seconds[0], seconds[1]))
 
 
-def _watched(kind: str, place: Path) -> Watched:
-    return watch("tests.benchmarks.scale_ingest", kind, str(place), environment=_environment())
-
-
-def _environment() -> dict[str, str]:
+def _watched(form: Size, module: str, *arguments: str, home: Path) -> Watched:
+    """Run a part with its own home and a bounded heap; in the smoke form in this process, whose Spark it shares."""
+    module = f"tests.benchmarks.{module}"
+    if form == "smoke":
+        with patch.dict(os.environ, SYNALIGN_HOME=str(home)):
+            return watch_here(module, *arguments)
     submit = f"--master local[2] --driver-memory {HEAP} --conf spark.ui.enabled=false pyspark-shell"
-    return {"PYSPARK_SUBMIT_ARGS": submit, "OMP_NUM_THREADS": "1", "SPARK_LOCAL_IP": "127.0.0.1"}
+    environment = {"PYSPARK_SUBMIT_ARGS": submit, "OMP_NUM_THREADS": "1", "SPARK_LOCAL_IP": "127.0.0.1"}
+    return watch(module, *arguments, environment={**environment, "SYNALIGN_HOME": str(home)})
 
 
-def _line(size: Size, truth: Truth, ours: Watched, plain: Watched) -> Measurement:
+def _line(size: LogSize, truth: Truth, ours: Watched, plain: Watched) -> Measurement:
     found = ours.result
     right = (found["queries"], found["usable"], found["rejected"]) == truth and found["pairs"] == plain.result["pairs"]
     ratio = ours.cpu_seconds / plain.cpu_seconds
@@ -82,18 +92,18 @@ def show_costs(found: list[Cost]) -> None:
         table.add_row(
             cost.step, cost.unit, f"{small:.3g}, {large:.3g}", f"{first:.3g}, {second:.3g}", f"{second / first:.2f}"
         )
-    Console(width=160).print(table)
+    console().print(table)
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the smaller log only")
+    add_size(parser, quick="the smaller log only")
     parser.add_argument("--output", type=Path, default=kept_folder() / "scale.json")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(dir=kept_folder()) as folder:
-        show(ingest_lines(Path(folder), quick=arguments.quick), arguments.output)
-    found = [assemble_cost(), *costs()]
+        show(ingest_lines(Path(folder), arguments.size), arguments.output)
+        found = [assemble_cost(Path(folder), arguments.size), *costs(arguments.size)]
     show_costs(found)
     arguments.output.with_name("step_costs.json").write_text(json.dumps([cost._asdict() for cost in found]) + "\n")
 

@@ -6,7 +6,6 @@ import json
 import sys
 import tempfile
 
-import psutil
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -14,15 +13,10 @@ from synalign.spark.session import content_id, session
 from synalign.spark.tables import write_table
 from synalign.steps.assemble import _real
 from synalign.storage import Place
+from tests.benchmarks.processes import tree_cpu_seconds
 
 DOCUMENTS, WORDS = 20_000, 100
 _WARM = 20_000
-
-
-def spent() -> float:
-    """CPU seconds of this process and all that it has started, so far."""
-    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    return float(sum(sum(process.cpu_times()[:2]) for process in family))
 
 
 def write(spark: SparkSession, rows: int, folder: Place) -> None:
@@ -39,19 +33,19 @@ def write(spark: SparkSession, rows: int, folder: Place) -> None:
     write_table(_real(pairs).join(documents, "document_id"), folder, "training_set", rows=rows)
 
 
-def main() -> None:
-    """Measure the numbers of rows in the arguments; print seconds per row of each."""
-    sizes = [int(text) for text in sys.argv[1:]]
+def main(*numbers: str) -> None:
+    """Measure so many rows, each number in turn; print seconds per row of each."""
+    sizes = [int(number) for number in numbers]
     found = []
     with tempfile.TemporaryDirectory() as folder, session("assemble") as spark:
         place = Place(folder)
-        write(spark, _WARM, place / "warm")
+        write(spark, min(_WARM, *sizes), place / "warm")
         for rows in sizes:
-            before = spent()
+            before = tree_cpu_seconds()
             write(spark, rows, place / str(rows))
-            found.append((spent() - before) / rows)
+            found.append((tree_cpu_seconds() - before) / rows)
     print(json.dumps({"seconds": found}))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

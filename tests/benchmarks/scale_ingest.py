@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import time
 from pathlib import Path
 
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from synalign.config import Configuration
 from synalign.run import Interval, Run
-from synalign.spark.session import SETTINGS
+from synalign.spark.session import session
 from synalign.steps.ingest import ingest, source_files
 from synalign.steps.job import perform
 from tests.benchmarks.made_log import END
@@ -33,7 +31,6 @@ def ours(folder: Path) -> dict[str, float]:
             },
         }
     )
-    os.environ["SYNALIGN_HOME"] = str(folder / "home")
     shutil.rmtree(folder / "home", ignore_errors=True)
     run = Run(configuration, Interval.parse("2026-02-28", END.isoformat()))
     started = time.perf_counter()
@@ -46,12 +43,8 @@ def ours(folder: Path) -> dict[str, float]:
 
 def plain(folder: Path) -> dict[str, float]:
     """The same sums as anybody would write them: no rules, ids, splits, digests, nor a record of rejected rows."""
-    os.environ["SYNALIGN_HOME"] = str(folder / "home")
     started = time.perf_counter()
-    builder = SparkSession.builder.appName("plain")
-    for key, value in SETTINGS.items():
-        builder = builder.config(key, value)
-    with builder.getOrCreate() as spark:
+    with session("plain") as spark:
         documents = spark.read.parquet(str(folder / "documents.parquet")).select("document_id").distinct()
         events = spark.read.parquet(str(folder / "log")).withColumn(
             "query", F.trim(F.regexp_replace("query", r"\s+", " "))
@@ -67,5 +60,10 @@ def plain(folder: Path) -> dict[str, float]:
     return {"seconds": time.perf_counter() - started, **rows}
 
 
+def main(kind: str, folder: str) -> None:
+    """Ingest the log of a folder, `ours` or `plain`, and print what came of it."""
+    print(json.dumps({"ours": ours, "plain": plain}[kind](Path(folder))))
+
+
 if __name__ == "__main__":
-    print(json.dumps({"ours": ours, "plain": plain}[sys.argv[1]](Path(sys.argv[2]))))
+    main(*sys.argv[1:])

@@ -28,6 +28,7 @@ from synalign.sampling import sample_demonstrations
 from synalign.sampling.landmarks import GAIN_BYTES, LANDMARKS
 from synalign.screening.copied import copied_spans
 from synalign.screening.duplicates import nearest_cosine
+from tests.benchmarks.measurement import Size, add_size
 
 WIDTH = 384
 _FIRST_CALL = 64
@@ -50,18 +51,22 @@ class Cost(NamedTuple):
     seconds: tuple[float, float]
 
 
-def costs() -> Iterator[Cost]:
+def costs(form: Size = "full") -> Iterator[Cost]:
     """Every cost but those of Spark's steps, which the ingest of the made log has."""
     torch.set_num_threads(1)
-    yield _embedding("embed, a query of 6 words", 6, (400, 800))
-    yield _embedding("embed, a document of 100 words", 100, (24, 48))
-    yield _sampling((30_000, 60_000))
-    yield _scores("screen, cosines", "candidates x (queries + documents)", ((500, 40_000), (1000, 80_000)))
-    yield _copies((500, 1000))
-    yield _means(((1000, 20_000), (2000, 40_000)))
-    yield _weights((1000, 2000))
-    yield _training((50, 100))
-    yield _ranking(((500, 20_000), (1000, 40_000)))
+    tiny = form == "smoke"
+    yield _embedding("embed, a query of 6 words", 6, (8, 16) if tiny else (400, 800))
+    yield _embedding("embed, a document of 100 words", 100, (2, 4) if tiny else (24, 48))
+    yield _sampling((400, 800) if tiny else (30_000, 60_000), 5 if tiny else 50)
+    pairs = ((20, 80), (40, 160))
+    yield _scores(
+        "screen, cosines", "candidates x (queries + documents)", pairs if tiny else ((500, 40_000), (1000, 80_000))
+    )
+    yield _copies((20, 40) if tiny else (500, 1000))
+    yield _means(pairs if tiny else ((1000, 20_000), (2000, 40_000)))
+    yield _weights((40, 80) if tiny else (1000, 2000))
+    yield _training((2, 4) if tiny else (50, 100))
+    yield _ranking(pairs if tiny else ((500, 20_000), (1000, 40_000)))
 
 
 def unit_rows(rows: int, seed: int) -> NDArray[np.float32]:
@@ -95,9 +100,9 @@ def _embedding(step: str, words: int, counts: tuple[int, int]) -> Cost:
     return _cost(step, "texts", counts, works)
 
 
-def _sampling(counts: tuple[int, int]) -> Cost:
+def _sampling(counts: tuple[int, int], batches: int) -> Cost:
     given = [unit_rows(count, count) for count in counts]
-    works = [lambda rows=rows: sample_demonstrations(rows, 50, 7) for rows in given]
+    works = [lambda rows=rows: sample_demonstrations(rows, batches, 7) for rows in given]
     candidates = GAIN_BYTES // 4 // LANDMARKS
     units = [float(candidates * (count + LANDMARKS)) for count in counts]
     unit = f"{candidates} candidates x (train queries + {LANDMARKS} landmarks)"
@@ -163,13 +168,14 @@ def _ranking(sizes: tuple[tuple[int, int], tuple[int, int]]) -> Cost:
     return _cost("evaluate, ranking", unit, (units[0], units[1]), (works[0], works[1]))
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Measure all of them, and print each as it comes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path)
-    output = parser.parse_args().output
-    found = []
-    for cost in costs():
+    add_size(parser)
+    arguments = parser.parse_args(argv)
+    output, found = arguments.output, []
+    for cost in costs(arguments.size):
         found.append(cost)
         print(f"{cost.step} | {cost.unit} | {cost.seconds[0]:.3g} s | {cost.seconds[1]:.3g} s", flush=True)
     if output is not None:

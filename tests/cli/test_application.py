@@ -5,7 +5,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from typer.testing import CliRunner
 
 from synalign import cli, errors
 from synalign.errors import SynAlignError
-from synalign.run import Interval
 
 SYNALIGN = str(Path(sys.executable).with_name("synalign"))
 
@@ -159,61 +157,3 @@ def test_ctrl_c_ends_any_command_with_130_and_no_traceback(
 def test_the_version_is_that_of_the_package() -> None:
     shown = CliRunner().invoke(cli.application, ["--version"])
     assert re.fullmatch(r"synalign \d+\.\d+\.\d+\n", shown.output)
-
-
-def test_an_unknown_source_is_a_configuration_error() -> None:
-    shown = CliRunner().invoke(cli.application, ["refresh", "--source", "nothing"])
-    assert isinstance(shown.exception, errors.ConfigurationError)
-    assert "must be `demo` or `beir:PATH`" in str(shown.exception)
-
-
-OWN = "retriever: own\nschedule: {start: 2025-01-01%s}\nsource: {kind: beir, path: here}\n"
-AT_THREE, HOURLY, WEEKLY = "", ', cron: "0 * * * *"', ', cron: "0 3 * * mon"'
-IN_BERLIN = ", cron: '0 3 * * *', time_zone: Europe/Berlin"
-
-
-@pytest.mark.parametrize(
-    ("schedule", "arguments", "end"),
-    [
-        (None, [], "2026-03-01T00:00"),
-        (None, ["--date", "2026-01-05"], "2026-01-05T00:00"),
-        (AT_THREE, ["--date", "2026-01-05"], "2026-01-05T03:00"),
-        (AT_THREE, ["--date", "2026-01-05T02:59"], "2026-01-04T03:00"),
-        (HOURLY, ["--date", "2026-01-05"], "2026-01-05T00:00"),
-        (HOURLY, ["--date", "2026-01-05T05:00"], "2026-01-05T05:00"),
-        (HOURLY, ["--date", "2026-01-05T05:00+02:00"], "2026-01-05T03:00"),
-        (HOURLY, ["--date", "2026-01-05T05:59:59Z"], "2026-01-05T05:00"),
-        (WEEKLY, ["--date", "2026-01-05"], "2026-01-05T03:00"),
-        (WEEKLY, ["--date", "2026-01-08"], "2026-01-05T03:00"),
-        (IN_BERLIN, ["--date", "2025-07-05"], "2025-07-05T01:00"),
-        (IN_BERLIN, ["--date", "2026-01-05"], "2026-01-05T02:00"),
-    ],
-)
-def test_a_date_names_the_end_of_a_data_interval(
-    schedule: str | None, arguments: list[str], end: str, monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
-) -> None:
-    assert ended_at(schedule, arguments, monkeypatch, tmp_path) == f"{end}:00+00:00"
-
-
-def test_without_a_date_own_logs_are_refreshed_up_to_the_last_tick(
-    monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
-) -> None:
-    now = datetime.now(UTC)
-    hour = datetime.fromisoformat(ended_at(HOURLY, [], monkeypatch, tmp_path))
-    assert timedelta(0) <= now - hour <= timedelta(hours=1, seconds=1)
-    day = datetime.fromisoformat(ended_at(AT_THREE, [], monkeypatch, tmp_path))
-    assert (day.hour, day.minute) == (3, 0)
-    assert timedelta(0) <= now - day <= timedelta(days=1, seconds=1)
-
-
-def ended_at(schedule: str | None, arguments: list[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
-    """The end of the interval that a refresh would be of; nothing is started."""
-
-    def told(_: Path, interval: Interval, __: Any) -> Any:
-        raise SynAlignError(interval.end.isoformat())
-
-    monkeypatch.setattr("synalign.local.refresh.Refresh", told)
-    if schedule is not None:
-        (folder / "own.yaml").write_text(OWN % schedule)
-        arguments = [str(folder / "own.yaml"), *arguments]
-    return str(CliRunner().invoke(cli.application, ["refresh", *arguments]).exception)

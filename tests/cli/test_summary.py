@@ -84,7 +84,7 @@ def test_what_retrievers_said_is_shown(configuration: Callable[..., Configuratio
 
 
 def test_figures_of_weights_that_were_not_chosen_say_so(configuration: Callable[..., Configuration]) -> None:
-    chosen = METRICS["evaluate"] | {"scheme": "filtered"}
+    chosen = METRICS["evaluate"] | {"scheme": "equal"}
     lines = summarise(finished(configuration(), evaluate=chosen))
     assert sum(line.endswith("; aligned weights, not chosen") for line in lines) == 2
 

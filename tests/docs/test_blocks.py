@@ -9,7 +9,9 @@ import yaml
 from synalign.config import Configuration
 from tests.docs import invocations
 from tests.docs.conftest import Place
-from tests.docs.pages import PAGES, ROOT, Block, blocks
+from tests.docs.pages import PAGES, ROOT, Block, blocks, words
+
+A_REFRESH = [pytest.mark.spark, pytest.mark.airflow]
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 
@@ -36,11 +38,20 @@ def steps(page: Path) -> list[Block | str]:
     return found
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if steps(page)], ids=lambda page: page.name)
+def needs_refresh(page: Path) -> bool:
+    return any(isinstance(step, str) and DEMO.search(step) for step in steps(page))
+
+
+def refreshes(page: Path) -> bool:
+    return needs_refresh(page) or any(isinstance(step, str) and "refresh" in words(step) for step in steps(page))
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.name, marks=A_REFRESH * refreshes(page)) for page in PAGES if steps(page)]
+)
 def test_commands_run_in_the_order_in_which_they_stand(page: Path, request: pytest.FixtureRequest) -> None:
     todo = steps(page)
-    needed = any(isinstance(step, str) and DEMO.search(step) for step in todo)
-    place: Place = request.getfixturevalue("refreshed" if needed else "place")
+    place: Place = request.getfixturevalue("refreshed" if needs_refresh(page) else "place")
     for step in todo:
         if isinstance(step, Block):
             place.prepare(step)
@@ -48,7 +59,14 @@ def test_commands_run_in_the_order_in_which_they_stand(page: Path, request: pyte
             place.run(of_tests(step))
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "python"], ids=str)
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, id=str(block), marks=A_REFRESH * bool(DEMO.search(block.text)))
+        for block in BLOCKS
+        if block.language == "python"
+    ],
+)
 def test_python_runs(block: Block, request: pytest.FixtureRequest) -> None:
     place: Place = request.getfixturevalue("refreshed" if DEMO.search(block.text) else "place")
     place.python(of_tests(block.text))

@@ -127,8 +127,8 @@ def test_a_storage_that_ignores_conditions_is_named(
 ) -> None:
     """As some servers do: two writers would both believe they won."""
     monkeypatch.setenv("SYNALIGN_STORE", str(bucket))
-    monkeypatch.setattr(objects.Bucket, "create", lambda self, path, content: self.write(path, content) or "tag")
-    monkeypatch.setattr(objects.Bucket, "replace", lambda self, path, content, tag: self.write(path, content) or "tag")
+    monkeypatch.setattr(objects._Bucket, "create", lambda self, path, content: self.write(path, content) or "tag")
+    monkeypatch.setattr(objects._Bucket, "replace", lambda self, path, content, tag: self.write(path, content) or "tag")
     found = check("storage", case())
     assert found.state == "fail"
     assert "cannot be held by one writer: a put whose condition did not hold was not refused" in found.found

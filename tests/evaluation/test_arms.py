@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from synalign.config.schemes import SCHEMES
 from synalign.errors import ArgumentError
-from synalign.evaluation.arms import ARMS, SCHEMES, Pool, arms, effective_sample_size
+from synalign.evaluation.arms import ARMS, Pool, arms, effective_sample_size
 from synalign.steps.align import equal_mass
 
 ACCEPTED = np.array([True, False, True, True, True])
@@ -12,7 +13,7 @@ ACCEPTED = np.array([True, False, True, True, True])
 
 def pool(**changed: np.ndarray) -> Pool:
     weights = {
-        "filtered": np.full(4, 0.25),
+        "equal": np.full(4, 0.25),
         "equal_mass": equal_mass(np.array(["a", "a", "a", "b"])),
         "aligned": np.array([0.5, 0.5, 0.0, 0.0]),
     }
@@ -24,7 +25,7 @@ def test_every_arm_by_hand() -> None:
     assert tuple(found) == ARMS
     assert found["control"].tolist() == [0.0] * 5
     np.testing.assert_allclose(found["unweighted"], [2.4] * 5)
-    np.testing.assert_allclose(found["filtered"], [3, 0, 3, 3, 3])
+    np.testing.assert_allclose(found["equal"], [3, 0, 3, 3, 3])
     np.testing.assert_allclose(found["equal_mass"], [2, 0, 2, 2, 6])
     np.testing.assert_allclose(found["aligned"], [6, 0, 6, 0, 0])
     assert sorted(found["random_subset"].tolist()) == [0.0, 0.0, 0.0, 6.0, 6.0]
@@ -66,4 +67,4 @@ def test_weights_that_are_none_are_refused(weights: np.ndarray, rule: str) -> No
 
 def test_a_missing_scheme_is_named() -> None:
     with pytest.raises(ArgumentError, match="'equal_mass'"):
-        arms(Pool(ACCEPTED, {"filtered": np.full(4, 0.25)}), 1.0, 0)
+        arms(Pool(ACCEPTED, {"equal": np.full(4, 0.25)}), 1.0, 0)

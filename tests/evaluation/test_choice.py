@@ -4,9 +4,9 @@ from synalign.evaluation.choice import choose, configured
 
 
 @pytest.mark.parametrize(
-    ("filtered", "equal_mass", "aligned", "expected"),
+    ("equal", "equal_mass", "aligned", "expected"),
     [
-        (0.5, 0.4, 0.4, "filtered"),
+        (0.5, 0.4, 0.4, "equal"),
         (0.4, 0.5, 0.4, "equal_mass"),
         (0.4, 0.4, 0.5, "aligned"),
         (0.5, 0.5, 0.5, "aligned"),
@@ -16,9 +16,9 @@ from synalign.evaluation.choice import choose, configured
     ],
 )
 def test_the_best_on_validation_queries_is_chosen(
-    filtered: float, equal_mass: float, aligned: float, expected: str
+    equal: float, equal_mass: float, aligned: float, expected: str
 ) -> None:
-    means = {"filtered": filtered, "equal_mass": equal_mass, "aligned": aligned, "control": 1.0, "unweighted": 1.0,
+    means = {"equal": equal, "equal_mass": equal_mass, "aligned": aligned, "control": 1.0, "unweighted": 1.0,
              "random_subset": 1.0}  # fmt: skip
     found = choose(means, 40)
     assert (found.scheme, found.validated) == (expected, True)
@@ -26,13 +26,11 @@ def test_the_best_on_validation_queries_is_chosen(
 
 
 def test_the_reason_gives_what_was_compared() -> None:
-    found = choose({"filtered": 0.31, "equal_mass": 0.32, "aligned": 0.30}, 1)
-    assert found.reason == (
-        "best of three on 1 validation query: nDCG@10 0.3200, against aligned 0.3000, filtered 0.3100"
-    )
+    found = choose({"equal": 0.31, "equal_mass": 0.32, "aligned": 0.30}, 1)
+    assert found.reason == ("best of three on 1 validation query: nDCG@10 0.3200, against aligned 0.3000, equal 0.3100")
 
 
 def test_what_was_not_validated_says_so() -> None:
-    found = configured("filtered", "there is no query")
-    assert (found.scheme, found.validated) == ("filtered", False)
+    found = configured("equal", "there is no query")
+    assert (found.scheme, found.validated) == ("equal", False)
     assert found.reason.startswith("not validated: there is no query")

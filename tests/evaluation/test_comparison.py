@@ -69,8 +69,8 @@ def test_pairing_takes_out_what_both_arms_share() -> None:
 
 def test_the_same_arm_twice_does_not_differ_to_the_last_bit() -> None:
     scores = normal((3, 50), 0)
-    found = Resampled({"control": scores, "filtered": scores.copy(), "aligned": scores.copy()})
-    for arm in ("filtered", "aligned", "control"):
+    found = Resampled({"control": scores, "equal": scores.copy(), "aligned": scores.copy()})
+    for arm in ("equal", "aligned", "control"):
         compared = found.compare(arm, "control")
         assert (compared.difference, compared.p_value) == (0.0, 1.0)
         assert (compared.lower, compared.upper) == pytest.approx((0.0, 0.0), abs=1e-13)

@@ -39,7 +39,7 @@ def test_a_loss_within_the_bound_passes_and_one_beyond_fails() -> None:
 
 def test_two_retrievers_that_are_the_same_pass_even_without_a_margin() -> None:
     control = np.random.default_rng(0).random((3, 57))
-    same = Resampled({"control": control, "filtered": control.copy(), "aligned": control.copy()})
+    same = Resampled({"control": control, "equal": control.copy(), "aligned": control.copy()})
     for evidence in ("of_harm", "of_safety"):
         assert judge(Gate(max_loss=0.0, evidence=evidence), same, "aligned").status == "passed"
 

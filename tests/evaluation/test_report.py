@@ -1,13 +1,9 @@
-"""What a person sees of an evaluation: a page and a chart, with the figures of the manifest and no others."""
+"""What a person reads of an evaluation: a page with the figures of the manifest and no others."""
 
 import re
-import xml.etree.ElementTree as ElementTree
 from typing import Any
 
-import pytest
-
 from synalign.evaluation.arms import ARMS, CONTRASTS
-from synalign.evaluation.chart import chart
 from synalign.evaluation.report import report
 
 
@@ -56,30 +52,3 @@ def test_without_test_queries_the_page_is_choice_and_gate() -> None:
 
 def test_too_few_queries_for_an_interval_are_said_to_be_too_few() -> None:
     assert "(too few queries for an interval)" in report(evaluation(19))
-    assert "too few for intervals" in chart(evaluation(19)["test"], "equal_mass")
-
-
-def bars(image: str) -> dict[str, float]:
-    """Heights of the bars in points, by colour and place."""
-    found = {}
-    for path in ElementTree.fromstring(image).iter("{http://www.w3.org/2000/svg}path"):
-        style, shape = path.get("style", ""), path.get("d", "")
-        if "clip-path" in path.attrib and style.startswith("fill: #") and shape.rstrip().endswith("z"):
-            numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", shape)]
-            found[f"{style[6:13]} at {numbers[0]:.0f}"] = max(numbers[1::2]) - min(numbers[1::2])
-    return found
-
-
-def test_bars_are_as_high_as_the_arms_are_good() -> None:
-    found = bars(chart(evaluation()["test"], "equal_mass"))
-    heights = list(found.values())
-    assert len(heights) == len(ARMS)
-    for place, height in enumerate(heights):
-        assert height / heights[0] == pytest.approx((0.301 + place / 100) / 0.301, rel=1e-3)
-    colours = [key.split()[0] for key in found]
-    assert len(set(colours)) == 3
-    assert [colours.count(colour) for colour in (colours[0], colours[3], colours[1])] == [1, 1, 4]
-
-
-def test_the_same_figures_give_the_same_image() -> None:
-    assert chart(evaluation()["test"], "aligned") == chart(evaluation()["test"], "aligned")

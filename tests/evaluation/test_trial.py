@@ -46,7 +46,7 @@ def material() -> Material:
     vectors = np.zeros((30, 0), dtype=np.float32)
     real = Pairs(np.arange(4), np.arange(4), np.ones(4))
     written = Pairs(np.arange(20, 25), np.array([5, 6, 7, 7, 8]), np.ones(5))
-    weights = {"filtered": np.full(4, 0.25), "equal_mass": np.array([0.5, 0.125, 0.125, 0.25]),
+    weights = {"equal": np.full(4, 0.25), "equal_mass": np.array([0.5, 0.125, 0.125, 0.25]),
                "aligned": np.array([0.5, 0.5, 0.0, 0.0])}  # fmt: skip
     pool = Pool(np.array([True, True, False, True, True]), weights)  # type: ignore[arg-type]
     texts = [str(place) for place in range(30)]
@@ -79,7 +79,7 @@ def test_every_arm_has_all_real_pairs_the_same_mass_and_the_same_recipe(material
     rows = {arm: dict(zip(note.pairs.query[4:].tolist(), note.pairs.weight[4:].tolist(), strict=True))
             for arm, note in zip(ARMS, notes, strict=False)}  # fmt: skip
     assert rows["unweighted"] == pytest.approx({20: 1.6, 21: 1.6, 22: 1.6, 23: 1.6, 24: 1.6})
-    assert rows["filtered"] == pytest.approx({20: 2.0, 21: 2.0, 23: 2.0, 24: 2.0})
+    assert rows["equal"] == pytest.approx({20: 2.0, 21: 2.0, 23: 2.0, 24: 2.0})
     assert rows["equal_mass"] == pytest.approx({20: 4.0, 21: 1.0, 23: 1.0, 24: 2.0})
     assert rows["aligned"] == pytest.approx({20: 4.0, 21: 4.0})
     assert sorted(rows["random_subset"].values()) == pytest.approx([4.0, 4.0])
@@ -102,7 +102,7 @@ def test_scores_are_by_arm_and_seed_and_their_figures_by_hand(material: Material
     assert [test["control"][name] for name in MEASURES] == [0.5, 0.5, 0.5, 1.0]
     assert test["treatment"] == test["aligned"]
     assert test["treatment_minus_control"]["difference"] == 0.5
-    assert test["aligned_minus_filtered"]["difference"] == 0.0
+    assert test["aligned_minus_equal"]["difference"] == 0.0
     # Three queries are too few for an interval, whatever came out.
     assert not any("lower" in key for content in test.values() for key in content)
     segments = figures.by_segment(found, material.judged["test"], "aligned")

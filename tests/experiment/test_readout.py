@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -150,34 +149,6 @@ def test_a_write_that_was_killed_leaves_nothing_behind(plan: Make, tmp_path: Pat
     (left / "readout.json").write_text("{")
     write(judge(plan(), logged(plan()), day(1)), tmp_path)
     assert [path.name for path in (tmp_path / "readouts").iterdir()] == ["2026-03-01"]
-
-
-def points(place: Path) -> int:
-    """Days that the chart draws: an interval is a line of its own."""
-    picture = ET.parse(place / "chart.svg").getroot()
-    (lines, *_) = [each for each in picture.iter() if str(each.get("id", "")).startswith("LineCollection")]
-    return sum(1 for each in lines.iter() if each.tag.endswith("path") and each.get("clip-path"))
-
-
-def test_the_chart_grows_by_a_day_and_forgets_other_plans(plan: Make, tmp_path: Path) -> None:
-    write(judge(plan(id="other"), logged(plan()), day(1)), tmp_path)
-    for number in (2, 3, 5):
-        place = write(judge(plan(), logged(plan()), day(number)), tmp_path)
-    assert points(place) == 3
-    # An earlier day does not know the later ones.
-    assert points(write(judge(plan(), logged(plan()), day(3)), tmp_path)) == 2
-
-
-def test_a_chart_of_void_days_only_can_be_drawn(plan: Make, tmp_path: Path) -> None:
-    place = write(judge(plan(), log(two_arms=1), day(1)), tmp_path)
-    assert "no valid day yet" in (place / "chart.svg").read_text()
-
-
-def test_a_metric_may_be_called_as_mathematics_or_markup(plan: Make, tmp_path: Path) -> None:
-    # Names are checked by the plan; ids too. What is drawn is text all the same.
-    hostile = judge(plan(), logged(plan()), day(1)).model_copy(update={"experiment": "$x_{$</svg><script>"})
-    place = write(hostile, tmp_path)
-    assert "<script>" not in (place / "chart.svg").read_text()
 
 
 def test_numbers_are_kept_to_ten_digits(plan: Make) -> None:

@@ -15,14 +15,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from synalign.config import Configuration
-from synalign.errors import ConfigurationError, GenerationError
+from synalign.errors import GenerationError
 from synalign.generation import client as client_module
 from synalign.generation import outcomes
 from synalign.generation.client import Client, Request
 from synalign.generation.endpoint import Endpoint
 from synalign.generation.journal import FILE, Journal
 from synalign.generation.schemas import QUERIES, WrittenQueries
-from synalign.writer.endpoint import endpoint
 from tests.generation.servers import serving
 
 KEY = "sk-very-secret-0123456789"
@@ -344,30 +343,6 @@ def test_the_key_of_a_request_covers_all_that_is_sent_and_not_the_batch():
     same, other = asyncio.run(keys())
     assert len({*same}) == 1
     assert len({*same, *other}) == 1 + len(other)
-
-
-def test_a_missing_key_names_its_variable_and_a_broken_one_is_not_shown(monkeypatch):
-    settings = configured().generation
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY is not set"), endpoint(settings):
-        pass
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-söcret\nnext")
-    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY") as caught, endpoint(settings):
-        pass
-    assert "cret" not in str(caught.value).replace("OPENAI_API_KEY", "")
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with endpoint(settings) as where:
-        assert where.api_key == KEY and KEY not in repr(where)
-
-
-def test_the_running_writer_of_the_environment_is_used(monkeypatch):
-    settings = configured().generation.model_copy(update={"endpoint": "embedded"})
-    monkeypatch.setenv("SYNALIGN_WRITER_URL", "http://127.0.0.1:9/v1")
-    with endpoint(settings) as where:
-        assert where.url == "http://127.0.0.1:9/v1"
-    monkeypatch.setenv("SYNALIGN_WRITER_URL", "127.0.0.1:9")
-    with pytest.raises(ConfigurationError, match="SYNALIGN_WRITER_URL"), endpoint(settings):
-        pass
 
 
 def budgeted(server, folder, requests, budget, record=None, **runtime):

@@ -37,11 +37,11 @@ def key(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def calm(tmp_path_factory):
+def undisturbed(tmp_path_factory):
     """The candidates of a run that nothing disturbs."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.delenv("SYNALIGN_WRITER_URL", raising=False)
-        run = prepared(tmp_path_factory.mktemp("calm"))
+        run = prepared(tmp_path_factory.mktemp("undisturbed"))
         performed(run)
     return queries_of(run)
 
@@ -75,7 +75,7 @@ SPLITS = {"vllm", "llama.cpp", "tgi"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_step_finds_the_form_that_a_server_takes_and_gives_the_same_queries(tmp_path, kind, calm, caplog):
+def test_the_step_finds_the_form_that_a_server_takes_and_gives_the_same_queries(tmp_path, kind, undisturbed, caplog):
     with running(kind) as server:
         run = prepared(tmp_path, endpoint=server.url, model="m")
         metrics = performed(run)["metrics"]
@@ -88,7 +88,7 @@ def test_the_step_finds_the_form_that_a_server_takes_and_gives_the_same_queries(
     assert metrics["ledger"]["accepted"] == 36
     assert metrics["outcomes"] == {"ok": metrics["requests"] - metrics["asked_in_parts"]}
     if kind not in SPLITS:
-        assert queries_of(run) == calm
+        assert queries_of(run) == undisturbed
         assert metrics["requests"] == 2 * BATCHES and set(server.billed.values()) <= {1, 2}
         assert asked == refused + sum(server.billed.values())
     if kind != "anthropic":

@@ -61,21 +61,26 @@ class Watched:
         self.store, self.seconds, self.groups, self.full = store, seconds, [], False
         self.threads = set()
 
-    def append(self, lines):
+    immediate = False
+
+    def write(self, lines):
         self.threads.add(threading.get_ident())
         time.sleep(self.seconds)
         if self.full:
             raise OSError(28, "No space left on device")
-        self.store.append(lines)
+        self.store.write(lines)
         self.groups.append(lines.count(b"\n"))
+
+    def sync(self):
+        self.store.sync()
 
     def close(self):
         self.store.close()
 
 
 def watched(journal, seconds=0.0) -> Watched:
-    journal._store = Watched(journal._store, seconds)
-    return journal._store
+    journal._log._lines = Watched(journal._log._lines, seconds)
+    return journal._log._lines
 
 
 def test_what_is_added_is_found_by_another_process(tmp_path):

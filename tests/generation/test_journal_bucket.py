@@ -16,8 +16,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from synalign.errors import ConfigurationError, RunError, StorageError
-from synalign.generation import journal_bucket
 from synalign.generation.journal import Journal
+from synalign.storage import line_objects
 from tests.bad_line import ACCESS, SECRET, TOKEN, Line
 from tests.generation.test_journal import KILLED, LANGUAGES, add, add_at_once, entry
 
@@ -160,7 +160,7 @@ def scattered(place, number):
 
 
 def test_many_small_objects_are_folded_when_it_is_opened(line, place, monkeypatch):
-    monkeypatch.setattr(journal_bucket, "_FOLDED_FROM", 8)
+    monkeypatch.setattr(line_objects, "FOLDED_FROM", 8)
     scattered(place, 7)
     scattered(place, 8)
     assert len(objects(line, place)) == 8
@@ -179,8 +179,8 @@ def test_many_small_objects_are_folded_when_it_is_opened(line, place, monkeypatc
 def test_a_reader_that_is_overtaken_by_folding_still_sees_everything(line, place):
     scattered(place, 12)
     program = (
-        "import sys; from synalign.generation import journal, journal_bucket; journal_bucket._FOLDED_FROM = 8; "
-        "journal.Journal(sys.argv[1]).close()"
+        "import sys; from synalign.generation.journal import Journal; from synalign.storage import line_objects; "
+        "line_objects.FOLDED_FROM = 8; Journal(sys.argv[1]).close()"
     )
     line.before_get = lambda: subprocess.run([sys.executable, "-c", program, place], check=True)
     with Journal(place) as journal:
@@ -189,7 +189,7 @@ def test_a_reader_that_is_overtaken_by_folding_still_sees_everything(line, place
 
 
 def test_without_the_right_to_delete_nothing_is_folded_and_all_else_works(line, place, monkeypatch):
-    monkeypatch.setattr(journal_bucket, "_FOLDED_FROM", 8)
+    monkeypatch.setattr(line_objects, "FOLDED_FROM", 8)
     line.fault("DELETE", 403, times=99)
     scattered(place, 9)
     for _ in range(2):
@@ -200,7 +200,7 @@ def test_without_the_right_to_delete_nothing_is_folded_and_all_else_works(line, 
 
 
 def test_large_groups_are_split_at_line_ends(line, place, monkeypatch):
-    monkeypatch.setattr(journal_bucket, "_LARGEST", 1000)
+    monkeypatch.setattr(line_objects, "LARGEST", 1000)
     long = entry(0, "x" * 2500)
     with Journal(place) as journal:
         line.fault("PUT", 0.2)

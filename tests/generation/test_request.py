@@ -8,9 +8,9 @@ import pytest
 
 from synalign.config import Configuration
 from synalign.errors import ConfigurationError
-from synalign.generation import addresses, request
+from synalign.generation import endpoint, request
 from synalign.generation.dialect import FORMS, Dialect, form_of
-from synalign.generation.headers import headers
+from synalign.generation.endpoint import headers
 from synalign.generation.refusals import SEED, STRUCTURED, TEMPERATURE, Refusal
 from synalign.generation.request import Request
 from synalign.generation.schemas import ATTRIBUTES, QUERIES, LatentAttributes, WrittenQueries
@@ -109,7 +109,7 @@ def test_a_form_that_worked_once_is_not_given_up():
     ],
 )
 def test_an_address_and_its_query_are_taken_apart(url, base, query):
-    assert (addresses.base(url), addresses.query(url)) == (base, query)
+    assert (endpoint.base(url), endpoint.query(url)) == (base, query)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_the_training_set_has_the_weights_that_validation_queries_chose(calm: An
     assert choice["validated"]
     evaluation = read(calm, "evaluation")
     means = {}
-    for scheme in ("filtered", "equal_mass", "aligned"):
+    for scheme in ("equal", "equal_mass", "aligned"):
         judged = pc.and_(pc.equal(evaluation["arm"], scheme), pc.equal(evaluation["split"], "validation"))
         means[scheme] = pc.mean(evaluation.filter(judged)["ndcg_at_10"]).as_py()
     assert means[choice["scheme"]] == max(means.values())

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from synalign.config import Configuration
 from synalign.run import Interval, Run
 from synalign.steps.ingest import ingest, source_files
 from synalign.steps.job import perform
 
+TIME = "2026-02-28T09:00:00Z"
+MOMENT = datetime(2026, 2, 28, 9, tzinfo=UTC)
+JSONL = {"path": "log.jsonl", "format": "jsonl"}
+CSV = {"path": "log", "format": "csv"}
+PARQUET = {"path": "log.parquet", "format": "parquet"}
+CLICKS = {"columns": {"clicks": "clicks"}}
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 DOCUMENTS = "".join(
     json.dumps({"document_id": str(number), "title": "t", "text": f"text {number}"}) + "\n" for number in range(5)
 )
+
+
+def event(**fields: Any) -> str:
+    """A line of a log in JSONL."""
+    return json.dumps({"event_time": TIME, "query": "a", "document_id": "0", **fields}) + "\n"
+
+
+def parquet(**columns: Any) -> bytes:
+    """A log in Parquet; None leaves a column out."""
+    rows = len(next(values for values in columns.values() if values is not None))
+    content = {"event_time": [MOMENT] * rows, "query": ["a"] * rows, "document_id": ["0"] * rows, **columns}
+    stream = io.BytesIO()
+    pq.write_table(pa.table({name: values for name, values in content.items() if values is not None}), stream)
+    return stream.getvalue()
 
 
 def configured(source: Mapping[str, Any], **sections: Any) -> Configuration:

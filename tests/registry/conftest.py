@@ -1,7 +1,7 @@
 """An MLflow database for each test, and a release to register in it."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import pytest
 
 from synalign import flow
 from synalign.evaluation.arms import ARMS, CONTRASTS
+from synalign.experiment import ExperimentPlan
 from synalign.registry.release import Release
 from synalign.storage import Place
 from synalign.tables import schema
+from tests.registry.shop import NEXT, SET
 
 MEANS = {"ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 0.5}
 COMPARED = {"difference": 0.0, "lower": -0.01, "upper": 0.01, "p_value": 1.0, "queries": 30, "seeds": 3}
@@ -94,3 +96,18 @@ def release(tmp_path: Path) -> Release:
 def uri(tmp_path: Path, empty_database: bytes) -> Iterator[str]:
     (tmp_path / "mlflow.db").write_bytes(empty_database)
     yield f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+@pytest.fixture
+def second(plan: Callable[..., ExperimentPlan]) -> ExperimentPlan:
+    """A plan that tests the next retriever against the first plan's treatment."""
+    return plan(
+        id="second",
+        salt="shop-second",
+        start="2026-04-01",
+        stop="2026-04-30",
+        arms=[
+            {"name": "control", "model_uri": "s3://models/shop/42", "training_set": SET},
+            {"name": "treatment", "model_uri": "s3://models/shop/43", "training_set": NEXT},
+        ],
+    )

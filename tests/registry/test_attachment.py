@@ -6,8 +6,7 @@ import pytest
 from mlflow import MlflowClient
 
 from synalign.errors import RegistryError, RunError
-from synalign.registry import attachment
-from synalign.registry.pages import experiment_path, model_path, page, run_path
+from synalign.registry.attachment import attach
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def test_the_report_lies_at_the_root_under_its_own_name_and_is_replaced(uri: str
     path = tmp_path / "another-name.html"
     for content in ("<p>first</p>", "<p>second</p>"):
         path.write_text(content)
-        assert attachment.attach(run_id, path, uri) is None
+        assert attach(run_id, path, uri) is None
     client = MlflowClient(tracking_uri=uri)
     assert [entry.path for entry in client.list_artifacts(run_id)] == ["report.html"]
     assert Path(client.download_artifacts(run_id, "report.html", str(tmp_path))).read_text() == "<p>second</p>"
@@ -32,7 +31,7 @@ def test_where_people_open_it_may_differ_from_where_jobs_reach_mlflow(
 ) -> None:
     (tmp_path / "report.html").write_text("<p>it</p>")
     monkeypatch.setenv("SYNALIGN_MLFLOW_URL", "https://reader:canary@mlflow.example/")
-    shown = attachment.attach(run_id, tmp_path / "report.html", uri)
+    shown = attach(run_id, tmp_path / "report.html", uri)
     experiment = MlflowClient(tracking_uri=uri).get_run(run_id).info.experiment_id
     assert shown is not None
     assert shown.startswith(f"https://mlflow.example/#/experiments/{experiment}/runs/{run_id}/artifacts/report.html?")
@@ -40,16 +39,10 @@ def test_where_people_open_it_may_differ_from_where_jobs_reach_mlflow(
 
 def test_a_report_that_was_not_written_is_an_error(uri: str, run_id: str, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"report\.html is not there"):
-        attachment.attach(run_id, tmp_path / "report.html", uri)
+        attach(run_id, tmp_path / "report.html", uri)
 
 
 def test_a_run_that_is_gone_is_named(uri: str, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("<p>it</p>")
     with pytest.raises(RegistryError, match="0123"):
-        attachment.attach("0123", tmp_path / "report.html", uri)
-
-
-@pytest.mark.parametrize("path", [run_path("1", "ab"), experiment_path("1"), model_path("shop", "2")])
-def test_there_is_no_page_without_a_server(path: str) -> None:
-    assert page("sqlite:///mlflow.db", path) is None
-    assert page("http://user:canary@127.0.0.1:5000", path) == f"http://127.0.0.1:5000/{path}"
+        attach("0123", tmp_path / "report.html", uri)

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from synalign.errors import ArgumentError, RegistryError
 from synalign.experiment import ExperimentPlan
 from synalign.registry import record
-from synalign.registry.record import Event, Happening, Served
+from synalign.registry.record import Event, Served
 
 Make = Callable[..., ExperimentPlan]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -24,12 +24,12 @@ def client_of(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def happened(plan: ExperimentPlan, kind: Any, hours: int, reason: str = "because") -> Happening:
+def happened(plan: ExperimentPlan, kind: Any, hours: int, reason: str = "because") -> Event:
     champion, challenger = (OLD, NEW) if kind == "started" else (NEW, None)
     return record.happening(kind, plan, "ann", NOON + timedelta(hours=hours), reason, champion, challenger)
 
 
-def write(uri: str, *new: Happening) -> list[Event]:
+def write(uri: str, *new: Event) -> list[Event]:
     client = client_of(uri)
     with record.opened(client, "shop") as chain:
         return [record.append(client, "shop", uri, chain, one) for one in new]

@@ -1,9 +1,7 @@
-"""Arms, promotions, roll-backs and lineage in a real MLflow on SQLite."""
+"""Arms, promotions and roll-backs in a real MLflow on SQLite."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +10,13 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from synalign.errors import ArgumentError, RegistryError, RunError
-from synalign.experiment import ExperimentPlan, store
-from synalign.experiment.assignment import description, vectors
+from synalign.errors import ArgumentError, RegistryError
+from synalign.experiment import ExperimentPlan
 from synalign.experiment.plan import TrainingSet
-from synalign.registry import lifecycle, record, serving
-from synalign.registry.experiments import experiment_run, stored_plan
-from synalign.registry.lineage import lineage
+from synalign.registry import record, serving
+from tests.registry.shop import SET, aliases, client_of, day, registered_set
 
 Make = Callable[..., ExperimentPlan]
-SET = {"model": "shop-training-set", "version": "7", "digest": "ab" * 32}
-NEXT = {"model": "shop-training-set", "version": "8", "digest": "cd" * 32}
-
-
-def client_of(uri: str) -> MlflowClient:
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def day(number: int) -> datetime:
-    return datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(days=number - 1)
-
-
-def aliases(uri: str) -> dict[str, str]:
-    found = client_of(uri).get_registered_model("shop").aliases
-    return {alias: str(version) for alias, version in found.items()}
-
-
-@pytest.fixture
-def second(plan: Make) -> ExperimentPlan:
-    """A plan that tests the next retriever against the first plan's treatment."""
-    return plan(
-        id="second",
-        salt="shop-second",
-        start="2026-04-01",
-        stop="2026-04-30",
-        arms=[
-            {"name": "control", "model_uri": "s3://models/shop/42", "training_set": SET},
-            {"name": "treatment", "model_uri": "s3://models/shop/43", "training_set": NEXT},
-        ],
-    )
 
 
 def test_arms_become_versions_with_tags_and_aliases(plan: Make, uri: str) -> None:
@@ -67,22 +33,6 @@ def test_arms_become_versions_with_tags_and_aliases(plan: Make, uri: str) -> Non
         "training_set.model": "shop-training-set", "training_set.version": "7", "training_set.digest": "ab" * 32,
     }  # fmt: skip
     assert (done.event.kind, done.event.by, done.event.at) == ("started", "ann", day(1))
-
-
-def test_the_experiment_has_all_that_an_outside_tool_needs(plan: Make, uri: str, tmp_path: Path) -> None:
-    made = plan()
-    run_id = serving.register_arms(made, uri).run_id
-    assert experiment_run(made, uri) == run_id
-    folder = Path(client_of(uri).download_artifacts(run_id, "", str(tmp_path)))
-    assert hashlib.sha256((folder / "plan.json").read_bytes()).hexdigest() == made.digest
-    assert json.loads((folder / "plan.schema.json").read_text())["title"] == "ExperimentPlan"
-    assert (folder / "arms" / "treatment" / "model_uri.txt").read_text() == "s3://models/shop/42\n"
-    assert (folder / "ASSIGNMENT.md").read_text() == description()
-    assert json.loads((folder / "assignment_vectors.json").read_text()) == vectors()
-    assert stored_plan("shop", made.digest, uri) == made
-    assert client_of(uri).get_experiment_by_name("experiments/shop") is not None
-    with pytest.raises(RegistryError, match="has no plan"):
-        stored_plan("shop", "0" * 64, uri)
 
 
 def test_where_a_server_refuses_an_address_the_version_points_at_a_file_that_has_it(
@@ -264,14 +214,6 @@ def test_an_alias_moved_by_hand_is_told_and_not_overwritten(plan: Make, uri: str
         serving.roll_back("shop", "ann", day(3), "why", uri)
 
 
-def registered_set(uri: str, digest: str) -> None:
-    client = client_of(uri)
-    client.create_registered_model("shop-training-set")
-    for number in range(1, 8):
-        client.create_model_version("shop-training-set", f"s3://sets/{number}",
-                                    tags={"digest": digest, "interval": f"interval-{number}"})  # fmt: skip
-
-
 def test_a_training_set_of_another_digest_is_refused(plan: Make, uri: str) -> None:
     registered_set(uri, "ff" * 32)
     with pytest.raises(RegistryError, match="shop-training-set version 7 has ffff"):
@@ -288,90 +230,3 @@ def test_the_newest_training_set_is_the_current_one(uri: str) -> None:
     client_of(uri).set_registered_model_alias("shop-training-set", "current", "5")
     newest = serving.newest_training_set("shop", uri)
     assert newest is not None and newest.version == "5"
-
-
-def test_what_served_on_a_day_and_what_it_was_trained_on(plan: Make, second: ExperimentPlan, uri: str) -> None:
-    """The whole life of a retriever; every answer worked out by hand."""
-    registered_set(uri, "ab" * 32)
-    ramp = [{"start": "2026-03-01", "share": 0.1}, {"start": "2026-03-05", "share": 1.0}]
-    first = plan(ramp=ramp, treatment_share=0.4)
-    serving.register_arms(first, uri, at=day(1))
-    serving.reject(first, "ann", day(8), "wait", uri)
-    serving.promote(first, "ann", day(10), "+5 %", uri)
-    serving.register_arms(second, uri, at=day(32))
-    serving.end(second, "bob", day(50), "no difference", uri)
-    serving.roll_back("shop", "eve", day(60), "latency", uri)
-
-    def at(when: datetime | date) -> tuple[Any, ...]:
-        found = lineage("shop", when, uri)
-        trained = found.champion.training_set
-        return (found.champion.model_uri[-2:], trained and trained["version"], round(found.share, 4),
-                found.experiment, found.event.kind, found.event.by)  # fmt: skip
-
-    assert at(date(2026, 3, 1)) == ("41", None, 0.96, "first", "started", "search")
-    assert at(date(2026, 3, 6)) == ("41", None, 0.6, "first", "started", "search")
-    assert at(day(10) - timedelta(seconds=1)) == ("41", None, 0.6, "first", "started", "search")
-    assert at(day(10)) == ("42", "7", 1.0, None, "promoted", "ann")
-    assert at(date(2026, 3, 10)) == ("42", "7", 1.0, None, "promoted", "ann")
-    assert at(date(2026, 4, 2)) == ("42", "7", 0.5, "second", "promoted", "ann")
-    assert at(day(55)) == ("42", "7", 1.0, None, "promoted", "ann")
-    assert at(day(61)) == ("41", None, 1.0, None, "rolled_back", "eve")
-    with pytest.raises(RegistryError, match="has nothing before"):
-        at(day(1) - timedelta(seconds=1))
-    with pytest.raises(ArgumentError, match="time zone"):
-        at(datetime(2026, 3, 1))
-
-
-def test_lineage_reads_as_text_and_as_json(plan: Make, uri: str) -> None:
-    registered_set(uri, "ab" * 32)
-    made = plan()
-    serving.register_arms(made, uri, at=day(1))
-    found = lineage("shop", date(2026, 3, 3), uri)
-    text = "\n".join(found.lines())
-    for part in ("2026-03-03 23:59:59 UTC", "s3://models/shop/41 (version 1), 50.00% of units", "older than SynAlign",
-                 "experiment first", made.digest, "shop-training-set version 7 (interval-7)", "ab" * 32):  # fmt: skip
-        assert part in text
-    data = json.loads(json.dumps(found.as_json()))
-    assert data["champion"]["share"] == data["challenger"]["share"] == 0.5
-    assert data["challenger"]["training_set"] == {**SET, "interval": "interval-7"}
-    assert data["experiment"] == {"id": "first", "plan_digest": made.digest}
-
-
-def test_lineage_does_not_answer_from_a_record_that_was_altered(plan: Make, uri: str) -> None:
-    serving.register_arms(plan(), uri, at=day(1))
-    client = client_of(uri)
-    (run,) = client.search_runs([client.get_experiment_by_name("record/shop").experiment_id])
-    client.set_tag(run.info.run_id, "synalign.event", run.data.tags["synalign.event"].replace("shop/41", "shop/40"))
-    with pytest.raises(RegistryError, match="was changed"):
-        lineage("shop", day(2), uri)
-
-
-def test_an_unknown_retriever_has_no_lineage(uri: str) -> None:
-    with pytest.raises(RegistryError, match=r"nothing before .* there is none"):
-        lineage("shop", day(1), uri)
-
-
-def test_store_and_registry_move_together(plan: Make, second: ExperimentPlan, uri: str) -> None:
-    made = plan()
-    lifecycle.start(made, "ann", day(1), uri)
-    with pytest.raises(RunError, match="cannot change"):
-        lifecycle.start(plan(power=0.9), "ann", day(1), uri)
-    assert lifecycle.state(made, date(2026, 2, 1)) == "begins 2026-03-01"
-    assert lifecycle.state(made, date(2026, 3, 2)) == "running until 2026-03-30"
-    assert lifecycle.state(made, date(2026, 4, 2)) == "over since 2026-03-30, not ended"
-    lifecycle.promote(made, "ann", day(9), "+5 %", uri)
-    note = store.ended(made)
-    assert note is not None and (note.at, note.reason) == (day(9), "promoted by ann: +5 %")
-    lifecycle.start(second, "ann", day(32), uri)
-    assert store.running("shop", date(2026, 4, 10)) == second
-    lifecycle.roll_back("shop", "eve", day(41), "latency", uri)
-    assert store.running("shop", date(2026, 4, 10)) is None
-    assert aliases(uri)["champion"] == "1" and "challenger" not in aliases(uri)
-    assert lifecycle.end(second, "eve", day(42), "its control is gone", uri).kind == "ended"
-
-
-def test_a_start_that_the_registry_refuses_keeps_no_plan(plan: Make, uri: str) -> None:
-    registered_set(uri, "ff" * 32)
-    with pytest.raises(RegistryError):
-        lifecycle.start(plan(), "ann", day(1), uri)
-    assert store.started("shop") == []

@@ -8,8 +8,8 @@ import pytest
 from mlflow import MlflowClient
 
 from synalign.errors import RegistryError, RunError
-from synalign.registry import training_sets
 from synalign.registry.release import Release
+from synalign.registry.training_sets import Registration, register
 from tests.registry.conftest import DIGEST, EVALUATION
 
 
@@ -20,7 +20,7 @@ def client_of(uri: str) -> MlflowClient:
 def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
     release: Release, uri: str, tmp_path: Path
 ) -> None:
-    done = training_sets.register(release, uri)
+    done = register(release, uri)
     assert (done.model, done.version, done.current, done.reused) == ("shop-training-set", "1", True, False)
     client = client_of(uri)
     run = client.get_run(done.run_id)
@@ -54,8 +54,8 @@ def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
 
 
 def test_registering_again_gives_the_same_version(release: Release, uri: str) -> None:
-    first = training_sets.register(release, uri)
-    second = training_sets.register(release, uri)
+    first = register(release, uri)
+    second = register(release, uri)
     assert second == first._replace(reused=True)
     assert len(client_of(uri).search_model_versions("name = 'shop-training-set'")) == 1
 
@@ -83,8 +83,8 @@ def test_killed_between_any_two_calls_and_run_again_gives_one_complete_version(
 
             patch.setattr(MlflowClient, name, dies)
             with pytest.raises(Killed):
-                training_sets.register(release, uri)
-        done = training_sets.register(release, uri)
+                register(release, uri)
+        done = register(release, uri)
         client = client_of(uri)
         versions = client.search_model_versions("name = 'shop-training-set'")
         assert [version.run_id for version in versions] == [done.run_id], name
@@ -109,7 +109,7 @@ def test_a_server_that_got_requests_twice_keeps_one_run_and_one_version(
             return _whole(self, *args, **kwargs)
 
         monkeypatch.setattr(MlflowClient, name, twice)
-    done = training_sets.register(release, uri)
+    done = register(release, uri)
     client = client_of(uri)
     experiment = client.get_experiment_by_name("refresh/shop")
     assert [run.info.run_id for run in client.search_runs([experiment.experiment_id])] == [done.run_id]
@@ -117,15 +117,15 @@ def test_a_server_that_got_requests_twice_keeps_one_run_and_one_version(
     assert [(version.run_id, str(version.version)) for version in versions] == [(done.run_id, done.version)]
     assert versions[0].tags["synalign.status"] == "ready"
     monkeypatch.undo()
-    assert training_sets.register(release, uri) == done._replace(reused=True)
+    assert register(release, uri) == done._replace(reused=True)
 
 
 def test_a_set_that_fails_a_check_is_registered_and_moves_no_alias(release: Release, uri: str) -> None:
-    good = training_sets.register(release, uri)
+    good = register(release, uri)
     later = release._replace(
         interval="20260301T000000Z-20260302T000000Z", failures=("effective share 0.01 is below 0.1",)
     )
-    bad = training_sets.register(later, uri)
+    bad = register(later, uri)
     assert (bad.version, bad.current) == ("2", False)
     client = client_of(uri)
     assert client.get_model_version("shop-training-set", "2").tags["checks"] == "failed"
@@ -139,7 +139,7 @@ def test_a_gate_that_failed_is_a_tag_with_its_reason_and_moves_no_alias(release:
         "scheme": "aligned", "validated": False, "reason": "not validated",
         "gate": {"status": "failed", "reason": reason},
     }  # fmt: skip
-    done = training_sets.register(release._replace(failures=(f"gate: {reason}",)), uri)
+    done = register(release._replace(failures=(f"gate: {reason}",)), uri)
     assert not done.current
     tags = client_of(uri).get_model_version("shop-training-set", done.version).tags
     assert (tags["gate"], tags["gate_reason"]) == ("failed", reason)
@@ -150,16 +150,16 @@ def test_a_gate_that_failed_is_a_tag_with_its_reason_and_moves_no_alias(release:
 
 
 def test_the_same_set_with_another_evaluation_is_another_version(release: Release, uri: str) -> None:
-    training_sets.register(release, uri)
+    register(release, uri)
     gate = {"status": "passed", "reason": "looked at with other test queries"}
     release.manifests["evaluate"]["metrics"] = {**EVALUATION, "gate": gate}
-    done = training_sets.register(release, uri)
+    done = register(release, uri)
     assert (done.version, done.reused, done.current) == ("2", False, True)
 
 
 def test_a_late_backfill_of_an_earlier_interval_does_not_move_the_alias_back(release: Release, uri: str) -> None:
-    training_sets.register(release, uri)
-    earlier = training_sets.register(release._replace(interval="20260101T000000Z-20260102T000000Z"), uri)
+    register(release, uri)
+    earlier = register(release._replace(interval="20260101T000000Z-20260102T000000Z"), uri)
     assert (earlier.version, earlier.current) == ("2", False)
 
 
@@ -168,17 +168,17 @@ def test_an_interval_that_is_overtaken_between_looking_and_setting_gives_the_ali
 ) -> None:
     """As when MLflow is away for a minute, and the request of the earlier one is sent again afterwards."""
     later = release._replace(interval="20260301T000000Z-20260302T000000Z")
-    done: list[training_sets.Registration] = []
+    done: list[Registration] = []
     whole = MlflowClient.set_registered_model_alias
 
     def late(self: MlflowClient, *args: Any) -> None:
         if not done:
             monkeypatch.setattr(MlflowClient, "set_registered_model_alias", whole)
-            done.append(training_sets.register(later, uri))
+            done.append(register(later, uri))
         whole(self, *args)
 
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", late)
-    assert not training_sets.register(release, uri).current
+    assert not register(release, uri).current
     assert done[0].current
     current = client_of(uri).get_model_version_by_alias("shop-training-set", "current")
     assert str(current.version) == done[0].version
@@ -187,10 +187,10 @@ def test_an_interval_that_is_overtaken_between_looking_and_setting_gives_the_ali
 def test_a_version_that_somebody_let_serve_again_is_followed_by_the_next_and_not_by_the_one_they_left(
     release: Release, uri: str
 ) -> None:
-    first = training_sets.register(release, uri)
-    training_sets.register(release._replace(interval="20260303T000000Z-20260304T000000Z"), uri)
+    first = register(release, uri)
+    register(release._replace(interval="20260303T000000Z-20260304T000000Z"), uri)
     client_of(uri).set_registered_model_alias("shop-training-set", "current", first.version)
-    between = training_sets.register(release._replace(interval="20260301T000000Z-20260302T000000Z"), uri)
+    between = register(release._replace(interval="20260301T000000Z-20260302T000000Z"), uri)
     assert between.current
     assert str(client_of(uri).get_model_version_by_alias("shop-training-set", "current").version) == between.version
 
@@ -199,7 +199,7 @@ def test_a_server_that_is_down_is_named_without_its_password(release: Release, m
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     with pytest.raises(RegistryError) as error:
-        training_sets.register(release, "http://user:canary@127.0.0.1:9")
+        register(release, "http://user:canary@127.0.0.1:9")
     assert "127.0.0.1:9" in str(error.value)
     assert "canary" not in str(error.value)
 
@@ -207,5 +207,5 @@ def test_a_server_that_is_down_is_named_without_its_password(release: Release, m
 def test_a_ledger_that_does_not_add_up_is_never_registered(release: Release, uri: str) -> None:
     release.manifests["generate"]["metrics"]["ledger"]["asked_for"] = 13
     with pytest.raises(RunError, match=r"does not add up: 13 queries were asked for"):
-        training_sets.register(release, uri)
+        register(release, uri)
     assert client_of(uri).search_registered_models() == []

@@ -125,7 +125,7 @@ class Made:
         documents = [row % DOCUMENTS for row, rejected in enumerate(self.rejected) if not rejected]
         skewed = self.random.exponential(size=len(ids))
         weights = [np.full(len(ids), 1.0 / len(ids)), equal_mass(np.array(documents, dtype=str)), skewed / skewed.sum()]
-        schemes = ("filtered", "equal_mass", "aligned")
+        schemes = ("equal", "equal_mass", "aligned")
         return pa.table({
             "candidate_id": ids * 3, "scheme": [scheme for scheme in schemes for _ in ids],
             "weight": np.concatenate(weights),
@@ -195,7 +195,7 @@ def made_run(
 
 def _scores(made: Made) -> pa.Table:
     judged = [(name, split) for name, split in zip(made.query_ids, made.splits, strict=True) if split != "train"]
-    arms = ("control", "unweighted", "filtered", "equal_mass", "aligned", "random_subset")
+    arms = ("control", "unweighted", "equal", "equal_mass", "aligned", "random_subset")
     rows = [
         {
             "arm": arm, "seed": 0, "step": 10, "query_id": name, "split": split, "segment": "tail",
@@ -269,12 +269,12 @@ def evaluation(scheme: str, counts: dict[str, int]) -> dict[str, Any]:
         "difference": 0.04, "lower": 0.01, "upper": 0.07, "p_value": 0.01, "relative": 0.08, "seeds": 3,
         "queries": counts["test"],
     }  # fmt: skip
-    arms = ("control", "unweighted", "filtered", "equal_mass", "aligned", "random_subset")
+    arms = ("control", "unweighted", "equal", "equal_mass", "aligned", "random_subset")
     better = {**measures, "ndcg_at_10": 0.54}
     test = {**{arm: measures if arm == "control" else better for arm in arms}, "treatment": better}
     test |= {f"{arm}_minus_control": compared for arm in (*arms[1:], "treatment")}
     for one, other in (
-        ("filtered", "unweighted"), ("aligned", "filtered"), ("aligned", "equal_mass"), ("aligned", "random_subset"),
+        ("equal", "unweighted"), ("aligned", "equal"), ("aligned", "equal_mass"), ("aligned", "random_subset"),
     ):  # fmt: skip
         test[f"{one}_minus_{other}"] = {**compared, "difference": 0.0, "lower": -0.02, "upper": 0.02}
     segment = {**compared, "control": 0.5, "treatment": 0.54}

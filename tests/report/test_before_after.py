@@ -23,7 +23,7 @@ def people(texts: list[str], weights: list[float]) -> Population:
     vectors = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
     side = Queries([str(row) for row in range(len(texts))], texts, vectors, len(texts))
     equal = np.ones(len(texts))
-    return Population(side, side, {"filtered": equal, "aligned": np.array(weights)}, True)
+    return Population(side, side, {"equal": equal, "aligned": np.array(weights)}, True)
 
 
 def radii(panel: query_map.Panel) -> list[float]:
@@ -55,11 +55,11 @@ def test_long_texts_leave_room_for_fewer_points() -> None:
 @pytest.mark.parametrize(
     ("scheme", "schemes", "sentence"),
     [
-        ("aligned", ["filtered", "aligned"], "The training set has the aligned weights."),
-        ("filtered", ["filtered", "aligned"], "distributed like what is called raw here"),
+        ("aligned", ["equal", "aligned"], "The training set has the aligned weights."),
+        ("equal", ["equal", "aligned"], "distributed like what is called raw here"),
         (
             "equal_mass",
-            ["filtered", "aligned", "equal_mass"],
+            ["equal", "aligned", "equal_mass"],
             "not chosen: the training set of this run has equal weight",
         ),
     ],

@@ -16,7 +16,7 @@ def sides(real: list[str], written: list[str], weights: list[float]) -> list[Sid
     equal = np.ones(len(written))
     return [
         Side(real, NONE, {"real": np.ones(len(real))}),
-        Side(written, NONE, {"filtered": equal, "aligned": np.array(weights)}),
+        Side(written, NONE, {"equal": equal, "aligned": np.array(weights)}),
     ]
 
 
@@ -27,16 +27,16 @@ def one(found: list[Distribution], name: str) -> Distribution:
 def test_shares_are_of_weight_and_the_distance_is_what_would_have_to_change() -> None:
     length = one(measured(sides(REAL, WRITTEN, [2.0, 0.0])), "length")
     shares = {row.value: row.shares for row in length.rows}
-    assert shares["3"] == {"real": 0.5, "filtered": 0.5, "aligned": 1.0}
-    assert shares["5"] == {"real": 0.0, "filtered": 0.5, "aligned": 0.0}
+    assert shares["3"] == {"real": 0.5, "equal": 0.5, "aligned": 1.0}
+    assert shares["5"] == {"real": 0.0, "equal": 0.5, "aligned": 0.0}
     assert [row.value for row in length.rows] == ["1", "2", "3", "5"]
     # Real has a quarter at 1 and at 2 words, which both sets lack; equal weights have half at 5, which real lacks.
-    assert length.distances == pytest.approx({"filtered": 0.5, "aligned": 0.5})
+    assert length.distances == pytest.approx({"equal": 0.5, "aligned": 0.5})
 
 
 def test_weights_that_match_have_no_distance() -> None:
     found = measured(sides(["sort", "sort list"], ["read", "read file", "read it now"], [1.5, 1.5, 0.0]))
-    assert one(found, "length").distances == pytest.approx({"filtered": 1 / 3, "aligned": 0.0})
+    assert one(found, "length").distances == pytest.approx({"equal": 1 / 3, "aligned": 0.0})
 
 
 def test_columns_add_up_also_where_most_values_are_in_one_row() -> None:
@@ -55,9 +55,9 @@ def test_columns_add_up_also_where_most_values_are_in_one_row() -> None:
     found = one(measured(sides([f"{words} sort" for words in openings], ["how to sort"], [1.0])), "leading words")
     assert len(found.rows) == MOST_VALUES + 1
     assert found.rows[-1].value == REST
-    for side in ("real", "filtered", "aligned"):
+    for side in ("real", "equal", "aligned"):
         assert sum(row.shares[side] for row in found.rows) == pytest.approx(1.0)
-    assert found.distances["filtered"] == pytest.approx(0.9)
+    assert found.distances["equal"] == pytest.approx(0.9)
 
 
 def test_what_only_the_model_can_tell_is_that_of_the_nearest_batch() -> None:
@@ -67,11 +67,11 @@ def test_what_only_the_model_can_tell_is_that_of_the_nearest_batch() -> None:
     assert values == {"tone": {"plain": {0, 1}, "terse": {1}}}
     both = [
         Side(["a", "b", "c", "d"], np.array([0, 0, 0, 1]), {"real": np.ones(4)}),
-        Side(["e", "f"], np.array([0, 1]), {"filtered": np.ones(2), "aligned": np.array([0.5, 1.5])}),
+        Side(["e", "f"], np.array([0, 1]), {"equal": np.ones(2), "aligned": np.array([0.5, 1.5])}),
     ]
     (found,) = named(values, both)
     assert [(row.value, row.shares) for row in found.rows] == [
-        ("plain", {"real": 1.0, "filtered": 1.0, "aligned": 1.0}),
-        ("terse", {"real": 0.25, "filtered": 0.5, "aligned": 0.75}),
+        ("plain", {"real": 1.0, "equal": 1.0, "aligned": 1.0}),
+        ("terse", {"real": 0.25, "equal": 0.5, "aligned": 0.75}),
     ]
     assert found.distances == {}

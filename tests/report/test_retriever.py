@@ -47,7 +47,7 @@ def test_the_sentence_follows_the_interval(content: Content, ends: dict[str, flo
 
 def test_every_arm_is_shown_with_its_change_in_points(content: Content) -> None:
     arms = content()["arms"]
-    assert [arm.name for arm in arms] == ["control", "unweighted", "filtered", "equal mass", "aligned", "random subset"]
+    assert [arm.name for arm in arms] == ["control", "unweighted", "equal", "equal mass", "aligned", "random subset"]
     assert [arm.role for arm in arms].count("treatment") == 1
     assert next(arm.name for arm in arms if arm.role == "treatment") == "aligned"
     assert arms[0].change is None

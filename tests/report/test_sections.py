@@ -82,11 +82,11 @@ def test_a_good_run_is_told_in_two_lines_with_nothing_to_warn_of(finished: Mater
 
 
 def test_figures_of_weights_that_were_not_chosen_are_not_the_sets_own(finished: Material) -> None:
-    equal = verdict.section(evaluated(finished, "filtered")).content["lines"][0]
+    equal = verdict.section(evaluated(finished, "equal")).content["lines"][0]
     assert equal.startswith("The written queries all weigh the same, at MMD\u00b2")
     assert "Aligned weights would be" in equal and "but were not chosen" in equal
     assert "Cost of it" not in equal
-    assert verdict.effective_size(evaluated(finished, "filtered")) == (180.0, 180)
+    assert verdict.effective_size(evaluated(finished, "equal")) == (180.0, 180)
 
 
 def test_equal_mass_is_measured_as_alignment_measures_itself(finished: Material) -> None:
@@ -104,7 +104,7 @@ def test_equal_mass_is_measured_as_alignment_measures_itself(finished: Material)
 
 
 def test_equal_weights_measured_afresh_are_where_they_began(finished: Material) -> None:
-    found = closeness.measured(finished, "filtered")
+    found = closeness.measured(finished, "equal")
     assert found.after == pytest.approx(found.before) and found.p_value == 1.0
 
 

@@ -30,19 +30,19 @@ def aligned(made: Material) -> dict[str, float]:
 def test_spread_agrees_with_the_step_that_aligned(finished: Material) -> None:
     section = weights.section(finished)
     assert section is not None
-    filtered, equal_mass, found = section.content["spreads"]
+    equal, equal_mass, found = section.content["spreads"]
     figures = finished.metrics("align")
     assert found.effective == pytest.approx(figures["effective_sample_size"])
     assert found.design_effect == pytest.approx(figures["design_effect"])
     assert found.documents == pytest.approx(figures["document_effective_sample_size"])
     assert found.largest == pytest.approx(max(aligned(finished).values()) / len(aligned(finished)))
-    assert (filtered.effective_share, filtered.design_effect, filtered.none) == (
+    assert (equal.effective_share, equal.design_effect, equal.none) == (
         pytest.approx(1.0),
         pytest.approx(1.0),
         0,
     )
     assert equal_mass.documents == pytest.approx(figures["documents"])
-    assert [each.in_set for each in (filtered, equal_mass, found)] == [False, True, False]
+    assert [each.in_set for each in (equal, equal_mass, found)] == [False, True, False]
 
 
 def test_the_histogram_holds_every_query_and_all_of_the_weight(finished: Material) -> None:

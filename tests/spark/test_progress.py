@@ -23,6 +23,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
     monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     monkeypatch.setattr(progress.log, "isEnabledFor", lambda level: True)
+    monkeypatch.setattr(progress, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(spark_progress, "LOOK_SECONDS", 0.05)
     return events
 
@@ -47,7 +48,7 @@ def test_a_task_says_how_far_it_is_while_it_works(spark: Any, tmp_path: Path, sh
     folder = Place(tmp_path) / "attempt" / ".progress"
 
     def slow(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        tally = spark_progress.Tally(folder)
+        tally = spark_progress.tally(folder)
         for batch in batches:
             for _ in range(batch.num_rows):
                 time.sleep(0.15)
@@ -66,7 +67,7 @@ def test_a_task_says_how_far_it_is_while_it_works(spark: Any, tmp_path: Path, sh
 
 def test_what_a_task_cannot_say_does_not_fail_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spark_progress, "LOOK_SECONDS", 0.0)
-    spark_progress.Tally(Place(tmp_path) / "gone").add(1)
+    spark_progress.tally(Place(tmp_path) / "gone").add(1)
     with spark_progress.tallied(Place(tmp_path) / "half", "embed", 1, "texts"):
         (tmp_path / "half" / "0").write_text("")
         assert spark_progress._sum(tmp_path / "half") == 0
@@ -75,5 +76,5 @@ def test_what_a_task_cannot_say_does_not_fail_it(tmp_path: Path, monkeypatch: py
 def test_in_object_storage_only_the_end_is_told(shown: list[Event]) -> None:
     folder = Place("s3://bucket/nobody/asks/for/it")
     with spark_progress.tallied(folder, "embed", 3, "texts"):
-        spark_progress.Tally(folder).add(1)
+        spark_progress.tally(folder).add(1)
     assert shown[-1].done == 3

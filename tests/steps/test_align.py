@@ -63,10 +63,10 @@ def test_each_scheme_weighs_every_accepted_candidate_and_sums_to_one(
     run = commit(Run(configuration(), INTERVAL), **content)
     metrics = perform(run, "align", align)["metrics"]
     rows = run.read("weights").to_pylist()
-    assert Counter(row["scheme"] for row in rows) == {"filtered": 17, "equal_mass": 17, "aligned": 17}
+    assert Counter(row["scheme"] for row in rows) == {"equal": 17, "equal_mass": 17, "aligned": 17}
     assert not {row["candidate_id"] for row in rows} & {"c0", "c1", "c2"}
     by_scheme = {
-        name: [row["weight"] for row in rows if row["scheme"] == name] for name in ("filtered", "equal_mass", "aligned")
+        name: [row["weight"] for row in rows if row["scheme"] == name] for name in ("equal", "equal_mass", "aligned")
     }
     for weights in by_scheme.values():
         assert sum(weights) == pytest.approx(1.0)

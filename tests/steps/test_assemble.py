@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from synalign import flow
@@ -12,11 +13,12 @@ from synalign.run import Attempt, Interval, Run
 from synalign.steps.assemble import assemble
 from synalign.steps.job import perform
 from synalign.tables import content_id, schema
+from tests.formerly import as_formerly
 
 Make = Callable[..., Configuration]
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 pytestmark = pytest.mark.usefixtures("spark")
-WEIGHTS = {"filtered": [0.5, 0.5], "equal_mass": [0.1, 0.9], "aligned": [0.25, 0.75]}
+WEIGHTS = {"equal": [0.5, 0.5], "equal_mass": [0.1, 0.9], "aligned": [0.25, 0.75]}
 
 
 def finished(run: Run, splits: list[str], scheme: str = "aligned") -> Run:
@@ -45,7 +47,7 @@ def finished(run: Run, splits: list[str], scheme: str = "aligned") -> Run:
     return run
 
 
-@pytest.mark.parametrize(("scheme", "mass", "expected"), [("aligned", 2.0, (1.5, 4.5)), ("filtered", 1.0, (1.5, 1.5))])
+@pytest.mark.parametrize(("scheme", "mass", "expected"), [("aligned", 2.0, (1.5, 4.5)), ("equal", 1.0, (1.5, 1.5))])
 def test_synthetic_rows_share_mass_times_the_real_train_total(
     configuration: Make, scheme: str, mass: float, expected: tuple[float, float]
 ) -> None:
@@ -66,6 +68,19 @@ def test_synthetic_rows_share_mass_times_the_real_train_total(
     assert rows["new two"]["document"] == "two"
     assert rows["q3"]["split"] == "test"
     assert run.read("training_set").schema.equals(schema("training_set"))
+
+
+def test_weights_and_a_choice_of_an_earlier_version_give_the_same_set(configuration: Make) -> None:
+    sets = []
+    for day in range(2):
+        run = Run(configuration(), Interval.parse(f"2026-03-0{day + 1}", f"2026-03-0{day + 2}"))
+        finished(run, ["train", "test"], "equal")
+        if day:
+            as_formerly(run)
+            assert set(pq.read_table(str(run.files("weights")[0].local))["scheme"].to_pylist()) > {"filtered"}
+        perform(run, "assemble", assemble)
+        sets.append(run.digest("training_set"))
+    assert sets[0] == sets[1]
 
 
 def test_without_a_real_train_pair_there_is_nothing_to_scale_by(configuration: Make) -> None:

@@ -101,7 +101,7 @@ def test_every_arm_seed_and_judged_query_has_a_row_and_figures_are_those_of_the_
         assert metrics["validation"][arm]["ndcg_at_10"] == pytest.approx(mean(rows, arm=arm, split="validation"))
     (chosen,) = run.read("choice").to_pylist()
     assert chosen["validated"]
-    means = {arm: mean(rows, arm=arm, split="validation") for arm in ("filtered", "equal_mass", "aligned")}
+    means = {arm: mean(rows, arm=arm, split="validation") for arm in ("equal", "equal_mass", "aligned")}
     assert means[chosen["scheme"]] == max(means.values())
     assert metrics["test"]["treatment"] == metrics["test"][chosen["scheme"]]
     assert metrics["test"]["treatment_minus_control"]["difference"] == pytest.approx(
@@ -112,7 +112,7 @@ def test_every_arm_seed_and_judged_query_has_a_row_and_figures_are_those_of_the_
     assert metrics["test"]["treatment_minus_control"]["lower"] > 0.0
     assert metrics["gate"]["status"] == "passed"
     sizes = metrics["synthetic"]
-    assert (sizes["unweighted"]["rows"], sizes["filtered"]["rows"], sizes["aligned"]["rows"]) == (55, 50, 50)
+    assert (sizes["unweighted"]["rows"], sizes["equal"]["rows"], sizes["aligned"]["rows"]) == (55, 50, 50)
     assert sizes["random_subset"]["rows"] == round(sizes["aligned"]["effective_sample_size"])
     assert {row["segment"] for row in rows if row["query_id"] in ("q036", "q045")} == {"head"}
     assert {row["segment"] for row in rows if row["query_id"] in ("q037", "q046")} == {"tail"}

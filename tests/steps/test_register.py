@@ -27,7 +27,7 @@ def manifests(**changes: Any) -> dict[str, dict[str, Any]]:
         ({"rows": 0}, "0 synthetic rows are fewer than 1"),
         ({"gate": "failed"}, "gate: it loses 3 %"),
         ({"gate": "not evaluated"}, None),
-        ({"scheme": "filtered", "converged": False, "effective_sample_size": 5.0, "mmd2_held_out_after": 9.0}, None),
+        ({"scheme": "equal", "converged": False, "effective_sample_size": 5.0, "mmd2_held_out_after": 9.0}, None),
     ],
 )
 def test_each_check_fails_with_its_figure_and_bound(changes: dict[str, Any], expected: str | None) -> None:

@@ -3,96 +3,21 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
-from synalign import flow
 from synalign.config import Configuration
 from synalign.errors import GenerationError
-from synalign.run import Attempt, Interval, Run
 from synalign.steps.job import perform
 from synalign.steps.screen import screen
-from synalign.tables import schema
+from tests.screening.runs import TEXT, reasons, run_with
 
 Make = Callable[..., Configuration]
-INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
-TIME = pa.timestamp("us", tz="UTC")
-# Directions in the plane, by angle in degrees; cosine of 10 degrees is .985, of 30 .866.
-DOCUMENTS = {"d0": 0, "d90": 90, "d180": 180}
-TEXT = "The descaler removes lime from the tank within twenty minutes of a long hot cycle."
-QUERIES = {"held out": (45, "test"), "chosen by": (60, "validation"), "shown": (200, "train")}
-
-
-def vectors(angles: list[float]) -> pa.Array:
-    radians = np.deg2rad(angles)
-    rows = np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
-    return pa.array(list(rows), pa.list_(pa.float32()))
-
-
-def run_with(
-    configuration: Configuration, candidates: list[tuple[str, float, str]], pairs: tuple[tuple[str, str], ...] = ()
-) -> Run:
-    """Candidates as (query, angle, document), real pairs as (query, document)."""
-    ids = [f"c{row}" for row in range(len(candidates))]
-    queries = list(QUERIES)
-    rows: dict[str, dict[str, Any]] = {
-        "queries": {
-            "query_id": queries,
-            "query": queries,
-            "count": [1] * 3,
-            "first_seen": pa.array([0] * 3, TIME),
-            "last_seen": pa.array([0] * 3, TIME),
-            "split": [split for _, split in QUERIES.values()],
-            "label": pa.array([None] * 3, pa.string()),
-        },
-        "query_embeddings": {"id": queries, "embedding": vectors([angle for angle, _ in QUERIES.values()])},
-        "pairs": {
-            "pair_id": [f"{query} {document}" for query, document in pairs],
-            "query_id": [query for query, _ in pairs],
-            "query": [query for query, _ in pairs],
-            "document_id": [document for _, document in pairs],
-            "count": [1] * len(pairs),
-            "split": [QUERIES[query][1] for query, _ in pairs],
-        },
-        "documents": {
-            "document_id": list(DOCUMENTS),
-            "title": ["", "A title", ""],
-            "text": [TEXT, "Nothing of it.", "Other words."],
-        },
-        "document_embeddings": {"id": list(DOCUMENTS), "embedding": vectors(list(DOCUMENTS.values()))},
-        "candidates": {
-            "candidate_id": ids,
-            "batch_id": ["b"] * len(ids),
-            "query": [query for query, _, _ in candidates],
-            "document_id": [document for _, _, document in candidates],
-            "request_id": ["r"] * len(ids),
-        },
-        "candidate_embeddings": {"id": ids, "embedding": vectors([angle for _, angle, _ in candidates])},
-    }
-    run = Run(configuration, INTERVAL)
-    for step in flow.before("screen"):
-        attempt = Attempt(run, step)
-        attempt.begin()
-        for table in step.writes:
-            attempt.write(table, pa.table(rows[table]) if table in rows else schema(table).empty_table())
-        attempt.commit()
-    return run
 
 
 @pytest.fixture
 def strict(configuration: Make) -> Configuration:
     return configuration(screening={"round_trip_depth": 1, "near_duplicate_cosine": 0.999, "copied_words": 6})
-
-
-def reasons(run: Run) -> dict[str, str | None]:
-    queries = dict(zip(*(run.read("candidates")[name].to_pylist() for name in ("candidate_id", "query")), strict=True))
-    return {
-        f"{row['candidate_id']} {queries[row['candidate_id']]}": row["reason"]
-        for row in run.read("screening").to_pylist()
-    }
 
 
 def test_verdicts_do_not_depend_on_how_many_vectors_are_held_at_once(
@@ -216,18 +141,3 @@ def test_a_text_must_be_near_the_real_texts_of_its_label_not_near_its_name(confi
     other = run_with(configuration(retriever="other"), candidates, pairs)
     perform(other, "screen", screen)
     assert list(reasons(other).values()) == [None, None, None]
-
-
-def test_what_the_encoder_cannot_read_is_no_near_duplicate_of_anything(strict: Configuration) -> None:
-    """Two Chinese queries of different products have one vector: unknown words are not alike, they are unknown."""
-    run = run_with(
-        strict,
-        [
-            ("\u7535\u996d\u7172\u6f0f\u6c34", 5, "d0"),
-            ("\u5fae\u6ce2\u7089\u6f0f\u6c34", 5, "d0"),
-            ("rice cooker leaks", 20, "d0"),
-            ("rice cooker leaks \U0001f600", 100, "d90"),
-        ],
-    )
-    perform(run, "screen", screen)
-    assert list(reasons(run).values()) == ["unreadable", "unreadable", None, None]

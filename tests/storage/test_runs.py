@@ -269,7 +269,7 @@ def test_storage_that_is_not_there_ends_a_step_as_a_fault_of_storage(
     monkeypatch.setenv("SYNALIGN_STORE", address)
     if address == "s3://synalign":
         # A whole bucket is a place as well; its keys are refused.
-        monkeypatch.setattr(objects.Bucket, "create", _forbidden)
+        monkeypatch.setattr(objects._Bucket, "create", _forbidden)
     with pytest.raises(StorageError):
         perform(Run(configuration(), INTERVAL), "ingest", ingest)
 

@@ -25,7 +25,7 @@ from synalign.querylog import tombstones
 from synalign.querylog.trace import Trace
 from synalign.run import Attempt, Interval, Run, manifests
 from synalign.storage import Place, StaleError
-from synalign.storage.files import Files
+from synalign.storage.files import _Files
 from synalign.tables import content_id
 from synalign.upkeep import rows
 from synalign.upkeep.forget import forget
@@ -273,7 +273,7 @@ def test_killed_at_any_write_it_is_finished_by_the_next_run(
     shutil.copytree(home, tmp_path / "whole")
     calls, kill, end = {"left": 0}, 1, False
     for name in ("write", "remove", "create", "replace", "open_output"):
-        monkeypatch.setattr(Files, name, _counted(getattr(Files, name), calls))
+        monkeypatch.setattr(_Files, name, _counted(getattr(_Files, name), calls))
     while not end:
         shutil.rmtree(home)
         shutil.copytree(tmp_path / "whole", home)

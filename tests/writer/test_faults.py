@@ -1,4 +1,4 @@
-"""The embedded writer's faults, each through the real openai client or a bare socket, and what the server counts."""
+"""The embedded writer's faults, each through the real openai client or a bare socket."""
 
 from __future__ import annotations
 
@@ -12,64 +12,31 @@ import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 from collections import Counter
 
 import openai
 import pytest
 
-from synalign.config import Configuration
 from synalign.errors import ArgumentError
-from synalign.generation.attributes import reason_request
-from synalign.generation.demonstration_batches import Batch, Document
-from synalign.generation.schemas import LatentAttributes, json_schema
+from synalign.generation.schemas import LatentAttributes
 from synalign.writer.faults import COMPLETION, KINDS, TRANSPORT, Faults, add_arguments, from_arguments
 from synalign.writer.server import embedded_writer
+from tests.writer.asking import body, create, faults_at, post
 
 ANY = frozenset(KINDS)
+
+
 LIMIT = "rate_limit_exceeded"
+
+
 DIGESTS = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(10_000)]
-CONFIGURATION = Configuration.model_validate(
-    {"retriever": "r", "schedule": {"start": "2026-01-01"}, "source": {"kind": "beir", "path": "x"}}
-)
-BATCH = Batch("b", ("how to descale a kettle", "kettle smells"), (Document("d", "Kettle", "Hot."),))
-REQUEST = reason_request(BATCH, CONFIGURATION)
 
 
 def parsed(*arguments):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     return from_arguments(parser.parse_args(arguments))
-
-
-def faults_at(url):
-    with urllib.request.urlopen(url.removesuffix("/v1") + "/faults") as response:
-        return json.load(response)
-
-
-def create(url, **options):
-    schema = {"name": REQUEST.schema_name, "strict": True, "schema": json_schema(REQUEST.answer)}
-    form = {"type": "json_schema", "json_schema": schema}
-    with openai.OpenAI(base_url=url, api_key="none", **{"max_retries": 0, "timeout": 10, **options}) as client:
-        return client.chat.completions.create(model="any", messages=REQUEST.messages, response_format=form)
-
-
-def body():
-    schema = {"name": REQUEST.schema_name, "strict": True, "schema": json_schema(REQUEST.answer)}
-    form = {"type": "json_schema", "json_schema": schema}
-    return json.dumps({"model": "any", "messages": REQUEST.messages, "response_format": form}).encode()
-
-
-def post(url, content):
-    connection = http.client.HTTPConnection(url.split("/")[2], timeout=10)
-    try:
-        connection.request("POST", "/v1/chat/completions", content)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
 
 
 def test_faults_befall_the_shares_asked_for_and_the_same_requests_again():
@@ -215,20 +182,6 @@ def test_a_drip_nobody_waited_for_was_not_paid():
         assert faults_at(url)["paid"] == {}
 
 
-def test_good_answers_are_counted_by_the_digest_of_the_body():
-    content = body()
-    with embedded_writer() as url:
-        for _ in range(3):
-            assert post(url, content)[0] == 200
-        assert post(url, content + b" ")[0] == 200
-        assert post(url, b"{")[0] == 400
-        found = faults_at(url)
-    digest, other = (hashlib.sha256(each).hexdigest() for each in (content, content + b" "))
-    assert found["paid"] == {digest: 3, other: 1}
-    assert found["tries"] == {digest: 3, other: 1, hashlib.sha256(b"{").hexdigest(): 1}
-    assert (found["received"], found["sent"]) == (5, {"good": 4, "rejected": 1})
-
-
 def test_a_request_that_met_a_fault_succeeds_later():
     # Half of all tries fail: ten in a row only once in a thousand, and never with this seed.
     with embedded_writer(faults=Faults({"500": 0.5}, seed=5)) as url:
@@ -238,20 +191,6 @@ def test_a_request_that_met_a_fault_succeeds_later():
     assert 500 in statuses and 200 in statuses
     with embedded_writer(faults=Faults({"500": 0.5}, seed=5)) as url:
         assert [post(url, body())[0] for _ in range(10)] == statuses
-
-
-def test_requests_in_flight_are_counted():
-    with embedded_writer(faults=Faults(latency=0.6)) as url:
-        threads = [threading.Thread(target=post, args=(url, body() + b" " * number)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        deadline = time.monotonic() + 5
-        while faults_at(url)["in_flight"] < 4:
-            assert time.monotonic() < deadline
-        for thread in threads:
-            thread.join()
-        found = faults_at(url)
-    assert (found["in_flight"], found["most_in_flight"], sum(found["paid"].values())) == (0, 4, 4)
 
 
 def test_as_a_process_it_behaves_as_badly_as_it_was_told():

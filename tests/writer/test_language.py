@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from synalign.generation.schemas import LatentAttributes, WrittenQueries
 from synalign.text.forms import form_of
 from synalign.writer.language import describe, write_queries
-from synalign.writer.phrases import subjects
-from synalign.writer.templates import Filling, fill
 
 QUESTIONS = ["what is the origin of santa claus", "how to clean a kettle", "where does the word tea come from?"]
+
+
 CAT = (
     "Russian Blue",
     "The Russian Blue is a cat breed with a double coat. The silver tips give the double coat a shimmer. "
@@ -50,19 +50,6 @@ def test_attributes_are_what_can_be_counted_by_hand():
 def test_generalised_values_are_new_ones():
     for attribute in describe({"demonstrations": QUESTIONS})["attributes"]:
         assert not set(attribute["values_seen"]) & set(attribute["values_generalised"])
-
-
-def test_a_template_keeps_the_words_of_form_and_takes_the_documents_content():
-    (subject,) = subjects([CAT])
-    filling = Filling(subject, (("double", "coat"),), joined=False)
-
-    def filled(demonstration):
-        return " ".join(fill(demonstration, filling, frozenset())).lower()
-
-    assert filled("what is the origin of santa claus") == "what is the origin of russian blue double coat"
-    assert filled("what is the color of the sky") == "what is the double coat of the russian blue"
-    assert filled("when did the empire fall") == "when did the russian blue double coat begin"
-    assert filled("where do cats come from") == "where does russian blue double coat come from"
 
 
 def test_each_query_names_its_topic_and_another_phrase():

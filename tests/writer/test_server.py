@@ -1,4 +1,4 @@
-"""The embedded writer through the real openai client, and what it does with requests that are not SynAlign's."""
+"""The embedded writer as a server: its connections, its errors, its counts, its process."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-import openai
 import pytest
 
 from synalign.config import Configuration
 from synalign.generation.attributes import reason_request
 from synalign.generation.demonstration_batches import Batch, Document
-from synalign.generation.schemas import LatentAttributes, WrittenQueries, json_schema
-from synalign.generation.writing import write_request
-from synalign.writer.server import MODEL, embedded_writer
+from synalign.generation.schemas import json_schema
+from synalign.writer.server import MODEL
 
 BATCH = Batch(
     "b",
@@ -32,21 +30,11 @@ BATCH = Batch(
         Document("d1", "", "def read_json_file(path):\n    return json.load(open(path))"),
     ),
 )
+
+
 CONFIGURATION = Configuration.model_validate(
     {"retriever": "r", "schedule": {"start": "2026-01-01"}, "source": {"kind": "beir", "path": "x"}}
 )
-
-
-@pytest.fixture(scope="module")
-def url():
-    with embedded_writer() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def client(url):
-    with openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=10) as client:
-        yield client
 
 
 def create(client, request, **parameters):
@@ -55,44 +43,6 @@ def create(client, request, **parameters):
     return client.chat.completions.create(
         **{"model": "any", "messages": request.messages, "response_format": form, **parameters}
     )
-
-
-def test_it_answers_both_requests_and_names_itself(client):
-    reason = create(client, reason_request(BATCH, CONFIGURATION))
-    attributes = LatentAttributes.model_validate_json(reason.choices[0].message.content)
-    write = create(client, write_request(BATCH, attributes, CONFIGURATION))
-    written = WrittenQueries.model_validate_json(write.choices[0].message.content)
-    assert [entry.document for entry in written.documents] == [0, 1]
-    assert all(len(entry.queries) == CONFIGURATION.generation.queries_per_document for entry in written.documents)
-    for completion in (reason, write):
-        assert (completion.model, completion.choices[0].finish_reason) == (MODEL, "stop")
-        usage = completion.usage
-        assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0
-
-
-def test_the_same_request_gets_the_same_bytes(client):
-    first, second = (create(client, reason_request(BATCH, CONFIGURATION)).model_dump_json() for _ in range(2))
-    assert first == second
-
-
-def test_a_token_limit_truncates_and_says_so(client):
-    completion = create(client, reason_request(BATCH, CONFIGURATION), max_completion_tokens=5)
-    assert (completion.choices[0].finish_reason, completion.usage.completion_tokens) == ("length", 5)
-
-
-def test_anything_else_gets_an_honest_refusal(client):
-    message = "I am no language model; I only answer SynAlign's two requests"
-    with pytest.raises(openai.BadRequestError, match=message):
-        client.chat.completions.create(model="any", messages=[{"role": "user", "content": "hello"}])
-    form = {"type": "json_schema", "json_schema": {"name": "poem", "schema": {"type": "object"}}}
-    with pytest.raises(openai.BadRequestError, match=message):
-        client.chat.completions.create(
-            model="any", messages=[{"role": "user", "content": "hello"}], response_format=form
-        )
-    with pytest.raises(openai.BadRequestError, match="data block"):
-        create(client, reason_request(BATCH, CONFIGURATION), messages=[{"role": "user", "content": "hello"}])
-    with pytest.raises(openai.BadRequestError, match="streaming"):
-        create(client, reason_request(BATCH, CONFIGURATION), stream=True)
 
 
 def test_it_lists_one_model_and_its_health(client, url):

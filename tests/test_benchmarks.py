@@ -1,0 +1,188 @@
+"""Every benchmark runs, in its form of seconds: its exit code and the shape of its lines are held, never its times."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks import (
+    alignment,
+    core,
+    effectiveness,
+    embedding,
+    experiments,
+    figures,
+    generation,
+    processes,
+    sampling,
+    scale,
+    step_costs,
+)
+from tests.benchmarks.measurement import COLUMNS, Measurement, Skipped, show
+
+FOLDER = Path(__file__).parent / "benchmarks"
+ROOT = FOLDER.parent.parent
+
+UNITS = {"s", "GB", "mean distance", "of 77", "excess", "documents", "squared MMD", "mean cosine", "items / CPU s",
+         "texts embedded", "CPU s"}  # fmt: skip
+GOAL = re.compile(r"(<=|>=|>|mean >=|embedded ==) ?[\w.]+")
+
+CORE = {
+    "variance sampling", "variance sampling, memory", "coverage sampling", "coverage on landmarks",
+    "weights", "weights, at any time", "weights, features", "weights, large", "weights, huge",
+    "coverage of real traffic", "intents found", "warm start", "document effective sample size",
+    "held-out squared MMD", "embedding accuracy, float32", "embedding accuracy, bfloat16",
+    "embedding, Spark, cold cache", "embedding, second day with cache",
+}  # fmt: skip
+STEPS = {
+    "assemble", "embed, a query of 6 words", "embed, a document of 100 words", "sample, beyond 20,000 queries",
+    "screen, cosines", "screen, copied words", "align, kernels to real rows", "align, solving",
+    "evaluate, training the adapter", "evaluate, ranking",
+}  # fmt: skip
+
+
+def lines_of(file: Path) -> list[Measurement]:
+    """Read the lines that a benchmark has written, each of which must be whole."""
+    lines = [Measurement(**content) for content in json.loads(file.read_text())]
+    for line in lines:
+        assert line.task and line.size and line.rival_name
+        assert line.unit in UNITS
+        assert GOAL.match(line.goal)
+        assert math.isfinite(line.ours) and math.isfinite(line.rival) and math.isfinite(line.ratio)
+    return lines
+
+
+def test_sampling_alignment_coverage_and_embedding(spark: Any, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    core.main(["--smoke", "--output", str(home / "core.json")])
+    tasks = {line.task for line in lines_of(home / "core.json")}
+    assert tasks >= CORE
+    assert [task for task in tasks - CORE if not task.startswith("embedding, lean loop, ")] == []
+    printed = capsys.readouterr().out
+    assert [column for column in COLUMNS if column not in printed] == []
+    for name in ("PIQP", "quadprog", "OSQP", "Clarabel"):
+        assert name in printed, "measured, or skipped with a reason"
+
+
+@pytest.mark.slow
+def test_the_request_engine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generation.main(["--smoke", "--output", str(home / "generation.json")])
+    lines = [generation.Line(**content) for content in json.loads((home / "generation.json").read_text())]
+    assert [line.engine for line in lines] == ["ours", "naive", "ours, killed", "naive, killed"]
+    # Sizes are tiny, but no request may be lost, and a kill may cost no more than what was in flight.
+    for line in lines:
+        assert line.lost == 0 or line.engine.startswith("naive")
+    assert lines[2].paid_twice is not None and lines[2].in_flight is not None
+    assert lines[2].paid_twice <= lines[2].in_flight
+    printed = capsys.readouterr().out
+    assert "share of R" in printed and "10 s sliding window" in printed
+
+
+def test_a_log_in_bounded_memory_and_what_each_step_costs(spark: Any, home: Path) -> None:
+    scale.main(["--smoke", "--output", str(home / "scale.json")])
+    (line,) = lines_of(home / "scale.json")
+    assert (line.task, line.unit) == ("ingest", "CPU s")
+    assert "as made" in line.accuracy
+    costs = [step_costs.Cost(**content) for content in json.loads((home / "step_costs.json").read_text())]
+    assert {cost.step for cost in costs} == STEPS
+    for cost in costs:
+        assert cost.unit
+        assert cost.sizes[0] < cost.sizes[1]
+        assert min(cost.seconds) >= 0.0
+
+
+@pytest.mark.slow
+def test_online_tests_by_simulation(capsys: pytest.CaptureFixture[str]) -> None:
+    assert experiments.main(["--smoke"]) == 0
+    printed = capsys.readouterr().out
+    for title in ("settings judged", "settings held out", "Power of", "Not promised", "Rules compared", "Sample ratio"):
+        assert title in printed
+    rates = re.findall(r"^\S.* +(\d+)% +([\d,]+) +([\d.]+)% +([\d.]+)% +([\d.]+)%$", printed, re.MULTILINE)
+    assert len(rates) == 2, printed
+    assert len(re.findall(r"^ +\d+% +\d+% +[\d,]+( +[\d.]+%){3}$", printed, re.MULTILINE)) == 18, printed
+
+
+@pytest.mark.slow
+def test_weightings_on_a_retriever(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = home / "effectiveness.jsonl"
+    effectiveness.main(["--smoke", "--output", str(kept)])
+    rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert {row["arm"] for row in rows} == {
+        "untrained", "control", "unweighted", "filtered", "equal_mass", "aligned", "random_subset",
+    }  # fmt: skip
+    assert all(0.0 <= score <= 1.0 for row in rows for score in row["test"])
+    printed = capsys.readouterr().out
+    assert "not finished" not in printed
+    for column in ("cell", "arm", "nDCG@10", "validation", "goal", "found"):
+        assert column in printed
+
+
+@pytest.mark.slow
+def test_figures_of_the_pages(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures.main(["--smoke", "--output", str(home / "figures")])
+    drawn = {path.name: path.read_text() for path in (home / "figures").iterdir()}
+    assert set(drawn) == {path.name for path in (FOLDER / "figures").iterdir()}
+    for picture in drawn.values():
+        assert picture.startswith("<?xml") and "</svg>" in picture
+
+
+@pytest.mark.parametrize(
+    ("main", "named"),
+    [(module.main, module.__name__) for module in (core, embedding, effectiveness, figures)],
+)
+def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], named: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--smoke", "--quick"])
+    assert ended.value.code == 2
+
+
+def test_every_benchmark_has_a_form_of_seconds() -> None:
+    modules = (
+        alignment, core, effectiveness, embedding, experiments, figures, generation, sampling, scale, step_costs,
+    )  # fmt: skip
+    run = {module.__name__.rpartition(".")[2] for module in modules}
+    # Parts that a benchmark starts as processes of its own.
+    parts = {"generation_client", "limited_server", "scale_assemble", "scale_ingest"}
+    commands = {path.stem for path in FOLDER.glob("*.py") if "__main__" in path.read_text()}
+    assert commands == run | parts
+    made = re.findall(r"-m tests\.benchmarks\.(\w+)", (ROOT / "Makefile").read_text())
+    assert set(made) <= run
+    for name in run:
+        assert "add_size(" in (FOLDER / f"{name}.py").read_text()
+
+
+def test_modules_named_in_strings_exist() -> None:
+    for path in FOLDER.glob("*.py"):
+        for module in re.findall(r'"((?:tests|synalign)(?:\.\w+)+)"', path.read_text()):
+            assert (ROOT / (module.replace(".", "/") + ".py")).exists(), f"{path.name}: {module}"
+
+
+def test_a_child_that_fails_shows_its_error_and_ends_the_benchmark() -> None:
+    with pytest.raises(SystemExit, match=r"generation_client nobody ended with 1:\n(.|\n)*not enough values") as ended:
+        processes.in_own_process("tests.benchmarks.generation_client", "nobody")
+    # What is no number is printed to standard error, with exit code 1.
+    assert isinstance(ended.value.code, str)
+    with (
+        processes.child("tests.benchmarks.generation_client", "nobody") as child,
+        pytest.raises(SystemExit, match="not enough values"),
+    ):
+        child.line()
+
+
+def test_a_rival_that_is_not_installed_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show([Skipped("weights", "PIQP", "not installed")], tmp_path / "lines.json") == []
+    assert "weights | PIQP | skipped: not installed" in capsys.readouterr().out
+
+
+def test_children_are_killed_with_the_block() -> None:
+    with processes.child("tests.benchmarks.limited_server", "--form", "window") as child:
+        child.line()
+        pid = child.process.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
