@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.docs.pages import ROOT, blocks
 
 CODE = ("synalign", "dags", "jobs")
@@ -165,6 +167,7 @@ assert "novelty" in dag.doc_md
 """
 
 
+@pytest.mark.airflow
 def test_a_step(tmp_path: Path) -> None:
     copy = Copy(tmp_path)
     copy.insert("synalign/flow.py", block('"novelty", "novelty"'), '    Step(\n        "align"')
