@@ -13,6 +13,7 @@
 #   make figures DATA=PATH                 the pictures of README.md and docs/method.md, from public data sets
 #   ... SMOKE=1                            any of these benchmarks in seconds, to see that it runs
 #   make docs                              the configuration reference, from the configuration's schema
+#   make layers                            the picture of the rooms in CONTRIBUTING.md, from .importlinter and the code
 #   make up / make down                    Airflow, MLflow and the embedded writer on loopback
 #   make clean                             forget runs and servers' state (.synalign); .venv stays
 
@@ -26,7 +27,7 @@ FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
 # Markers of tests, set in tests/conftest.py.
 HEAVY = spark or airflow or mlflow or browser or slow
 
-.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness experiment-demo figures docs up down clean java chromium
+.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness experiment-demo figures docs layers up down clean java chromium
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
@@ -76,6 +77,9 @@ figures: .venv/bench
 
 docs: .venv/installed
 	@.venv/bin/python -m synalign.config.reference docs/configuration.md
+
+layers: .venv/installed
+	@.venv/bin/python -m tests.layers docs/layers.svg
 
 up: .venv/installed
 	@.venv/bin/synalign up
