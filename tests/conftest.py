@@ -56,6 +56,8 @@ STARTED_BY = {
     "tried": ("spark", "airflow", "mlflow"),
     "production": ("spark", "airflow", "mlflow"),
     "tracking": ("mlflow",),
+    # MLflow's own store on a database: what a server runs, and as slow.
+    "empty_database": ("mlflow",),
 }
 """What a fixture starts, by its name: tests that use it have these markers.
 

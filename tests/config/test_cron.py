@@ -57,6 +57,7 @@ def test_a_cron_that_cannot_run_is_refused_with_the_field_and_its_rule(cron: str
 
 
 @pytest.mark.parametrize("cron", [*CRONS, *PRESETS, "0 3 * * 7", "0 0 15W * *", "0 0 * * 1#2", "0 22-2 * * *"])
+@pytest.mark.airflow
 def test_what_is_taken_airflow_takes_and_can_schedule(cron: str) -> None:
     timetable = CronDataIntervalTimetable(expression(cron), timezone="UTC")
     timetable.validate()
@@ -64,6 +65,7 @@ def test_what_is_taken_airflow_takes_and_can_schedule(cron: str) -> None:
 
 
 @pytest.mark.parametrize("preset", ["@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly"])
+@pytest.mark.airflow
 def test_presets_stand_for_what_they_do_in_airflow(preset: str) -> None:
     from airflow.utils.dates import cron_presets
 
@@ -71,6 +73,7 @@ def test_presets_stand_for_what_they_do_in_airflow(preset: str) -> None:
 
 
 @pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.airflow
 def test_ticks_are_those_of_airflows_timetable(zone: str) -> None:
     rng, start = random.Random(zone), datetime(2026, 1, 1, tzinfo=UTC)
     moments = [start + timedelta(minutes=rng.randrange(60 * 24 * 500)) for _ in range(12)]
@@ -88,6 +91,7 @@ def test_ticks_are_those_of_airflows_timetable(zone: str) -> None:
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"])
+@pytest.mark.airflow
 def test_a_zone_is_taken_only_where_airflows_intervals_join_over_its_changes(zone: str) -> None:
     """Scheduled one after another, and each asked for by hand: both give the same intervals, or it is refused."""
     refused = set()

@@ -14,6 +14,9 @@ from tests.benchmarks import experiment_rules
 from tests.benchmarks.experiment_worlds import DAYS, World, clicks_per_search, log_normal, looks
 from tests.benchmarks.experiments import SMALLER, aa_plan, limit, power_plan, simulate
 
+# Simulations of a thousand experiments.
+pytestmark = pytest.mark.slow
+
 TESTS = 120
 
 

@@ -23,6 +23,9 @@ import pytest
 from synalign.generation.journal import Journal
 from tests.generation.chaos_client import CONCURRENCY, DONE, GIVEN_UP, REQUESTS, UNFINISHED, clients
 
+# A run of minutes, under a proxy, killed and started again.
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 SEED = 20
 FAULTS = {

@@ -159,6 +159,7 @@ def test_a_kill_around_any_call_submits_nothing_twice_and_loses_nothing(tmp_path
     assert table_digests(run, "candidates", "attributes") == online
 
 
+@pytest.mark.slow
 def test_killed_for_real_it_goes_on(tmp_path, monkeypatch, online):
     yaml_file = tmp_path / "r.yaml"
     yaml_file.write_text(yaml.safe_dump(settings(mode="batch")))

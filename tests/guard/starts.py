@@ -42,9 +42,10 @@ def kind(command: Sequence[Any]) -> str | None:
     if "playwright" in words[0]:
         return "browser"
     # `python -m airflow` may be a stand-in: the child tells when it imports the real one.
-    if program.startswith("python") and words[1:3] == ["-m", "mlflow"]:
-        return "mlflow"
-    return _COMMANDS.get(program)
+    if program.startswith("python"):
+        return "mlflow" if words[1:3] == ["-m", "mlflow"] else None
+    # A program may be an entry point that becomes the command after it.
+    return next((found for word in words[:2] if (found := _COMMANDS.get(Path(word).name))), None)
 
 
 def watch(started: Callable[[str, str], None], *, imports: bool) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,6 +110,7 @@ def test_what_is_not_marked_fails_and_says_which_marker_is_missing(
         (["/usr/lib/jvm/bin/java", "-cp", "x"], "spark"),
         (["/usr/bin/java", "-version"], None),
         ([b"spark-submit", "job.py"], "spark"),
+        ([Path("docker/entrypoint"), "spark-class", "org.apache.spark.deploy.master.Master"], "spark"),
         (["/bin/sh", "-c", "airflow db migrate"], "airflow"),
         (["/x/site-packages/playwright/driver/node", "cli.js"], "browser"),
         ([sys.executable, "-m", "mlflow", "server"], "mlflow"),
@@ -119,5 +121,5 @@ def test_what_is_not_marked_fails_and_says_which_marker_is_missing(
         (["sh", "-c", ""], None),
     ],
 )
-def test_the_kind_of_a_command(command: list[str], marker: str | None) -> None:
+def test_the_kind_of_a_command(command: list[Any], marker: str | None) -> None:
     assert kind(command) == marker

@@ -82,7 +82,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     (package / "__main__.py").write_text(AIRFLOW)
     found = Place(tmp_path / "small.yaml", tmp_path / "lines")
     found.yaml.write_text(YAML)
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=os.pathsep)
     monkeypatch.setenv("LINES", str(found.lines))
     found.says()
     return found
@@ -139,6 +139,7 @@ def test_a_failure_that_nobody_explained_is_told_with_its_log(place: Place, monk
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.slow
 def test_being_ended_ends_what_runs_and_says_how_to_go_on(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:

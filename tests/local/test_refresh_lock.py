@@ -16,6 +16,9 @@ from synalign import errors
 from synalign.local import refresh_lock, services
 from synalign.run import Interval
 
+# Whole commands as processes, which wait for each other.
+pytestmark = pytest.mark.slow
+
 YAML = """
 retriever: {name}
 schedule: {{start: 2026-01-01, cron: "{cron}"}}

@@ -40,7 +40,7 @@ class Group:
 
     def __init__(self, home: Path, *command: str, **variables: str) -> None:
         environment = {**os.environ, "SYNALIGN_HOME": str(home), "PYTHONUNBUFFERED": "1", **variables}
-        environment["PYTHONPATH"] = str(JOBS.parent)
+        environment["PYTHONPATH"] = os.pathsep.join([str(JOBS.parent), os.environ.get("PYTHONPATH", "")])
         environment.pop("PYSPARK_SUBMIT_ARGS", None)
         self.command = command
         self.process = subprocess.Popen(
@@ -102,6 +102,7 @@ def java(below: list[psutil.Process]) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.spark
 def test_a_job_in_the_middle_of_spark(shop: Path, number: signal.Signals) -> None:
     group = job(shop, "ingest")
     below = group.until(java)
@@ -114,6 +115,7 @@ def test_a_job_in_the_middle_of_spark(shop: Path, number: signal.Signals) -> Non
     assert all(line.startswith("synalign | ") for line in group.said.splitlines() if "nterrupted" in line)
 
 
+@pytest.mark.spark
 def test_ctrl_c_twice_ends_at_once(shop: Path) -> None:
     group = job(shop, "ingest")
     below = group.until(java)

@@ -108,6 +108,7 @@ def test_what_the_environment_says_of_spark_and_python_reaches_the_steps(monkeyp
     assert variables["SPARK_SUBMIT_OPTS"].endswith("-XX:+UseSerialGC -Dcom.example=1")
 
 
+@pytest.mark.slow
 def test_secrets_made_by_two_processes_at_once_are_one(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from synalign.local.services import _secret\n"

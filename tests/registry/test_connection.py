@@ -36,6 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.mlflow
 def test_a_registry_of_its_own_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TRACKING", "REGISTRY"):
         monkeypatch.setenv(f"MLFLOW_{name}_URI", f"sqlite:///{tmp_path / name}.db")
@@ -45,6 +46,7 @@ def test_a_registry_of_its_own_is_used(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "REGISTRY.db").is_file()
 
 
+@pytest.mark.mlflow
 def test_a_new_database_is_made_by_one_of_several_processes(tmp_path: Path) -> None:
     """What was seen: two first refreshes of one home at a time, and MLflow's tables made by both."""
     code = (
@@ -91,6 +93,7 @@ def unusable(request: pytest.FixtureRequest, tmp_path: Path):
     server.shutdown()
 
 
+@pytest.mark.mlflow
 def test_a_refresh_fails_before_anything_is_started(
     home: Path, unusable: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -125,6 +125,7 @@ def test_the_adversarial_set_renders_as_text(configuration: Make) -> None:
         assert all(any(line in text for text in page.texts) for line in lines), hostile
 
 
+@pytest.mark.slow
 def test_a_large_run_is_under_two_megabytes(configuration: Make) -> None:
     long = tuple(f"{row} " + "a query that is as long as queries may be " * 7 for row in range(97))
     run = made_run(configuration(), real=20_000, written=30_000, texts=long, solved=False)

@@ -96,6 +96,7 @@ result = (trained.step, trained.validation, trained.rank(np.arange(40), 40).toli
 """
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same() -> None:
     here: dict[str, object] = {}
     exec(PROGRAM, here)

@@ -68,6 +68,7 @@ def test_days_and_times_are_on_the_clock_of_the_time_zone(day: str, expected: tu
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"])
 @pytest.mark.parametrize("cron", ["0 3 * * *", "0 * * * *", "0 4 * * 1", "@monthly"])
+@pytest.mark.airflow
 def test_airflow_comes_to_the_same_interval_from_its_end(cron: str, zone: str) -> None:
     timetable = CronDataIntervalTimetable(Schedule(cron=cron, start=date(2025, 1, 1)).ticks.expression, timezone=zone)
     for days in range(0, 400, 3):

@@ -126,6 +126,7 @@ def test_no_page_of_the_master_ends_anything(cluster: tuple[Daemon, Daemon], pat
     assert status(master.page, "/") == 200
 
 
+@pytest.mark.spark
 def test_the_rest_server_would_listen_if_the_defaults_let_it(tmp_path: Path) -> None:
     """So the tests above see it when it is there."""
     rest = free_port()

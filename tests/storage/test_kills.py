@@ -15,6 +15,9 @@ from synalign.steps.job import perform
 from synalign.storage import Place, lease
 from tests.run.made_steps import DOCUMENTS, INTERVAL, ingest
 
+# A step for each change that it makes, as many times as it makes one.
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Configuration]
 CHANGES = ("write_bytes", "create", "replace", "remove")
 

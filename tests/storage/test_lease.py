@@ -73,6 +73,7 @@ def test_a_killed_holder_loses_it_after_its_time_and_not_before(bucket: Place, o
         mine.check()
 
 
+@pytest.mark.slow
 def test_a_holder_that_was_stopped_for_too_long_learns_that_it_lost(bucket: Place) -> None:
     stopped = holder(bucket / ".lock", 3600.0)
     with Lease(bucket / ".lock", "this one") as mine:
@@ -92,6 +93,7 @@ def test_it_is_free_at_once_when_it_is_given_back(bucket: Place) -> None:
     assert json.loads((bucket / ".lock").read_bytes())["free"] is True
 
 
+@pytest.mark.slow
 def test_of_many_that_want_it_at_once_one_has_it(bucket: Place) -> None:
     """Also of many that wait for one that died to lose it."""
     for _ in range(2):
