@@ -1,9 +1,6 @@
 """Weigh the accepted queries so that together they are distributed like the real ones."""
 
-from synalign.processes.interruption import interruptible_job
+from synalign.steps.start import start
 
 if __name__ == "__main__":
-    with interruptible_job():
-        from synalign.steps import job
-
-        job.main("align")
+    start("align")

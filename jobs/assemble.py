@@ -1,9 +1,6 @@
 """Put real and weighted synthetic pairs into one training set."""
 
-from synalign.processes.interruption import interruptible_job
+from synalign.steps.start import start
 
 if __name__ == "__main__":
-    with interruptible_job():
-        from synalign.steps import job
-
-        job.main("assemble")
+    start("assemble")

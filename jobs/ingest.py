@@ -1,9 +1,6 @@
 """Read the query log and the documents, clean, count and split them."""
 
-from synalign.processes.interruption import interruptible_job
+from synalign.steps.start import start
 
 if __name__ == "__main__":
-    with interruptible_job():
-        from synalign.steps import job
-
-        job.main("ingest")
+    start("ingest")

@@ -1,9 +1,6 @@
 """Decide which written queries are kept."""
 
-from synalign.processes.interruption import interruptible_job
+from synalign.steps.start import start
 
 if __name__ == "__main__":
-    with interruptible_job():
-        from synalign.steps import job
-
-        job.main("screen")
+    start("screen")

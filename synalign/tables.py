@@ -17,101 +17,58 @@ ID_CHARACTERS = 32
 SPLITS = ("train", "validation", "test")
 
 
-def _schema(*required: tuple[str, pa.DataType], nullable: tuple[tuple[str, pa.DataType], ...] = ()) -> pa.Schema:
-    fields = [pa.field(name, kind, nullable=False) for name, kind in required]
-    return pa.schema(fields + [pa.field(name, kind) for name, kind in nullable])
+_TYPES = {
+    "text": pa.string(),
+    "int": pa.int64(),
+    "real": pa.float64(),
+    "bool": pa.bool_(),
+    "time": pa.timestamp("us", tz="UTC"),
+    "vector": pa.list_(pa.field("element", pa.float32(), nullable=False)),
+}
 
 
-_TEXT, _INTEGER, _REAL = pa.string(), pa.int64(), pa.float64()
-_TIME = pa.timestamp("us", tz="UTC")
-_EMBEDDING = _schema(("id", _TEXT), ("embedding", pa.list_(pa.field("element", pa.float32(), nullable=False))))
+def _schema(columns: str) -> pa.Schema:
+    """Return a schema: `name` is text, `name:type` one of `_TYPES`, and a `?` at the end says that it may be null."""
+    parts = [column.removesuffix("?").partition(":") for column in columns.split()]
+    optional = [column.endswith("?") for column in columns.split()]
+    return pa.schema(
+        pa.field(name, _TYPES[kind or "text"], nullable=null)
+        for (name, _, kind), null in zip(parts, optional, strict=True)
+    )
+
 
 SCHEMAS: dict[str, pa.Schema] = {
     # `split` is by hash of the query, also for queries without a pair: alignment holds some of them out.
-    "queries": _schema(
-        ("query_id", _TEXT),
-        ("query", _TEXT),
-        ("count", _INTEGER),
-        ("first_seen", _TIME),
-        ("last_seen", _TIME),
-        ("split", _TEXT),
-        nullable=(("label", _TEXT),),
-    ),
-    "documents": _schema(("document_id", _TEXT), ("title", _TEXT), ("text", _TEXT)),
-    "pairs": _schema(
-        ("pair_id", _TEXT),
-        ("query_id", _TEXT),
-        ("query", _TEXT),
-        ("document_id", _TEXT),
-        ("count", _INTEGER),
-        ("split", _TEXT),
-    ),
-    "rejected": _schema(("source", _TEXT), ("row", _TEXT), ("rule", _TEXT), ("reason", _TEXT)),
-    "query_embeddings": _EMBEDDING,
-    "document_embeddings": _EMBEDDING,
-    "candidate_embeddings": _EMBEDDING,
-    "demonstrations": _schema(
-        ("batch_id", _TEXT), ("position", _INTEGER), ("query_id", _TEXT), ("role", _TEXT), ("variance", _REAL)
-    ),
+    "queries": _schema("query_id query count:int first_seen:time last_seen:time split label?"),
+    "documents": _schema("document_id title text"),
+    "pairs": _schema("pair_id query_id query document_id count:int split"),
+    "rejected": _schema("source row rule reason"),
+    "query_embeddings": _schema("id embedding:vector"),
+    "document_embeddings": _schema("id embedding:vector"),
+    "candidate_embeddings": _schema("id embedding:vector"),
+    "demonstrations": _schema("batch_id position:int query_id role variance:real"),
+    # Tokens are empty where the endpoint does not say.
     "requests": _schema(
-        ("request_id", _TEXT),
-        ("batch_id", _TEXT),
-        ("kind", _TEXT),
-        ("outcome", _TEXT),
-        ("model", _TEXT),
-        ("prompt_version", _TEXT),
-        ("seconds", _REAL),
-        # Empty where the endpoint does not say.
-        nullable=(("tokens_in", _INTEGER), ("tokens_out", _INTEGER)),
+        "request_id batch_id kind outcome model prompt_version seconds:real tokens_in:int? tokens_out:int?"
     ),
     # One row per value: the model names other attributes for every batch, so columns by name would differ from run to
     # run. `generalised` tells a value the model inferred from one it saw in the demonstrations; `support` is how many
     # of them show it, where a rule can tell.
-    "attributes": _schema(
-        ("batch_id", _TEXT),
-        ("name", _TEXT),
-        ("value", _TEXT),
-        ("generalised", pa.bool_()),
-        ("request_id", _TEXT),
-        nullable=(("support", _INTEGER),),
-    ),
-    "candidates": _schema(
-        ("candidate_id", _TEXT),
-        ("batch_id", _TEXT),
-        ("query", _TEXT),
-        ("document_id", _TEXT),
-        ("request_id", _TEXT),
-    ),
-    "screening": _schema(("candidate_id", _TEXT), ("status", _TEXT), nullable=(("reason", _TEXT), ("score", _REAL))),
-    "weights": _schema(("candidate_id", _TEXT), ("scheme", _TEXT), ("weight", _REAL)),
+    "attributes": _schema("batch_id name value generalised:bool request_id support:int?"),
+    "candidates": _schema("candidate_id batch_id query document_id request_id"),
+    "screening": _schema("candidate_id status reason? score:real?"),
+    "weights": _schema("candidate_id scheme weight:real"),
     # One row per arm, seed and judged query; `step` is the checkpoint that was best on validation queries, 0 the
     # retriever before training.
     "evaluation": _schema(
-        ("arm", _TEXT),
-        ("seed", _INTEGER),
-        ("step", _INTEGER),
-        ("query_id", _TEXT),
-        ("split", _TEXT),
-        ("segment", _TEXT),
-        ("cold_document", pa.bool_()),
-        ("ndcg_at_10", _REAL),
-        ("mrr_at_10", _REAL),
-        ("recall_at_10", _REAL),
-        ("recall_at_100", _REAL),
+        "arm seed:int step:int query_id split segment cold_document:bool "
+        "ndcg_at_10:real mrr_at_10:real recall_at_10:real recall_at_100:real"
     ),
     # One row: which weights the training set has, whether validation queries chose them, and why in words.
-    "choice": _schema(("scheme", _TEXT), ("validated", pa.bool_()), ("reason", _TEXT)),
-    "training_set": _schema(
-        ("pair_id", _TEXT),
-        ("query", _TEXT),
-        ("document_id", _TEXT),
-        ("document", _TEXT),
-        ("source", _TEXT),
-        ("weight", _REAL),
-        ("split", _TEXT),
-        nullable=(("batch_id", _TEXT),),
-    ),
+    "choice": _schema("scheme validated:bool reason"),
+    "training_set": _schema("pair_id query document_id document source weight:real split batch_id?"),
 }
+"""The schema of every table by name: columns in their order, see `_schema`."""
 
 
 def schema(table: str) -> pa.Schema:

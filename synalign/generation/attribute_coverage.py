@@ -62,7 +62,7 @@ def attribute_coverage(answers: Iterable[object], queries: Sequence[str]) -> dic
 
 
 def support(name: str, value: str, queries: Sequence[str]) -> int | None:
-    """How many queries have a value, as a rule counts them; None where no rule can."""
+    """Count the queries that have a value, by a rule; None where no rule can tell."""
     rule = _RULES.get(normalise(name).casefold())
     holds = rule.read(normalise(value).casefold()) if rule else None
     return None if rule is None or holds is None else sum(holds(rule.fact(query)) for query in queries)

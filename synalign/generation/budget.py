@@ -118,17 +118,17 @@ class Budget:
 
     @property
     def tokens(self) -> int:
-        """Tokens spent so far, both ways."""
+        """Return the tokens spent so far, both ways."""
         return self._in + self._out
 
     @property
     def money(self) -> float:
-        """Money spent so far."""
+        """Return the money spent so far."""
         return cost(self._in, self._out, self.settings, self.mode)
 
     @property
     def limited(self) -> bool:
-        """Whether there is a ceiling."""
+        """Return whether there is a ceiling."""
         return self.settings.max_money is not None or self.settings.max_tokens is not None
 
     async def hold(self, tokens_in: int, tokens_out: int, key: str = "") -> Reservation | None:
@@ -280,7 +280,7 @@ def held_back(record: PathLike[str], settings: config.Budget, answered: Answered
 
 
 def _text_tokens(text: str) -> int:
-    """See `tokens_of`. A word of letters counts a third, rounded up; a space between words nothing."""
+    """Estimate the tokens of a text: a word of letters counts a third, rounded up; a space between words nothing."""
     tokens, letters = 0, 0
     for byte in text.encode("utf-8", "surrogatepass"):
         if 65 <= byte <= 90 or 97 <= byte <= 122:

@@ -11,11 +11,11 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from os import PathLike
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 import httpx2
 import openai
@@ -111,7 +111,8 @@ class Client:
         self._endpoint = endpoint
         self._journal = journal
         self._backoff = backoff_seconds
-        self._asking: dict[str, tuple[asyncio.Lock, int]] = {}
+        # A lock lives as long as a request holds it or waits for it.
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         # Answers whose cost the budget knows.
         self._counted: set[str] = set()
         self._given_up: GenerationError | None = None
@@ -156,8 +157,8 @@ class Client:
         """
         key = self.key(asked)
         request_id = content_id(asked.kind, asked.batch_id, key)
-        # A twin of this request that is on its way is waited for: its answer is paid for once.
-        async with self._alone(key):
+        # Identical requests in flight share one call: its answer is paid for once.
+        async with self._asking.setdefault(key, asyncio.Lock()):
             entry = self._journal.get(key)
             if entry is not None:
                 answer = answer_of(request_id, entry, asked, self._configuration)
@@ -353,19 +354,6 @@ class Client:
         else:
             self.pace.fail(turn)
 
-    @asynccontextmanager
-    async def _alone(self, key: str) -> AsyncIterator[None]:
-        """Keep twins of a request waiting."""
-        lock, waiting = self._asking.get(key, (asyncio.Lock(), 0))
-        self._asking[key] = lock, waiting + 1
-        try:
-            async with lock:
-                yield
-        finally:
-            _, waiting = self._asking.pop(key)
-            if waiting > 1:
-                self._asking[key] = lock, waiting - 1
-
 
 def _believed(ended: _Ended, sent: Reservation) -> _Ended:
     """Drop reported counts of tokens that cannot be right: nobody is to be shown them as what was spent."""
@@ -377,12 +365,12 @@ def _believed(ended: _Ended, sent: Reservation) -> _Ended:
 
 
 def _asks_too_much(failure: Failure) -> bool:
-    """Whether the endpoint asks everybody to wait longer than anybody will: that is a limit of a day or so."""
+    """Return whether the endpoint asks for a longer wait than any request makes: a limit of a day or so."""
     return failure.outcome == outcomes.RATE_LIMITED and (failure.retry_after or 0.0) > PATIENCE
 
 
 def seconds_to_wait(failure: Failure, tries: int, first: float) -> float:
-    """Seconds until the next try: as long as the endpoint asks, or doubling, with jitter against stampedes."""
+    """Return the seconds until the next try: as the endpoint asks, or doubling, with jitter against stampedes."""
     doubled = min(LONGEST_BACKOFF, first * 2.0 ** (tries - 1)) * random.uniform(0.5, 1.0)
     return doubled if failure.retry_after is None else failure.retry_after
 

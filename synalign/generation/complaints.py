@@ -91,7 +91,7 @@ def complaint(body: bytes | object) -> Complaint:
 
 
 def is_page(text: str) -> bool:
-    """Whether a text is a page for people."""
+    """Return whether a text is a page for people."""
     return _PAGE.match(text) is not None
 
 

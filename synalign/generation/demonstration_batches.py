@@ -88,7 +88,7 @@ def _documents(run: Run, targets: list[list[str]]) -> dict[str, Document]:
 
 
 def train_queries(run: Run) -> list[str]:
-    """All real queries of the split train."""
+    """Return all real queries of the split train."""
     queries = run.read("queries", ["query", "split"])
     found: list[str] = queries.filter(pc.equal(queries["split"], "train"))["query"].to_pylist()
     return found

@@ -130,7 +130,7 @@ class Dialect:
         return bool(learnt) and all(learnt)
 
     def room(self, found: Refusal, least: int, sent: Mapping[str, Any]) -> int | None:
-        """Tokens that a request that overflowed leaves for its answer; None where they are too few, or not fewer."""
+        """Return the tokens that a too long request leaves for its answer; None if they are too few, or not fewer."""
         if found.window is None:
             return None
         taken = found.tokens_in if found.tokens_in is not None else tokens_of(sent["messages"]) + MARGIN
@@ -147,14 +147,8 @@ class Dialect:
             self._followed[form] = -1
             return
         self._followed[form] = count + 1
-        following = FORMS[FORMS.index(form) + 1 :]
-        if self._followed[form] < UNFOLLOWED or form != self.structured_output or not following:
-            return
-        if self._settings.structured_output == "auto":
-            self._decide(
-                "structured_output", following[0], f"does not hold answers to a schema asked for as `{form}`: "
-                f"`{following[0]}` from now on",
-            )  # fmt: skip
+        if self._followed[form] >= UNFOLLOWED:
+            self._give_up_form(form, "does not hold answers to a schema asked for as")
 
     def _limit(self, asked: Request, room: int | None) -> int:
         limits = [self._settings.max_output_tokens, self.most_output, room]
@@ -186,13 +180,14 @@ class Dialect:
 
     def _learn_form(self, sent: Mapping[str, Any]) -> bool:
         refused = form_of(sent)
-        following = FORMS[FORMS.index(refused) + 1 :]
-        if refused == self.structured_output and self._settings.structured_output == "auto" and following:
-            self._decide(
-                "structured_output", following[0], f"does not take structured output as `{refused}`: "
-                f"`{following[0]}` from now on",
-            )  # fmt: skip
+        self._give_up_form(refused, "does not take structured output as")
         return refused != self.structured_output
+
+    def _give_up_form(self, form: str, why: str) -> None:
+        """Ask in the next form from now on, where there is one and the user has fixed none."""
+        following = FORMS[FORMS.index(form) + 1 :]
+        if form == self.structured_output and self._settings.structured_output == "auto" and following:
+            self._decide("structured_output", following[0], f"{why} `{form}`: `{following[0]}` from now on")
 
     def _decide(self, name: str, value: Any, words: str) -> None:
         self._set(name, value)

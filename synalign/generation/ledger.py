@@ -176,7 +176,7 @@ def _reject(reason: str, state: str, count: int, rejected: Counter[str], invalid
 
 
 def _never_written(result: Result) -> str:
-    """Why queries that were asked for are not in a batch's answer."""
+    """Return why queries that were asked for are not in a batch's answer."""
     if result.write.outcome == outcomes.OK:
         return NOT_RETURNED
     ended = result.write.outcome

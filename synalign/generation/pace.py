@@ -387,7 +387,7 @@ class Pace:
         return max(SLOWEST, count / max(elapsed, 1.0)), count >= ENOUGH or elapsed >= HORIZON / 2
 
     def _own_hold(self, headers: Mapping[str, str]) -> float:
-        """How long to wait where nobody says: longer each time, but not beyond the time at which all is there again."""
+        """Return how long to wait without advice: longer each time, but not beyond the reset that headers name."""
         hold = self._hold_seconds * HOLD_FACTOR ** min(20, max(0, self._refusals_in_a_row - 1))
         resets = [
             left.reset for kind in _KINDS if (left := remaining(headers, kind)) is not None and not left.remaining
@@ -435,7 +435,7 @@ def remaining(headers: Mapping[str, str], kind: str) -> Remaining | None:
 
 
 def duration(text: str) -> float | None:
-    """Seconds of a duration as OpenAI writes it (`1s`, `6m0s`, `20ms`), or of a plain number; None where it is neither.
+    """Return the seconds of a plain number or of a duration such as `1s`, `6m0s` or `20ms`; None for other text.
 
     Examples:
         >>> duration("6m0s"), duration("20ms"), duration("1.5"), duration("-3s"), duration("soon")

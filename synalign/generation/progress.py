@@ -58,7 +58,7 @@ class Progress:
 
 
 def _spent(budget: Budget) -> str:
-    """Money where it has a price, and tokens; of the ceilings, where there are some."""
+    """Say what was spent in money, where it has a price, and in tokens, of the ceilings where there are some."""
     settings = budget.settings
     parts = []
     if settings.input_price or settings.output_price:

@@ -166,7 +166,7 @@ def _candidates(text: str) -> list[_Candidate]:
 
 
 def _is_object(text: str) -> bool:
-    """Whether a text is one JSON object, fence aside."""
+    """Return whether a text is one JSON object, fence aside."""
     text = re.sub(r"^\s*(?:```|~~~)[^\n`{]{0,40}|(?:```|~~~)\s*$", "", text).strip()
     try:
         return isinstance(_DECODER.decode(text), dict)

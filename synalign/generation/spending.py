@@ -60,17 +60,17 @@ class Try(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether the endpoint reported what it cost, or the journal has it."""
+        """Return whether the endpoint reported what it cost, or the journal has it."""
         return (self.tokens_in, self.tokens_out) != self.reserved[1:3]
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """The most tokens sent and received, before any correction."""
+        """Return the most tokens sent and received, before any correction."""
         return self.reserved.bound_in, self.reserved.bound_out
 
     @property
     def reported(self) -> tuple[int, int]:
-        """Tokens sent and received as the endpoint reported them; 0 where it did not, or the bounds are not known."""
+        """Return the tokens that the endpoint reported; 0 where it did not, or the bounds are not known."""
         if not self.reserved.key:
             return 0, 0
         spent_in, spent_out, most_in, most_out = self.tokens_in, self.tokens_out, *self.reserved[1:3]
@@ -93,7 +93,7 @@ class Spending:
     """
 
     def __init__(self, path: PathLike[str], answered: Answered | None = None) -> None:
-        seen: dict[tuple[int, int], _Lines] = {}
+        seen: _Seen = {}
         self._log = AppendLog(
             path,
             lambda content: _note(seen, *_read(content)),
@@ -123,21 +123,14 @@ class Spending:
         self._log.append([self._process, *line])
 
 
-class _Lines:
-    """The lines of one try."""
-
-    def __init__(self, reserved: Reservation) -> None:
-        self.reserved = reserved
-        self.spent: tuple[int, int] | None = None
+_Seen = dict[tuple[int, int], tuple[Reservation, tuple[int, int] | None]]
+"""Tries by process and number, in the order in which they were sent: what was set aside, and what was spent."""
 
 
-def _note(seen: dict[tuple[int, int], _Lines], process: int, line: Reservation) -> None:
-    """Add a line to the tries by process and number, which stay in the order in which they were sent."""
+def _note(seen: _Seen, process: int, line: Reservation) -> None:
+    """Add a line to the tries: the first of a try, or the one that replaces it."""
     key = (process, line.number)
-    if key in seen:
-        seen[key].spent = line[1:3]
-    else:
-        seen[key] = _Lines(line)
+    seen[key] = (seen[key][0], line[1:3]) if key in seen else (line, None)
 
 
 def _read(content: Any) -> tuple[int, Reservation]:
@@ -149,12 +142,10 @@ def _read(content: Any) -> tuple[int, Reservation]:
     return process, reservation
 
 
-def _tries(seen: dict[tuple[int, int], _Lines], answered: Answered) -> Iterator[Try]:
-    """Return what each try cost. Only a request's last one can be the one whose answer the journal has."""
-    last = {lines.reserved.key: at for at, lines in seen.items()}
-    for at, lines in seen.items():
-        reserved = lines.reserved
-        spent = lines.spent
+def _tries(seen: _Seen, answered: Answered) -> Iterator[Try]:
+    """Yield what each try cost. Only a request's last one can be the one whose answer the journal has."""
+    last = {reserved.key: at for at, (reserved, _) in seen.items()}
+    for at, (reserved, spent) in seen.items():
         if spent is None and reserved.key and last[reserved.key] == at:
             spent = answered(reserved.key)
             # The journal's count includes tries that failed, which have lines of their own.

@@ -70,7 +70,7 @@ class Written(NamedTuple):
 
 
 def asked_for(batch: Batch, configuration: Configuration) -> int:
-    """How many queries a batch's request asks for."""
+    """Return how many queries a batch's request asks for."""
     return len(batch.documents) * configuration.queries_per_target
 
 
@@ -109,7 +109,7 @@ def write_request(batch: Batch, attributes: LatentAttributes, configuration: Con
 
 
 def redacted_in(batch: Batch, configuration: Configuration) -> Counter[PersonalData]:
-    """How many pieces of personal data of each kind were kept out of a batch's prompts; each text counts once."""
+    """Count the pieces of personal data of each kind that were kept out of a batch's prompts; each text counts once."""
     return redactions([batch.demonstrations, _documents(batch, configuration)], configuration.generation)
 
 
@@ -153,7 +153,7 @@ def _documents(batch: Batch, configuration: Configuration) -> list[dict[str, Any
 
 
 def _reason(text: str, query: str, longest: int, quota: int | None) -> str:
-    """Why a query is no candidate; empty when it is one."""
+    """Return why a query is no candidate; empty when it is one."""
     if quota is None:
         return UNKNOWN_DOCUMENT
     if quota < 1:

@@ -140,7 +140,17 @@ def frame(
     Raises:
         InputError: A column has a type that cannot be read as what is wanted.
     """
-    parts = [_group(spark, table, group, wanted, formats, rows=rows) for group in schema_groups(footers)]
+    parts = []
+    for group in schema_groups(footers):
+        like, read = group[0], raw(spark, group)
+        columns, flaws = [], []
+        for column in wanted:
+            source, kind = _source(table, like, column)
+            value, flaw = values.of(source, kind, column, formats, nanos=is_nanos(like, column.name))
+            columns.append(value.alias(column.setting))
+            flaws += [] if flaw is None else [flaw]
+        columns.append(F.coalesce(*flaws, F.lit(None).cast("string")).alias("flaw"))
+        parts.append(read.select(*columns, *([_row(read.columns).alias("row")] if rows else [])))
     return reduce(DataFrame.unionByName, parts)
 
 
@@ -188,28 +198,6 @@ def _arrow_type(footer: Footer, name: str) -> pa.DataType | None:
         kind = fields.field(part).type
         fields = kind if pa.types.is_struct(kind) else pa.schema([])
     return kind
-
-
-def _group(
-    spark: SparkSession,
-    table: Table,
-    group: Sequence[Footer],
-    wanted: Sequence[Column],
-    formats: Sequence[str],
-    *,
-    rows: bool,
-) -> DataFrame:
-    """Return the rows of files with one schema."""
-    like, read = group[0], raw(spark, group)
-    columns, flaws = [], []
-    for column in wanted:
-        source, kind = _source(table, like, column)
-        value, flaw = values.of(source, kind, column, formats, nanos=is_nanos(like, column.name))
-        columns.append(value.alias(column.setting))
-        flaws += [] if flaw is None else [flaw]
-    flaw = F.coalesce(*flaws, F.lit(None).cast("string"))
-    row = [_row(read.columns).alias("row")] if rows else []
-    return read.select(*columns, flaw.alias("flaw"), *row)
 
 
 def _row(names: Sequence[str]) -> SparkColumn:

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -15,15 +13,6 @@ from synalign.config import Ingest
 from synalign.tables import SEPARATOR
 
 _DIGITS = 13
-
-
-def split_of(query_id: str, settings: Ingest) -> str:
-    """Return the split of one query: the definition that `split_column` must agree with."""
-    digest = hashlib.sha256(f"{settings.split_salt}{SEPARATOR}{query_id}".encode()).hexdigest()
-    fraction = int(digest[:_DIGITS], 16) / 16**_DIGITS
-    if fraction < settings.validation_fraction:
-        return "validation"
-    return "test" if fraction < settings.validation_fraction + settings.test_fraction else "train"
 
 
 def split_column(query_id: Column, settings: Ingest) -> Column:

@@ -187,10 +187,8 @@ def lineage(retriever: str, at: datetime | date, uri: str) -> Lineage:
         treated = plan.traffic_share(moment.date()) * plan.treatment_share
     if running is None or not treated:
         return Lineage(retriever, moment, last.champion, 1.0, since, None, None, None, intervals)
-    return Lineage(
-        retriever, moment, last.champion, 1.0 - treated, since, last.challenger, running.experiment,
-        running.plan_digest, intervals,
-    )  # fmt: skip
+    tried = last.challenger, running.experiment, running.plan_digest
+    return Lineage(retriever, moment, last.champion, 1.0 - treated, since, *tried, intervals)
 
 
 def _retriever(served: Served) -> str:

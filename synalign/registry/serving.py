@@ -89,7 +89,7 @@ def promote(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) 
         uri: MLflow's address.
 
     Raises:
-        RegistryError: The experiment does not run, what serves was decided anew since, an alias was moved by hand,
+        RegistryError: The experiment does not run, a later decision was recorded, an alias was moved by hand,
             or MLflow refuses.
         ArgumentError: `by` or `reason` is empty, or `at` has no time zone.
     """

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def earlier_demonstrations(run: Run) -> dict[str, str]:
-    """Digests of the demonstrations of earlier intervals that this one takes into account."""
+    """Return the digests of the earlier demonstrations that this interval takes into account, by interval."""
     return {table.interval: table.digest for table in run.earlier("demonstrations", _memory(run))}
 
 
 def shown_earlier(run: Run) -> NDArray[np.float32] | None:
-    """Embeddings of what earlier intervals showed, oldest first; None when there is nothing."""
+    """Return the vectors of queries that earlier intervals showed, oldest first; None where there are none."""
     found = []
     for table in run.earlier("demonstrations", _memory(run)):
         shown = manifests.read_table(finished_files(table.run, "demonstrations"), ["query_id"])

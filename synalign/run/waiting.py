@@ -21,7 +21,7 @@ class Waiting(NamedTuple):
     headers_variable: dict[str, str] | str | None = None
 
     def named(self) -> dict[str, Any]:
-        """Return these fields as JSON for a summary, without `headers` where there are none."""
+        """Return these fields as JSON for a summary, without `headers_variable` where there is none."""
         named = self._asdict()
         if not self.headers_variable:
             del named["headers_variable"]

@@ -132,7 +132,7 @@ def _unless_gone(call: object, path: str, failed: tuple[type[BaseException], Bas
 
 @contextmanager
 def _alone(path: str) -> Iterator[None]:
-    """Nobody else changes a file conditionally meanwhile. A file of its own: the one itself is replaced."""
+    """Keep others from changing a file conditionally. The lock is another file, since the file itself is replaced."""
     place = Path(path)
     place.parent.mkdir(parents=True, exist_ok=True)
     with open(place.with_name(f".{place.name}.lock"), "a") as file:

@@ -82,7 +82,7 @@ class Lease:
             raise TakenError(f"another one, or storage does not answer: {error}") from error
 
     def lost(self) -> bool:
-        """Whether it is known to be another's by now; not where storage does not say."""
+        """Return whether the lease is known to be another's by now; False where storage does not answer."""
         try:
             self._change()
         except StaleError:

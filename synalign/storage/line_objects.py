@@ -32,7 +32,22 @@ _LISTINGS = 10
 _Found = TypeVar("_Found")
 
 
-class NumberedObjects:
+class _Objects:
+    """Objects of a log; one that was put stays, so that there is nothing to sync or to release."""
+
+    immediate = False
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def sync(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class NumberedObjects(_Objects):
     """Objects of a log that one process at a time appends to.
 
         <place>/00000007.jsonl          lines that were written together
@@ -45,10 +60,8 @@ class NumberedObjects:
         place: The folder of the objects.
     """
 
-    immediate = False
-
     def __init__(self, place: Place) -> None:
-        self._place = place
+        super().__init__(place)
         self._number = 0
         # Lines of a write whose answer never came: the object may be there or not.
         self._unsure = b""
@@ -78,14 +91,8 @@ class NumberedObjects:
                 self._number += 1
                 self._unsure = b""
 
-    def sync(self) -> None:
-        """Do nothing: an object that was put stays."""
 
-    def close(self) -> None:
-        """Do nothing: no object is held."""
-
-
-class SharedObjects:
+class SharedObjects(_Objects):
     """Objects `<stem>-<writer>-<number>.jsonl` of a log that several processes append to; no two meet in a name.
 
     Args:
@@ -93,10 +100,8 @@ class SharedObjects:
         stem: Begins their names.
     """
 
-    immediate = False
-
     def __init__(self, place: Place, stem: str) -> None:
-        self._place = place
+        super().__init__(place)
         self._stem = stem
         self._writer = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
         self._count = 0
@@ -135,12 +140,6 @@ class SharedObjects:
         """Put lines as a new object, or as several when they are many megabytes."""
         for part in _parts(lines):
             self._put(part)
-
-    def sync(self) -> None:
-        """Do nothing: an object that was put stays."""
-
-    def close(self) -> None:
-        """Do nothing: no object is held."""
 
     def _put(self, content: bytes) -> Place:
         place = self._place / f"{self._stem}-{self._writer}-{self._count:06d}.jsonl"

@@ -18,14 +18,14 @@ class Hold(Protocol):
     """A place that this process holds."""
 
     def check(self) -> None:
-        """Nothing happens as long as it is still held.
+        """Do nothing as long as the place is held.
 
         Raises:
             TakenError: It is not, or nobody can say.
         """
 
     def lost(self) -> bool:
-        """Whether it is known to be another's by now."""
+        """Return whether the place is known to be another's by now."""
 
 
 @contextmanager

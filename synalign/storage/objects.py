@@ -186,7 +186,7 @@ class _Bucket:
                 yield Kept(entry["Key"], int(entry["Size"]))
 
     def make(self, path: str) -> None:
-        """Nothing to make: a folder is what its objects' keys begin with."""
+        """Do nothing: a folder is what its objects' keys begin with."""
 
     def remove(self, path: str) -> None:
         found = [path, *(kept.path for kept in self.tree(path))]

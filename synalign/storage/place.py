@@ -92,24 +92,24 @@ class Place:
 
     @property
     def local(self) -> Path | None:
-        """The path on this machine's file system; None in object storage."""
+        """Return the path on this machine's file system; None in object storage."""
         return None if self._text.startswith(SCHEME) else Path(self._text)
 
     @property
     def name(self) -> str:
-        """The last part."""
+        """Return the last part of the address."""
         return self._text.rsplit("/", 1)[1]
 
     @property
     def parent(self) -> Place:
-        """The folder it lies in; a bucket, or the root of a file system, is its own."""
+        """Return the folder it lies in; a bucket, or the root of a file system, is its own."""
         if self.local is None and "/" not in self._text.removeprefix(SCHEME):
             return self
         return _made(self._text.rsplit("/", 1)[0] or "/")
 
     @property
     def uri(self) -> str:
-        """Its address for a browser or another program: `file:///...` or `s3://...`."""
+        """Return the address for a browser or another program: `file:///...` or `s3://...`."""
         local = self.local
         return self._text if local is None else local.as_uri()
 

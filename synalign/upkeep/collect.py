@@ -54,7 +54,7 @@ class Found(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of all of it."""
+        """Return the bytes of all of it."""
         return sum(each.size for each in self.rubbish)
 
 

@@ -50,7 +50,7 @@ class Forgotten(NamedTuple):
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the numbers as JSON, for programs."""
         held = [
             {**holding._asdict(), "location": str(holding.location) if holding.location else None}
             for holding in self.held
@@ -136,7 +136,7 @@ def _open(folder: Place) -> Run:
 
 
 def _shown(query: str, found: list[Run]) -> set[str]:
-    """How prompts of these runs showed the query."""
+    """Return how prompts of these runs showed the query."""
     settings = [run.configuration.generation for run in found]
     return {redacted(query, each.redact, each.phone_regions) for each in settings}
 

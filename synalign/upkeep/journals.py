@@ -86,7 +86,7 @@ def _goes(line: bytes, shown: list[Shown], trace: Trace) -> bool:
 
 
 def _lines(part: Place) -> Iterator[bytes]:
-    """Whole lines, with their ends; half of one at the end is a write that never ended, and is nobody's."""
+    """Yield whole lines, with their ends; a torn last line is a write that never ended, and is skipped."""
     rest = b""
     with part.open_input() as stream:
         while block := bytes(stream.read(2**20)):
@@ -110,7 +110,7 @@ def _replace(part: Place, goes: Callable[[bytes], bool]) -> None:
 
 @contextmanager
 def _alone(part: Place, dry: bool) -> Iterator[None]:
-    """Nobody appends to a file meanwhile; objects are never appended to."""
+    """Keep others from appending to a file; objects are never appended to."""
     if dry or part.local is None:
         yield
         return

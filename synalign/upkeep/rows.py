@@ -49,7 +49,7 @@ class Known(NamedTuple):
 
 
 def nothing_known(trace: Trace) -> Known:
-    """Where a search begins."""
+    """Return what a search begins with: the query itself."""
     return Known({trace.query_id}, set(), {trace.query_id}, set(), set())
 
 
@@ -77,7 +77,7 @@ def learn(table: str, files: list[Place], trace: Trace, known: Known) -> None:
 
 
 def count(table: str, file: Place, trace: Trace, known: Known) -> int:
-    """How many rows of a table's file have the query."""
+    """Count the rows of a table's file that have the query."""
     if table not in _COLUMNS:
         return 0
     return sum(sum(_hits(table, batch, trace, known)) for batch in batches([file], _COLUMNS[table]))

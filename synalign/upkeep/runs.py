@@ -50,7 +50,7 @@ class Changes(NamedTuple):
 
     @property
     def any(self) -> bool:
-        """Whether there was something."""
+        """Return whether anything was forgotten."""
         return bool(self.rows or self.examples or self.reports or self.attempts)
 
 
@@ -131,7 +131,7 @@ def _hits(folder: Place, manifest: dict[str, Any], trace: Trace, known: rows.Kno
 
 
 def _has_any(run: Run, trace: Trace, known: rows.Known) -> tuple[bool, bool]:
-    """Whether an attempt that counts has the query, and whether any whole one has."""
+    """Return whether an attempt that counts has the query, and whether any whole one has."""
     ever = False
     for step in flow.STEPS:
         for counts, manifest, folder in _attempts(run, step):

@@ -95,7 +95,7 @@ def fill(demonstration: str, filling: Filling, shared: frozenset[str]) -> list[s
             filled += _fitting(filled, parts.pop(0), subject)
         else:
             filled.append(token)
-    return filled if subject.is_code else _fix_grammar(filled, tokens, template)
+    return filled if subject.is_code else _fix_grammar(filled, template)
 
 
 def _template(tokens: list[str], subject: Subject, shared: frozenset[str]) -> list[str]:
@@ -194,7 +194,7 @@ def _fitting(before: list[str], part: list[str], subject: Subject) -> list[str]:
     return part
 
 
-def _fix_grammar(filled: list[str], tokens: list[str], template: list[str]) -> list[str]:
+def _fix_grammar(filled: list[str], template: list[str]) -> list[str]:
     """Fix the grammar of an English question: its auxiliary, its verb, its number, a preposition left at the end."""
     lower = [word.lower() for word in filled]
     tail = template[len(template) - template[::-1].index(SLOT) :]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from rich.console import Console
 
-from synalign import flow, tables
+from synalign import changes, flow, tables
+from synalign.changes import terminal
 from synalign.config import Configuration
 from synalign.run import Attempt, Interval, Run
 from synalign.tables import content_id
 
 FIRST = Interval.parse("2026-02-27", "2026-02-28")
 SECOND = Interval.parse("2026-02-28", "2026-03-01")
+NAMES = (f"shop/{FIRST.name}", f"shop/{SECOND.name}")
 ENCODER = {"model": "made", "revision": "ab" * 32, "precision": "float32"}
 
 
@@ -82,3 +86,16 @@ def _embeddings(rows: Sequence[Row], given: Mapping[str, Sequence[float]]) -> pa
 def _drawn(query: str) -> Sequence[float]:
     drawn: list[float] = np.random.default_rng(int(content_id(query)[:8], 16)).normal(size=4).tolist()
     return drawn
+
+
+def compared() -> changes.Changes:
+    """What changed between the two sets."""
+    return changes.compare(*(changes.side(name) for name in NAMES))
+
+
+def told(found: changes.Changes, width: int = 120) -> str:
+    """What a terminal shows of it."""
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    terminal.show(found, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()

@@ -260,6 +260,7 @@ def test_owner_and_tags_are_those_of_the_file(loaded: dict) -> None:
     assert dag["tags"] == ["nightly", "refresh", "retrieval", "synalign"]
 
 
+@pytest.mark.airflow
 def test_the_files_that_ship_load_without_error(tmp_path: Path) -> None:
     output = python(LOAD, tmp_path)
     found = json.loads(output.rsplit("RESULT", 1)[1])
@@ -270,4 +271,4 @@ def test_the_files_that_ship_load_without_error(tmp_path: Path) -> None:
 def test_every_job_teaches_what_it_takes() -> None:
     for step in flow.STEPS:
         code = (ROOT / "jobs" / f"{step.job}.py").read_text()
-        assert f'main("{step.job}"' in code
+        assert f'start("{step.job}")' in code

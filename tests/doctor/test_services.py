@@ -27,6 +27,7 @@ def fake_java(folder: Path, monkeypatch: pytest.MonkeyPatch, then: str) -> None:
     monkeypatch.setenv("JAVA_HOME", str(folder))
 
 
+@pytest.mark.spark
 def test_spark_counts_in_a_process_of_its_own(case: Make, check: Look) -> None:
     found = check("spark", case())
     assert found.state == "pass", found
@@ -34,6 +35,7 @@ def test_spark_counts_in_a_process_of_its_own(case: Make, check: Look) -> None:
     assert "(Java " in found.found
 
 
+@pytest.mark.spark
 def test_a_spark_that_does_not_start_is_told_with_how_to_see_more(
     case: Make, check: Look, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -45,6 +47,7 @@ def test_a_spark_that_does_not_start_is_told_with_how_to_see_more(
     assert f"{sys.executable} -m synalign.doctor.spark" in found.remedy
 
 
+@pytest.mark.spark
 def test_a_spark_that_hangs_is_given_up(
     case: Make, check: Look, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -151,6 +154,7 @@ def test_airflow_elsewhere_is_not_looked_for(case: Make, check: Look, monkeypatc
     assert (found.state, "not installed here" in found.found) == ("skipped", True)
 
 
+@pytest.mark.airflow
 def test_an_airflow_database_that_is_none_fails_and_says_how_to_begin_anew(case: Make, check: Look, home: Path) -> None:
     file = home / "airflow" / "airflow.db"
     file.parent.mkdir(parents=True)
@@ -161,6 +165,7 @@ def test_an_airflow_database_that_is_none_fails_and_says_how_to_begin_anew(case:
     assert "synalign down" in found.remedy
 
 
+@pytest.mark.airflow
 def test_the_database_of_somebodys_own_airflow_must_be_migrated(
     case: Make, check: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +177,7 @@ def test_the_database_of_somebodys_own_airflow_must_be_migrated(
     assert "airflow db migrate" in found.remedy
 
 
+@pytest.mark.airflow
 def test_an_airflow_that_hangs_is_given_up(
     case: Make, check: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,19 +15,11 @@ import yaml
 from pydantic import ValidationError
 
 from synalign.errors import ArgumentError, ConfigurationError
-from synalign.experiment import ExperimentPlan, TrainingSet, draft, load_plan, plan_schema
+from synalign.experiment import ExperimentPlan, load_plan, plan_schema
 from synalign.experiment.plan import parse_plan
 
 Make = Callable[..., ExperimentPlan]
 GUARDRAIL = {"name": "latency", "numerator": "ms", "denominator": "searches", "better": "lower", "margin": 0.02}
-
-
-@pytest.fixture
-def content(plan: Make) -> dict[str, Any]:
-    """A plan as plain data, without what is computed."""
-    data = plan().model_dump(mode="json")
-    del data["sample_size_per_arm"], data["expected_days"]
-    return data
 
 
 def mistake(content: dict[str, Any], path: Path, **fields: Any) -> str:
@@ -184,36 +176,6 @@ def test_arms_are_found_by_name(plan: Make) -> None:
     assert plan().arm("treatment").model_uri == "s3://models/shop/42"
     with pytest.raises(ArgumentError, match="must be control or treatment"):
         plan().arm("placebo")
-
-
-def test_a_version_may_be_written_as_a_number() -> None:
-    assert TrainingSet.model_validate({"model": "m", "version": 7, "digest": "0" * 64}).version == "7"
-
-
-def test_a_draft_is_a_plan_once_the_open_fields_are_filled(tmp_path: Path, content: dict[str, Any]) -> None:
-    trained = TrainingSet(model="shop-training-set", version="7", digest="ab" * 32)
-    text = draft("shop", trained, date(2026, 3, 2), owner="search: 1st", control_uri="s3://a#b", control_set=trained)
-    path = tmp_path / "plan.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigurationError) as error:
-        load_plan(path)
-    still_open = [line.split(": ")[1].split(" is empty")[0] for line in error.value.message.splitlines()]
-    assert still_open == ["hypothesis", "arms.1.model_uri", "minimum_detectable_effect",
-                          "baseline.mean", "baseline.variance", "baseline.units_per_day"]  # fmt: skip
-    filled = yaml.safe_load(text)
-    filled |= {"hypothesis": "More clicks.", "baseline": content["baseline"], "minimum_detectable_effect": 0.05}
-    filled["arms"][1]["model_uri"] = "s3://c"
-    made = parse_plan(filled, "filled")
-    assert (made.owner, made.arm("control").model_uri) == ("search: 1st", "s3://a#b")
-    assert made.arm("treatment").training_set == made.arm("control").training_set == trained
-    assert set(yaml.safe_load(text)) == set(content) | set(), "a draft shows every field"
-
-
-def test_a_draft_without_anything_known_names_all_that_is_missing() -> None:
-    with pytest.raises(ConfigurationError) as error:
-        parse_plan(yaml.safe_load(draft("shop", None, date(2026, 3, 2))), "draft")
-    for key in ("owner", "arms.0.model_uri", "arms.1.model_uri"):
-        assert f"draft: {key} is empty" in error.value.message
 
 
 def test_plan_and_store_import_nothing_heavy() -> None:

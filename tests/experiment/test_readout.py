@@ -1,8 +1,6 @@
 """A read-out from files to verdict, what is written of it, and what a light task can read back."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from synalign.errors import ArgumentError, RunError
+from synalign.errors import ArgumentError
 from synalign.experiment import ExperimentPlan
 from synalign.experiment.findings import Readout
 from synalign.experiment.logs import Log
@@ -154,22 +152,6 @@ def test_a_write_that_was_killed_leaves_nothing_behind(plan: Make, tmp_path: Pat
 def test_numbers_are_kept_to_ten_digits(plan: Make) -> None:
     (effect,) = judge(plan(), logged(plan(), 0.4 + 1e-13), day(1)).effects
     assert effect.treatment == 0.4
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"experiment": 1}', "\udcff"])
-def test_a_damaged_readout_is_told(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "readout.json"
-    path.write_bytes(content.encode(errors="surrogateescape"))
-    with pytest.raises(RunError, match="cannot be read"):
-        read(path)
-    with pytest.raises(RunError, match="cannot be read"):
-        read(tmp_path / "none.json")
-
-
-def test_findings_are_read_without_anything_heavy() -> None:
-    heavy = {"numpy", "pyspark", "tea_tasting", "mlflow", "matplotlib"}
-    code = f"import sys, synalign.experiment.findings; print({heavy} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 
 
 def test_a_readout_is_closed(plan: Make) -> None:

@@ -160,26 +160,6 @@ def test_a_request_that_waits_its_turn_has_no_line_in_the_record(tmp_path):
     assert Budget(Settings(max_tokens=10_000), record=tmp_path / RECORD).tokens == 600
 
 
-def test_an_answer_in_the_journal_settles_the_last_try_of_its_request_and_no_earlier_one(tmp_path):
-    """In object storage a kill can lose the line that says what a try cost, though its answer is in the journal."""
-
-    async def killed():
-        budget = Budget(Settings(max_tokens=10_000), record=tmp_path / RECORD)
-        await budget.reserve(100, 100, "asked twice")
-        await budget.reserve(100, 100, "lost")
-        budget.close()
-        again = Budget(Settings(max_tokens=10_000), record=tmp_path / RECORD)
-        await again.reserve(100, 100, "asked twice")
-        again.close()
-
-    asyncio.run(killed())
-    answers = {"asked twice": (7, 3)}
-    assert Budget(Settings(), record=tmp_path / RECORD, answered=answers.get).tokens == 200 + 200 + 10
-    said = held_back(tmp_path / RECORD, Settings(input_price=1000.0, output_price=2000.0), answers.get)
-    assert said.startswith("0.6 USD and 400 tokens of it are held back for 2 requests")
-    assert held_back(tmp_path / "other" / RECORD, Settings()) == ""
-
-
 def test_what_an_endpoint_counts_is_known_to_the_next_process(tmp_path):
     async def work():
         budget = Budget(Settings(max_tokens=10_000), record=tmp_path / RECORD)

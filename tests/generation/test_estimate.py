@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from synalign import cli, tables
 from synalign.config import Configuration
-from synalign.generation.estimate import Amount, Estimate, as_json, estimate
+from synalign.generation.estimate import Amount, estimate
 from synalign.generation.estimate_table import as_table
 from synalign.run import Interval, Run
 from synalign.steps.generate import generate
@@ -114,13 +114,6 @@ def test_the_batch_api_costs_what_its_discount_leaves() -> None:
     assert estimate(batch).money == Amount(*(pytest.approx(money / 2) for money in online.money or ()))
 
 
-def test_without_prices_no_money_is_said_and_the_settings_are_named() -> None:
-    found = estimate(settings())
-    assert found.money is None
-    assert as_json(found)["money"] is None
-    assert any("not known" in line and "input_price" in line for line in as_table(found))
-
-
 def test_a_label_is_asked_for_as_many_texts_as_all_documents_of_a_batch() -> None:
     labels = settings(task="classification", source={"kind": "labelled", "path": "x"})
     found, documents = estimate(labels), estimate(settings())
@@ -186,32 +179,6 @@ def test_a_refresh_stays_below_at_most_and_teaches_the_next_estimate(
     assert after.tokens_in.estimate == pytest.approx(metrics["tokens_in"], rel=0.15)
     other = configuration.generation.model_copy(update={"model": "another"})
     assert estimate(configuration.model_copy(update={"generation": other})).answers == "usual"
-
-
-@pytest.mark.parametrize(
-    ("ceilings", "verdict"),
-    [
-        ({}, "no_ceiling"),
-        ({"max_tokens": 3000}, "fits"),
-        ({"max_tokens": 2999}, "may_stop"),
-        ({"max_tokens": 300}, "may_stop"),
-        ({"max_tokens": 299}, "stops"),
-        ({"max_money": 2.0}, "fits"),
-        ({"max_money": 1.0}, "may_stop"),
-        ({"max_money": 0.9}, "stops"),
-        ({"max_money": 5.0, "max_tokens": 299}, "stops"),
-        ({"max_money": 1.5, "max_tokens": 5000}, "may_stop"),
-    ],
-)
-def test_whether_it_fits_under_the_ceilings(ceilings: dict[str, Any], verdict: str) -> None:
-    found = Estimate(
-        "r", "online", "configuration", None, 1, 1, 1, Amount(100, 1000), Amount(200, 2000), "usual", Amount(1.0, 2.0),
-        "EUR", ceilings.get("max_money"), ceilings.get("max_tokens"),
-    )  # fmt: skip
-    assert found.verdict == verdict
-    line = next(line for line in as_table(found) if "Ceiling" in line)
-    assert ("DOES NOT FIT" in line) == (verdict == "stops")
-    assert ("even at most" in line) == (verdict == "fits")
 
 
 def test_the_command_prints_a_table_or_json(tmp_path: Path) -> None:

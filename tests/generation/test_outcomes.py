@@ -97,35 +97,3 @@ def test_an_error_with_status_200_is_the_error_that_it_names_and_costs_nothing(k
 @pytest.mark.parametrize("error", [None, {}, "", []])
 def test_an_empty_error_beside_an_answer_is_none(error):
     assert of_completion({**GOOD_COMPLETION, "error": error}, WrittenQueries).text == GOOD
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"<!doctype html><p>hi", b"\n <html>", b"<?xml version='1.0'?><a/>", b"Ollama is running", b"<div>Log in</div>"],
-)
-def test_a_body_for_people_is_a_page(content):
-    with pytest.raises(ValueError) as caught:
-        outcomes.of_response(content, WrittenQueries, {})
-    failure = of_error(caught.value)
-    assert failure.outcome == outcomes.PAGE
-    assert failure.outcome in outcomes.UNBILLED and failure.outcome in outcomes.FINAL
-
-
-@pytest.mark.parametrize(
-    ("usage", "tokens"),
-    [
-        ({"prompt_tokens": 7, "completion_tokens": 3}, (7, 3)),
-        ({"input_tokens": 7, "output_tokens": 3}, (7, 3)),
-        ({"total_tokens": 10, "completion_tokens": 3}, (7, 3)),
-        ({"total_tokens": 10, "prompt_tokens": 7}, (7, 3)),
-        ({"total_tokens": 10}, (None, None)),
-        ({"prompt_tokens": 0, "completion_tokens": 0}, (None, None)),
-        ({"prompt_tokens": "7", "completion_tokens": 3.0}, (None, None)),
-        ({"prompt_tokens": -7, "completion_tokens": 3}, (None, 3)),
-        (None, (None, None)),
-        ([], (None, None)),
-    ],
-)
-def test_usage_is_what_can_be_one(usage, tokens):
-    reply = of_completion({**GOOD_COMPLETION, "usage": usage}, WrittenQueries)
-    assert (reply.tokens_in, reply.tokens_out) == tokens

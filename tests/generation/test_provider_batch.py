@@ -16,7 +16,7 @@ import httpx2
 import pytest
 import yaml
 
-from synalign.errors import ConfigurationError, EndpointError, GenerationError, RunError
+from synalign.errors import ConfigurationError, EndpointError, GenerationError
 from synalign.generation import provider_api
 from synalign.generation.correction import Correction
 from synalign.generation.outcomes import Reply
@@ -350,29 +350,6 @@ def test_a_lost_record_is_made_good_by_the_provider(tmp_path, monkeypatch, onlin
         assert len(batches_of(url)) == 2
         assert list(paid(url).values()) == [1] * 12
     assert table_digests(run, "candidates", "attributes") == online
-
-
-def test_a_torn_line_is_cut_off_and_a_damaged_one_is_told(tmp_path):
-    path = tmp_path / "record"
-    record = Record(path)
-    record.intend("d", "s", {"k": Sent("reason", 1, 2), "l": Sent("write", 3, 4)})
-    record.created("d", "b")
-    record.close()
-    with open(path, "ab") as file:
-        file.write(b'{"event": "ended", "dig')
-    record = Record(path)
-    (submission,) = record.open()
-    assert (submission.batch_id, submission.sent["l"]) == ("b", Sent("write", 3, 4))
-    record.ended("d", {"k": Ended("ok", 1, 1), "l": Ended("timeout", 0, 0)})
-    assert (record.open(), record.failures("l", "s"), sorted(record.spent())) == (
-        [],
-        [("timeout", 0, 0)],
-        [(0, 0), (1, 1)],
-    )
-    record.close()
-    path.write_bytes(path.read_bytes() + b"[1]\n")
-    with pytest.raises(RunError, match="line 4 is damaged"):
-        Record(path)
 
 
 def test_files_are_cut_at_the_providers_limits():

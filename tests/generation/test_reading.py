@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synalign.generation import outcomes, reading
-from synalign.generation.outcomes import Failure, of_completion, of_response
+from synalign.generation import reading
+from synalign.generation.outcomes import of_response
 from synalign.generation.reading import Unreadable, read
-from synalign.generation.schemas import LatentAttributes, Unusable, WrittenQueries
+from synalign.generation.schemas import WrittenQueries
 
 GOOD = '{"documents": [{"document": 0, "queries": ["a query", "what does </think> mean", "a { b"]}]}'
 ANSWER = WrittenQueries.model_validate_json(GOOD)
@@ -129,79 +129,10 @@ def message(**content):
     return {"choices": [{"finish_reason": "stop", "message": content}], "model": "m"}
 
 
-PLACES = {
-    "text": message(content=GOOD),
-    "parts": message(content=[{"type": "text", "text": GOOD[:9]}, {"type": "output_text", "text": GOOD[9:]}]),
-    "parts with thoughts": message(content=[{"type": "thinking", "thinking": OTHER}, {"type": "text", "text": GOOD}]),
-    "parts with a value": message(content=[{"type": "text", "text": {"value": GOOD}}]),
-    "object": message(content=json.loads(GOOD)),
-    "arguments": message(content=None, tool_calls=[{"function": {"name": "f", "arguments": GOOD}}]),
-    "arguments as object": message(content="", tool_calls=[{"function": {"arguments": json.loads(GOOD)}}]),
-    "function call": message(content=None, function_call={"name": "f", "arguments": GOOD}),
-    "call in words": message(content='<tool_call>{"name": "f", "arguments": ' + GOOD + "}</tool_call>"),
-    "thoughts": message(content="", reasoning_content=GOOD),
-    "thoughts elsewhere": message(content=None, reasoning=f"Let me see. {GOOD}"),
-    "content before thoughts": message(content=GOOD, reasoning_content=OTHER),
-    "bad arguments": message(content=GOOD, tool_calls=[{"function": {"arguments": "{"}}]),
-}
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_an_answer_is_found_wherever_servers_put_it(place):
-    assert of_completion(PLACES[place], WrittenQueries).content == ANSWER
-
-
-def test_thoughts_are_no_answer_where_there_is_content():
-    with pytest.raises(Failure) as caught:
-        of_completion(message(content="I would rather not.", reasoning_content=GOOD), WrittenQueries)
-    assert caught.value.outcome == outcomes.INVALID_OUTPUT
-
-
-def test_a_stream_that_nobody_asked_for_is_read():
-    chunks = [{"model": "m", "choices": [{"delta": {"content": part}}]} for part in (GOOD[:20], GOOD[20:])]
-    chunks.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
-    chunks.append({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}})
-    body = ": keep-alive\n\n" + "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
-    reply = of_response(body.encode(), WrittenQueries, {})
-    assert (reply.content, reply.model, reply.tokens_in, reply.tokens_out) == (ANSWER, "m", 3, 4)
-    limited = b'data: {"error": {"message": "slow down", "code": 429}}\n\n'
-    with pytest.raises(Failure) as caught:
-        of_response(limited, WrittenQueries, {"retry-after": "7"})
-    assert (caught.value.outcome, caught.value.retry_after) == (outcomes.RATE_LIMITED, 7.0)
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_body_is_read_in_its_encoding(encoding):
-    content = json.dumps(message(content=GOOD.replace("a query", "é")), ensure_ascii=False).encode(encoding)
-    assert of_response(content, WrittenQueries, {}).content.documents[0].queries[0] == "é"
-
-
 def test_a_broken_byte_costs_the_query_that_it_stands_in():
     content = json.dumps(message(content=GOOD)).encode().replace(b"a query", b"a \xc0\xaf")
     queries = of_response(content, WrittenQueries, {}).content.documents[0].queries
     assert "\ufffd" in queries[0] and queries[1:] == ANSWER.documents[0].queries[1:]
-
-
-def test_bad_items_stand_for_themselves():
-    items = ["good", None, 5, True, {"a": "b"}, ["x"], "\ud800", "", "x" * 30_000]
-    content = read(json.dumps({"documents": [{"document": 0, "queries": items}]}), WrittenQueries).content
-    kinds = [type(query) is Unusable for query in content.documents[0].queries]
-    assert kinds == [False, True, True, True, True, True, False, False, False]
-    assert content.documents[0].queries[6] == "\ufffd"
-    assert len(content.documents[0].queries[8]) == 20_000
-
-
-def test_bad_values_of_an_attribute_are_left_out():
-    attributes = [
-        {"name": "form", "values_seen": ["question", None, "", "x" * 400, "half \ud800"], "values_generalised": [{}]},
-        {"name": "", "values_seen": [], "values_generalised": []},
-        None,
-    ]
-    content = read(json.dumps({"attributes": attributes}), LatentAttributes).content
-    (only,) = content.attributes
-    assert (only.name, only.values_seen, only.values_generalised) == ("form", ["question"], [])
-    with pytest.raises(Unreadable):
-        read('{"attributes": [null]}', LatentAttributes)
 
 
 def test_of_two_members_of_one_name_the_last_counts():

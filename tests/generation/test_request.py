@@ -7,11 +7,8 @@ import json
 import pytest
 
 from synalign.config import Configuration
-from synalign.errors import ConfigurationError
-from synalign.generation import endpoint, request
-from synalign.generation.dialect import FORMS, Dialect, form_of
-from synalign.generation.endpoint import headers
-from synalign.generation.refusals import SEED, STRUCTURED, TEMPERATURE, Refusal
+from synalign.generation import request
+from synalign.generation.dialect import FORMS, form_of
 from synalign.generation.request import Request
 from synalign.generation.schemas import ATTRIBUTES, QUERIES, LatentAttributes, WrittenQueries
 
@@ -55,80 +52,3 @@ def test_every_form_tells_the_shape_of_the_answer_and_is_bounded(form):
 def test_what_is_set_to_null_is_not_sent():
     sent = request.parameters(WRITE, configured(temperature=None, seed=None, extra_body={"top_k": 3}))
     assert not {"temperature", "seed"} & set(sent) and sent["top_k"] == 3
-
-
-def test_what_a_user_fixed_is_not_decided_otherwise(tmp_path):
-    dialect = Dialect(configured(structured_output="json_object"))
-    sent = dialect.parameters(WRITE)
-    assert not dialect.learn(Refusal((STRUCTURED,)), sent)
-    for _ in range(9):
-        dialect.followed(sent, good=False)
-    assert dialect.structured_output == "json_object"
-
-
-def test_what_was_decided_is_kept_and_decided_once(tmp_path, caplog):
-    record = tmp_path / "endpoint.jsonl"
-    dialect = Dialect(configured(), record)
-    sent = dialect.parameters(WRITE)
-    # Several requests in flight meet the same refusal.
-    for _ in range(3):
-        assert dialect.learn(Refusal((SEED, TEMPERATURE)), sent)
-        assert dialect.learn(Refusal((STRUCTURED,)), sent)
-    assert len(caplog.records) == 3
-    assert not dialect.learn(Refusal((SEED,)), dialect.parameters(WRITE))
-    dialect.close()
-    kept = Dialect(configured(), record)
-    assert kept.summary() == dialect.summary() == {
-        "structured_output": "json_object", "output_limit_name": "max_completion_tokens",
-        "not_sent": "seed, temperature",
-    }  # fmt: skip
-    kept.close()
-    other = Dialect(configured(model="another"), record)
-    assert "not_sent" not in other.summary()
-    other.close()
-
-
-def test_a_form_that_worked_once_is_not_given_up():
-    dialect = Dialect(configured())
-    sent = dialect.parameters(WRITE)
-    dialect.followed(sent, good=False)
-    dialect.followed(sent, good=True)
-    for _ in range(9):
-        dialect.followed(sent, good=False)
-    assert dialect.structured_output == "json_schema"
-
-
-@pytest.mark.parametrize(
-    ("url", "base", "query"),
-    [
-        ("https://x.example/v1", "https://x.example/v1", {}),
-        ("https://x.example/v1///", "https://x.example/v1", {}),
-        ("https://x.example/v1/chat/completions/", "https://x.example/v1", {}),
-        ("https://x.example?a=b", "https://x.example", {"a": "b"}),
-        ("https://x.example/d/?api-version=1&x=", "https://x.example/d", {"api-version": "1", "x": ""}),
-    ],
-)
-def test_an_address_and_its_query_are_taken_apart(url, base, query):
-    assert (endpoint.base(url), endpoint.query(url)) == (base, query)
-
-
-@pytest.mark.parametrize(
-    "content", ['{"api-key": "a-secret-value"}', "api-key: a-secret-value", "\n api-key :  a-secret-value\n"]
-)
-def test_one_variable_may_hold_all_headers(monkeypatch, content):
-    monkeypatch.setenv("ALL", content)
-    assert headers("ALL") == {"api-key": "a-secret-value"}
-    assert headers(None) == {}
-
-
-@pytest.mark.parametrize(
-    "content", ["just a secret value", '["a"]', '{"a": 1}', "a b: c-secret", "x: söcret-value", "x: "]
-)
-def test_what_is_no_header_is_told_without_showing_it(monkeypatch, content):
-    monkeypatch.setenv("ALL", content)
-    with pytest.raises(ConfigurationError, match="ALL holds what is no header") as caught:
-        headers("ALL")
-    assert "cret" not in str(caught.value)
-    monkeypatch.delenv("ALL")
-    with pytest.raises(ConfigurationError, match="ALL is not set"):
-        headers({"x": "ALL"})

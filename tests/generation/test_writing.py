@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from synalign.config import Configuration
 from synalign.generation.demonstration_batches import Batch, Document
-from synalign.generation.examples import dropped_examples
 from synalign.generation.schemas import WrittenQueries
 from synalign.generation.writing import asked_for, read_answer
 
@@ -71,20 +70,3 @@ def test_the_ledger_of_an_answer_adds_up(entries):
     assert len({row.candidate_id for row in written.candidates}) == len(written.candidates)
     for row in written.candidates:
         assert row.query == " ".join(row.query.split()) and 0 < len(row.query) <= 20
-
-
-def test_examples_of_what_was_dropped_go_by_the_ledgers_reasons_and_hold_no_personal_data():
-    long, mail = "far too long a query for it", "write to jane.roe@example.org"
-    written = [read((0, [long, mail]), (7, ["nobody's"])), read((0, ["half \ufffd", long]), (1, [long, "a\x07"]))]
-    assert dropped_examples(written, CONFIGURATION) == {
-        "over_length": [
-            {"query": long, "document_id": "zero"},
-            {"query": "write to [EMAIL]", "document_id": "zero"},
-            {"query": long, "document_id": "zero"},
-        ],
-        "unknown_document": [{"query": "nobody's", "document_id": ""}],
-        "invalid": [
-            {"query": "half \ufffd", "document_id": "zero"},
-            {"query": "a\x07", "document_id": "one"},
-        ],
-    }

@@ -1,11 +1,8 @@
 """Every step of a refresh killed in the middle, and run again."""
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,18 +11,17 @@ import pytest
 from mlflow import MlflowClient
 
 from synalign import flow
+from tests.jobs import Job
 
-ROOT = Path(__file__).parent.parent.parent
 
-
-def command_of(step: flow.Step, home: Any) -> list[str]:
-    return [sys.executable, str(ROOT / "jobs" / f"{step.job}.py"), "--config", str(home.yaml), "--step", step.name,
-            "--start", "2026-02-28", "--end", "2026-03-01"]  # fmt: skip
+def job(step: flow.Step, home: Any, folder: Path) -> Job:
+    arguments = ["--config", str(home.yaml), "--start", "2026-02-28", "--end", "2026-03-01"]
+    return Job(step, arguments, home.environment(), folder)
 
 
 @pytest.mark.parametrize("step", flow.STEPS, ids=lambda step: step.name)
 def test_a_step_killed_in_the_middle_and_run_again_gives_the_same_bytes(
-    calm: Any, tmp_path: Path, step: flow.Step
+    calm: Any, tmp_path: Path, step: flow.Step, empty_database: bytes
 ) -> None:
     """In a home of its own, where every step from this one on is gone: so this is a second run as well."""
     home = tmp_path / "home"
@@ -38,29 +34,27 @@ def test_a_step_killed_in_the_middle_and_run_again_gives_the_same_bytes(
     for later in flow.STEPS[flow.STEPS.index(first) :]:
         shutil.rmtree(other.folder / later.name)
     shutil.rmtree(other.folder / "journal", ignore_errors=True)
+    (home / "mlflow").mkdir()
+    (home / "mlflow" / "mlflow.db").write_bytes(empty_database)
     if step != first:
-        subprocess.run(command_of(first, other), env=other.environment(), capture_output=True, check=True)
-    command = command_of(step, other)
+        job(first, other, tmp_path / "first").summary()
 
-    with open(tmp_path / "killed.log", "w") as log:
-        killed = subprocess.Popen(command, env=other.environment(), stdout=log, stderr=log, start_new_session=True)
+    killed = job(step, other, tmp_path / "killed")
     deadline = time.monotonic() + 600
     attempts = other.folder / step.name
     while not list(attempts.glob("*-*")):
-        assert killed.poll() is None, (tmp_path / "killed.log").read_text()[-3000:]
+        assert killed.process.is_alive(), killed.said()[-3000:]
         assert time.monotonic() < deadline
         time.sleep(0.01)
     # Spark steps are met while they write, the others as soon as they have begun.
-    while step.engine == "spark" and not list(attempts.glob("*-*/*")) and killed.poll() is None:
+    while step.engine == "spark" and not list(attempts.glob("*-*/*")) and killed.process.is_alive():
         time.sleep(0.01)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    os.killpg(killed.process.pid, signal.SIGKILL)
+    killed.process.join()
     (half,) = attempts.glob("*-*")
     assert not (attempts / "manifest.json").exists()
 
-    resumed = subprocess.run(command, env=other.environment(), capture_output=True, text=True, check=False)
-    assert resumed.returncode == 0, resumed.stderr[-3000:]
-    assert json.loads(resumed.stdout.splitlines()[-1])["reused"] is False
+    assert job(step, other, tmp_path / "resumed").summary()["reused"] is False
     assert list(attempts.glob("*-*")) == [other.attempt(step.name)] != [half]
     for table in step.writes:
         if table != "requests":

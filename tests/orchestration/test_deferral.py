@@ -83,6 +83,7 @@ def environment(folder: Path, **variables: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.airflow
 def test_the_task_defers_and_resumes_until_the_step_is_finished(tmp_path: Path) -> None:
     home = tmp_path / "home"
     run = prepared(home / "runs", mode="batch")

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from synalign.config import Configuration
+from synalign.report.material import Material
+from tests.report.runs import made_run
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -67,3 +71,17 @@ def open_file(browser: Browser) -> Iterator[Callable[..., Opened]]:
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    """A run whose every step has finished; held-out queries and weights are real, found by the step align."""
+    content = {
+        "retriever": "shop",
+        "schedule": {"start": "2026-01-01"},
+        "source": {"kind": "beir", "path": "x"},
+        "generation": {"endpoint": "https://model.example/v1", "budget": {"input_price": 1.0, "output_price": 4.0}},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYNALIGN_HOME", str(tmp_path_factory.mktemp("home")))
+        return Material(made_run(Configuration.model_validate(content), real=1500, written=200))

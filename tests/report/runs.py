@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import cycle, islice
@@ -13,6 +14,8 @@ import pyarrow as pa
 from synalign import flow
 from synalign.config import Configuration
 from synalign.prompts.templates import digests
+from synalign.report import verdict, warnings
+from synalign.report.material import Material
 from synalign.run import Attempt, Interval, Run
 from synalign.steps.align import align, equal_mass
 from synalign.tables import content_id
@@ -287,3 +290,36 @@ def evaluation(scheme: str, counts: dict[str, int]) -> dict[str, Any]:
         "synthetic": {arm: {"rows": 10, "effective_sample_size": 9.0} for arm in arms[1:]},
         "validation": {arm: {**measures, "step": 10.0} for arm in arms},
     }  # fmt: skip
+
+
+def changed(material: Material, **metrics: dict[str, Any]) -> Material:
+    """The same run, had its steps found other figures."""
+    other = copy.copy(material)
+    other.manifests = copy.deepcopy(material.manifests)
+    for step, figures in metrics.items():
+        other.manifests[step]["metrics"].update(figures)
+    return other
+
+
+def without(material: Material, *steps: str) -> Material:
+    """The same run, had these steps not finished."""
+    other = copy.copy(material)
+    other.manifests = {step: manifest for step, manifest in material.manifests.items() if step not in steps}
+    other.missing = list(steps)
+    return other
+
+
+def evaluated(material: Material, scheme: str, **figures: Any) -> Material:
+    """The same run, had these weights been chosen."""
+    return changed(material, evaluate={"scheme": scheme, **figures})
+
+
+def told(material: Material) -> str:
+    """The verdict in words."""
+    content = verdict.section(material).content
+    return " ".join([content["status"], *content["lines"], *content["todo"]])
+
+
+def ids(material: Material) -> list[str]:
+    """Ids of all warnings."""
+    return [warning.id for warning in warnings.warnings_of(material)]

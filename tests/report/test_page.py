@@ -7,7 +7,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,6 @@ from synalign import flow
 from synalign.config import Configuration
 from synalign.report.material import Material
 from synalign.report.page import render
-from synalign.report.write import write
 from synalign.run import Run
 from synalign.text.numbers import shown
 from tests.adversarial import TEXTS
@@ -56,14 +54,6 @@ class Page(HTMLParser):
 
     def attributes(self, name: str) -> list[str]:
         return [found[name] or "" for _, found in self.elements if name in found]
-
-
-def test_the_same_run_gives_the_same_bytes(configuration: Make, tmp_path: Path) -> None:
-    run = made_run(configuration(), real=60, written=40)
-    write(run, tmp_path / "one.html")
-    write(Run.open(run.folder), tmp_path / "two" / "report.html")
-    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two" / "report.html").read_bytes()
-    assert [path.name for path in (tmp_path / "two").iterdir()] == ["report.html"]
 
 
 @pytest.fixture(scope="module")

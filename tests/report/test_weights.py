@@ -10,7 +10,6 @@ import pytest
 from synalign.config import Configuration
 from synalign.report import weights
 from synalign.report.material import Material
-from synalign.report.population import drawn
 from tests.report.runs import made_run
 
 Make = Callable[..., Configuration]
@@ -74,11 +73,6 @@ def test_extremes_are_the_heaviest_and_lightest_with_their_nearest_real_train_qu
     cosine, text = max((float(rows[best] @ real[row["query_id"]]), row["query"]) for row in train)
     assert heaviest[0].cosine == pytest.approx(cosine, abs=1e-6)
     assert heaviest[0].nearest == text
-
-
-def test_a_draw_is_the_same_each_time_and_never_has_a_row_twice() -> None:
-    assert drawn(1_000, 100).tolist() == sorted(set(drawn(1_000, 100).tolist()))
-    assert drawn(1_000, 100).tolist() != drawn(1_000, 100, seed=1).tolist()
 
 
 def test_before_alignment_there_is_nothing_to_show(configuration: Make) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synalign.config import Encoder
 from synalign.embedding import encoder
 from synalign.retriever.collection import Collection, Pairs
+from synalign.retriever.recipe import Kind, Recipe
 
 THINGS = 24
 
@@ -45,6 +47,19 @@ def bert_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     parts = [modules.Transformer(str(folder / "bert")), modules.Pooling(32, "mean")]
     SentenceTransformer(modules=parts, device="cpu").save_pretrained(str(folder / "saved"))
     return str(folder / "saved")
+
+
+@pytest.fixture
+def recipe(static_model: str, bert_model: str) -> Callable[..., Recipe]:
+    """A quick recipe of a kind."""
+    models = {"static": static_model, "full": bert_model, "adapter": "all-MiniLM-L6-v2"}
+    rates = {"static": 3e-2, "full": 3e-3, "adapter": 3e-2}
+
+    def make(kind: Kind, **settings: object) -> Recipe:
+        made = Recipe(kind, steps=30, batch_size=12, learning_rate=rates[kind], encoder=Encoder(model=models[kind]))
+        return made._replace(**settings)
+
+    return make
 
 
 @pytest.fixture

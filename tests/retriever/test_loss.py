@@ -4,14 +4,14 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 
-from synalign.errors import ArgumentError, InputError
+from synalign.errors import ArgumentError
 from synalign.retriever.dataset import training_dataset
 from synalign.retriever.loss import WeightedMultipleNegativesRankingLoss
-from synalign.retriever.sampler import WeightedBatchSampler, weighted_batches
+from synalign.retriever.sampler import WeightedBatchSampler
+from tests.retriever.library_training import trained, training_set
 
 
 def made(rows: int, columns: int = 2, seed: int = 0) -> list[torch.Tensor]:
@@ -155,29 +155,6 @@ def test_unusable_settings_are_refused() -> None:
             WeightedMultipleNegativesRankingLoss(None, **settings)
 
 
-def training_set(weights: list[float]) -> pa.Table:
-    words = ["bat", "cell", "ding", "foom", "gat", "hell", "bing", "coom"]
-    pairs = zip(words, weights, strict=True)
-    rows = [(f"find {word}", f"about {word[::-1]}", weight, "train") for word, weight in pairs]
-    rows.append(("find dell", "about lled", 1.0, "test"))
-    return pa.table(dict(zip(("query", "document", "weight", "split"), zip(*rows, strict=True), strict=True)))
-
-
-def trained(model_folder: str, folder: Path, loss_of: object, dataset: object, **settings: object) -> np.ndarray:
-    """Token vectors after some steps in the library's own trainer."""
-    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
-    from sentence_transformers import SentenceTransformerTrainingArguments as Arguments
-
-    model = SentenceTransformer(model_folder, device="cpu")
-    arguments = Arguments(
-        output_dir=str(folder), max_steps=4, per_device_train_batch_size=4, learning_rate=0.1, report_to="none",
-        save_strategy="no", disable_tqdm=True, seed=1, use_cpu=True, **settings,
-    )  # fmt: skip
-    loss = loss_of(model)
-    SentenceTransformerTrainer(model=model, args=arguments, train_dataset=dataset, loss=loss).train()
-    return next(model.parameters()).detach().numpy().copy()
-
-
 def test_works_in_the_librarys_trainer(static_model: str, tmp_path: Path) -> None:
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
@@ -188,28 +165,3 @@ def test_works_in_the_librarys_trainer(static_model: str, tmp_path: Path) -> Non
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     weighed = trained(static_model, tmp_path, WeightedMultipleNegativesRankingLoss, skewed)
     assert np.abs(weighed - theirs).max() > 1e-3
-
-
-def test_the_sampler_works_in_the_librarys_trainer(static_model: str, tmp_path: Path) -> None:
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-
-    dataset = training_dataset(training_set([1.0] * 4 + [0.0] * 4))
-    model = SentenceTransformer(static_model, device="cpu")
-    before = next(model.parameters()).detach().numpy().copy()
-    after = trained(
-        static_model, tmp_path, MultipleNegativesRankingLoss, dataset, batch_sampler=weighted_batches, weight_decay=0.0
-    )
-    moved = set(np.flatnonzero((after != before).any(1)).tolist())
-    drawn = {row["anchor"] + " " + row["positive"] for row in dataset.select(range(4))}
-    tokens = {token for text in drawn for token in model.tokenizer.encode(text, add_special_tokens=False).ids}
-    assert moved == tokens, "rows of weight zero are never drawn, all others are"
-
-
-def test_a_folder_that_is_no_training_set_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"):
-        training_dataset(tmp_path / "nothing")
-    with pytest.raises(InputError, match="no column document, weight"):
-        training_dataset(pa.table({"query": ["a"], "split": ["train"]}))
-    with pytest.raises(InputError, match="no row of the split train"):
-        training_dataset(training_set([1.0] * 8).slice(8))

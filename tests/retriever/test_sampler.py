@@ -2,12 +2,15 @@
 
 import itertools
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from synalign.errors import ArgumentError
-from synalign.retriever.sampler import WeightedBatchSampler
+from synalign.retriever.dataset import training_dataset
+from synalign.retriever.sampler import WeightedBatchSampler, weighted_batches
+from tests.retriever.library_training import trained, training_set
 
 LIGHT = np.array([3.0, 1.0, 2.0, 2.0, 4.0, 0.0, 1.0, 3.0, 2.0, 2.0])
 OWNERS = list("aabbcdefgh")
@@ -83,3 +86,19 @@ def test_unusable_weights_are_refused(weights: list[float], documents: list[str]
     with pytest.raises(ArgumentError) as refused:
         WeightedBatchSampler(weights, documents, batch_size=4)
     assert said in str(refused.value)
+
+
+def test_the_sampler_works_in_the_librarys_trainer(static_model: str, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    dataset = training_dataset(training_set([1.0] * 4 + [0.0] * 4))
+    model = SentenceTransformer(static_model, device="cpu")
+    before = next(model.parameters()).detach().numpy().copy()
+    after = trained(
+        static_model, tmp_path, MultipleNegativesRankingLoss, dataset, batch_sampler=weighted_batches, weight_decay=0.0
+    )
+    moved = set(np.flatnonzero((after != before).any(1)).tolist())
+    drawn = {row["anchor"] + " " + row["positive"] for row in dataset.select(range(4))}
+    tokens = {token for text in drawn for token in model.tokenizer.encode(text, add_special_tokens=False).ids}
+    assert moved == tokens, "rows of weight zero are never drawn, all others are"

@@ -3,35 +3,20 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from synalign.config import Encoder
-from synalign.errors import ArgumentError, SetupError
+from synalign.errors import ArgumentError
 from synalign.retriever.collection import Collection, Pairs
 from synalign.retriever.measures import measure
 from synalign.retriever.recipe import Kind, Recipe
-from synalign.retriever.static import PreparedStatic
 from synalign.retriever.train import Trained, prepare, train
 
 NONE = Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
 THINGS = np.arange(24)
-
-
-@pytest.fixture
-def recipe(static_model: str, bert_model: str) -> Callable[..., Recipe]:
-    """A quick recipe of a kind."""
-    models = {"static": static_model, "full": bert_model, "adapter": "all-MiniLM-L6-v2"}
-    rates = {"static": 3e-2, "full": 3e-3, "adapter": 3e-2}
-
-    def make(kind: Kind, **settings: object) -> Recipe:
-        made = Recipe(kind, steps=30, batch_size=12, learning_rate=rates[kind], encoder=Encoder(model=models[kind]))
-        return made._replace(**settings)
-
-    return make
 
 
 def ndcg(trained: Trained, queries: np.ndarray = THINGS) -> float:
@@ -143,48 +128,6 @@ def test_arms_and_seeds_share_what_is_prepared(
     assert prepare(collection, other) is not prepared
 
 
-def test_static_vectors_are_frequency_weighted_means(static_model: str) -> None:
-    """Against the definition, token by token."""
-    from sentence_transformers import SentenceTransformer
-
-    model = SentenceTransformer(static_model, device="cpu")
-    table = next(model.parameters()).detach().numpy()
-    documents = ["the cat and the dog", "the bird", ""]
-    collection = Collection(["a cat"], documents, np.zeros((1, 0), np.float32), np.zeros((3, 0), np.float32))
-    learner = PreparedStatic(collection, Encoder(model=static_model)).learner()
-    lists = [model.tokenizer.encode(text, add_special_tokens=False).ids for text in documents]
-    everything = [token for tokens in lists for token in tokens]
-    share = {token: everything.count(token) / len(everything) for token in everything}
-    found = learner.vectors("documents", torch.arange(3))
-    for row, tokens in enumerate(lists[:2]):
-        expected = sum(1e-3 / (1e-3 + share[token]) * table[token] for token in tokens)
-        np.testing.assert_allclose(found[row], expected / np.linalg.norm(expected), atol=1e-6)
-    assert not found[2].any(), "a text of no tokens"
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"retriever": "other"}, "adapter, static, full"),
-        ({"steps": 0}, "steps"),
-        ({"batch_size": 1}, "batch_size"),
-        ({"learning_rate": 0.0}, "learning_rate"),
-        ({"learning_rate": 1e38}, "lower it tenfold"),
-        ({"seed": -1}, "seed"),
-        ({"threads": 0}, "threads"),
-    ],
-)
-def test_an_impossible_recipe_is_refused(
-    change: dict[str, object],
-    said: str,
-    make_collection: Callable[[], Collection],
-    every_pair: Pairs,
-    recipe: Callable[..., Recipe],
-) -> None:
-    with pytest.raises(ArgumentError, match=said):
-        train(make_collection(), every_pair, NONE, recipe("static")._replace(**change))
-
-
 @pytest.mark.parametrize(
     ("pairs", "said"),
     [
@@ -201,22 +144,3 @@ def test_unusable_pairs_are_refused(
 ) -> None:
     with pytest.raises(ArgumentError, match=said):
         train(make_collection(), pairs, NONE, recipe("static"))
-
-
-def test_an_adapter_without_vectors_is_refused(every_pair: Pairs, recipe: Callable[..., Recipe]) -> None:
-    texts = [str(number) for number in range(24)]
-    nothing = np.zeros((24, 0), np.float32)
-    with pytest.raises(ArgumentError, match="embed queries and documents first"):
-        train(Collection(texts, texts, nothing, nothing), every_pair, NONE, recipe("adapter"))
-    with pytest.raises(ArgumentError, match="must have the documents' 2 columns"):
-        Collection(texts, texts, nothing, np.zeros((24, 2), np.float32))
-    with pytest.raises(ArgumentError, match=r"must be \(24, d\)"):
-        Collection(texts, texts, nothing[:3], nothing)
-
-
-def test_a_missing_model_is_named(
-    make_collection: Callable[[], Collection], every_pair: Pairs, recipe: Callable[..., Recipe], tmp_path: Path
-) -> None:
-    for kind in ("static", "full"):
-        with pytest.raises(SetupError, match="nothing is downloaded"):
-            train(make_collection(), every_pair, NONE, recipe(kind, encoder=Encoder(model=str(tmp_path))))

@@ -1,7 +1,4 @@
-import hashlib
-import json
 import multiprocessing
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,51 +11,9 @@ from synalign.config import Configuration
 from synalign.errors import BusyError, RunError
 from synalign.run import Attempt, Interval, Run
 from synalign.steps.job import perform
+from tests.run.made_steps import INTERVAL, QUERIES, ingest, vectors
 
 Make = Callable[..., Configuration]
-INTERVAL = Interval.parse("2026-02-28T00:00:00+00:00", "2026-03-01T00:00:00+00:00")
-DOCUMENTS = pa.table({"document_id": ["d1", "d2"], "title": ["", "t"], "text": ["a", "b"]})
-QUERIES = pa.table(
-    {
-        "query_id": ["q1"],
-        "query": ["how"],
-        "count": [1],
-        "first_seen": pa.array([0], pa.timestamp("us", tz="UTC")),
-        "last_seen": pa.array([0], pa.timestamp("us", tz="UTC")),
-        "split": ["train"],
-        "label": pa.array([None], pa.string()),
-    }
-)
-PAIRS = pa.table(
-    {"pair_id": ["p"], "query_id": ["q1"], "query": ["how"], "document_id": ["d1"], "count": [1], "split": ["train"]}
-)
-REJECTED = pa.table({name: pa.array([], pa.string()) for name in ("source", "row", "rule", "reason")})
-
-
-def ingest(attempt: Attempt) -> None:
-    for table, content in (("documents", DOCUMENTS), ("queries", QUERIES), ("pairs", PAIRS), ("rejected", REJECTED)):
-        attempt.write(table, content)
-    attempt.metrics["rows"] = 3
-
-
-def vectors(attempt: Attempt) -> None:
-    for table in attempt.step.writes:
-        attempt.write(table, pa.table({"id": ["x"], "embedding": pa.array([[1.0]], pa.list_(pa.float32()))}))
-
-
-def test_digests_agree_with_hashlib(configuration: Make) -> None:
-    run = Run(configuration(), INTERVAL)
-    perform(run, "ingest", ingest)
-    manifest = json.loads((run.step_folder("ingest") / "manifest.json").read_text())
-    for table, content in manifest["tables"].items():
-        listing = ""
-        for name, entry in content["files"].items():
-            digest = hashlib.sha256((run.table_folder(table) / name).read_bytes()).hexdigest()
-            assert entry["sha256"] == digest
-            listing += f"{digest}  {name}\n"
-        assert content["digest"] == hashlib.sha256(listing.encode()).hexdigest()
-    assert manifest["tables"]["documents"]["rows"] == 2
-    assert run.read("documents").num_rows == 2
 
 
 def test_a_finished_step_is_reused_and_left_untouched(configuration: Make) -> None:
@@ -103,57 +58,6 @@ def test_a_step_that_reran_to_the_same_bytes_does_not_disturb_the_steps_after_it
     assert perform(run, "embed", vectors)["reused"] is True
 
 
-def test_a_failed_step_leaves_the_finished_one_and_no_rubbish(configuration: Make) -> None:
-    run = Run(configuration(), INTERVAL)
-    perform(run, "ingest", ingest, {"log": "a"})
-    digest = run.digest("documents")
-
-    def fails(attempt: Attempt) -> None:
-        attempt.write("documents", DOCUMENTS.slice(1))
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        perform(run, "ingest", fails, {"log": "b"})
-    assert run.digest("documents") == digest
-    assert set(os.listdir(run.folder)) == {".lock", "configuration.json", "ingest"}
-    assert [folder.name for folder in (run.folder / "ingest").folders()] == [run.step_folder("ingest").name]
-
-
-def test_rubbish_of_a_killed_attempt_is_cleared_by_the_next(configuration: Make) -> None:
-    run = Run(configuration(), INTERVAL)
-    killed = Attempt(run, flow.step("ingest"))
-    killed.begin()
-    ingest(killed)
-    drafts = [
-        Path(run.folder) / name for name in (".configuration.json.0a1b2c3d.draft", "ingest/.manifest.json.x.draft")
-    ]
-    for draft in drafts:
-        draft.write_text("{")
-    assert run.manifest("ingest") is None and killed.folder.exists()
-    perform(run, "ingest", ingest)
-    assert not killed.folder.exists() and not any(draft.exists() for draft in drafts)
-
-
-def test_a_step_without_its_promised_tables_does_not_commit(configuration: Make) -> None:
-    run = Run(configuration(), INTERVAL)
-    with pytest.raises(RunError, match="'queries' was not written"):
-        perform(run, "ingest", lambda attempt: attempt.write("documents", DOCUMENTS))
-    assert run.manifest("ingest") is None
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (DOCUMENTS.drop_columns("title"), "does not fit its schema"),
-        (DOCUMENTS.set_column(2, "text", pa.array(["a", None])), "does not fit its schema"),
-        (DOCUMENTS.set_column(1, "title", pa.array([[1], [2]])), "does not fit its schema"),
-    ],
-)
-def test_a_table_must_fit_its_schema(configuration: Make, content: pa.Table, expected: str) -> None:
-    with pytest.raises(RunError, match=expected):
-        perform(Run(configuration(), INTERVAL), "ingest", lambda attempt: attempt.write("documents", content))
-
-
 def test_reading_an_unfinished_or_stale_step_says_what_to_run(configuration: Make) -> None:
     run = Run(configuration(), INTERVAL)
     with pytest.raises(RunError, match=r"(?s)is not finished.*run step 'ingest'"):
@@ -178,14 +82,6 @@ def test_a_step_made_from_tables_that_changed_since_is_refused(configuration: Ma
         run.read("query_embeddings")
 
 
-def test_a_manifest_that_cannot_be_read_is_an_error_not_a_rerun(configuration: Make) -> None:
-    run = Run(configuration(), INTERVAL)
-    perform(run, "ingest", ingest)
-    (run.folder / "ingest" / "manifest.json").write_text("{")
-    with pytest.raises(RunError, match=r"(?s)cannot be read.*remove the folder"):
-        run.manifest("ingest")
-
-
 def _hold(run: Run, ready: "multiprocessing.synchronize.Event") -> None:
     with run.lock():
         ready.set()
@@ -203,16 +99,6 @@ def test_two_processes_cannot_work_on_one_interval_and_a_killed_one_frees_it(con
     other.kill()
     other.join()
     assert perform(run, "ingest", ingest)["reused"] is False
-
-
-@pytest.mark.parametrize(("start", "end"), [("2026-03-01", "2026-03-01"), ("2026-03-01", "2026-02-01"), ("x", "y")])
-def test_an_interval_must_go_forward(start: str, end: str) -> None:
-    with pytest.raises(RunError, match="interval == "):
-        Interval.parse(start, end)
-
-
-def test_an_interval_is_in_utc_whatever_zone_it_came_in() -> None:
-    assert Interval.parse("2026-02-28T02:00:00+02:00", "2026-03-01").name == "20260228T000000Z-20260301T000000Z"
 
 
 def test_earlier_tables_come_oldest_first_and_never_from_the_same_or_a_later_interval(configuration: Make) -> None:

@@ -35,10 +35,3 @@ def test_held_out_and_train_queries_are_told_apart(
     assert {what for what, _, _ in told} == {
         f"tiles of cosines for the reason {name}" for name in ("leak", "near_real")
     }
-
-
-def test_some_candidates_are_judged_by_their_own_vectors(configuration: Callable[..., Configuration]) -> None:
-    every = candidates_of(run_with(configuration(), [("far", 90, "d0"), ("held out", 45, "d0"), ("shown", 200, "d0")]))
-    some = every.some(np.array([2, 1])).some(np.array([1]))
-    assert (some.ids, some.queries, some.rows.tolist()) == (["c1"], ["held out"], [1])
-    assert real_queries.leak(some, lambda *_: None).rejected.tolist() == [True]

@@ -15,7 +15,7 @@ from synalign.run import Run
 from synalign.steps.job import perform
 from synalign.storage import Place, StaleError, objects
 from tests.bad_line import Line
-from tests.run.test_run import INTERVAL, ingest
+from tests.run.made_steps import INTERVAL, ingest
 from tests.storage.conftest import KEYS
 
 METHODS = ("GET", "HEAD", "PUT", "POST")

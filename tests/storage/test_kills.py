@@ -13,7 +13,7 @@ from synalign.config import Configuration
 from synalign.run import Attempt, Run
 from synalign.steps.job import perform
 from synalign.storage import Place, lease
-from tests.run.test_run import DOCUMENTS, INTERVAL, ingest
+from tests.run.made_steps import DOCUMENTS, INTERVAL, ingest
 
 Make = Callable[..., Configuration]
 CHANGES = ("write_bytes", "create", "replace", "remove")

@@ -20,7 +20,7 @@ from synalign.steps.job import perform
 from synalign.storage import Place, lease, objects
 from synalign.storage.lock import Hold
 from synalign.storage.taken import TakenError
-from tests.run.test_run import DOCUMENTS, INTERVAL, ingest, vectors
+from tests.run.made_steps import DOCUMENTS, INTERVAL, ingest, vectors
 
 Make = Callable[..., Configuration]
 ROOT = Path(__file__).parent.parent.parent
@@ -203,7 +203,7 @@ from synalign.errors import BusyError
 from synalign.steps.job import perform
 from synalign.run import Run
 from synalign.storage import lease
-from tests.run.test_run import INTERVAL, ingest
+from tests.run.made_steps import INTERVAL, ingest
 lease.RENEWED_AFTER, lease.LOST_AFTER, lease.LOOKED_AFTER = 0.2, 20.0, 0.1
 
 def work(attempt):
