@@ -49,6 +49,7 @@ def purposes() -> dict[str, str]:
     return {room: what.strip() for room, what in rows}
 
 
+@cache
 def imports() -> dict[str, set[str]]:
     """Return the rooms that each room imports; an import that only the type checker reads does not count."""
     graph = grimp.build_graph("synalign", exclude_type_checking_imports=True, cache_dir=None)

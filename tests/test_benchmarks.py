@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from synalign.evaluation.arms import SCHEMES
 from tests.benchmarks import (
     alignment,
     core,
@@ -113,9 +114,7 @@ def test_weightings_on_a_retriever(home: Path, capsys: pytest.CaptureFixture[str
     kept = home / "effectiveness.jsonl"
     effectiveness.main(["--smoke", "--output", str(kept)])
     rows = [json.loads(line) for line in kept.read_text().splitlines()]
-    assert {row["arm"] for row in rows} == {
-        "untrained", "control", "unweighted", "filtered", "equal_mass", "aligned", "random_subset",
-    }  # fmt: skip
+    assert {row["arm"] for row in rows} == {"untrained", "control", "unweighted", *SCHEMES, "random_subset"}
     assert all(0.0 <= score <= 1.0 for row in rows for score in row["test"])
     printed = capsys.readouterr().out
     assert "not finished" not in printed

@@ -359,7 +359,7 @@ def show_beyond(pool: ProcessPoolExecutor, places: list[tuple[float, float]], te
 def main(argv: list[str] | None = None) -> int:
     """Read the command line, simulate and print; gives 1 if a rate is not kept, except in the smoke form."""
     parser = argparse.ArgumentParser(description=__doc__)
-    add_size(parser, quick="few tests of few settings: a minute or two")
+    add_size(parser, quick="few tests of few settings: seconds instead of minutes")
     size, began = parser.parse_args(argv).size, time.monotonic()
     tests, power_tests, ratios = _NUMBERS[size]
     some = {"smoke": slice(4, 5), "quick": slice(4, None, 10), "full": slice(None)}[size]
