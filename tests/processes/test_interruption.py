@@ -40,7 +40,7 @@ class Group:
 
     def __init__(self, home: Path, *command: str, **variables: str) -> None:
         environment = {**os.environ, "SYNALIGN_HOME": str(home), "PYTHONUNBUFFERED": "1", **variables}
-        environment["PYTHONPATH"] = os.pathsep.join([str(JOBS.parent), os.environ.get("PYTHONPATH", "")])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(JOBS.parent), os.environ.get("PYTHONPATH")]))
         environment.pop("PYSPARK_SUBMIT_ARGS", None)
         self.command = command
         self.process = subprocess.Popen(
