@@ -1,7 +1,7 @@
 """A Spark cluster on loopback, a master and two workers as processes, and work that a driver does on it.
 
 `python -m tests.cluster CASES` is the driver: it performs steps of retrievers in one session, on the cluster that
-PYSPARK_SUBMIT_ARGS names, and prints what came of each as JSON.
+PYSPARK_SUBMIT_ARGS names, and prints what came of each as JSON, and where executors found SynAlign's code.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ import pyspark
 HOST = "127.0.0.1"
 WORKERS = 2
 _START_SECONDS = 120
+_LITTLE_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # Tables here have thousands of rows at most: planning and compiling them would be all the time there is.
 _SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
-    "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    "spark.executor.extraJavaOptions": _LITTLE_JAVA,
 }
 
 
@@ -83,7 +84,8 @@ def running(folder: Path, environment: dict[str, str]) -> Iterator[Cluster]:
         environment: Of all processes, beside that of this one.
     """
     port, page = _free_port(), _free_port()
-    every = {**os.environ, "SPARK_LOCAL_IP": HOST, "SPARK_DAEMON_MEMORY": "256m", **environment}
+    little = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": _LITTLE_JAVA}
+    every = {**os.environ, "SPARK_LOCAL_IP": HOST, **little, **environment}
     every.pop("PYSPARK_SUBMIT_ARGS", None)
     url = f"spark://{HOST}:{port}"
     started = []
@@ -164,14 +166,24 @@ def _perform(case: Case) -> dict[str, Any]:
     return {table: run.digest(table) for step in case.steps for table in flow.step(step).writes}
 
 
+def _code(_: Iterator[int]) -> Iterator[str]:
+    import synalign.spark.tables
+
+    yield synalign.spark.tables.__file__
+
+
 def main() -> None:
     """Perform the cases that the first argument holds as JSON."""
     from synalign.errors import SynAlignError
     from synalign.spark.session import session
 
     try:
-        with session("tests on a cluster"):
-            found: Any = perform_all([Case(*case) for case in json.loads(sys.argv[1])])
+        with session("tests on a cluster") as spark:
+            places = spark.sparkContext.parallelize(range(WORKERS), WORKERS).mapPartitions(_code)
+            found: Any = {
+                "code": places.collect(),
+                "tables": perform_all([Case(*case) for case in json.loads(sys.argv[1])]),
+            }
     except SynAlignError as error:
         found = {type(error).__name__: error.message}
     print(json.dumps(found))
