@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -51,7 +52,7 @@ class Cluster(NamedTuple):
     def driver(self, *arguments: str, settings: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """A Python process whose sessions run here."""
         chosen = {**_SETTINGS, **(settings or {})}
-        submit = " ".join([f"--master {self.url}", *(f"--conf {key}={value}" for key, value in chosen.items())])
+        submit = shlex.join(["--master", self.url, *(f"--conf={key}={value}" for key, value in chosen.items())])
         environment = {**self.environment, "PYSPARK_SUBMIT_ARGS": f"{submit} pyspark-shell"}
         return subprocess.Popen(
             [sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
