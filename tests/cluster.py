@@ -1,13 +1,14 @@
 """A Spark cluster on loopback, a master and two workers as processes, and work that a driver does on it.
 
 `python -m tests.cluster CASES` is the driver: it performs steps of retrievers in one session, on the cluster that
-PYSPARK_SUBMIT_ARGS names, and prints what came of each as JSON.
+PYSPARK_SUBMIT_ARGS names, and prints what came of each as JSON, and where executors found SynAlign's code.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -24,13 +25,14 @@ import pyspark
 HOST = "127.0.0.1"
 WORKERS = 2
 _START_SECONDS = 120
+_LITTLE_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # Tables here have thousands of rows at most: planning and compiling them would be all the time there is.
 _SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
-    "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    "spark.executor.extraJavaOptions": _LITTLE_JAVA,
 }
 
 
@@ -50,7 +52,7 @@ class Cluster(NamedTuple):
     def driver(self, *arguments: str, settings: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """A Python process whose sessions run here."""
         chosen = {**_SETTINGS, **(settings or {})}
-        submit = " ".join([f"--master {self.url}", *(f"--conf {key}={value}" for key, value in chosen.items())])
+        submit = shlex.join(["--master", self.url, *(f"--conf={key}={value}" for key, value in chosen.items())])
         environment = {**self.environment, "PYSPARK_SUBMIT_ARGS": f"{submit} pyspark-shell"}
         return subprocess.Popen(
             [sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -83,7 +85,8 @@ def running(folder: Path, environment: dict[str, str]) -> Iterator[Cluster]:
         environment: Of all processes, beside that of this one.
     """
     port, page = _free_port(), _free_port()
-    every = {**os.environ, "SPARK_LOCAL_IP": HOST, "SPARK_DAEMON_MEMORY": "256m", **environment}
+    little = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": _LITTLE_JAVA}
+    every = {**os.environ, "SPARK_LOCAL_IP": HOST, **little, **environment}
     every.pop("PYSPARK_SUBMIT_ARGS", None)
     url = f"spark://{HOST}:{port}"
     started = []
@@ -164,14 +167,24 @@ def _perform(case: Case) -> dict[str, Any]:
     return {table: run.digest(table) for step in case.steps for table in flow.step(step).writes}
 
 
+def _code(_: Iterator[int]) -> Iterator[str]:
+    import synalign.spark.tables
+
+    yield synalign.spark.tables.__file__
+
+
 def main() -> None:
     """Perform the cases that the first argument holds as JSON."""
     from synalign.errors import SynAlignError
     from synalign.spark.session import session
 
     try:
-        with session("tests on a cluster"):
-            found: Any = perform_all([Case(*case) for case in json.loads(sys.argv[1])])
+        with session("tests on a cluster") as spark:
+            places = spark.sparkContext.parallelize(range(WORKERS), WORKERS).mapPartitions(_code)
+            found: Any = {
+                "code": places.collect(),
+                "tables": perform_all([Case(*case) for case in json.loads(sys.argv[1])]),
+            }
     except SynAlignError as error:
         found = {type(error).__name__: error.message}
     print(json.dumps(found))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from synalign import config, flow
@@ -65,6 +66,13 @@ A test that starts something without one of them is marked itself, with `@pytest
 fails those that start something and say nothing.
 """
 
+LONGEST = [
+    *("integration/test_kills", "integration/test_experiment", "integration/test_interrupt"),
+    *("integration/test_servers", "integration/test_refresh", "spark/test_cluster", "docs/test_blocks"),
+    *("processes/test_interruption", "steps/test_ingest", "generation/test_chaos", "storage/test_kills"),
+]
+"""Test files that take longest: begun last, one would keep one process busy while the other has nothing to do."""
+
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 
 
@@ -78,11 +86,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             for marker in STARTED_BY.get(fixture, ()):
                 item.add_marker(marker)
-    longest = ["test_kills.py", "test_experiment.py", "test_interrupt.py", "test_servers.py", "test_refresh.py"]
 
     def place(item: pytest.Item) -> int:
-        known = item.path.parent.name == "integration" and item.path.name in longest
-        return longest.index(item.path.name) if known else len(longest)
+        name = f"{item.path.parent.name}/{item.path.stem}"
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
     items.sort(key=place)
 
@@ -199,10 +206,20 @@ def plan() -> Callable[..., ExperimentPlan]:
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """MLflow's schema takes seconds to make: made once, copied for every test that needs a database."""
-    from mlflow import MlflowClient
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder for what is made once for all processes of a test run; whoever makes something holds a lock."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
 
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_experiments()
-    return path.read_bytes()
+
+@pytest.fixture(scope="session")
+def empty_database(shared: Path) -> bytes:
+    """MLflow's schema takes seconds to make: made once, copied for every test that needs a database."""
+    kept, draft = shared / "mlflow.db", shared / "mlflow-draft.db"
+    with FileLock(shared / "mlflow.lock"):
+        if not kept.exists():
+            from mlflow import MlflowClient
+
+            MlflowClient(tracking_uri=f"sqlite:///{draft}", registry_uri=f"sqlite:///{draft}").search_experiments()
+            draft.rename(kept)
+    return kept.read_bytes()

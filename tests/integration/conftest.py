@@ -64,10 +64,9 @@ class Refresh(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def calm(tmp_path_factory: pytest.TempPathFactory, make_shop: Callable[..., Path], worker_id: str) -> Refresh:
+def calm(shared: Path, make_shop: Callable[..., Path]) -> Refresh:
     """The refresh; whichever process asks first makes it, the others wait."""
-    base = tmp_path_factory.getbasetemp()
-    home = (base if worker_id == "master" else base.parent) / "calm"
+    home = shared / "calm"
     made = Refresh(home, home / "retrievers" / "small.yaml")
     with made.to_itself():
         kept = home / "output.txt"

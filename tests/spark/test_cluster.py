@@ -96,34 +96,35 @@ def test_the_archive_of_the_code_is_whole_and_always_the_same(tmp_path: Path) ->
     assert "synalign/spark/tables.py" in zipfile.ZipFile(first).namelist()
 
 
-def test_executors_import_the_drivers_code(cluster: Cluster) -> None:
-    ask = (
-        "import json, socket\n"
-        "from synalign.spark.session import session\n"
-        "def where(_):\n"
-        "    import synalign.spark.tables as s\n"
-        "    yield s.__file__\n"
-        "with session('code') as spark:\n"
-        "    print(json.dumps(spark.sparkContext.parallelize(range(2), 2).mapPartitions(where).collect()))\n"
+@pytest.fixture(scope="module")
+def odd(case: Callable[..., Case]) -> list[Case]:
+    return [case(rows, "ingest", *(["embed"] if len(rows) < 10 else [])) for rows in LOGS.values()]
+
+
+@pytest.fixture(scope="module")
+def far(cluster: Cluster, odd: list[Case]) -> dict[str, Any]:
+    """What came of the odd logs on the cluster, in object storage; and where its executors had their code from."""
+    environment = {**cluster.environment, "SYNALIGN_STORE": f"s3://{BUCKET}/odd"}
+    found: dict[str, Any] = ended(
+        cluster._replace(environment=environment).driver("-m", "tests.cluster", json.dumps(odd))
     )
-    assert {path.split("/")[-4] for path in ended(cluster.driver("-c", ask))} == {"synalign.zip"}
+    return found
 
 
+def test_executors_import_the_drivers_code(far: dict[str, Any]) -> None:
+    assert {path.split("/")[-4] for path in far["code"]} == {"synalign.zip"}
+    assert len(far["code"]) == 2
+
+
+@pytest.mark.usefixtures("spark")
 def test_odd_logs_give_in_object_storage_on_the_cluster_what_they_give_here(
-    cluster: Cluster, case: Callable[..., Case], spark: Any
+    far: dict[str, Any], odd: list[Case]
 ) -> None:
-    cases = [case(rows, "ingest", *(["embed"] if len(rows) < 10 else [])) for rows in LOGS.values()]
-    settings = {"SYNALIGN_STORE": f"s3://{BUCKET}/odd"}
-    far = ended(
-        cluster._replace(environment={**cluster.environment, **settings}).driver(
-            "-m", "tests.cluster", json.dumps(cases)
-        )
-    )
-    here = perform_all(cases)
-    assert far == here
-    assert [sorted(found) for found in far[:2]] == [["documents", "pairs", "queries", "rejected"]] * 2
-    assert set(far[2]) > {"query_embeddings", "document_embeddings"}
-    assert "none of the 3 rows" in far[3]["InputError"]
+    there = far["tables"]
+    assert there == perform_all(odd)
+    assert [sorted(found) for found in there[:2]] == [["documents", "pairs", "queries", "rejected"]] * 2
+    assert set(there[2]) > {"query_embeddings", "document_embeddings"}
+    assert "none of the 3 rows" in there[3]["InputError"]
 
 
 @pytest.mark.skipif(
@@ -149,7 +150,7 @@ def test_an_executor_that_is_killed_is_replaced_and_nothing_is_different(
             assert len(executors) == 2
             executors[0].send_signal(signal.SIGKILL)
             assert len(parts) < 4
-        found.append(ended(driver))
+        found.append(ended(driver)["tables"])
         folder = Place(home / name)
         assert not [place for place, _ in folder.tree() if ".part-" in place.name or place.name.endswith(".draft")]
     assert found[0] == found[1]
