@@ -9,7 +9,7 @@ This package is imported by DAG files, so it imports nothing heavier than pydant
 """
 
 from synalign.config.alerts import Alerts, Notifier
-from synalign.config.closed import IN_WORDS, SECRET, Format, Fraction, Name, Task, Unlike
+from synalign.config.closed import IN_WORDS, SECRET, Fraction, Name, Task, Unlike
 from synalign.config.experiment import Experiment
 from synalign.config.generation import MOST_TEXTS_PER_LABEL, Budget, Generation, PersonalData
 from synalign.config.home import home, resolve
@@ -22,6 +22,7 @@ from synalign.config.source import (
     BeirSource,
     DocumentColumns,
     Documents,
+    Format,
     LabelledColumns,
     LabelledSource,
     LogColumns,

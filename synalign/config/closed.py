@@ -37,7 +37,6 @@ IN_WORDS = {
 }
 """The rules of patterns in words, for people who do not read regular expressions."""
 
-Format = Literal["parquet", "csv", "jsonl", "auto"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Task = Literal["retrieval", "classification"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]

@@ -8,7 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from synalign.config.closed import Closed, Format
+from synalign.config.closed import Closed
+
+Format = Literal["parquet", "csv", "jsonl", "auto"]
+"""Kinds of files that tables are read from."""
 
 EPOCHS = ("epoch_seconds", "epoch_milliseconds", "epoch_microseconds", "epoch_nanoseconds")
 """Names of the time formats that are a number since 1970."""
