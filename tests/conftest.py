@@ -57,6 +57,10 @@ STARTED_BY = {
     "tried": ("spark", "airflow", "mlflow"),
     "production": ("spark", "airflow", "mlflow"),
     "tracking": ("mlflow",),
+    # They import sentence-transformers, which takes each process of tests ten seconds.
+    "make_model": ("slow",),
+    "static_model": ("slow",),
+    "bert_model": ("slow",),
     # MLflow's own store on a database: what a server runs, and as slow.
     "empty_database": ("mlflow",),
 }

@@ -58,6 +58,7 @@ def texts() -> frozenset[str]:
     return frozenset(_text(node) for _, tree in _trees() for node in ast.walk(tree) if isinstance(node, wanted))
 
 
+@cache
 def _trees() -> list[tuple[Path, ast.Module]]:
     folders = [ROOT / name for name in ("synalign", "jobs", "dags")]
     paths = sorted(path for folder in folders for path in folder.rglob("*.py"))

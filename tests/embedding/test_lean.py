@@ -42,12 +42,14 @@ def vectors() -> np.ndarray:
     return Lean(FOLDER, "float32", 256).encode(TEXTS)
 
 
+@pytest.mark.slow
 def test_float32_is_sentence_transformers_to_rounding_in_any_script(vectors: np.ndarray) -> None:
     expected = sentence_transformers(encoder.EMBEDDED_MODEL, TEXTS, 256)
     assert cosines(vectors, expected).min() >= 0.999999
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_close(vectors: np.ndarray) -> None:
     found = cosines(Lean(FOLDER, "bfloat16", 256).encode(TEXTS), vectors)
     assert found.mean() >= 0.9999

@@ -235,6 +235,7 @@ def bound_of_one():
 
 
 @pytest.mark.parametrize("kills", [5, 20])
+@pytest.mark.slow
 def test_each_kill_costs_at_most_what_was_in_flight_and_the_run_goes_on(process, tmp_path, kills):
     generator = random.Random(kills)
     bound = bound_of_one()
@@ -277,6 +278,7 @@ def open_tries(folder):
     return sum(not each.known for each in record.tries)
 
 
+@pytest.mark.slow
 def test_a_ceiling_that_kills_have_used_up_says_so_and_goes_on_when_it_is_raised(process, tmp_path, caplog):
     bound = bound_of_one()
     with served(ok(completion(GOOD)), delay=0.3) as server:

@@ -435,6 +435,7 @@ def test_an_address_where_nobody_ever_was_ends_the_run_soon_and_costs_nothing(tm
     assert asyncio.run(work()) == 0
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_goes_away_and_comes_back_loses_no_request_and_trips_no_breaker(tmp_path):
     """Forty requests meet a gateway without a server behind it, far more often than a request has tries."""
     requests = [request(str(number)) for number in range(40)]

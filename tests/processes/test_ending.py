@@ -50,6 +50,7 @@ def test_a_job_tidies_up_and_its_scheduler_does_not_start_it_anew(tmp_path: Path
     assert children and not any(child.is_running() and child.status() != "zombie" for child in children)
 
 
+@pytest.mark.slow
 def test_a_job_that_does_not_listen_is_killed_when_patience_is_over(tmp_path: Path) -> None:
     process = started(tmp_path, DEAF)
     (child,) = psutil.Process(process.pid).children(recursive=True)
@@ -59,6 +60,7 @@ def test_a_job_that_does_not_listen_is_killed_when_patience_is_over(tmp_path: Pa
     assert not child.is_running() or child.status() == "zombie"
 
 
+@pytest.mark.slow
 def test_being_interrupted_again_ends_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process = started(tmp_path, DEAF)
     (child,) = psutil.Process(process.pid).children(recursive=True)

@@ -134,6 +134,7 @@ JOB_NAMES = sorted(path.stem for path in JOBS.glob("*.py"))
 
 
 @pytest.mark.parametrize("name", JOB_NAMES)
+@pytest.mark.slow
 def test_every_job_while_it_loads(shop: Path, name: str) -> None:
     group = job(shop, name)
     # Python itself is up by then, and what the job needs is not.
@@ -194,6 +195,7 @@ with interruptible_job():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.slow
 def test_in_the_middle_of_asking_a_model(tmp_path: Path, slow: str, number: signal.Signals) -> None:
     script = tmp_path / "ask.py"
     script.write_text(ASKING)
@@ -205,6 +207,7 @@ def test_in_the_middle_of_asking_a_model(tmp_path: Path, slow: str, number: sign
 
 
 @pytest.mark.parametrize("command", [("doctor",), ("experiment", "demo"), ("demo-data",), ("show",)])
+@pytest.mark.slow
 def test_a_command_at_any_moment(tmp_path: Path, command: tuple[str, ...]) -> None:
     for seconds in (0.4, 1.5):
         group = Group(tmp_path, SYNALIGN, *command)

@@ -25,6 +25,7 @@ def value(loss: torch.nn.Module, columns: list[torch.Tensor], weights: list[floa
     return loss.compute_loss_from_embeddings(columns, torch.as_tensor(weights)).item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [2, 3, 4])
 @pytest.mark.parametrize("weigh_negatives", [False, True])
 def test_equal_weights_give_the_librarys_loss(columns: int, weigh_negatives: bool) -> None:
@@ -37,6 +38,7 @@ def test_equal_weights_give_the_librarys_loss(columns: int, weigh_negatives: boo
         assert value(ours, batch, [weight] * 12) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_equal_the_librarys_too() -> None:
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 

@@ -112,6 +112,7 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("place", ["pytorch_model.bin", "2_Dense/pytorch_model.bin", "weights.pt"])
+@pytest.mark.slow
 def test_a_pickle_in_the_place_of_weights_is_refused_and_never_loaded(
     tmp_path: Path, model: Path, planted: bytes, place: str
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_pickle_in_the_place_of_weights_is_refused_and_never_loaded(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_a_pickle_beside_safe_weights_is_never_opened(tmp_path: Path, model: Path, planted: bytes) -> None:
     for name in ("pytorch_model.bin", "training_args.bin"):
         (model / name).write_bytes(planted)

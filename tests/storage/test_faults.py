@@ -18,6 +18,9 @@ from tests.bad_line import Line
 from tests.run.made_steps import INTERVAL, ingest
 from tests.storage.conftest import KEYS
 
+# A client waits for seconds before it asks again.
+pytestmark = pytest.mark.slow
+
 METHODS = ("GET", "HEAD", "PUT", "POST")
 
 

@@ -64,6 +64,7 @@ def test_a_living_holder_is_found_out_and_named_long_before_its_time_is_over(
     assert other.communicate("\n")[0] == "still\n"
 
 
+@pytest.mark.slow
 def test_a_killed_holder_loses_it_after_its_time_and_not_before(bucket: Place, other: subprocess.Popen[str]) -> None:
     other.kill()
     other.wait()
@@ -134,6 +135,7 @@ def test_storage_that_does_not_answer_is_no_reason_to_believe_that_it_is_held(
         mine.check()
 
 
+@pytest.mark.slow
 def test_a_lock_that_cannot_be_read_is_taken_when_its_time_is_over(bucket: Place) -> None:
     (bucket / ".lock").write_bytes(b"{")
     with Lease(bucket / ".lock", "this one") as mine:
