@@ -25,6 +25,18 @@ def _started(found: str, command: str) -> None:
 starts.watch(_started, imports=False)
 
 
+def _path() -> list[str]:
+    """Return the folders of PYTHONPATH but the guard's."""
+    return [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part not in ("", str(starts.FOLDER))]
+
+
+def _set_path(*folders: str) -> None:
+    if folders:
+        os.environ["PYTHONPATH"] = os.pathsep.join(folders)
+    else:
+        os.environ.pop("PYTHONPATH", None)
+
+
 @contextmanager
 def _held(item: pytest.Item) -> Iterator[None]:
     """Let a phase of a test start what its markers say; others, also from its children, fail it afterwards."""
@@ -37,9 +49,11 @@ def _held(item: pytest.Item) -> Iterator[None]:
             # Children of the marked tests are left alone: they are what the tests are about.
             if not _allowed:
                 patch.setenv(starts.RECORD, str(record))
-                patch.setenv("PYTHONPATH", str(starts.FOLDER), prepend=os.pathsep)
+                _set_path(str(starts.FOLDER), *_path())
             yield
     finally:
+        # Fixtures put folders of their own there, which the next phase needs.
+        _set_path(*_path())
         _allowed = frozenset(starts.KINDS)
         refused = list(_refused)
         # As a rule it is not there; and a test may have made the removal of files fail.
