@@ -29,16 +29,11 @@ starts.watch(_started, imports=False)
 def _held(item: pytest.Item) -> Iterator[None]:
     """Let a phase of a test start what its markers say; others, also from its children, fail it afterwards."""
     global _allowed
-    _allowed = frozenset(mark.name for mark in item.iter_markers()) & starts.KINDS.keys()
+    _allowed = _marked(item)
     _refused.clear()
     record = item.config.stash[_RECORD]
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            # Children of the marked tests are left alone: they are what the tests are about.
-            if not _allowed:
-                patch.setenv(starts.RECORD, str(record))
-                patch.setenv("PYTHONPATH", str(starts.FOLDER), prepend=os.pathsep)
-            yield
+        yield
     finally:
         _allowed = frozenset(starts.KINDS)
         refused = list(_refused)
@@ -56,12 +51,26 @@ def _held(item: pytest.Item) -> Iterator[None]:
         )
 
 
+def _marked(item: pytest.Item) -> frozenset[str]:
+    return frozenset(mark.name for mark in item.iter_markers()) & starts.KINDS.keys()
+
+
 _RECORD = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the file in which children say what they started: one for each process of tests."""
     config.stash[_RECORD] = Path(tempfile.gettempdir()) / f"synalign-test-starts-{os.getpid()}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Watch the children of a test; those of the marked tests are left alone: they are what the tests are about."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not _marked(item):
+            patch.setenv(starts.RECORD, str(item.config.stash[_RECORD]))
+            patch.setenv("PYTHONPATH", str(starts.FOLDER), prepend=os.pathsep)
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
