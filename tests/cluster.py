@@ -25,14 +25,12 @@ import pyspark
 HOST = "127.0.0.1"
 WORKERS = 2
 _START_SECONDS = 120
-_LITTLE_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # Tables here have thousands of rows at most: planning and compiling them would be all the time there is.
 _SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
-    "spark.executor.extraJavaOptions": _LITTLE_JAVA,
 }
 
 
@@ -51,7 +49,8 @@ class Cluster(NamedTuple):
 
     def driver(self, *arguments: str, settings: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """A Python process whose sessions run here."""
-        chosen = {**_SETTINGS, **(settings or {})}
+        java = self.environment["SPARK_SUBMIT_OPTS"]
+        chosen = {**_SETTINGS, "spark.executor.extraJavaOptions": java, **(settings or {})}
         submit = shlex.join(["--master", self.url, *(f"--conf={key}={value}" for key, value in chosen.items())])
         environment = {**self.environment, "PYSPARK_SUBMIT_ARGS": f"{submit} pyspark-shell"}
         return subprocess.Popen(
@@ -85,7 +84,7 @@ def running(folder: Path, environment: dict[str, str]) -> Iterator[Cluster]:
         environment: Of all processes, beside that of this one.
     """
     port, page = _free_port(), _free_port()
-    little = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": _LITTLE_JAVA}
+    little = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": os.environ["SPARK_SUBMIT_OPTS"]}
     every = {**os.environ, "SPARK_LOCAL_IP": HOST, **little, **environment}
     every.pop("PYSPARK_SUBMIT_ARGS", None)
     url = f"spark://{HOST}:{port}"

@@ -17,6 +17,7 @@ from synalign import config, flow
 from synalign.experiment import ExperimentPlan
 from synalign.local import demo_data
 from synalign.run import Attempt, Interval, Run
+from tests import java
 
 # Before anything starts a thread or a JVM: two test processes share two cores, and nothing leaves the machine.
 os.environ.update(
@@ -25,13 +26,14 @@ os.environ.update(
     DO_NOT_TRACK="true",
     MLFLOW_DISABLE_TELEMETRY="true",
     SPARK_LOCAL_IP="127.0.0.1",
-    SPARK_SUBMIT_OPTS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    SPARK_SUBMIT_OPTS=java.QUICK,
     PYSPARK_PYTHON=sys.executable,
     # A test's tables have a handful of rows: planning them is all the time there is.
     # The real settings run in integration.
     PYSPARK_SUBMIT_ARGS=(
         "--master local[2] --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 "
-        "--conf spark.sql.adaptive.enabled=false --conf spark.sql.codegen.wholeStage=false pyspark-shell"
+        "--conf spark.sql.adaptive.enabled=false --conf spark.sql.codegen.wholeStage=false "
+        "--conf spark.sql.codegen.factoryMode=NO_CODEGEN pyspark-shell"
     ),
 )
 for inherited in ("MLFLOW_TRACKING_URI", "SYNALIGN_WRITER_URL", "SPARK_HOME", "SYNALIGN_RETRIEVERS"):
@@ -134,7 +136,14 @@ def make_shop() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
+def quick_java() -> str:
+    """Options of JVMs from here on in this process of tests: an archive of Spark's classes, made once a checkout."""
+    os.environ["SPARK_SUBMIT_OPTS"] = java.options()
+    return os.environ["SPARK_SUBMIT_OPTS"]
+
+
+@pytest.fixture(scope="session")
+def spark(quick_java: str) -> Iterator[Any]:
     """One session for all tests of a process; `synalign.spark.session.session` uses it because it is active."""
     from synalign.spark.session import session
 

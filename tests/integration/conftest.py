@@ -64,7 +64,7 @@ class Refresh(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def calm(shared: Path, make_shop: Callable[..., Path]) -> Refresh:
+def calm(shared: Path, make_shop: Callable[..., Path], quick_java: str) -> Refresh:
     """The refresh; whichever process asks first makes it, the others wait."""
     home = shared / "calm"
     made = Refresh(home, home / "retrievers" / "small.yaml")

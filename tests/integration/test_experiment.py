@@ -49,7 +49,7 @@ def listening() -> dict[int, str]:
 
 
 @pytest.fixture(scope="module")
-def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
+def tried(tmp_path_factory: pytest.TempPathFactory, quick_java: str) -> Iterator[Tried]:
     home = tmp_path_factory.mktemp("experiments")
     dags = {case.retriever: experiment_demo.dag_of(case.retriever) for case in experiment_demo.CASES}
     with pytest.MonkeyPatch.context() as patch:

@@ -14,7 +14,7 @@ from typing import Any
 
 from synalign import flow
 from tests.production.compose import CHECKOUT
-from tests.production.conftest import LITTLE_JAVA, Production, small
+from tests.production.conftest import Production, small
 
 INTERVAL = "20260228T000000Z-20260301T000000Z"
 
@@ -32,7 +32,7 @@ class Alone:
         (home / "small.yaml").write_text(small(production.data, production.writer))
         kept = {name: production.topology.environment("scheduler")[name] for name in ("PATH", "LANG")}
         own = {"HOME": str(home), "SYNALIGN_HOME": str(home / "home"), "MODEL_API_KEY": "any"}
-        more = {"JAVA_TOOL_OPTIONS": LITTLE_JAVA, "PYTHONPATH": str(CHECKOUT)}
+        more = {"JAVA_TOOL_OPTIONS": production.topology.extra["JAVA_TOOL_OPTIONS"], "PYTHONPATH": str(CHECKOUT)}
         command = [sys.executable, "-m", "tests.production.alone", str(home / "small.yaml")]
         with open(home / "log", "w", encoding="utf-8") as log:
             self._process = subprocess.Popen(

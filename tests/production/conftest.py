@@ -49,9 +49,7 @@ evaluation: {{seeds: 2, steps: 20}}
 """A retriever of the topology; as small as one can be whose set passes its checks."""
 
 EVENTS = 1200
-LITTLE_JAVA = (
-    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dspark.sql.codegen.wholeStage=false -Dspark.sql.adaptive.enabled=false"
-)
+LITTLE_SPARK = "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.adaptive.enabled=false"
 """For every JVM: over some thousand rows, compiling code and planning anew would be most of what Spark does."""
 
 SECONDS = 1500.0
@@ -230,7 +228,7 @@ def base() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def production(base: Path) -> Iterator[Production]:
+def production(base: Path, quick_java: str) -> Iterator[Production]:
     """The whole topology, up."""
     # Services are in sessions of their own: they end only if the fixture does.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to end"))
@@ -253,7 +251,7 @@ def production(base: Path) -> Iterator[Production]:
         line(int(topology.address("storage", 8333).rpartition(":")[2]), xml=True) as to_storage,
     ):
         # Two things differ from the file: lines on which faults can be set, and how much Java compiles.
-        topology.extra |= {"AWS_ENDPOINT_URL": to_storage.url, "JAVA_TOOL_OPTIONS": LITTLE_JAVA}
+        topology.extra |= {"AWS_ENDPOINT_URL": to_storage.url, "JAVA_TOOL_OPTIONS": f"{quick_java} {LITTLE_SPARK}"}
         url = f"{to_writer.url}/v1"
         (retrievers / "small.yaml").write_text(small(data, url))
         topology.up(print)

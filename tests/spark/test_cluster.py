@@ -39,7 +39,7 @@ def storage() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, storage: dict[str, str]) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, storage: dict[str, str], quick_java: str) -> Iterator[Cluster]:
     """The cluster, whose workers have the keys to storage in their own environment."""
     with running(tmp_path_factory.mktemp("cluster"), storage) as found:
         yield found
