@@ -25,35 +25,16 @@ def _started(found: str, command: str) -> None:
 starts.watch(_started, imports=False)
 
 
-def _path() -> list[str]:
-    """Return the folders of PYTHONPATH but the guard's."""
-    return [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part not in ("", str(starts.FOLDER))]
-
-
-def _set_path(*folders: str) -> None:
-    if folders:
-        os.environ["PYTHONPATH"] = os.pathsep.join(folders)
-    else:
-        os.environ.pop("PYTHONPATH", None)
-
-
 @contextmanager
 def _held(item: pytest.Item) -> Iterator[None]:
     """Let a phase of a test start what its markers say; others, also from its children, fail it afterwards."""
     global _allowed
-    _allowed = frozenset(mark.name for mark in item.iter_markers()) & starts.KINDS.keys()
+    _allowed = _marked(item)
     _refused.clear()
     record = item.config.stash[_RECORD]
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            # Children of the marked tests are left alone: they are what the tests are about.
-            if not _allowed:
-                patch.setenv(starts.RECORD, str(record))
-                _set_path(str(starts.FOLDER), *_path())
-            yield
+        yield
     finally:
-        # Fixtures put folders of their own there, which the next phase needs.
-        _set_path(*_path())
         _allowed = frozenset(starts.KINDS)
         refused = list(_refused)
         # As a rule it is not there; and a test may have made the removal of files fail.
@@ -70,12 +51,26 @@ def _held(item: pytest.Item) -> Iterator[None]:
         )
 
 
+def _marked(item: pytest.Item) -> frozenset[str]:
+    return frozenset(mark.name for mark in item.iter_markers()) & starts.KINDS.keys()
+
+
 _RECORD = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the file in which children say what they started: one for each process of tests."""
     config.stash[_RECORD] = Path(tempfile.gettempdir()) / f"synalign-test-starts-{os.getpid()}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Watch the children of a test; those of the marked tests are left alone: they are what the tests are about."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not _marked(item):
+            patch.setenv(starts.RECORD, str(item.config.stash[_RECORD]))
+            patch.setenv("PYTHONPATH", str(starts.FOLDER), prepend=os.pathsep)
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

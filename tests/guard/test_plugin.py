@@ -32,6 +32,14 @@ def test_quiet():
 def test_jvm():
     start("/nowhere/java", "-jar", "a.jar")
 
+@pytest.fixture
+def path(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "own", prepend=os.pathsep)
+
+def test_path_of_a_fixture(path):
+    assert os.environ["PYTHONPATH"].startswith("own" + os.pathsep)
+    python("import airflow.configuration")
+
 @pytest.mark.spark
 def test_marked_jvm():
     start("/nowhere/java", "-jar", "a.jar")
@@ -93,6 +101,7 @@ def test_what_is_marked_or_starts_nothing_passes(name: str, outcome: str) -> Non
         ("marked_otherwise", "a browser, `/nowhere/chromium`", "browser"),
         ("child_of_child", "a JVM, `/nowhere/spark-submit`", "spark"),
         ("airflow", "Airflow, `import airflow`", "airflow"),
+        ("path_of_a_fixture", "Airflow, `import airflow`", "airflow"),
         ("fixture", "an MLflow server, `mlflow server`", "mlflow"),
     ],
 )

@@ -187,6 +187,7 @@ def test_a_second_run_pays_nothing_and_gives_the_same_bytes(tmp_path, monkeypatc
     assert second["tables"] == first["tables"]
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_it_asks_only_what_is_missing(tmp_path, monkeypatch):
     with counting(monkeypatch):
         calm = prepared(tmp_path / "calm")

@@ -246,6 +246,7 @@ def test_two_processes_at_once_make_one_step(run: Run, worker: Callable[..., sub
     assert len((run.folder / "ingest").folders()) == 1
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_work_frees_the_interval_and_leaves_nothing(
     run: Run, worker: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,6 +142,7 @@ def test_hostile_text_is_only_text(remembered: Run, home: Path, query: str) -> N
     assert query not in "".join(path.read_text() for path in (home / "forgotten").glob("*.json"))
 
 
+@pytest.mark.slow
 def test_one_of_a_million_goes_and_the_others_do_not_move(
     home: Path, configuration: Callable[..., Configuration]
 ) -> None:
@@ -267,6 +268,7 @@ class Killed(BaseException):
     """What no code catches."""
 
 
+@pytest.mark.slow
 def test_killed_at_any_write_it_is_finished_by_the_next_run(
     remembered: Run, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

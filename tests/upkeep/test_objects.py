@@ -35,6 +35,7 @@ def left(store: Place, tmp_path: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_it_is_in_no_object_afterwards_and_the_run_can_be_read(
     stored: Place, tmp_path: Path, configuration: Callable[..., Configuration]
 ) -> None:
