@@ -38,9 +38,12 @@ class Opened(NamedTuple):
     asked: list[str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, that of `$CHROMIUM` or the one installed; without one the tests of the browser are skipped."""
+    """Chromium, that of `$CHROMIUM` or the one installed; without one the tests of the browser are skipped.
+
+    While it runs, playwright has an event loop that no other one may run beside: other files need theirs.
+    """
     from playwright.sync_api import sync_playwright
 
     found = os.environ.get("CHROMIUM") or shutil.which("chromium")
