@@ -57,6 +57,7 @@ def spend(folder, reported, requests, *, max_tokens, max_output_tokens=256):
         return [answer.outcome for answer in answers], budget, len(server.asked), server.most, bound_in
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [0.1, 1.0, 1.5, 10.0])
 @pytest.mark.parametrize("way", ["out", "in", "both"])
 def test_the_correction_is_the_worst_ratio_and_the_run_ends_at_its_ceiling(tmp_path, ratio, way):

@@ -245,6 +245,7 @@ def test_a_final_fault_stops_the_others_but_keeps_what_is_in_flight(tmp_path):
         assert len(journal) == 1
 
 
+@pytest.mark.slow
 def test_retry_after_is_honoured_by_all_requests_and_costs_no_try(tmp_path):
     requests = [request(str(number)) for number in range(3)]
     limited = error(429, headers={"Retry-After": "0.6"})
@@ -474,6 +475,7 @@ def test_a_server_that_dies_and_is_started_again_loses_no_request(tmp_path):
     assert sum(answer.failures[outcomes.CONNECTION] for answer in answers) > 5
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_stays_away_ends_the_run_and_no_request(tmp_path, monkeypatch):
     monkeypatch.setattr(client_module, "PATIENCE", 0.3)
     requests = [request(str(number)) for number in range(5)]

@@ -21,6 +21,9 @@ from tests.generation.servers import KINDS, Kind, form, limit, openai_error, run
 from tests.steps import test_generate
 from tests.steps.test_generate import BATCHES, INTERVAL, KILLED, performed, settings
 
+# The whole step, once for each kind of server and more.
+pytestmark = pytest.mark.slow
+
 KEY = "sk-of-the-doubles-0123456789"
 
 
@@ -137,7 +140,6 @@ def test_a_batch_that_is_too_long_is_asked_in_parts_and_resumed_without_paying_t
     assert metrics["ledger"]["accepted"] == metrics["ledger"]["asked_for"] == 36
 
 
-@pytest.mark.slow
 def test_killed_in_the_middle_of_parts_nothing_is_paid_twice_and_the_tables_are_the_same(tmp_path):
     with running("vllm") as server:
         calm = prepared(tmp_path / "calm", endpoint=server.url, model="m")

@@ -110,6 +110,7 @@ def test_two_writers_at_once_never_touch_each_others_objects(line, place):
     assert line.count("DELETE") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [503, 500, "drop", 0.5])
 def test_a_fault_of_the_storage_that_passes_is_not_noticed(line, place, fault):
     with Journal(place) as journal:

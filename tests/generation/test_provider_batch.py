@@ -126,6 +126,7 @@ def test_looking_often_submits_once(tmp_path, monkeypatch):
         assert len(batches_of(url)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", range(INTERRUPTIONS))
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_kill_around_any_call_submits_nothing_twice_and_loses_nothing(tmp_path, monkeypatch, online, place, after):

@@ -107,6 +107,7 @@ def test_a_refresh_at_a_terminal_waits_for_no_run_that_was_ended_there_before(mo
     operator().execute(context(RUN))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "running", "waiting", "expected"),
     [

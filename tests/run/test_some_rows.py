@@ -95,6 +95,7 @@ def test_of_no_vectors_there_is_no_part(run: Run) -> None:
     assert list(some_rows.vectors_in_parts(run, "document_embeddings", 10)) == []
 
 
+@pytest.mark.slow
 def test_a_reader_that_takes_its_time_holds_a_part_and_not_the_table(
     configuration: Callable[..., Configuration],
 ) -> None:

@@ -83,6 +83,7 @@ def test_nor_can_the_names_of_files_in_it(home: Path, configuration: Callable[..
         run.files("queries")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["../..", "/etc", "shop/../../etc", "s3://other/x", "shop/\0", "~", "shop@../1"])
 def test_a_reference_is_a_run_or_nothing(
     home: Path, configuration: Callable[..., Configuration], reference: str

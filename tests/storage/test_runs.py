@@ -181,6 +181,7 @@ def test_an_attempt_whose_lease_is_lost_does_not_count(run: Run) -> None:
     assert run.manifest("ingest") is None
 
 
+@pytest.mark.slow
 def test_one_that_was_taken_over_at_work_is_told_so_and_not_that_a_file_is_missing(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def test_it_is_in_no_object_afterwards_and_the_run_can_be_read(
         assert len(journal) == 1
 
 
+@pytest.mark.slow
 def test_of_many_who_forget_at_once_nobody_undoes_another(stored: Place) -> None:
     queries = [f"query {number}" for number in range(24)]
     with ThreadPoolExecutor(8) as pool:
