@@ -126,6 +126,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_a_screening_filter(tmp_path: Path) -> None:
     copy = Copy(tmp_path)
     copy.write("synalign/screening/single_word.py", block("def single_word"))

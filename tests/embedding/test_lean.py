@@ -56,6 +56,7 @@ def test_bfloat16_stays_close(vectors: np.ndarray) -> None:
     assert found.min() >= 0.9995
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_vector_is_the_same_to_the_last_bit_whatever_it_is_embedded_with(precision: str) -> None:
     model = Lean(FOLDER, precision, 32)

@@ -447,6 +447,7 @@ def test_an_endpoint_that_goes_away_and_comes_back_loses_no_request_and_trips_no
     assert sum(answer.failures[outcomes.SERVER_ERROR] for answer in answers) == 200
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_and_is_started_again_loses_no_request(tmp_path):
     async def work():
         status, headers, body = ok()
@@ -541,6 +542,7 @@ def test_another_output_limit_costs_nothing_for_what_was_not_cut_off(tmp_path):
         assert [sent["max_completion_tokens"] for sent in server.asked] == [99, 99, 200]
 
 
+@pytest.mark.slow
 def test_a_configured_rate_is_kept_at_the_server(tmp_path):
     with served(ok()) as server:
         ask(server, tmp_path, *(request(str(number)) for number in range(20)), requests_per_minute=600)

@@ -153,6 +153,7 @@ def test_hostile_texts_are_redacted_once_and_for_all(name):
         assert once == TEXTS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     ["a", "a@", "a.", "x@a.", "jane@example.org ", "1", "1 ", "12 ", "1-", "(", "+", "1.", "2001:", "203.0.113.7 ",

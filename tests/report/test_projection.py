@@ -21,6 +21,7 @@ def test_the_same_points_give_the_same_map() -> None:
     assert project(rows).tobytes() == project(rows.copy()).tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [120, LANDMARKS + 300])
 def test_what_is_alike_lies_together_also_beyond_the_landmarks(count: int) -> None:
     rows, which = clusters(count)

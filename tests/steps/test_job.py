@@ -55,6 +55,7 @@ def test_a_step_before_its_time_says_which_to_run(tmp_path: Path) -> None:
     assert "run step 'ingest' of shop" in done.stderr
 
 
+@pytest.mark.slow
 def test_help_teaches() -> None:
     done = job("align", "--help")
     assert done.returncode == 0

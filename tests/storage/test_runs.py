@@ -237,6 +237,7 @@ def worker(configuration: Make) -> Iterator[Callable[..., subprocess.Popen[str]]
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["files", "objects"], indirect=True)
 def test_two_processes_at_once_make_one_step(run: Run, worker: Callable[..., subprocess.Popen[str]]) -> None:
     both = [worker(), worker()]
