@@ -95,14 +95,27 @@ STEPS = (
         ),
     ),
     Step(
-        "embed", "embed", "traffic", "spark",
+        "carry", "carry", "traffic", "driver",
         reads=("queries", "documents"),
+        writes={"carried": "written queries of earlier intervals that are judged again today"},
+        settings=("pool", "ingest", "generation"),
+        purpose="Takes up what earlier intervals wrote and accepted, as far as today's documents and splits allow.",
+        beside="candidates, verdicts and weights of the *pool.nights* intervals before",
+        remedies=(
+            "**An earlier interval cannot be read**: refresh it again, or remove its folder; *pool.nights* says how "
+            "many are looked at.",
+        ),
+    ),
+    Step(
+        "embed", "embed", "traffic", "spark",
+        reads=("queries", "documents", "carried"),
         writes={
             "query_embeddings": "a unit vector per real query",
             "document_embeddings": "a unit vector per document",
+            "carried_embeddings": "a unit vector per carried query",
         },
         settings=("encoder",),
-        purpose="Embeds real queries and documents.",
+        purpose="Embeds real queries, documents and carried queries.",
         beside="the encoder's weights",
         remedies=(
             _NO_ENCODER,
@@ -111,22 +124,24 @@ STEPS = (
     ),
     Step(
         "sample", "sample", "writing", "driver",
-        reads=("queries", "query_embeddings"),
+        reads=("queries", "query_embeddings", "carried", "carried_embeddings"),
         writes={"demonstrations": "which queries are shown to the model, batch by batch"},
-        settings=("sampling", "task"),
+        settings=("sampling", "pool", "task"),
         purpose="Picks batches of real queries that cover what has not been shown yet.",
         beside="demonstrations of the *sampling.memory* intervals before",
         remedies=("**Too few queries for a batch**: widen *source.window_days*, or lower *sampling.neighbours*.",),
     ),
     Step(
         "generate", "generate", "writing", "driver",
-        reads=("demonstrations", "queries", "pairs", "documents", "query_embeddings", "document_embeddings"),
+        reads=(
+            "demonstrations", "queries", "pairs", "documents", "carried", "query_embeddings", "document_embeddings",
+        ),
         writes={
             "requests": "every request to the model: how it ended, tokens, seconds",
             "attributes": "what the model named in each batch",
             "candidates": "the queries that the model wrote",
         },
-        settings=("generation", "ingest", "seed", "task"),
+        settings=("generation", "pool", "ingest", "seed", "task"),
         purpose="Has the language model name each batch's attributes, then write queries that have them.",
         beside="the model at *generation.endpoint*, and answers of earlier tries from the response journal",
         remedies=(
@@ -151,10 +166,13 @@ STEPS = (
     Step(
         "screen", "screen", "weighing", "driver",
         reads=(
-            "candidates", "candidate_embeddings",
+            "candidates", "candidate_embeddings", "requests", "carried", "carried_embeddings",
             "queries", "query_embeddings", "pairs", "documents", "document_embeddings",
         ),
-        writes={"screening": "for each written query whether it is kept, else why not"},
+        writes={
+            "pool": "all written queries that are judged today, carried ones first",
+            "screening": "for each of them whether it is kept, else why not",
+        },
         # What counts as personal data is said once, under `generation`.
         settings=("screening", "generation", "task", "encoder"),
         purpose="Drops queries with personal data, copies, duplicates, leaks and queries that do not find their "
@@ -166,7 +184,9 @@ STEPS = (
     ),
     Step(
         "align", "align", "weighing", "driver",
-        reads=("candidates", "candidate_embeddings", "screening", "queries", "query_embeddings"),
+        reads=(
+            "pool", "candidate_embeddings", "carried_embeddings", "screening", "queries", "query_embeddings",
+        ),
         writes={"weights": "three weightings of the kept queries"},
         settings=("alignment", "seed"),
         purpose="Weighs the accepted queries so that together they are distributed like the real ones.",
@@ -177,7 +197,7 @@ STEPS = (
     Step(
         "evaluate", "evaluate", "weighing", "driver",
         reads=(
-            "candidates", "candidate_embeddings", "screening", "weights",
+            "pool", "candidate_embeddings", "carried_embeddings", "screening", "weights",
             "queries", "query_embeddings", "pairs", "documents", "document_embeddings",
         ),
         writes={
@@ -194,7 +214,7 @@ STEPS = (
     ),
     Step(
         "assemble", "assemble", "release", "spark",
-        reads=("pairs", "documents", "candidates", "weights", "choice"),
+        reads=("pairs", "documents", "pool", "weights", "choice"),
         writes={"training_set": "real and weighted written pairs"},
         settings=("alignment",),
         purpose="Puts real and weighted synthetic pairs into one training set.",
@@ -219,7 +239,8 @@ STEPS = (
         "report", "report", "release", "driver",
         reads=(
             "queries", "documents", "pairs", "rejected", "query_embeddings", "demonstrations",
-            "requests", "attributes", "candidates", "candidate_embeddings", "screening", "weights",
+            "requests", "attributes", "candidates", "candidate_embeddings", "carried_embeddings", "pool", "screening",
+            "weights",
             "evaluation", "choice", "training_set",
         ),
         writes={},

@@ -37,6 +37,9 @@ def _schema(columns: str) -> pa.Schema:
     )
 
 
+_LINEAGE = "candidate_id batch_id query document_id request_id interval model prompt_version"
+"""A candidate with the interval, the model and the prompt that wrote it."""
+
 SCHEMAS: dict[str, pa.Schema] = {
     # `split` is by hash of the query, also for queries without a pair: alignment holds some of them out.
     "queries": _schema("query_id query count:int first_seen:time last_seen:time split label?"),
@@ -45,6 +48,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "rejected": _schema("source row rule reason"),
     "query_embeddings": _schema("id embedding:vector"),
     "document_embeddings": _schema("id embedding:vector"),
+    "carried_embeddings": _schema("id embedding:vector"),
     "candidate_embeddings": _schema("id embedding:vector"),
     "demonstrations": _schema("batch_id position:int query_id role variance:real"),
     # Tokens are empty where the endpoint does not say.
@@ -55,7 +59,12 @@ SCHEMAS: dict[str, pa.Schema] = {
     # run. `generalised` tells a value the model inferred from one it saw in the demonstrations; `support` is how many
     # of them show it, where a rule can tell.
     "attributes": _schema("batch_id name value generalised:bool request_id support:int?"),
-    "candidates": _schema("candidate_id batch_id query document_id request_id"),
+    # `document_digest` is the content id of title and text that the query was written for: a rewritten document is
+    # told by it.
+    "candidates": _schema("candidate_id batch_id query document_id request_id document_digest"),
+    # What earlier intervals wrote, and then all that is judged today: carried first, oldest first, new last.
+    "carried": _schema(f"{_LINEAGE} document_digest"),
+    "pool": _schema(_LINEAGE),
     "screening": _schema("candidate_id status reason? score:real?"),
     "weights": _schema("candidate_id scheme weight:real"),
     # One row per arm, seed and judged query; `step` is the checkpoint that was best on validation queries, 0 the
@@ -66,7 +75,10 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     # One row: which weights the training set has, whether validation queries chose them, and why in words.
     "choice": _schema("scheme validated:bool reason"),
-    "training_set": _schema("pair_id query document_id document source weight:real split batch_id?"),
+    # A written row says which batch, request and interval it came from.
+    "training_set": _schema(
+        "pair_id query document_id document source weight:real split batch_id? request_id? interval?"
+    ),
 }
 """The schema of every table by name: columns in their order, see `_schema`."""
 
@@ -90,3 +102,8 @@ def content_id(*parts: str) -> str:
         'd864085eede250f372f38024bff5bf79'
     """
     return hashlib.sha256(SEPARATOR.join(parts).encode()).hexdigest()[:ID_CHARACTERS]
+
+
+def document_digest(title: str, text: str) -> str:
+    """Return the content id of what a document says: another one tells that the document was rewritten."""
+    return content_id(title, text)

@@ -10,6 +10,7 @@ from synalign.config.alerts import Alerts
 from synalign.config.closed import Closed, Name, Task
 from synalign.config.experiment import Experiment
 from synalign.config.generation import MOST_TEXTS_PER_LABEL, Generation
+from synalign.config.pool import Pool
 from synalign.config.runtime import Runtime
 from synalign.config.schedule import Schedule
 from synalign.config.selection import Alignment, Checks, Evaluation, Screening
@@ -28,6 +29,7 @@ class Configuration(Closed):
     source: Source = Field(discriminator="kind")
     ingest: Ingest = Ingest()
     encoder: Encoder = Encoder()
+    pool: Pool = Pool()
     sampling: Sampling = Sampling()
     generation: Generation = Generation()
     screening: Screening = Screening()

@@ -56,6 +56,13 @@ class Sampling(Closed):
         "proportional", description="Classification only: batches per label by traffic, or the same for every label."
     )
     memory: int = Field(7, ge=0, le=365, description="How many earlier intervals' demonstrations count as shown.")
+    stop_gain: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="A batch that covers less of the traffic than this share of what a batch covers on average where "
+        "nothing was shown yet is not asked for; one batch always is. 0: all are.",
+    )
 
     @model_validator(mode="after")
     def _breadth_holds_neighbours(self) -> Sampling:

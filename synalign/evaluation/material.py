@@ -123,7 +123,7 @@ def _written(run: Run) -> tuple[pa.Table, Pool]:
     screening = run.read("screening", ["candidate_id", "status", "reason"]).to_pylist()
     accepted = {row["candidate_id"] for row in screening if row["status"] == "accepted"}
     kept = accepted | {row["candidate_id"] for row in screening if row["reason"] == ROUND_TRIP}
-    candidates = run.read("candidates", ["candidate_id", "query", "document_id"])
+    candidates = run.read("pool", ["candidate_id", "query", "document_id"])
     candidates = candidates.filter(pc.is_in(candidates["candidate_id"], pa.array(sorted(kept), pa.string())))
     ids = candidates["candidate_id"].to_pylist()
     weights: dict[str, dict[str, float]] = {scheme: {} for scheme in SCHEMES}
@@ -154,7 +154,7 @@ def _collection(
     """Collect real queries, then written ones, with documents and all their vectors."""
     vectors = [
         some_rows.vectors(run, "query_embeddings", list(queries)),
-        some_rows.vectors(run, "candidate_embeddings", written["candidate_id"].to_pylist()),
+        some_rows.pool_vectors(run, written["candidate_id"].to_pylist()),
     ]
     return Collection(
         [*queries.values(), *written["query"].to_pylist()],

@@ -134,6 +134,8 @@ def _targets(run: Run, members: dict[str, list[str]], document_ids: list[str]) -
     events = np.zeros(len(document_ids), dtype=np.int64)
     sums = pairs.group_by("document_id").aggregate([("count", "sum")])
     events[[place[id] for id in sums["document_id"].to_pylist()]] = sums["count_sum"].to_numpy()
+    pool = run.configuration.pool
+    full = _full(run, place, events) if pool.explored and pool.nights else None
     asked = [query_id for ids in members.values() for query_id in ids]
     clicks: dict[str, list[tuple[int, int]]] = defaultdict(list)
     mine = pairs.filter(pc.is_in(pairs["query_id"], pa.array(sorted(set(asked)), pa.string())))
@@ -149,7 +151,15 @@ def _targets(run: Run, members: dict[str, list[str]], document_ids: list[str]) -
     documents = matrix(run.read("document_embeddings"), document_ids)
     size = settings.documents_per_batch
     most = (size + 1) // 2 if settings.targets == "mixed" else size
-    return choose_targets(means, documents, events, size, clicked, most)
+    return choose_targets(means, documents, events, size, clicked, most, full)
+
+
+def _full(run: Run, place: dict[str, int], events: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Count carried queries as events of their documents; return which documents have enough of both."""
+    carried = run.read("carried", ["document_id"])
+    held = carried.group_by("document_id").aggregate([("document_id", "count")])
+    events[[place[id] for id in held["document_id"].to_pylist()]] += held["document_id_count"].to_numpy()
+    return events >= run.configuration.pool.queries_per_document
 
 
 def smaller(batch: Batch, configuration: Configuration) -> tuple[Batch, ...]:

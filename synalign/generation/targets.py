@@ -30,6 +30,7 @@ def choose_targets(
     size: int,
     clicked: Sequence[Sequence[int]] | None = None,
     most_clicked: int | None = None,
+    full: NDArray[np.bool_] | None = None,
 ) -> list[Indices]:
     """Choose the target documents of every batch.
 
@@ -41,6 +42,7 @@ def choose_targets(
         clicked: For each batch the documents chosen for its queries, best first; they come before cold ones.
             None: cold ones only.
         most_clicked: How many of those at most; None: as many as there is room for.
+        full: (n,) which documents have queries enough: as cold ones they come after all others. None: none has.
 
     Returns:
         For each batch distinct indices of documents. A cold document is not used again before all others have been.
@@ -49,9 +51,9 @@ def choose_targets(
     Raises:
         ArgumentError: Shapes do not fit, or `size` < 1.
     """
-    _check(means, documents, events, size, clicked)
+    _check(means, documents, events, size, clicked, full)
     most = size if most_clicked is None else min(size, most_clicked)
-    used = np.zeros(len(documents), dtype=np.int64)
+    used = np.zeros(len(documents), dtype=np.int64) if full is None else full.astype(np.int64)
     targets = []
     for batch, mean in enumerate(means):
         chosen = list(dict.fromkeys(clicked[batch]))[:most] if clicked is not None else []
@@ -83,6 +85,7 @@ def _check(
     events: NDArray[np.int64],
     size: int,
     clicked: Sequence[Sequence[int]] | None,
+    full: NDArray[np.bool_] | None,
 ) -> None:
     if size < 1:
         raise ArgumentError("size", size, "must be >= 1")
@@ -90,5 +93,7 @@ def _check(
         raise ArgumentError("documents.shape", documents.shape, f"must fit means, which are {means.shape}")
     if events.shape != (len(documents),):
         raise ArgumentError("events.shape", events.shape, f"must be ({len(documents)},), one count per document")
+    if full is not None and full.shape != events.shape:
+        raise ArgumentError("full.shape", full.shape, f"must be {events.shape}, one per document")
     if clicked is not None and len(clicked) != len(means):
         raise ArgumentError("len(clicked)", len(clicked), f"must be {len(means)}, one list per batch")

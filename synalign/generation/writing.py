@@ -14,7 +14,7 @@ from synalign.generation.combinations import combinations
 from synalign.generation.demonstration_batches import Batch
 from synalign.generation.prompts import Excerpt, prompt_version, redactions, render
 from synalign.generation.schemas import QUERIES, LatentAttributes, Unusable, WrittenQueries
-from synalign.tables import content_id
+from synalign.tables import content_id, document_digest
 from synalign.text.normal import normalise
 
 WRITE = "write"
@@ -35,6 +35,7 @@ class Candidate(NamedTuple):
     query: str
     document_id: str
     request_id: str
+    document_digest: str
 
 
 class Dropped(NamedTuple):
@@ -130,11 +131,13 @@ def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configura
                 named = batch.documents[entry.document].document_id if reason != UNKNOWN_DOCUMENT else ""
                 dropped.append(Dropped(reason, query, named))
                 continue
-            document_id = batch.documents[entry.document].document_id
+            document = batch.documents[entry.document]
+            document_id = document.document_id
             occurrences[document_id, query] += 1
             nth = str(occurrences[document_id, query])
             candidate_id = content_id(request_id, document_id, query, nth)
-            candidates.append(Candidate(candidate_id, batch.batch_id, query, document_id, request_id))
+            digest = document_digest(document.title, document.text)
+            candidates.append(Candidate(candidate_id, batch.batch_id, query, document_id, request_id, digest))
     returned = sum(len(entry.queries) for entry in answer.documents)
     rejected = Counter(query.reason for query in dropped)
     return Written(candidates, returned, rejected, sum(quota.values()), dropped)

@@ -12,7 +12,6 @@ from synalign.config.schemes import ALIGNED, EQUAL
 from synalign.report.material import Material
 from synalign.report.population import weights
 from synalign.run import some_rows
-from synalign.run.matrix import matrix
 
 MOST_ROWS = 5_000
 """Most written queries for which the report measures what the run did not: 25 million kernel entries, some seconds."""
@@ -77,7 +76,7 @@ def measured(material: Material, scheme: str) -> Closeness:
     from synalign.alignment.real_side import HELD_OUT_ROWS, REAL_ROWS
 
     ids, weighted = weights(material, scheme)
-    rows = matrix(material.table("candidate_embeddings"), ids).astype(np.float64)
+    rows = some_rows.pool_vectors(material.run, ids).astype(np.float64)
     synthetic = torch.from_numpy(rows)
     train, test = _real(material, "train", REAL_ROWS), _real(material, "test", HELD_OUT_ROWS)
     width = (median_distance(train),)

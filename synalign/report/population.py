@@ -11,6 +11,7 @@ import pyarrow.dataset as pads
 
 from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
 from synalign.errors import RunError
+from synalign.run import some_rows
 from synalign.run.matrix import matrix
 
 if TYPE_CHECKING:
@@ -94,10 +95,10 @@ def decided(material: Material) -> Decided | None:
 
 
 def accepted(material: Material) -> pa.Table:
-    """Return the candidates that screening accepted; all of them where it has not finished."""
-    candidates = material.table("candidates")
+    """Return the candidates that screening accepted, carried and new; all new ones where it has not finished."""
     if not material.has("screening"):
-        return candidates
+        return material.table("candidates")
+    candidates = material.table("pool")
     screening = material.table("screening", ["candidate_id", "status"])
     kept = screening.filter(pc.equal(screening["status"], "accepted"))["candidate_id"]
     return candidates.filter(pc.is_in(candidates["candidate_id"], kept.combine_chunks()))
@@ -129,6 +130,17 @@ def vectors_of(material: Material, table: str, ids: Sequence[str]) -> NDArray[np
     return matrix(material.run.dataset(table).to_table(filter=wanted), list(ids))
 
 
+def written_vectors(material: Material, ids: Sequence[str]) -> NDArray[np.float32]:
+    """Return vectors of some written queries, carried or new; the others are never held together.
+
+    Raises:
+        RunError: A table is not finished, or an id has no vector.
+    """
+    if not material.has("candidate_embeddings", "carried_embeddings"):
+        raise RunError("the vectors of written queries are not finished.")
+    return some_rows.pool_vectors(material.run, list(ids))
+
+
 def drawn(rows: int, most: int, seed: int = SEED) -> NDArray[np.int64]:
     """Draw at most `most` of `range(rows)` at random with a seed, ascending.
 
@@ -143,13 +155,13 @@ def drawn(rows: int, most: int, seed: int = SEED) -> NDArray[np.int64]:
 
 def population(material: Material) -> Population | None:
     """Return both sides of a run, in vectors; None where one is missing or has no query."""
-    if not material.has("queries", "query_embeddings", "candidates", "candidate_embeddings"):
+    if not material.has("queries", "query_embeddings", "candidates", "candidate_embeddings", "carried_embeddings"):
         return None
     real = material.table("queries", ["query_id", "query"])
     written = accepted(material)
     if not real.num_rows or not written.num_rows:
         return None
-    some = _queries(material, written, "candidate_id", "candidate_embeddings")
+    some = _queries(material, written, "candidate_id", "pool")
     return Population(
         _queries(material, real, "query_id", "query_embeddings"), some, _weights(material, some.ids),
         material.has("screening"),
@@ -159,7 +171,8 @@ def population(material: Material) -> Population | None:
 def _queries(material: Material, table: pa.Table, key: str, embeddings: str) -> Queries:
     some = table.select([key, "query"]).take(drawn(table.num_rows, MOST))
     ids = some[key].to_pylist()
-    return Queries(ids, some["query"].to_pylist(), vectors_of(material, embeddings, ids), table.num_rows)
+    vectors = written_vectors(material, ids) if embeddings == "pool" else vectors_of(material, embeddings, ids)
+    return Queries(ids, some["query"].to_pylist(), vectors, table.num_rows)
 
 
 def _weights(material: Material, ids: Sequence[str]) -> dict[str, NDArray[np.float64]]:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from synalign.config.schemes import ALIGNED, EQUAL, NAMES, SCHEMES
 from synalign.evaluation.arms import effective_sample_size
-from synalign.report.population import KINDS, Decided, decided, drawn, multiples, vectors_of
+from synalign.report.population import KINDS, Decided, decided, drawn, multiples, vectors_of, written_vectors
 from synalign.report.section import Section
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def section(material: Material) -> Section | None:
 
 
 def _documents(material: Material, ids: Sequence[str]) -> list[str]:
-    candidates = material.table("candidates", ["candidate_id", "document_id"])
+    candidates = material.table("pool", ["candidate_id", "document_id"])
     document = dict(zip(*(candidates[name].to_pylist() for name in candidates.column_names), strict=True))
     return [document[identifier] for identifier in ids]
 
@@ -182,7 +182,7 @@ def _histogram(material: Material, scheme: str) -> Histogram:
 
 
 def _examples(material: Material, ids: Sequence[str], weights: NDArray[np.float64]) -> list[Example]:
-    candidates = material.table("candidates", ["candidate_id", "query"])
+    candidates = material.table("pool", ["candidate_id", "query"])
     some = candidates.filter(pc.is_in(candidates["candidate_id"], pa.array(ids, pa.string())))
     texts = dict(zip(some["candidate_id"].to_pylist(), some["query"].to_pylist(), strict=True))
     nearest = _nearest(material, ids)
@@ -194,14 +194,13 @@ def _examples(material: Material, ids: Sequence[str], weights: NDArray[np.float6
 
 def _nearest(material: Material, ids: Sequence[str]) -> dict[str, tuple[str, float]]:
     """Return the real train query most like each of some candidates, with its cosine."""
-    if not ids or not material.has("query_embeddings", "candidate_embeddings"):
+    if not ids or not material.has("query_embeddings", "candidate_embeddings", "carried_embeddings"):
         return {}
     queries = material.table("queries", ["query_id", "query", "split"])
     train = queries.filter(pc.equal(queries["split"], "train"))
     train = train.take(drawn(train.num_rows, MOST_REAL))
     likeness = (
-        vectors_of(material, "candidate_embeddings", ids)
-        @ vectors_of(material, "query_embeddings", train["query_id"].to_pylist()).T
+        written_vectors(material, ids) @ vectors_of(material, "query_embeddings", train["query_id"].to_pylist()).T
     )
     best = np.argmax(likeness, axis=1)
     texts = train["query"].take(best).to_pylist()

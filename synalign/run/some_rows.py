@@ -52,6 +52,19 @@ def vectors(run: Run, table: str, ids: Sequence[str]) -> NDArray[np.float32]:
     return matrix(having(run, table, "id", ids), ids)
 
 
+def pool_vectors(run: Run, ids: Sequence[str]) -> NDArray[np.float32]:
+    """Return the vectors of some written queries, carried ones and new ones.
+
+    Returns:
+        (n, d) float32 with unit rows, row i for `ids[i]`.
+
+    Raises:
+        RunError: A table is not finished, or an id has no vector.
+    """
+    there = (having(run, table, "id", ids) for table in ("carried_embeddings", "candidate_embeddings"))
+    return matrix(pa.concat_tables(there), ids)
+
+
 def vectors_in_parts(
     run: Run, table: str, rows: int, *, among: pa.Array | None = None, within: bool = True
 ) -> Iterator[NDArray[np.float32]]:

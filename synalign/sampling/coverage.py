@@ -69,7 +69,7 @@ def pick_by_coverage(
     weights: Floats,
     shown: Observed,
     report: Report | None = None,
-) -> tuple[Indices, Indices]:
+) -> tuple[Indices, Indices, Floats]:
     """Pick batches by the gain of their fixed block; members by the same gain among the nearest rows.
 
     Args:
@@ -84,7 +84,8 @@ def pick_by_coverage(
         report: Called as work is done.
 
     Returns:
-        (T,) anchors and (T, k) members, int64; no row occurs twice.
+        (T,) anchors and (T, k) members, int64, no row occurs twice; and (T,) float64, the gain of each anchor's block
+        when it was picked, as a share of the weight of all rows.
     """
     bound = bounded(weights, batches * (neighbours + 1))
     reduction = Reduction(rows.exact(bound.landmarks), bound.masses, length_scale)
@@ -102,10 +103,11 @@ def pick_by_coverage(
         always_exact=False,
     )
     anchors, members = np.empty(batches, np.int64), np.empty((batches, neighbours), np.int64)
+    gained = np.empty(batches)
     free = np.ones(len(weights), dtype=bool)
     tally = Tally(report, "batches", batches)
     for batch in range(batches):
-        place, _ = largest.best()
+        place, gained[batch] = largest.best()
         anchors[batch] = anchor = bound.candidates[place]
         free[anchor] = False
         pool = _member_pool(rows, anchor, gains.nearest[place], free, neighbours, breadth)
@@ -115,7 +117,7 @@ def pick_by_coverage(
         free[members[batch]] = False
         largest.close(np.flatnonzero(~free[bound.candidates]))
         tally.add()
-    return anchors, members
+    return anchors, members, gained / max(total, np.finfo(float).tiny)
 
 
 class Reduction:

@@ -50,6 +50,10 @@ NOTHING_LEARNED = 0.999
 """An anchor whose variance stays above this (the prior is 1) was told nothing by all the rows before it."""
 
 
+EXACT_SHOWN = 4_000
+"""Rows shown before that the exact posterior is conditioned on, evenly spaced: of more, its factor alone would take
+gigabytes. Fewer conditions make variances larger, never smaller."""
+
 DEAF = 1e30
 """A row shown before with this much noise tells nothing; more of it would overflow in single precision."""
 
@@ -69,6 +73,8 @@ class Selection(NamedTuple):
         uncertainty: (T,) float64, mean exact posterior variance, after each batch, of at most `WATCHED_ROWS` evenly
             spaced rows. It never rises, and says when more batches stop paying.
         length_scale: The kernel's length scale, as given or chosen.
+        gain: (T,) float64, what each batch was expected to add when it was picked. `coverage`: the share of all rows'
+            weight by which its fixed block lowers the bound of the variance; it never rises. `variance`: as `variance`.
     """
 
     anchors: Indices
@@ -76,6 +82,7 @@ class Selection(NamedTuple):
     variance: Floats
     uncertainty: Floats
     length_scale: float
+    gain: Floats
 
 
 def sample_demonstrations(
@@ -106,6 +113,9 @@ def sample_demonstrations(
 
     Single precision finds the few rows that may be next, double precision decides: picks are those of double
     precision throughout, up to rounding. A float32 array is never copied; a float64 one gets a float32 copy beside it.
+
+    Of more than 4,000 rows shown before, exact variances (`variance` and `uncertainty` of the selection, and the
+    criterion `variance`) know of 4,000 evenly spaced ones, and are upper bounds then; `coverage` picks by all.
 
     Memory beside the embeddings: `variance` 6 M^2 bytes, M = s + T (k + 1), and some 40 bytes a row; `coverage` 4 n^2
     bytes for the gains up to 20,000 rows. Beyond that gains are evaluated on 10,000 landmarks drawn by weight, for as
@@ -172,12 +182,13 @@ def sample_demonstrations(
                     neighbours,
                     length_scale=scale,
                     noise=noise,
-                    shown=earlier,
+                    shown=_some(earlier),
                     watched=watched,
                     report=report,
                 )
+                gain = picks.variance
             else:
-                anchors, members = pick_by_coverage(
+                anchors, members, gain = pick_by_coverage(
                     rows,
                     batches,
                     neighbours,
@@ -188,13 +199,13 @@ def sample_demonstrations(
                     shown=earlier,
                     report=report,
                 )
-                picks = _with_posterior(rows, anchors, members, earlier, watched, scale, noise)
+                picks = _with_posterior(rows, anchors, members, _some(earlier), watched, scale, noise)
     except np.linalg.LinAlgError as error:
         raise ArgumentError(
             "noise", noise, "must be larger for rows this alike", remedy="use the default, 1e-2"
         ) from error
     _warn_if_nothing_learned(picks.variance if len(earlier.noise) else picks.variance[1:], scale)
-    return Selection(*picks, length_scale=scale)
+    return Selection(*picks, length_scale=scale, gain=gain)
 
 
 def _check_enough_rows(rows: int, batches: int, neighbours: int, criterion: str) -> None:
@@ -227,6 +238,14 @@ def _earlier(shown: ArrayLike | None, shown_noise: ArrayLike | None, width: int,
     else:
         rows = embedding_rows("shown", shown, width=width).astype(np.float64)
     return Observed(Points.of(rows), _noise_of(shown_noise, len(rows), noise))
+
+
+def _some(earlier: Observed) -> Observed:
+    """Return what earlier runs showed, or `EXACT_SHOWN` rows of it."""
+    if len(earlier.noise) <= EXACT_SHOWN:
+        return earlier
+    rows = evenly_spaced(len(earlier.noise), EXACT_SHOWN)
+    return Observed(earlier.points.take(rows), earlier.noise[rows])
 
 
 def _noise_of(shown_noise: ArrayLike | None, rows: int, noise: float) -> Floats:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from synalign.run.matrix import matrix
+from synalign.run import some_rows
+from synalign.tables import schema
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +26,7 @@ class Candidates(NamedTuple):
         ids: (m,) candidate ids.
         queries: (m,) queries.
         documents: (m,) ids of their documents.
-        rows: (m,) their rows in the table `candidates`.
+        rows: (m,) their rows in the table `pool`.
         all_vectors: (n, d) float32, unit rows, for every row of that table.
     """
 
@@ -62,8 +65,23 @@ class Verdict(NamedTuple):
     scores: NDArray[np.floating] | NDArray[np.int64]
 
 
-def candidates_of(run: Run) -> Candidates:
-    """Return all candidates of a run."""
-    table = run.read("candidates")
-    ids, queries, documents = (table[name].to_pylist() for name in ("candidate_id", "query", "document_id"))
-    return Candidates(run, ids, queries, documents, np.arange(len(ids)), matrix(run.read("candidate_embeddings"), ids))
+def candidates_of(run: Run, pool: pa.Table) -> Candidates:
+    """Return all candidates of a run, in the order of the table `pool`: of two alike the earlier one stays."""
+    ids, queries, documents = (pool[name].to_pylist() for name in ("candidate_id", "query", "document_id"))
+    return Candidates(run, ids, queries, documents, np.arange(len(ids)), some_rows.pool_vectors(run, ids))
+
+
+def pool_of(run: Run) -> pa.Table:
+    """Return the table `pool`: carried candidates, then those of this interval.
+
+    What was carried and is written again, with the same id, is new.
+    """
+    new, carried = run.read("candidates"), run.read("carried")
+    requests = run.read("requests", ["request_id", "model", "prompt_version"])
+    made_by = requests.take(pc.index_in(new["request_id"], requests["request_id"].combine_chunks()))
+    new = new.append_column("interval", pa.array([run.interval.name] * len(new), pa.string()))
+    for name in ("model", "prompt_version"):
+        new = new.append_column(name, made_by[name])
+    again = pc.is_in(carried["candidate_id"], new["candidate_id"].combine_chunks())
+    parts = (carried.filter(pc.invert(again)), new)
+    return pa.concat_tables([part.select(schema("pool").names).cast(schema("pool")) for part in parts])

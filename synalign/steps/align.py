@@ -23,7 +23,6 @@ from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS
 from synalign.errors import InputError
 from synalign.progress import phases
 from synalign.run import Attempt, Run, some_rows
-from synalign.run.matrix import matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,12 +46,12 @@ def align(attempt: Attempt) -> None:
     """
     torch.set_num_threads(attempt.configuration.runtime.torch_threads)
     run, settings = attempt.run, attempt.configuration.alignment
-    candidates = run.read("candidates")
+    candidates = run.read("pool", ["candidate_id", "document_id"])
     accepted = run.read("screening").filter(pc.field("status") == "accepted")
     candidates = candidates.filter(pc.is_in(candidates["candidate_id"], accepted["candidate_id"].combine_chunks()))
     ids = candidates["candidate_id"].to_pylist()
     documents = candidates["document_id"].to_numpy(zero_copy_only=False).astype(str)
-    vectors = matrix(run.read("candidate_embeddings"), ids)
+    vectors = some_rows.pool_vectors(run, ids)
     train, test = (some_rows.of_split(run, "queries", split) for split in ("train", "test"))
     if not len(train):
         raise InputError("there is no train query to align to.", remedy="widen source.window_days")

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from synalign.run import Run
 
 
+_LINEAGE = ("batch_id", "request_id", "interval")
+"""Where a written row came from; a real one has none."""
+
+
 def assemble(attempt: Attempt) -> None:
     """Write `training_set`.
 
@@ -38,7 +42,7 @@ def assemble(attempt: Attempt) -> None:
         if real_train == 0:
             raise InputError("no real pair is in the split train.", remedy="widen source.window_days")
         rows = _real(pairs).unionByName(_synthetic(spark, attempt, real_train)).join(documents, "document_id")
-        most = attempt.run.rows("pairs") + attempt.run.rows("candidates")
+        most = attempt.run.rows("pairs") + attempt.run.rows("pool")
         with tasks(spark, "assemble", "writing training_set"):
             write_table(rows, attempt.output("training_set"), "training_set", rows=most)
         attempt.metrics.update(_totals(spark, attempt))
@@ -52,22 +56,22 @@ def _real(pairs: DataFrame) -> DataFrame:
         F.lit("real").alias("source"),
         F.lit(1.0).alias("weight"),
         "split",
-        F.lit(None).cast("string").alias("batch_id"),
+        *(F.lit(None).cast("string").alias(name) for name in _LINEAGE),
     )
 
 
 def _synthetic(spark: SparkSession, attempt: Attempt, real_train: int) -> DataFrame:
     mass = float(attempt.configuration.alignment.mass)
     weights = read_table(spark, attempt.run, "weights").where(F.col("scheme").isin(*written_as(_scheme(attempt.run))))
-    candidates = read_table(spark, attempt.run, "candidates")
-    return weights.join(candidates, "candidate_id").select(
+    pool = read_table(spark, attempt.run, "pool")
+    return weights.join(pool, "candidate_id").select(
         content_id("query", "document_id").alias("pair_id"),
         "query",
         "document_id",
         F.lit("synthetic").alias("source"),
         (F.col("weight") * F.lit(mass * real_train)).alias("weight"),
         F.lit("train").alias("split"),
-        "batch_id",
+        *_LINEAGE,
     )
 
 

@@ -33,7 +33,7 @@ _TASKS = 50
 
 
 # Distinct texts of each table that are looked at; tokenizing them takes about a second.
-_SAMPLE = {"queries": 5_000, "documents": 1_000, "candidates": 5_000}
+_SAMPLE = {"queries": 5_000, "documents": 1_000, "candidates": 5_000, "carried": 5_000}
 
 
 class _Source(NamedTuple):
@@ -66,6 +66,7 @@ def _sources() -> dict[str, _Source]:
     return {
         "query_embeddings": _Source("queries", "query_id", "query"),
         "document_embeddings": _Source("documents", "document_id", document_text()),
+        "carried_embeddings": _Source("carried", "candidate_id", "query"),
         "candidate_embeddings": _Source("candidates", "candidate_id", "query"),
     }
 
@@ -97,7 +98,7 @@ def embed(attempt: Attempt) -> None:
         for target in attempt.step.writes:
             source = _sources()[target]
             texts = _read(spark, attempt.run, source)
-            must_fit = source.table != "candidates"
+            must_fit = source.table in ("queries", "documents")
             attempt.metrics.update(_look(texts, source, settings, must_fit))
             vectors, figures = embedded(texts, settings, store, shown)
             # Long documents may well begin alike, up to where they are cut.

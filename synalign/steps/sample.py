@@ -6,17 +6,19 @@ The mathematics is in `synalign.sampling`; here are only the tables around it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from synalign.arrays.checks import evenly_spaced
 from synalign.errors import InputError
 from synalign.progress import phases, progress
 from synalign.run import Attempt, Run, some_rows
 from synalign.run.memory import earlier_demonstrations, shown_earlier
-from synalign.sampling import sample_demonstrations
+from synalign.sampling import Selection, sample_demonstrations
 from synalign.sampling.landmarks import by_traffic
 from synalign.sampling.shares import share_batches
 from synalign.tables import content_id
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from synalign.config import Sampling
-    from synalign.sampling import Selection
 
 log = logging.getLogger("synalign")
 
 POOL = 500_000
 """Most draws of train queries that batches are picked among: 0.8 GB of vectors of width 384."""
+
+SHOWN = 20_000
+"""Most carried queries, evenly spaced, that count as shown: beyond that neighbours of others, mostly."""
 
 _NAMES = ("batch_id", "position", "query_id", "role", "variance")
 
@@ -69,13 +73,14 @@ def sample(attempt: Attempt) -> None:
     batches = sum(group.batches for group in groups)
     if batches < settings.batches:
         log.warning("sample: %d train queries give %d batches, not %d", len(ids), batches, settings.batches)
-    shown = shown_earlier(attempt.run)
+    shown = _shown(attempt.run)
     vectors = some_rows.vectors(attempt.run, "query_embeddings", ids)
     # What takes long is one large group, or many small ones: each has its own count.
     with phases("sample") as report, progress("sample", len(groups), "labels") as advance:
         selections = []
         for group in groups:
-            selection = sample_demonstrations(
+            pick = partial(
+                sample_demonstrations,
                 vectors[group.rows],
                 group.batches,
                 group.neighbours,
@@ -84,10 +89,9 @@ def sample(attempt: Attempt) -> None:
                 criterion=settings.criterion,
                 breadth=settings.breadth,
                 counts=counts[group.rows],
-                shown=shown,
                 report=None if by_label else report,
             )
-            selections.append(selection)
+            selections.append(_worth_asking(pick, shown, settings.stop_gain))
             if by_label:
                 advance()
     rows = [
@@ -96,19 +100,51 @@ def sample(attempt: Attempt) -> None:
         for row in _rows([ids[row] for row in group.rows], selection)
     ]
     attempt.write("demonstrations", pa.table(dict(zip(_NAMES, map(list, zip(*rows, strict=True)), strict=True))))
+    asked = sum(len(selection.anchors) for selection in selections)
     attempt.metrics.update(
         {
-            "batches": batches,
+            "batches": asked,
             "batches_asked_for": settings.batches,
+            "batches_not_worth_asking": batches - asked,
             "train_queries": known,
             "pool": len(ids),
             "shown_earlier": 0 if shown is None else len(shown),
+            "first_gain": float(selections[0].gain[0]),
+            "last_gain": float(selections[-1].gain[-1]),
             "first_variance": float(selections[0].variance[0]),
             "last_variance": float(selections[-1].variance[-1]),
         }
     )
     if by_label:
         attempt.metrics["labels"] = len(groups)
+
+
+def _shown(run: Run) -> NDArray[np.float32] | None:
+    """Return the vectors of what counts as shown: earlier demonstrations, and what the pool holds."""
+    found = [shown_earlier(run)]
+    if run.configuration.pool.explored:
+        ids = run.read("carried", ["candidate_id"])["candidate_id"]
+        some = ids.take(pa.array(evenly_spaced(len(ids), SHOWN)))
+        found.append(some_rows.vectors(run, "carried_embeddings", some.to_pylist()) if len(some) else None)
+    there = [vectors for vectors in found if vectors is not None]
+    return np.concatenate(there) if there else None
+
+
+def _worth_asking(pick: Callable[..., Selection], shown: NDArray[np.float32] | None, least: float) -> Selection:
+    """Pick batches, and leave out the last ones where they would gain too little; one is always asked for.
+
+    Args:
+        pick: Picks batches, given what was shown.
+        shown: (s, d), what was shown before.
+        least: Of the mean gain of as many batches where nothing was shown before (`sampling.stop_gain`).
+    """
+    found = pick(shown=shown)
+    if not least or shown is None:
+        return found
+    enough = found.gain >= least * pick(shown=None).gain.mean()
+    count = max(1, len(enough) if enough.all() else int(np.argmin(enough)))
+    arrays = {name: getattr(found, name)[:count] for name in Selection._fields if name != "length_scale"}
+    return found._replace(**arrays)
 
 
 def _everything(count: int, settings: Sampling) -> Group:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from synalign.errors import EndpointError
 from synalign.privacy import redact
 from synalign.progress import phases
 from synalign.run import Attempt
-from synalign.screening.candidates import candidates_of
+from synalign.screening.candidates import candidates_of, pool_of
 from synalign.screening.reasons import PERSONAL, REASONS, ROUND_TRIP
 from synalign.text.normal import EXAMPLE_CHARACTERS
 
@@ -57,18 +58,30 @@ class Verdicts:
         counts = {reason: int(np.count_nonzero(self.reasons == reason)) for reason in REASONS}
         return {reason: count for reason, count in counts.items() if count}
 
+    def counts(self, which: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return how many there are of some rows, how many are accepted, and how many rejected, by reason."""
+        part = Verdicts(0)
+        part.reasons = self.reasons[which]
+        return {"candidates": len(part.reasons), "accepted": len(part.open), "rejected": part.rejected}
+
 
 def screen(attempt: Attempt) -> None:
-    """Write `screening`. An accepted row's score is the rank of its document; a rejected one's, what decided it.
+    """Write `pool` and `screening`, a verdict for each row of the pool, carried or new.
+
+    An accepted row's score is the rank of its document; a rejected one's, what decided it.
 
     Raises:
         EndpointError: No candidate is left: the same answers would be rejected again.
     """
-    candidates = candidates_of(attempt.run)
+    pool = pool_of(attempt.run)
+    candidates = candidates_of(attempt.run, pool)
     with phases("screen") as report:
         verdicts = _verdicts(candidates, report)
     left, total = len(verdicts.open), len(candidates.ids)
-    attempt.metrics.update({"candidates": total, "accepted": left, "rejected": verdicts.rejected})
+    new = np.asarray(pc.equal(pool["interval"], attempt.run.interval.name))
+    attempt.metrics.update(verdicts.counts(new))
+    attempt.metrics["carried"] = verdicts.counts(~new)
+    attempt.metrics["carried"]["written_again"] = attempt.run.rows("carried") - int(np.count_nonzero(~new))
     attempt.metrics["examples"] = _examples(candidates, verdicts, attempt.configuration)
     if not left:
         commonest = max(verdicts.rejected, key=verdicts.rejected.__getitem__, default=ROUND_TRIP)
@@ -79,6 +92,7 @@ def screen(attempt: Attempt) -> None:
             remedy="read the table candidates; try another generation.model, or change the setting named above",
         )
     log.info("screen: %d of %d accepted", left, total)
+    attempt.write("pool", pool)
     attempt.write("screening", _table(candidates, verdicts))
 
 

@@ -19,10 +19,16 @@ from synalign.upkeep.journals import Shown
 
 _QUERIES = {"queries": "query", "pairs": "query"}
 _QUERY_IDS = {"query_embeddings": "id", "demonstrations": "query_id", "evaluation": "query_id"}
-_CANDIDATE_IDS = {"candidate_embeddings": "id", "screening": "candidate_id", "weights": "candidate_id"}
+_CANDIDATE_IDS = {
+    "carried_embeddings": "id",
+    "candidate_embeddings": "id",
+    "screening": "candidate_id",
+    "weights": "candidate_id",
+}
+_WRITTEN = ("candidates", "carried", "pool")
 _COLUMNS = {
     **{table: [column] for table, column in {**_QUERIES, **_QUERY_IDS, **_CANDIDATE_IDS}.items()},
-    "candidates": ["query"],
+    **{table: ["query"] for table in _WRITTEN},
     "attributes": ["name", "value"],
     "rejected": ["row"],
     "training_set": ["query", "source"],
@@ -69,7 +75,7 @@ def learn(table: str, files: list[Place], trace: Trace, known: Known) -> None:
                 for row in batch.to_pylist()
                 if row["batch_id"] in known.batches
             )
-    elif table == "candidates":
+    elif table in _WRITTEN:
         for batch in batches(files, ["candidate_id", "query"]):
             hits = _hits(table, batch, trace, known)
             known.candidates.update(_where(batch, "candidate_id", hits))
@@ -113,7 +119,7 @@ def _hits(table: str, batch: pa.RecordBatch, trace: Trace, known: Known) -> list
         return [found in known.queries for found in texts(_QUERY_IDS[table])]
     if table in _CANDIDATE_IDS:
         return [found in known.candidates for found in texts(_CANDIDATE_IDS[table])]
-    if table == "candidates":
+    if table in _WRITTEN:
         return [trace.in_(text) for text in texts("query")]
     if table == "attributes":
         pairs = zip(texts("name"), texts("value"), strict=True)

@@ -97,7 +97,9 @@ def variance_by_hand(
         variances.append(variance[anchor])
         seen = np.concatenate([shown, rows[observed]])
         means.append(posterior_from_scratch(seen, rows, length_scale, noises()).mean())
-    return Selection(np.array(anchors), np.array(members), np.array(variances), np.array(means), length_scale)
+    return Selection(
+        np.array(anchors), np.array(members), np.array(variances), np.array(means), length_scale, np.empty(0)
+    )
 
 
 def first_of_largest(gains: dict[int, float], tie: float) -> int:
@@ -194,4 +196,4 @@ def variance_by_updates(
             white[done] = new / np.sqrt(variance[row] + noise)
             variance -= np.square(white[done])
             observed.append(row)
-    return Selection(np.array(anchors), np.array(members), np.array(variances), np.empty(0), length_scale)
+    return Selection(np.array(anchors), np.array(members), np.array(variances), np.empty(0), length_scale, np.empty(0))

@@ -1,0 +1,6 @@
+"""Take up what earlier intervals wrote."""
+
+from synalign.steps.start import start
+
+if __name__ == "__main__":
+    start("carry")
