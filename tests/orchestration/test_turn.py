@@ -1,4 +1,4 @@
-"""When an interval may sample; that it does wait in a real backfill is for tests/production."""
+"""When an interval may look at those before it; that it does wait in a real backfill is for tests/production."""
 
 import asyncio
 from types import SimpleNamespace
@@ -34,7 +34,8 @@ class Airflow:
         return self.waiting
 
     def get_task_states(self, dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, Any]:
-        assert task_ids == ["turn", "sample"]
+        assert task_ids[0] == "turn"
+        assert set(self.tasks) <= set(task_ids)
         # Airflow leaves out what has no state yet.
         return {run: {task: state for task, state in self.tasks.items() if state} for run in run_ids if self.tasks}
 
@@ -60,7 +61,21 @@ def test_a_run_is_settled_when_nothing_to_remember_can_come_of_it_or_of_those_be
     monkeypatch: pytest.MonkeyPatch, run: str, turn_: str | None, sample: str | None, settled: bool
 ) -> None:
     monkeypatch.setattr(turn, "RuntimeTaskInstance", Airflow(run, turn=turn_, sample=sample))
-    assert turn.settled("refresh__shop", RUN) is settled
+    assert turn.settled("refresh__shop", RUN, "sample") is settled
+
+
+@pytest.mark.parametrize(("align", "settled"), [("success", True), ("failed", True), (None, False), ("running", False)])
+def test_what_is_carried_is_waited_for_until_it_is_weighed(
+    monkeypatch: pytest.MonkeyPatch, align: str | None, settled: bool
+) -> None:
+    monkeypatch.setattr(turn, "RuntimeTaskInstance", Airflow("running", turn="success", align=align))
+    assert turn.settled("refresh__shop", RUN, turn.CARRIES.until) is settled
+
+
+def test_an_interval_waits_for_the_first_that_it_looks_at() -> None:
+    assert turn.order(28, 7) == turn.order(28, 0) == ("carry", "align")
+    assert turn.order(0, 7) == ("sample", "sample")
+    assert turn.order(0, 0) is None
 
 
 def operator() -> turn.TurnOperator:
@@ -86,7 +101,9 @@ def test_it_waits_in_the_triggerer_and_not_in_a_worker(monkeypatch: pytest.Monke
         operator().execute(context(RUN))
     path, kept = deferred.value.trigger.serialize()
     assert path == "synalign.orchestration.turn.TurnTrigger"
-    assert kept == {"dag": "refresh__shop", "run": RUN, "pause": turn.PAUSE, "patience": turn.PATIENCE}
+    assert kept == {
+        "dag": "refresh__shop", "run": RUN, "until": "sample", "pause": turn.PAUSE, "patience": turn.PATIENCE,
+    }  # fmt: skip
 
     async def fire() -> Any:
         trigger = turn.TurnTrigger(**{**kept, "pause": 0.01})
@@ -143,7 +160,9 @@ def test_one_that_starts_in_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(turn, "RuntimeTaskInstance", airflow)
 
     async def fire() -> Any:
-        waiting = asyncio.ensure_future(anext(turn.TurnTrigger("refresh__shop", RUN, 0.01, 3600.0).run()))
+        waiting = asyncio.ensure_future(
+            anext(turn.TurnTrigger("refresh__shop", RUN, pause=0.01, patience=3600.0).run())
+        )
         while airflow.asked < 4:
             await asyncio.sleep(0.01)
         airflow.run, airflow.running = "running", 2
