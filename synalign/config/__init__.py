@@ -16,7 +16,7 @@ from synalign.config.home import home, resolve
 from synalign.config.retriever import Configuration
 from synalign.config.runtime import RUNTIME_REASONS, Runtime
 from synalign.config.schedule import Schedule
-from synalign.config.schemes import Scheme
+from synalign.config.schemes import Chosen, Scheme
 from synalign.config.selection import Alignment, Checks, Evaluation, Gate, Screening
 from synalign.config.source import (
     BeirSource,
@@ -41,6 +41,7 @@ __all__ = [
     "BeirSource",
     "Budget",
     "Checks",
+    "Chosen",
     "Configuration",
     "DocumentColumns",
     "Documents",
