@@ -131,7 +131,9 @@ def cells(masses: Sequence[float]) -> list[Cell]:
         >>> [cell.words for cell in cells([2.0, 0.0])]
         ['real pairs alone', 'equal at mass 2', 'equal_mass at mass 2', 'aligned at mass 2']
     """
-    return [cell for mass in sorted(masses) for cell in ([Cell(mass, s) for s in SCHEMES] if mass else [Cell(0.0, NONE)])]
+    return [
+        cell for mass in sorted(masses) for cell in ([Cell(mass, s) for s in SCHEMES] if mass else [Cell(0.0, NONE)])
+    ]
 
 
 def trainings(masses: Sequence[float], seeds: int) -> int:
@@ -149,9 +151,7 @@ def _halves(arms: int, seeds: int) -> bool:
     return arms > KEPT and seeds > 1
 
 
-def climb(
-    masses: Sequence[float], seeds: Sequence[int], score: Callable[[Cell, int], NDArray[np.float64]]
-) -> Ladder:
+def climb(masses: Sequence[float], seeds: Sequence[int], score: Callable[[Cell, int], NDArray[np.float64]]) -> Ladder:
     """Train and compare arms in two rounds; in one where there are few of them, or one seed.
 
     Args:

@@ -1,4 +1,4 @@
-"""One trial: every arm trained with every seed, and judged on the same queries; before it the ladder that has its mass."""
+"""One trial: every arm trained with every seed, and judged on the same queries; and the trainings of the ladder."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Trainings:
         advance.total = len(self._done) + sum(key not in self._done for key in wanted)
         outcomes = [self._outcome(*key, advance) for key in wanted]
         advance.note = ""
-        advance(0)
+        advance.reach(len(self._done))
         return Trial(outcomes)
 
     def _outcome(self, arm: str, mass: float, seed: int, advance: Advance) -> Outcome:
@@ -101,9 +101,8 @@ class Trainings:
         if key not in self._done:
             at = f" at mass {mass:g}" if mass else ""
             advance.note = f"now {arm}{at}, seed {self.seeds.index(seed) + 1} of {len(self.seeds)}"
-            advance(0)
+            advance.reach(len(self._done))
             self._done[key] = self._trained(arm, mass, seed)
-            advance()
         return self._done[key]
 
     def _trained(self, arm: str, mass: float, seed: int) -> Outcome:

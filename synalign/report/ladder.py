@@ -72,8 +72,8 @@ def climbed(metrics: Mapping[str, Any]) -> Climb | None:
     if not entries:
         return None
     latest = {weights_in_words(entry): entry for entry in entries}
-    chosen = latest[weights_in_words(metrics)]
     rounds = max(entry["round"] for entry in entries)
+    chosen = [entry for entry in entries if entry["round"] == rounds and entry["replaced"]][-1]
     rungs = [_rung(entry, entry is chosen, rounds) for entry in latest.values()]
     drawn = [(scheme.replace("_", " "), KINDS[scheme]) for scheme in _schemes(list(latest.values()))]
     return Climb(_sentence(metrics, chosen, entries), rungs, drawn, _chart(list(latest.values()), chosen))
@@ -150,17 +150,25 @@ def _chart(entries: Sequence[_Entry], chosen: _Entry) -> Markup:
     ticks = round_steps(max(0.0, *edges), min(0.0, *edges))
     room = (-0.4, len(masses) - 0.6)
     frame = Frame(LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM, room, (ticks[0], ticks[-1]))
-    parts = [frame.heights(ticks), frame.level(0.0, "reference"), text("axis", 0, 11, "nDCG@10 minus the chosen, points")]
-    parts += [text("tick", frame.x(place), frame.bottom + 16, f"{mass:g}", "middle") for place, mass in enumerate(masses)]
+    parts = [
+        frame.heights(ticks),
+        frame.level(0.0, "reference"),
+        text("axis", 0, 11, "nDCG@10 minus the chosen, points"),
+    ]
+    parts += [
+        text("tick", frame.x(place), frame.bottom + 16, f"{mass:g}", "middle") for place, mass in enumerate(masses)
+    ]
     parts.append(text("axis", WIDTH - RIGHT, HEIGHT - 4, "mass of written queries", "end"))
+    # Where mass 0 is among them it is the first, and every line begins there.
     alone = [entry for entry in entries if entry["scheme"] == NONE]
+    start = [0.0] * len(alone)
     for scheme in _schemes(entries):
         shift = APART * (SCHEMES.index(scheme) - 1)
         mine = [entry for entry in entries if entry["scheme"] == scheme]
         places = [masses.index(float(entry["mass"])) + shift for entry in mine]
-        parts.append(_line(frame, KINDS[scheme], [float(masses.index(0.0))] * len(alone) + places, [*alone, *mine]))
+        parts.append(_line(frame, KINDS[scheme], [*start, *places], [*alone, *mine]))
         parts.append(_marks(frame, KINDS[scheme], places, mine))
-    parts.append(_marks(frame, "real", [float(masses.index(0.0))] * len(alone), alone))
+    parts.append(_marks(frame, "real", start, alone))
     label = f"nDCG@10 on validation queries by mass, minus that of the chosen arm, {_words(chosen)}"
     return Markup('<svg class="chart ladder" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         WIDTH, HEIGHT, label, EMPTY.join(parts)

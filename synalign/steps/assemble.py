@@ -2,8 +2,8 @@
 
 The weight rule. A real row has weight 1. Synthetic rows share, in proportion to the weights of the scheme that was
 chosen, a total of the chosen mass times the number of real rows of the split `train`, so their mean weight is mass x
-real / synthetic; where the mass is 0 there are none. Real rows of the other splits are carried along for judging and, being no training rows, do not count in
-that total.
+real / synthetic; where mass 0 was chosen there are none. Real rows of the other splits are carried along for judging
+and, being no training rows, do not count in that total.
 """
 
 from __future__ import annotations

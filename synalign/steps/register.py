@@ -51,8 +51,8 @@ def register(attempt: Attempt) -> None:
 def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple[str, ...]:
     """Return the checks that a training set fails, each as a sentence with figure and bound.
 
-    What alignment found is checked where its weights are the training set's: other weights owe it nothing. A set that is
-    the real pairs alone because validation queries chose it has no synthetic part to check.
+    What alignment found is checked where its weights are the training set's: other weights owe it nothing. A set that
+    is the real pairs alone because validation queries chose it has no synthetic part to check.
 
     Args:
         checks: The bounds.

@@ -45,7 +45,9 @@ def test_the_reason_names_the_simpler_arm_and_by_how_much_it_was_beaten() -> Non
 def test_a_tie_is_told_as_one() -> None:
     found = choose(ladder(real=0.5, equal=0.5005, aligned=0.5))
     start = "training with written queries is not better than real pairs alone by more than one standard error on 40 "
-    assert found.reason.startswith(start + "validation queries: nDCG@10 0.5000, the best other equal at mass 0.5 +0.0005")
+    assert found.reason.startswith(
+        start + "validation queries: nDCG@10 0.5000, the best other equal at mass 0.5 +0.0005"
+    )
     without_zero = choose(ladder(equal=0.5, aligned=0.5))
     assert without_zero.reason.startswith("any other arm is not better than equal at mass 0.5 by more than one")
 

@@ -152,9 +152,7 @@ def test_figures_are_numbers_and_the_chosen_differs_from_itself_by_nothing(table
     for content in figures:
         assert all(math.isfinite(value) for value in content.values() if isinstance(value, float))
     last = [content for content in figures if content["round"] == figures[-1]["round"]]
-    (mine,) = [
-        content for content in last if (content["mass"], content["scheme"]) == tuple(found.champion.cell)
-    ]
+    (mine,) = [content for content in last if (content["mass"], content["scheme"]) == tuple(found.champion.cell)]
     assert mine["minus_chosen"] == mine["minus_chosen_standard_error"] == 0.0
 
 
