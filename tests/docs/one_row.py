@@ -99,7 +99,7 @@ class Refresh:
             [short(candidate["candidate_id"]), CANDIDATE],
             [screened["status"], f"score {screened['score']:g}"],
             [f"`{row['scheme']}` {row['weight']:.5f}" for row in weights],
-            [f"`{choice['scheme']}` is chosen", f"nDCG@10 {measured[1]} on {measured[0]} validation queries"],
+            [f"`{choice['scheme']}` at mass {choice['mass']:g} is chosen", f"nDCG@10 {measured[1]} on {measured[0]} validation queries"],
             [short(synthetic["pair_id"]), synthetic["source"], f"weight {synthetic['weight']:.3f}",
              short(real["pair_id"]), f"weight {real['weight']:g}"],
             [f"{len(training_set):,} rows", f"`{version['model']}`, version {version['version']}"],
