@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from synalign.config import Configuration
 from synalign.run import Run
 from synalign.steps.carry import outside
+from synalign.tables import content_id
+from synalign.upkeep.forget import forget
 from tests.pool import world
 from tests.pool.world import DOCUMENTS, QUERIES, Day, digests_of, night, run_of
 
@@ -181,11 +183,33 @@ def test_what_judges_today_was_shown_for_nothing_that_is_carried(week: list[Day]
         assert not shown & judging
 
 
+@pytest.mark.slow
+@whole_nights
+@given(weeks, st.sampled_from(QUERIES), st.booleans())
+def test_after_a_query_is_forgotten_nothing_is_carried_that_it_was_shown_for(
+    week: list[Day], query: str, exact: bool
+) -> None:
+    with store() as base, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYNALIGN_HOME", str(base))
+        runs = [night(run_of(number), day) for number, day in enumerate(week[:-1])]
+        shown = {
+            row["batch_id"]
+            for run in runs
+            for row in run.read("demonstrations").to_pylist()
+            if row["query_id"] == content_id(query)
+        }
+        forget(query, exact=exact)
+        log = [text for text in week[-1].queries if text != query]
+        today = night(run_of(NIGHTS), week[-1]._replace(queries=log))
+        assert world.carried(today) == expected(today, runs)
+        assert not shown & set(today.read("carried")["batch_id"].to_pylist())
+
+
 def expected(run: Run, before: Sequence[Run]) -> list[tuple[str, str]]:
     """Interval and id of what a run is to carry, row by row."""
     chosen = run.configuration.pool
     before = before[-chosen.nights :] if chosen.nights else []
-    says = {row["document_id"]: f"{row['title']}\x1f{row['text']}" for row in run.read("documents").to_pylist()}
+    says = {row["document_id"]: [row["title"], row["text"]] for row in run.read("documents").to_pylist()}
     judging = {row["query_id"] for row in run.read("queries").to_pylist() if row["split"] != "train"}
     weights = [weights_of(other) for other in before]
     kept: list[tuple[str, str]] = []
@@ -203,15 +227,21 @@ def expected(run: Run, before: Sequence[Run]) -> list[tuple[str, str]]:
             if (
                 verdicts.get(name, "accepted") == "accepted"
                 and name not in [id for _, id in kept]
+                and digest(members.get(row["batch_id"], [])) == row["batch_id"]
                 and not judging & set(members[row["batch_id"]])
                 and document is not None
-                and row["document_digest"] == hashlib.sha256(document.encode()).hexdigest()[:32]
+                and row["document_digest"] == digest(document)
                 and not (chosen.retire_after and idle >= chosen.retire_after)
             ):
                 kept.append((other.interval.name, name))
     lightest = sorted(range(len(kept)), key=lambda at: (latest(kept[at][1], weights), at))
     going = lightest[: max(0, len(kept) - chosen.max_candidates)]
     return [pair for at, pair in enumerate(kept) if at not in going]
+
+
+def digest(parts: Sequence[str]) -> str:
+    """The id of some texts, by its definition."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
 
 def weights_of(run: Run) -> dict[str, float]:
