@@ -148,6 +148,7 @@ def test_length_counts_characters_as_for_real_queries(most: int, count: int) -> 
     assert found.left == ({"over_length": count} if count else {})
 
 
+@pytest.mark.slow
 def test_what_weighs_nothing_so_many_times_in_a_row_is_retired_and_does_not_come_back() -> None:
     nothing = Script((), weights={ONE[0]: 0.0})
     sections = {"pool": {"retire_after": 2}}
@@ -162,6 +163,7 @@ def test_what_weighs_nothing_so_many_times_in_a_row_is_retired_and_does_not_come
     assert taken(run_of(4, settings(pool={"retire_after": 3}))).left == {}
 
 
+@pytest.mark.slow
 def test_one_weight_in_between_begins_the_count_anew() -> None:
     light = Script((), weights={ONE[0]: 0.0})
     week({0: Script((ONE, TWO), weights={ONE[0]: 0.0}), 1: Script(()), 2: light})
@@ -169,6 +171,7 @@ def test_one_weight_in_between_begins_the_count_anew() -> None:
     assert taken(run_of(3, settings(pool={"retire_after": 1}))).left == {"retired": 1}
 
 
+@pytest.mark.slow
 def test_an_interval_that_did_not_weigh_it_neither_counts_nor_ends_the_count() -> None:
     light = Script((), weights={ONE[0]: 0.0})
     week({0: Script((ONE, TWO), weights={ONE[0]: 0.0}), 1: Script((), frozenset({ONE[0]})), 2: light})
@@ -176,6 +179,7 @@ def test_an_interval_that_did_not_weigh_it_neither_counts_nor_ends_the_count() -
     assert taken(run_of(3, settings(pool={"retire_after": 3}))).left == {}
 
 
+@pytest.mark.slow
 def test_over_the_limit_the_lightest_go_then_the_oldest_and_what_was_never_weighed_stays() -> None:
     night(run_of(0), script=Script((ONE, ("two a", "d2"), ("two b", "d2")), weights={ONE[0]: 5.0}))
     night(run_of(1), script=Script((THREE,), weights={ONE[0]: 0.5, "two a": 2.0}))

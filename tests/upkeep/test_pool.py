@@ -63,6 +63,7 @@ def test_a_finished_night_says_so_too_when_it_is_refreshed_again() -> None:
     assert run.rows("carried") < count
 
 
+@pytest.mark.slow
 def test_a_written_query_leaves_every_table_of_every_night(home: Path) -> None:
     night(run_of(0), script=Script(((WRITTEN, "d1"), ("about thing one", "d1"))))
     for number in (1, 2):
