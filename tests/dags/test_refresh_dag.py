@@ -165,7 +165,7 @@ def test_a_classification_has_the_tasks_of_any_other(loaded: dict) -> None:
         assert second[part] == good[part]
 
 
-def test_only_what_looks_at_earlier_intervals_waits_for_its_turn(loaded: dict) -> None:
+def test_only_what_remembers_earlier_intervals_waits_for_its_turn(loaded: dict) -> None:
     good, alone = loaded["dags"]["refresh__good"], loaded["dags"]["refresh__nightly"]
     assert [below for above, below in map(tuple, good["arrows"]) if above == "turn"] == ["carry"]
     # Not even its own interval's other steps hold it up: a run that failed early has had its turn.
