@@ -29,14 +29,12 @@ def as_table(found: Estimate) -> list[str]:
 def _carried(pool: Pool) -> Iterator[str]:
     """Yield sentences on what is taken up of earlier intervals, which costs nothing."""
     if pool.found:
-        yield (
-            f"Carried: {pool.carried:,} of {pool.found:,} queries that earlier intervals wrote, from {pool.intervals} "
-            f"of them; held against documents and queries as {pool.documents_of} ingested them."
-        )
+        yield f"Carried: {pool.carried:,} of {pool.found:,} queries of earlier intervals, from {pool.intervals} of them."
+        if pool.left:
+            yield f"Left behind: {', '.join(f'{reason} {count:,}' for reason, count in pool.left.items())}."
+        yield f"Carried and left behind by what the interval {pool.documents_of} ingested; today's data may differ."
     else:
         yield "Carried: no earlier interval has written a query that could be."
-    if pool.left:
-        yield f"Left behind: {', '.join(f'{reason} {count:,}' for reason, count in pool.left.items())}."
     if pool.embedded_anew:
         yield f"Another encoder: {pool.embedded_anew:,} carried queries are embedded anew, and judged by it."
     if pool.batches_left_out is not None:

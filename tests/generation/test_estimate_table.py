@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from synalign.generation.estimate import Amount, Estimate, as_json, estimate
+from synalign.generation.estimate import Amount, Estimate, Pool, as_json, estimate
 from synalign.generation.estimate_table import as_table
 from tests.generation.test_estimate import settings
 
@@ -42,3 +42,19 @@ def test_whether_it_fits_under_the_ceilings(ceilings: dict[str, Any], verdict: s
     line = next(line for line in as_table(found) if "Ceiling" in line)
     assert ("DOES NOT FIT" in line) == (verdict == "stops")
     assert ("even at most" in line) == (verdict == "fits")
+
+
+def test_what_is_carried_stands_below_the_ceiling_and_is_left_out_where_nothing_is_known() -> None:
+    found = estimate(settings())
+    assert not any("arried" in line for line in as_table(found))
+    pool = Pool(1200, 1000, {"document_gone": 150, "retired": 50}, 3, "20260301T000000Z-20260302T000000Z", 1000, 4)
+    lines = [line.strip() for line in as_table(found._replace(pool=pool))]
+    assert lines[-5:] == [
+        "Carried: 1,000 of 1,200 queries of earlier intervals, from 3 of them.",
+        "Left behind: document_gone 150, retired 50.",
+        "Carried and left behind by what the interval 20260301T000000Z-20260302T000000Z ingested; today's data may differ.",
+        "Another encoder: 1,000 carried queries are embedded anew, and judged by it.",
+        "Not worth asking (sampling.stop_gain): 4 batches in the latest refresh.",
+    ]
+    nothing = pool._replace(found=0, carried=0, left={}, embedded_anew=0, batches_left_out=None)
+    assert as_table(found._replace(pool=nothing))[-1].strip().startswith("Carried: no earlier interval")
