@@ -29,10 +29,10 @@ def as_table(found: Estimate) -> list[str]:
 def _carried(pool: Pool) -> Iterator[str]:
     """Yield sentences on what is taken up of earlier intervals, which costs nothing."""
     if pool.found:
-        yield f"Carried: {pool.carried:,} of {pool.found:,} queries of earlier intervals, from {pool.intervals} of them."
+        yield f"Carried: {pool.carried:,} of {pool.found:,} queries of earlier intervals, from {pool.intervals}."
         if pool.left:
             yield f"Left behind: {', '.join(f'{reason} {count:,}' for reason, count in pool.left.items())}."
-        yield f"Carried and left behind by what the interval {pool.documents_of} ingested; today's data may differ."
+        yield f"By what the interval {pool.documents_of} ingested; today's data may differ."
     else:
         yield "Carried: no earlier interval has written a query that could be."
     if pool.embedded_anew:

@@ -50,9 +50,9 @@ def test_what_is_carried_stands_below_the_ceiling_and_is_left_out_where_nothing_
     pool = Pool(1200, 1000, {"document_gone": 150, "retired": 50}, 3, "20260301T000000Z-20260302T000000Z", 1000, 4)
     lines = [line.strip() for line in as_table(found._replace(pool=pool))]
     assert lines[-5:] == [
-        "Carried: 1,000 of 1,200 queries of earlier intervals, from 3 of them.",
+        "Carried: 1,000 of 1,200 queries of earlier intervals, from 3.",
         "Left behind: document_gone 150, retired 50.",
-        "Carried and left behind by what the interval 20260301T000000Z-20260302T000000Z ingested; today's data may differ.",
+        "By what the interval 20260301T000000Z-20260302T000000Z ingested; today's data may differ.",
         "Another encoder: 1,000 carried queries are embedded anew, and judged by it.",
         "Not worth asking (sampling.stop_gain): 4 batches in the latest refresh.",
     ]
