@@ -96,13 +96,17 @@ def refresh(
 
 
 def estimate(file: RetrieverFile = DEMO, as_json: AsJson = False) -> None:
-    """Say what the next refresh asks of the language model: requests, tokens and money. Sends nothing.
+    """Say what the next refresh asks of the language model, and what it takes up. Sends nothing.
 
     Prompts are rendered from the batches of the latest interval; where none
     is sampled, from its queries and documents; where none is ingested, from
     texts as long as the settings allow. The column "estimate" takes answers
     to be as long as last time (or as usual), "at most" as long as
     generation.max_output_tokens lets them be.
+
+    Below that: how many queries of earlier intervals are carried on with
+    these settings, and how many stay behind, by reason. So another prompt,
+    encoder or split says what it voids before anything is paid.
 
     Prices and ceilings are settings under generation.budget: input_price and
     output_price (money per million tokens), batch_discount, max_money,

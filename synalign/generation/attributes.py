@@ -9,8 +9,9 @@ from synalign.config import Configuration
 from synalign.generation.attribute_coverage import support
 from synalign.generation.client import Request
 from synalign.generation.demonstration_batches import Batch
-from synalign.generation.prompts import prompt_version, render
+from synalign.generation.prompts import render
 from synalign.generation.schemas import ATTRIBUTES, LatentAttributes
+from synalign.prompts.templates import prompt_version
 from synalign.text.normal import normalise
 
 REASON = "reason"

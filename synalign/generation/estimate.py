@@ -10,6 +10,9 @@ already has, which cost nothing.
 
 Prompts are rendered from what is there: the batches of the latest interval, or else its queries and documents, or else
 texts as long as the configuration lets them be.
+
+Beside it stands what was paid for before: which queries of earlier intervals the refresh would take up with these
+settings, and why it would leave the others behind.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ import pyarrow.compute as pc
 
 from synalign.arrays.checks import evenly_spaced
 from synalign.config import Configuration
-from synalign.errors import RunError
+from synalign.embedding import encoder
+from synalign.errors import RunError, SetupError
 from synalign.generation import outcomes
 from synalign.generation.attributes import REASON, reason_request
 from synalign.generation.budget import cost, tokens_of
@@ -33,6 +37,7 @@ from synalign.generation.ledger import NOT_RETURNED
 from synalign.generation.request import Request
 from synalign.generation.schemas import Attribute, LatentAttributes
 from synalign.generation.writing import QUERY_TOKENS, WRITE, asked_for, write_request
+from synalign.pool.uptake import forecast
 from synalign.run import Interval, Run, finished_files, intervals, manifests, root
 
 RENDERED = 100
@@ -59,6 +64,29 @@ class Amount(NamedTuple):
     at_most: float
 
 
+class Pool(NamedTuple):
+    """What a refresh will take up of what earlier intervals wrote.
+
+    Attributes:
+        found: How many accepted, or not yet judged, queries earlier intervals have.
+        carried: How many of them would be judged again.
+        left: How many would be left behind, by reason.
+        intervals: How many intervals those come from that are carried.
+        documents_of: The interval whose documents and real queries they are held against, the latest ingested one.
+        embedded_anew: How many of the carried have no vector of today's encoder, which is another than the last one's.
+        batches_left_out: How many batches the latest refresh did not ask for (`sampling.stop_gain`); None where all
+            are asked for, or none has been sampled.
+    """
+
+    found: int
+    carried: int
+    left: dict[str, int]
+    intervals: int
+    documents_of: str
+    embedded_anew: int
+    batches_left_out: int | None
+
+
 class Estimate(NamedTuple):
     """What a refresh will ask for.
 
@@ -77,6 +105,7 @@ class Estimate(NamedTuple):
         currency: Of the money.
         max_money: The ceiling in money, if there is one.
         max_tokens: The ceiling in tokens, if there is one.
+        pool: What is taken up of earlier intervals; None where `pool.nights` is 0, or nothing is ingested.
     """
 
     retriever: str
@@ -93,6 +122,7 @@ class Estimate(NamedTuple):
     currency: str
     max_money: float | None
     max_tokens: int | None
+    pool: Pool | None = None
 
     @property
     def verdict(self) -> Literal["no_ceiling", "fits", "may_stop", "stops"]:
@@ -163,13 +193,14 @@ def estimate(configuration: Configuration) -> Estimate:
         currency=generation.budget.currency,
         max_money=generation.budget.max_money,
         max_tokens=generation.budget.max_tokens,
+        pool=_pool(configuration),
     )
 
 
 def as_json(found: Estimate) -> dict[str, Any]:
     """Return an estimate as JSON, for programs."""
     content = found._asdict()
-    content |= {name: amount._asdict() for name, amount in content.items() if isinstance(amount, Amount)}
+    content |= {name: part._asdict() for name, part in content.items() if isinstance(part, Amount | Pool)}
     return {**content, "requests": 2 * found.batches, "verdict": found.verdict}
 
 
@@ -211,6 +242,45 @@ def _batches(configuration: Configuration) -> tuple[Basis, str | None, list[Batc
         except RunError:
             continue
     return "configuration", None, [_longest(configuration)], configuration.sampling.batches
+
+
+def _pool(configuration: Configuration) -> Pool | None:
+    """Return what the next interval would take up, and what the encoder and the latest batches have to do with it."""
+    run = next(_runs(configuration), None)
+    found = forecast(configuration) if configuration.pool.nights else None
+    if found is None or run is None:
+        return None
+    anew = len(found.rows) if _another_encoder(configuration) else 0
+    left_out = next((count for one in _runs(configuration) if (count := _left_out(one)) is not None), None)
+    return Pool(found.found, len(found.rows), found.left, found.nights, run.interval.name, anew, left_out)
+
+
+def _left_out(run: Run) -> int | None:
+    """Return how many batches a run did not ask for; None where it has not sampled, or would ask for all now."""
+    manifest = run.manifest("sample")
+    if manifest is None or not run.configuration.sampling.stop_gain:
+        return None
+    return int(manifest["metrics"].get("batches_not_worth_asking", 0))
+
+
+def _another_encoder(configuration: Configuration) -> bool:
+    """Check whether vectors of the latest embedded interval are of another encoder than today's.
+
+    By the settings and, where the model's files are on this machine, by its weights and how it would be run.
+    """
+    manifest = next((found for run in _runs(configuration) if (found := run.manifest("embed")) is not None), None)
+    if manifest is None:
+        return False
+    before, now, metrics = manifest["settings"]["encoder"], configuration.encoder, manifest["metrics"]
+    if (before["model"], before["max_tokens"]) != (now.model, now.max_tokens):
+        return True
+    try:
+        precision, revision = encoder.plan(now).precision, encoder.revision(now.model)
+    except SetupError:
+        return bool(before["precision"] != now.precision)
+    # Of `auto` only the machines that embed know what it is.
+    other = before["precision"] != now.precision and precision != metrics.get("precision", precision)
+    return other or bool(revision != metrics.get("revision", revision))
 
 
 def _runs(configuration: Configuration) -> Iterator[Run]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from synalign.generation.estimate import Estimate
+from synalign.generation.estimate import Estimate, Pool
 
 
 def as_table(found: Estimate) -> list[str]:
@@ -22,7 +22,25 @@ def as_table(found: Estimate) -> list[str]:
     lines += [f"  {name:<20}{expected:>16}{most:>16}" for name, expected, most in rows]
     if found.money is None:
         lines.append("  money               not known: generation.budget has no input_price and no output_price")
-    return [*lines, "", *(f"  {line}" for line in (_ceiling(found), *_footnotes(found)))]
+    said = [_ceiling(found), *_footnotes(found), *(_carried(found.pool) if found.pool is not None else ())]
+    return [*lines, "", *(f"  {line}" for line in said)]
+
+
+def _carried(pool: Pool) -> Iterator[str]:
+    """Yield sentences on what is taken up of earlier intervals, which costs nothing."""
+    if pool.found:
+        yield (
+            f"Carried: {pool.carried:,} of {pool.found:,} queries that earlier intervals wrote, from {pool.intervals} "
+            f"of them; held against documents and queries as {pool.documents_of} ingested them."
+        )
+    else:
+        yield "Carried: no earlier interval has written a query that could be."
+    if pool.left:
+        yield f"Left behind: {', '.join(f'{reason} {count:,}' for reason, count in pool.left.items())}."
+    if pool.embedded_anew:
+        yield f"Another encoder: {pool.embedded_anew:,} carried queries are embedded anew, and judged by it."
+    if pool.batches_left_out is not None:
+        yield f"Not worth asking (sampling.stop_gain): {pool.batches_left_out:,} batches in the latest refresh."
 
 
 def _ceiling(found: Estimate) -> str:

@@ -20,7 +20,6 @@ from synalign.prompts.templates import CLOSE, OPEN, template
 
 # A whole e-mail address is shorter: what a cut leaves of one at the end of an excerpt is cut off as well.
 _MARGIN = 400
-_VERSION_CHARACTERS = 12
 _MARKUP = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
 
@@ -55,11 +54,6 @@ def render(kind: str, data: dict[str, Any], configuration: Configuration, **valu
         {"role": "system", "content": system},
         {"role": "user", "content": Blanks(chosen.user).substitute(values, data=block)},
     ]
-
-
-def prompt_version(kind: str, configuration: Configuration) -> str:
-    """Return the start of a template's SHA-256, which tells one wording from another."""
-    return template(kind, configuration).digest[:_VERSION_CHARACTERS]
 
 
 def redactions(data: Any, settings: Generation) -> Counter[PersonalData]:

@@ -12,8 +12,9 @@ from synalign.generation.attributes import attributes_as_data
 from synalign.generation.client import Request
 from synalign.generation.combinations import combinations
 from synalign.generation.demonstration_batches import Batch
-from synalign.generation.prompts import Excerpt, prompt_version, redactions, render
+from synalign.generation.prompts import Excerpt, redactions, render
 from synalign.generation.schemas import QUERIES, LatentAttributes, Unusable, WrittenQueries
+from synalign.prompts.templates import prompt_version
 from synalign.tables import content_id, document_digest
 from synalign.text.normal import normalise
 

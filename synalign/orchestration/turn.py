@@ -104,7 +104,7 @@ class TurnTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Say where the triggerer finds the class, and what it makes a trigger from."""
-        arguments = {"dag": self.dag, "run": self.before, "until": self.until}
+        arguments: dict[str, Any] = {"dag": self.dag, "run": self.before, "until": self.until}
         arguments |= {"pause": self.pause, "patience": self.patience}
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 

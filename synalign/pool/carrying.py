@@ -6,7 +6,7 @@ nights. What is taken up is judged with today's candidates by the step *screen*,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,30 +15,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from synalign import tables
-from synalign.config.retriever import Configuration
 from synalign.pool.nights import Night
+from synalign.pool.today import Today
 from synalign.tables import content_id
 
 NOTHING = 1e-6
 """A weight below this share of the mean weight is 0: the solver's tolerance is above it."""
 
 Mask = NDArray[np.bool_]
-
-
-class Today(NamedTuple):
-    """What carried queries are held against.
-
-    Attributes:
-        configuration: Today's configuration.
-        documents: By id, the digest of what their documents say today (`synalign.tables.document_digest`).
-        held_out: Ids of today's queries that judge.
-        prompt_version: Of the request *write*, as it would be sent today.
-    """
-
-    configuration: Configuration
-    documents: Mapping[str, str]
-    held_out: frozenset[str]
-    prompt_version: str
 
 
 class Carried(NamedTuple):
@@ -72,17 +56,30 @@ class Standing(NamedTuple):
 
 def written(nights: list[Night]) -> pa.Table:
     """Return what earlier intervals wrote and accepted, or have not judged yet, as a table `carried`."""
-    return pa.concat_tables(
-        [tables.schema("carried").empty_table(), *(night.written() for night in nights if night.can_be_carried)]
-    ).combine_chunks()
+    found = [night.written() for night in nights if night.can_be_carried()]
+    return pa.concat_tables([tables.schema("carried").empty_table(), *found]).combine_chunks()
 
 
-def sifted(rows: pa.Table, nights: list[Night], today: Today) -> Carried:
+def whole_batches(nights: list[Night]) -> dict[str, list[str]]:
+    """Return the ids of the queries that each batch showed, of the batches that are still whole.
+
+    A batch's id is made of its queries' ids: where a query was forgotten, the rest makes another.
+    """
+    return {
+        batch_id: members
+        for night in nights
+        for batch_id, members in night.shown().items()
+        if content_id(*members) == batch_id
+    }
+
+
+def sifted(rows: pa.Table, nights: list[Night], batches: Mapping[str, Sequence[str]], today: Today) -> Carried:
     """Leave behind what cannot be taken up.
 
     Args:
         rows: What the intervals wrote (`written`).
         nights: Earlier intervals, oldest first.
+        batches: What their batches showed (`whole_batches`).
         today: What their candidates are held against.
 
     Returns:
@@ -91,7 +88,7 @@ def sifted(rows: pa.Table, nights: list[Night], today: Today) -> Carried:
     standing = _standing(nights, rows["candidate_id"])
     staying = np.ones(len(rows), dtype=bool)
     left: dict[str, int] = {}
-    for reason, mask in _reasons(rows, nights, today, standing):
+    for reason, mask in _reasons(rows, nights, batches, today, standing):
         left[reason] = int(np.count_nonzero(staying & mask))
         staying &= ~mask
     kept = np.flatnonzero(staying)
@@ -110,17 +107,18 @@ def sifted(rows: pa.Table, nights: list[Night], today: Today) -> Carried:
     )
 
 
-def _reasons(rows: pa.Table, nights: list[Night], today: Today, standing: Standing) -> Iterator[tuple[str, Mask]]:
+def _reasons(
+    rows: pa.Table, nights: list[Night], batches: Mapping[str, Sequence[str]], today: Today, standing: Standing
+) -> Iterator[tuple[str, Mask]]:
     """Yield each reason with the rows that it is true of, in the order of the tests."""
     settings = today.configuration
     yield "written_again", _repeated(rows["candidate_id"])
     if settings.pool.writer == "current":
-        models = {night.interval: night.model for night in nights}
-        other = np.array([models[name] != settings.generation.model for name in rows["interval"].to_pylist()], bool)
-        yield "other_writer", other | _mask(pc.not_equal(rows["prompt_version"], today.prompt_version))
-    gone, held_out = _batches(nights, set(rows["batch_id"].to_pylist()), today.held_out)
-    yield "batch_incomplete", _among(rows["batch_id"], gone)
-    yield "held_out_shown", _among(rows["batch_id"], held_out)
+        yield "other_writer", _by_others(rows, nights, today)
+    named = set(rows["batch_id"].to_pylist())
+    yield "batch_incomplete", _among(rows["batch_id"], named - batches.keys())
+    judging = {batch for batch in named & batches.keys() if not today.held_out.isdisjoint(batches[batch])}
+    yield "held_out_shown", _among(rows["batch_id"], judging)
     digests = [today.documents.get(document) for document in rows["document_id"].to_pylist()]
     then = rows["document_digest"].to_pylist()
     yield "document_gone", np.array([digest is None for digest in digests], bool)
@@ -136,22 +134,23 @@ def _repeated(ids: pa.ChunkedArray) -> Mask:
     return first[inverse] != np.arange(len(ids))
 
 
+def _by_others(rows: pa.Table, nights: list[Night], today: Today) -> Mask:
+    """Tell rows of another model, or of a batch that was asked with other prompts: for attributes, or for queries."""
+    model = today.configuration.generation.model
+    others = {night.interval for night in nights if night.model != model}
+    batches = {
+        (night.interval, batch)
+        for night in nights
+        if night.interval not in others
+        for batch in night.asked_otherwise(today.prompt_versions)
+    }
+    asked = zip(rows["interval"].to_pylist(), rows["batch_id"].to_pylist(), strict=True)
+    return np.array([interval in others or (interval, batch) in batches for interval, batch in asked], bool)
+
+
 def _numbers(ids: pa.ChunkedArray) -> NDArray[np.int64]:
     encoded = ids.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def _batches(nights: list[Night], named: set[str], held_out: frozenset[str]) -> tuple[set[str], set[str]]:
-    """Return the batches that cannot stand: not whole any more, or of a query that judges today.
-
-    A batch's id is made of its queries' ids: where a query was forgotten, the rest makes another.
-    """
-    whole, judging = set[str](), set[str]()
-    for night in nights:
-        shown = night.shown()
-        whole |= {batch for batch, members in shown.items() if content_id(*members) == batch}
-        judging |= {batch for batch, members in shown.items() if not held_out.isdisjoint(members)}
-    return named - whole, judging
 
 
 def _standing(nights: list[Night], ids: pa.ChunkedArray) -> Standing:

@@ -28,6 +28,7 @@ NUMBERS = {
 """Which numbers each kind of request knows."""
 
 _DATA = ("$data", "${data}")
+_VERSION_CHARACTERS = 12
 
 
 class Template(NamedTuple):
@@ -59,6 +60,11 @@ def template(kind: str, configuration: Configuration) -> Template:
             remedy="load it with synalign.retriever_files.load",
         )
     return parse(configuration.templates[kind], kind, f"generation.prompts.{kind}")
+
+
+def prompt_version(kind: str, configuration: Configuration) -> str:
+    """Return the start of a template's SHA-256, which tells one wording from another."""
+    return template(kind, configuration).digest[:_VERSION_CHARACTERS]
 
 
 def digests(configuration: Configuration) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.dataset as pads
@@ -14,6 +15,10 @@ from synalign.run.run import Run, finished_files
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from synalign.storage import Place
+
+log = logging.getLogger("synalign")
+
 
 def earlier_demonstrations(run: Run) -> dict[str, str]:
     """Return the digests of the earlier demonstrations that this interval takes into account, by interval."""
@@ -21,15 +26,29 @@ def earlier_demonstrations(run: Run) -> dict[str, str]:
 
 
 def shown_earlier(run: Run) -> NDArray[np.float32] | None:
-    """Return the vectors of queries that earlier intervals showed, oldest first; None where there are none."""
-    found = []
+    """Return the vectors of queries that earlier intervals showed, oldest first; None where there are none.
+
+    Vectors of another encoder are of another space: what such an interval showed does not count.
+    """
+    found, mine, strangers = [], _encoder(run.folder), 0
     for table in run.earlier("demonstrations", _memory(run)):
+        if mine is not None and _encoder(table.run) not in (mine, None):
+            strangers += 1
+            continue
         shown = manifests.read_table(finished_files(table.run, "demonstrations"), ["query_id"])
         ids = list(dict.fromkeys(shown["query_id"].to_pylist()))
         # Of a large interval only what it showed is held.
         embeddings = manifests.dataset(finished_files(table.run, "query_embeddings"))
         found.append(matrix(embeddings.to_table(filter=pads.field("id").isin(ids)), ids))
+    if strangers:
+        log.warning("sample: %d earlier intervals have another encoder: what they showed does not count", strangers)
     return np.concatenate(found) if found else None
+
+
+def _encoder(run: Place) -> tuple[Any, ...] | None:
+    """Return what tells the space of a run's vectors: the model and its weights. Precision moves them but slightly."""
+    manifest = manifests.read(run / "embed" / manifests.NAME)
+    return None if manifest is None else (manifest["settings"]["encoder"]["model"], manifest["metrics"].get("revision"))
 
 
 def _memory(run: Run) -> int:

@@ -29,7 +29,7 @@ CONFIGURATION = "configuration.json"
 LOCK = ".lock"
 _INTERVAL = re.compile(r"\d{8}T\d{6}Z-\d{8}T\d{6}Z")
 
-_Manifests = dict[str, dict[str, Any] | None]
+_Manifests = dict[str, dict[str, Any]]
 
 
 def root() -> Place:
@@ -274,10 +274,10 @@ class Run:
         return str(self._require(flow.writer(table).name, known)["tables"][table]["digest"])
 
     def _require(self, step: str, known: _Manifests) -> dict[str, Any]:
-        """See `require`; each manifest is fetched once, and kept in `known`."""
-        if step not in known:
-            known[step] = self.manifest(step)
-        manifest = known[step]
+        """See `require`; each manifest is fetched and checked once, and kept in `known` from then on."""
+        if step in known:
+            return known[step]
+        manifest = self.manifest(step)
         if manifest is None:
             raise self._unfinished(step)
         if manifest["fingerprint"] != self.fingerprint(step):
@@ -289,6 +289,7 @@ class Run:
         for table in flow.step(step).reads:
             if manifest["inputs"][table] != self._digest(table, known):
                 raise RunError(f"{self.folder / step} was made from another {table!r}.", remedy=self._again(step))
+        known[step] = manifest
         return manifest
 
     def _unfinished(self, step: str) -> RunError:

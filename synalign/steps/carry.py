@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import logging
 
-import pyarrow.compute as pc
-
-from synalign.generation.prompts import prompt_version
-from synalign.generation.writing import WRITE
-from synalign.pool.carrying import Carried, Today, sifted, written
 from synalign.pool.nights import nights
-from synalign.run import Attempt, Run, manifests, some_rows
-from synalign.tables import document_digest
+from synalign.pool.uptake import take_up
+from synalign.prompts.templates import digests
+from synalign.run import Attempt, Run
 
 log = logging.getLogger("synalign")
 
 
 def outside(run: Run) -> dict[str, str]:
-    """Return the digests of what is read of earlier intervals, by interval: see `synalign.steps.job.main`."""
-    return {night.interval: night.digest for night in nights(run)}
+    """Return the digests of what is read of earlier intervals, by interval: see `synalign.steps.job.main`.
+
+    Where only today's prompts are carried on (`pool.writer`), those of the prompts as well.
+    """
+    prompts = digests(run.configuration) if run.configuration.pool.writer == "current" else {}
+    return {**{night.interval: night.digest for night in nights(run)}, **prompts}
 
 
 def carry(attempt: Attempt) -> None:
@@ -40,28 +40,3 @@ def carry(attempt: Attempt) -> None:
         "carry: %s of %s queries of %d earlier intervals are judged again; left behind: %s",
         f"{len(found.rows):,}", f"{found.found:,}", found.nights, reasons,
     )  # fmt: skip
-
-
-def take_up(run: Run) -> Carried:
-    """Return what a run takes up; its step *ingest* must be finished."""
-    earlier = nights(run)
-    old = [night.interval for night in earlier if not night.can_be_carried]
-    if old:
-        log.warning("carry: %d intervals were written by an older SynAlign and are not carried", len(old))
-    rows = written(earlier)
-    return sifted(rows, earlier, _today(run, set(rows["document_id"].to_pylist())))
-
-
-def _today(run: Run, needed: set[str]) -> Today:
-    """Read what carried queries are held against: some documents, and the ids of queries that judge."""
-    names = ["document_id", "title", "text"]
-    documents = some_rows.having(run, "documents", "document_id", needed, names).to_pylist()
-    judging: set[str] = set()
-    for batch in manifests.batches(run.files("queries") if needed else [], ["query_id", "split"]):
-        judging.update(batch.filter(pc.not_equal(batch.column("split"), "train")).column("query_id").to_pylist())
-    return Today(
-        run.configuration,
-        {row["document_id"]: document_digest(row["title"], row["text"]) for row in documents},
-        frozenset(judging),
-        prompt_version(WRITE, run.configuration),
-    )

@@ -34,7 +34,6 @@ from synalign.generation.examples import dropped_examples
 from synalign.generation.journal import Journal
 from synalign.generation.ledger import generation_ledger
 from synalign.generation.progress import Progress
-from synalign.generation.prompts import prompt_version
 from synalign.generation.results import Result, ends, not_sent, writes
 from synalign.generation.schemas import LatentAttributes, WrittenQueries
 from synalign.generation.usage import spending
@@ -48,7 +47,7 @@ from synalign.generation.writing import (
     write_request,
 )
 from synalign.progress import progress
-from synalign.prompts.templates import digests
+from synalign.prompts.templates import digests, prompt_version
 from synalign.run import Attempt, Run
 from synalign.run.waiting import Waiting
 from synalign.tables import schema

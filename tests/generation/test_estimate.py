@@ -16,12 +16,14 @@ from typer.testing import CliRunner
 
 from synalign import cli, tables
 from synalign.config import Configuration
-from synalign.generation.estimate import Amount, estimate
+from synalign.embedding import encoder
+from synalign.generation.estimate import Amount, as_json, estimate
 from synalign.generation.estimate_table import as_table
-from synalign.run import Interval, Run
+from synalign.run import Interval, Run, manifests
 from synalign.steps.generate import generate
 from synalign.steps.job import perform
 from synalign.tables import content_id
+from tests.pool import world
 
 INTERVAL = Interval.parse("2026-01-01", "2026-01-02")
 QUERIES = [f"how long does the {animal} sleep in {season}" for animal in ("fox", "owl", "elk", "bee", "ant")
@@ -194,3 +196,95 @@ def test_the_command_prints_a_table_or_json(tmp_path: Path) -> None:
     assert content["verdict"] == "stops"
     taught = CliRunner().invoke(cli.application, ["estimate", "--help"]).output
     assert "Sends nothing" in " ".join(taught.split())
+
+
+def nights(count: int) -> None:
+    """Nights of a small world, with a carried pool."""
+    for number in range(count):
+        world.night(world.run_of(number))
+
+
+def test_before_anything_is_ingested_nothing_is_said_of_the_pool() -> None:
+    assert estimate(world.settings()).pool is None
+
+
+def test_what_the_next_refresh_takes_up_is_what_the_estimate_says(home: Path) -> None:
+    nights(2)
+    found = estimate(world.settings()).pool
+    assert found is not None
+    metrics = world.night(world.run_of(2), until="carry").require("carry")["metrics"]
+    assert (found.found, found.carried, found.left, found.intervals) == tuple(
+        metrics[name] for name in ("found", "carried", "left", "intervals")
+    )
+    assert found.documents_of == world.run_of(1).interval.name
+    assert (found.embedded_anew, found.batches_left_out) == (0, None)
+    assert estimate(world.settings(pool={"nights": 0})).pool is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"ingest": {"split_salt": "another"}}, "held_out_shown"),
+        ({"ingest": {"max_query_characters": 5}}, "over_length"),
+        ({"generation": {"model": "another"}, "pool": {"writer": "current"}}, "other_writer"),
+    ],
+)
+def test_a_change_of_settings_says_what_it_voids_before_anything_is_paid(
+    changed: dict[str, Any], reason: str, home: Path
+) -> None:
+    nights(1)
+    today = world.settings(**changed)
+    found = estimate(today)
+    assert found.pool is not None
+    voided = found.pool.left[reason]
+    assert found.pool.carried == found.pool.found - voided < found.pool.found
+    assert any(line.strip() == f"Left behind: {reason} {voided}." for line in as_table(found))
+    assert as_json(found)["pool"]["left"] == {reason: voided}
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_another"),
+    [
+        ({}, False),
+        ({"max_tokens": 64}, True),
+        ({"model": "/nowhere/another"}, True),
+        ({"precision": "float32"}, False),
+        ({"precision": "bfloat16"}, True),
+    ],
+)
+def test_another_encoder_embeds_and_judges_all_that_is_carried_anew(
+    changed: dict[str, Any], is_another: bool, home: Path
+) -> None:
+    nights(1)
+    claim(world.run_of(0), "embed", revision=encoder.EMBEDDED_WEIGHTS, precision="float32")
+    found = estimate(world.settings(encoder=changed))
+    assert found.pool is not None
+    assert found.pool.embedded_anew == (found.pool.carried if is_another else 0)
+    assert any("Another encoder" in line for line in as_table(found)) == is_another
+
+
+def test_other_weights_under_the_same_name_are_another_encoder(home: Path) -> None:
+    nights(1)
+    claim(world.run_of(0), "embed", revision="0" * 64, precision="float32")
+    found = estimate(world.settings())
+    assert found.pool is not None
+    assert found.pool.embedded_anew == found.pool.carried > 0
+
+
+def test_batches_that_were_not_worth_asking_are_those_of_the_latest_refresh(home: Path) -> None:
+    nights(2)
+    claim(world.run_of(0), "sample", batches_not_worth_asking=5)
+    claim(world.run_of(1), "sample", batches_not_worth_asking=3)
+    found = estimate(world.settings(sampling={"stop_gain": 0.1}))
+    assert found.pool is not None
+    assert found.pool.batches_left_out == 3
+    assert any("3 batches in the latest refresh" in line for line in as_table(found))
+    assert estimate(world.settings()).pool._replace(batches_left_out=3) == found.pool  # type: ignore[union-attr]
+
+
+def claim(run: Run, step: str, **metrics: Any) -> None:
+    """Let a finished step have these figures."""
+    place = run.folder / step / manifests.NAME
+    content = json.loads(place.read_bytes())
+    content["metrics"].update(metrics)
+    place.write_bytes(json.dumps(content).encode())

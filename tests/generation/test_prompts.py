@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from synalign.config import Configuration
 from synalign.generation.attributes import reason_request
 from synalign.generation.demonstration_batches import Batch, Document
-from synalign.generation.prompts import as_data, from_data, prompt_version, render
+from synalign.generation.prompts import as_data, from_data, render
 from synalign.generation.schemas import Attribute, LatentAttributes
 from synalign.generation.writing import redacted_in, write_request
 from synalign.privacy import redact
-from synalign.prompts.templates import digests
+from synalign.prompts.templates import digests, prompt_version
 
 CONFIGURATION = Configuration.model_validate(
     {"retriever": "r", "schedule": {"start": "2026-01-01"}, "source": {"kind": "beir", "path": "x"}}

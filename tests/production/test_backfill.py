@@ -94,10 +94,11 @@ def test_each_interval_is_what_it_is_when_they_run_one_after_another(
         assert digests(manifests) == alone[day], day
 
 
+@pytest.mark.parametrize("step", ["carry", "sample"])
 @pytest.mark.parametrize("name", RETRIEVERS)
-def test_every_interval_knew_all_that_was_shown_before(backfilled: Production, name: str) -> None:
+def test_every_interval_knew_all_that_was_left_before(backfilled: Production, name: str, step: str) -> None:
     for at, day in enumerate(DATES):
-        outside = backfilled.manifest(name, interval(day), "sample")["outside"]
+        outside = backfilled.manifest(name, interval(day), step)["outside"]
         assert set(outside) >= {interval(earlier) for earlier in DATES[:at]}
         assert len(outside) == at
 

@@ -14,9 +14,9 @@ from synalign.config import Configuration
 from synalign.errors import ConfigurationError
 from synalign.generation.attributes import reason_request
 from synalign.generation.demonstration_batches import Batch, Document
-from synalign.generation.prompts import from_data, prompt_version
+from synalign.generation.prompts import from_data
 from synalign.generation.writing import write_request
-from synalign.prompts.templates import digests
+from synalign.prompts.templates import digests, prompt_version
 from tests.generation.test_prompts import ATTRIBUTES, CONFIGURATION
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from synalign import tables
 from synalign.config import Configuration
@@ -49,3 +50,16 @@ def test_before_the_first_interval_nothing_was_shown(configuration: Callable[...
     run = Run(configuration(), Interval.parse("2026-02-01", "2026-02-02"))
     assert earlier_demonstrations(run) == {}
     assert shown_earlier(run) is None
+
+
+def test_what_was_shown_in_the_space_of_another_encoder_does_not_count(
+    configuration: Callable[..., Configuration], commit: Callable[..., Run], caplog: pytest.LogCaptureFixture
+) -> None:
+    days = [Interval.parse(f"2026-02-0{day}", f"2026-02-0{day + 1}") for day in range(1, 4)]
+    other, same = configuration(encoder={"model": "/models/wide"}), configuration(encoder={"precision": "float32"})
+    demonstrated(Run(other, days[0]), commit, ("q1",), np.eye(5)[:3].tolist())
+    demonstrated(Run(same, days[1]), commit, ("q2",), np.eye(3).tolist())
+    now = demonstrated(Run(configuration(), days[2]), commit, ("q3",), np.eye(3).tolist())
+    np.testing.assert_array_equal(shown_earlier(now), np.eye(3)[1:2])
+    assert "1 earlier intervals have another encoder" in caplog.text
+    assert len(earlier_demonstrations(now)) == 2

@@ -29,6 +29,8 @@ OTHER = "jane roe 12 elm street"
 """The same in other capitals: a row of its own in the log."""
 BYSTANDERS = ("red shoes", "jane roe", "12 elm street parking", "jane roebuck 12 elm street")
 WRITTEN = ("who is jane roe, 12 Elm Street?", "red shoes for rain", "elm street 12")
+CARRIED = ("call jane roe 12 elm street", "shoes of last week")
+"""Written in an earlier interval."""
 NOW = datetime(2026, 2, 20, tzinfo=UTC)
 
 
@@ -41,16 +43,23 @@ def vector(text: str) -> list[float]:
 def tables() -> dict[str, pa.Table]:
     """Every table of a run, by hand."""
     queries = [QUERY, OTHER, *BYSTANDERS]
-    ids = {text: content_id(text) for text in (*queries, *WRITTEN)}
+    ids = {text: content_id(text) for text in (*queries, *WRITTEN, *CARRIED)}
     real = [
         {"pair_id": content_id(text, "d1"), "query_id": ids[text], "query": text, "document_id": "d1", "count": 2,
          "split": "train"} for text in queries
     ]  # fmt: skip
+    said = content_id("Shoes", "about shoes")
     candidates = [
         {"candidate_id": ids[text], "batch_id": "b1", "query": text, "document_id": "d1",
-         "request_id": requested("write")}
+         "request_id": requested("write"), "document_digest": said}
         for text in WRITTEN
     ]  # fmt: skip
+    carried = [
+        {"candidate_id": ids[text], "batch_id": "b0", "query": text, "document_id": "d1", "request_id": "r0",
+         "document_digest": said, "interval": "20260227T000000Z-20260228T000000Z", "model": "m", "prompt_version": "1"}
+        for text in CARRIED
+    ]  # fmt: skip
+    new = [{**row, "interval": INTERVAL.name, "model": "m", "prompt_version": "1"} for row in candidates]
     contents: dict[str, list[dict[str, Any]]] = {
         "queries": [
             {"query_id": ids[text], "query": text, "count": 2, "first_seen": NOW, "last_seen": NOW, "split": "train"}
@@ -80,10 +89,13 @@ def tables() -> dict[str, pa.Table]:
             {"batch_id": "b2", "name": "intent", "value": "buys shoes", "generalised": True,
              "request_id": requested("reason", "b2")},
         ],
+        "carried": carried,
+        "carried_embeddings": [{"id": ids[text], "embedding": vector(text)} for text in CARRIED],
         "candidates": candidates,
         "candidate_embeddings": [{"id": ids[text], "embedding": vector(text)} for text in WRITTEN],
-        "screening": [{"candidate_id": ids[text], "status": "accepted"} for text in WRITTEN],
-        "weights": [{"candidate_id": ids[text], "scheme": "aligned", "weight": 1.0} for text in WRITTEN],
+        "pool": [{name: row[name] for name in schema("pool").names} for row in (*carried, *new)],
+        "screening": [{"candidate_id": ids[text], "status": "accepted"} for text in (*CARRIED, *WRITTEN)],
+        "weights": [{"candidate_id": ids[text], "scheme": "aligned", "weight": 1.0} for text in (*CARRIED, *WRITTEN)],
         "evaluation": [
             {"arm": "control", "seed": 0, "step": 1, "query_id": ids[text], "split": "test", "segment": "head",
              "cold_document": False, "ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 0.5}

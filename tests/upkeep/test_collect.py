@@ -16,19 +16,23 @@ from synalign import cli
 from synalign.config import Configuration, home
 from synalign.errors import RegistryError, RunError
 from synalign.flow import step
+from synalign.pool.uptake import take_up
 from synalign.registry import lookup
 from synalign.run import Attempt, Run, root
+from synalign.steps.carry import outside
 from synalign.steps.job import perform
 from synalign.steps.register import register
 from synalign.storage import Place
 from synalign.upkeep.collect import Found, collect
+from tests.pool import world
 from tests.report.runs import made_run
 from tests.storage.conftest import bucket, s3_server
 
 __all__ = ["bucket", "s3_server"]
 
 Make = Callable[..., Configuration]
-NOW = timedelta(0)
+NOW, SOON = timedelta(0), timedelta(seconds=5)
+WROTE = (("what is thing one", "d1"), ("how is thing two", "d2"))
 
 
 @pytest.fixture
@@ -220,3 +224,29 @@ def test_an_mlflow_that_lacks_the_newest_version_is_not_trusted_until_it_is_regi
     perform(run, "register", register)
     found = collect("shop", older_than=NOW - timedelta(seconds=5), remove=True)
     assert {each.folder.parent.name for each in found.rubbish} == {"screen", "register"}
+
+
+def test_what_later_intervals_carry_is_kept(uri: str) -> None:
+    settings = world.settings()
+    early, late = (world.night(world.run_of(number, settings), script=world.Script(WROTE)) for number in range(2))
+    # Judged and weighed again, and asked again: the attempts before are in nobody's use.
+    world.night(early, script=world.Script((*WROTE, ("and thing three", "d3")), frozenset({WROTE[0][0]})))
+    today = world.run_of(2, settings)
+    expected = take_up(world.night(today, until="ingest"))
+    before = outside(today)
+    superseded = {each.folder.parent.name for each in collect("shop", older_than=NOW - SOON, remove=True).rubbish}
+    assert superseded == {"generate", "embed_candidates", "screen", "align"}
+    assert outside(today) == before
+    found = take_up(today)
+    assert found.rows.equals(expected.rows)
+    assert set(found.rows["interval"].to_pylist()) == {early.interval.name, late.interval.name}
+
+
+def test_a_run_that_was_deleted_by_hand_is_not_carried_and_breaks_nothing(uri: str) -> None:
+    settings = world.settings()
+    early, late = (world.night(world.run_of(number, settings), until="generate") for number in range(2))
+    early.folder.remove()
+    collect("shop", older_than=NOW - SOON, remove=True)
+    found = take_up(world.night(world.run_of(2, settings), until="ingest"))
+    assert set(found.rows["interval"].to_pylist()) == {late.interval.name}
+    assert found.found == late.rows("candidates")
