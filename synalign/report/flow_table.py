@@ -56,7 +56,9 @@ class StepRows(NamedTuple):
 
 def section(material: Material) -> Section:
     """Show rows per step, and sums."""
-    sums = [found for make in (_log, _documents, _queries, _ledger, _carried, _training_set) for found in make(material)]
+    sums = [
+        found for make in (_log, _documents, _queries, _ledger, _carried, _training_set) for found in make(material)
+    ]
     return Section(
         "flow", "What went in, what came out", "flow_table.html",
         {"steps": _steps(material), "sums": sums},
