@@ -219,12 +219,15 @@ def _carried(material: Material) -> Iterator[Concern]:
     """Warn where most of the pool is lost, but not of what leaves it by the pool's own settings."""
     if not material.has("carried", "screening"):
         return
-    carry, screened = material.metrics("carry"), material.metrics("screen")["carried"]
-    lost = Counter(carry["left"]) + Counter(screened["rejected"])
+    carry = material.metrics("carry")
+    found = carry.get("found", 0)
+    if not found:
+        return
+    lost = Counter(carry["left"]) + Counter(material.metrics("screen")["carried"]["rejected"])
     for reason in OF_THE_POOL:
         del lost[reason]
-    count_lost, found = lost.total(), carry["found"]
-    if found and count_lost / found > 1.0 - FEW_CARRIED:
+    count_lost = lost.total()
+    if count_lost / found > 1.0 - FEW_CARRIED:
         most = max(lost, key=lambda reason: lost[reason])
         yield Concern(
             "few-carried", "caution",
