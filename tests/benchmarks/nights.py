@@ -19,15 +19,12 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from synalign.config import Configuration, Encoder
@@ -45,7 +42,6 @@ from synalign.storage import Place
 from synalign.tables import content_id
 from synalign.text.normal import document_text
 from tests.benchmarks.datasets import kept_folder
-from tests.benchmarks.measurement import add_size
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 MASS = 2.0

@@ -15,6 +15,7 @@ from synalign.changes import terminal
 from synalign.config import Configuration
 from synalign.run import Attempt, Interval, Run
 from synalign.tables import content_id
+from tests.handmade import table_of
 
 FIRST = Interval.parse("2026-02-27", "2026-02-28")
 SECOND = Interval.parse("2026-02-28", "2026-03-01")
@@ -51,7 +52,7 @@ def finished(
         attempt = Attempt(run, step)
         attempt.begin()
         for table in step.writes:
-            attempt.write(table, contents.get(table, tables.schema(table).empty_table()))
+            attempt.write(table, table_of(run, table, contents))
         attempt.metrics = figures.get(step.name, {})
         attempt.commit()
     return run

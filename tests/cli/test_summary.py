@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from synalign import flow, tables
+from synalign import flow
 from synalign.cli.summary import as_json, summarise
 from synalign.config import Configuration
 from synalign.errors import RunError
 from synalign.run import Attempt, Interval, Run
+from tests.handmade import table_of
 
 METRICS: dict[str, dict[str, Any]] = {
     "ingest": {"log_rows": 100, "document_rows": 20},
@@ -62,7 +63,7 @@ def finished(configuration: Configuration, **changed: dict[str, Any]) -> Run:
         attempt = Attempt(run, step)
         attempt.begin()
         for table in step.writes:
-            attempt.write(table, tables.schema(table).empty_table())
+            attempt.write(table, table_of(run, table, {}))
         attempt.metrics = METRICS.get(step.name, {}) | changed.get(step.name, {})
         attempt.commit()
     return run

@@ -19,6 +19,7 @@ from synalign.report.material import Material
 from synalign.run import Attempt, Interval, Run
 from synalign.steps.align import align, equal_mass
 from synalign.tables import content_id
+from tests.handmade import table_of
 
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 PLAIN = ("how to sort a list", "read a file", "what is a closure in python", "merge two dicts", "regex for dates")
@@ -190,7 +191,7 @@ def made_run(
         else:
             rows |= {"weights": made.weighed()} if step.name == "align" else {}
             for table in step.writes:
-                attempt.write(table, rows[table])
+                attempt.write(table, table_of(run, table, rows))
         attempt.metrics.update({**figures.get(step.name, {}), **(changed or {}).get(step.name, {})})
         attempt.commit()
     return run

@@ -11,6 +11,7 @@ from synalign.config import Configuration
 from synalign.errors import BusyError, RunError
 from synalign.run import Attempt, Interval, Run
 from synalign.steps.job import perform
+from synalign.tables import schema
 from tests.run.made_steps import INTERVAL, QUERIES, ingest, vectors
 
 Make = Callable[..., Configuration]
@@ -50,11 +51,18 @@ def test_a_damaged_file_makes_the_step_run_again(configuration: Make) -> None:
     assert perform(run, "ingest", ingest)["reused"] is False
 
 
+def nothing(attempt: Attempt) -> None:
+    """Carry nothing."""
+    attempt.write("carried", schema("carried").empty_table())
+
+
 def test_a_step_that_reran_to_the_same_bytes_does_not_disturb_the_steps_after_it(configuration: Make) -> None:
     run = Run(configuration(), INTERVAL)
     perform(run, "ingest", ingest, {"log": "a"})
+    perform(run, "carry", nothing)
     perform(run, "embed", vectors)
     perform(run, "ingest", ingest, {"log": "b"})
+    perform(run, "carry", nothing)
     assert perform(run, "embed", vectors)["reused"] is True
 
 
@@ -71,6 +79,7 @@ def test_reading_an_unfinished_or_stale_step_says_what_to_run(configuration: Mak
 def test_a_step_made_from_tables_that_changed_since_is_refused(configuration: Make) -> None:
     run = Run(configuration(), INTERVAL)
     perform(run, "ingest", ingest, {"log": "a"})
+    perform(run, "carry", nothing)
     perform(run, "embed", vectors)
 
     def other(attempt: Attempt) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from synalign import flow
 from synalign.config import Configuration
 from synalign.run import Attempt, Interval, Run
-from synalign.tables import schema
+from tests.handmade import table_of
 
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 TIME = pa.timestamp("us", tz="UTC")
@@ -71,7 +71,7 @@ def run_with(
         attempt = Attempt(run, step)
         attempt.begin()
         for table in step.writes:
-            attempt.write(table, pa.table(rows[table]) if table in rows else schema(table).empty_table())
+            attempt.write(table, table_of(run, table, rows))
         attempt.commit()
     return run
 

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import numpy as np
 
 from synalign.config import Configuration
-from synalign.screening.candidates import candidates_of
+from synalign.screening.candidates import candidates_of, pool_of
 from tests.screening.runs import run_with
 
 
 def test_some_of_some_have_their_own_texts_and_vectors(configuration: Callable[..., Configuration]) -> None:
     rows = [("east", 0, "d0"), ("north", 90, "d90"), ("west", 180, "d180")]
-    every = candidates_of(run_with(configuration(), rows))
+    run = run_with(configuration(), rows)
+    every = candidates_of(run, pool_of(run))
     assert (every.ids, every.queries) == (["c0", "c1", "c2"], ["east", "north", "west"])
     some = every.some(np.array([2, 1])).some(np.array([1]))
     assert (some.ids, some.queries, some.documents, some.rows.tolist()) == (["c1"], ["north"], ["d90"], [1])

@@ -7,7 +7,7 @@ import pytest
 
 from synalign.config import Configuration
 from synalign.screening import real_queries
-from synalign.screening.candidates import candidates_of
+from synalign.screening.candidates import candidates_of, pool_of
 from tests.screening.runs import run_with
 
 
@@ -19,7 +19,7 @@ def test_held_out_and_train_queries_are_told_apart(
     # Held out: 45 and 60 degrees; train: 200 degrees. Cosine of 5 degrees is .9962, of 10 degrees .9848.
     angles = [45, 65, 35, 200, 195, 90]
     run = run_with(configuration(screening={"near_duplicate_cosine": 0.99}), [(f"at {a}", a, "d0") for a in angles])
-    candidates = candidates_of(run)
+    candidates = candidates_of(run, pool_of(run))
     told: list[tuple[str, int, int | None]] = []
 
     def report(what: str, done: int, total: int | None) -> None:

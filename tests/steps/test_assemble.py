@@ -14,6 +14,7 @@ from synalign.steps.assemble import assemble
 from synalign.steps.job import perform
 from synalign.tables import content_id, schema
 from tests.formerly import as_formerly
+from tests.handmade import table_of
 
 Make = Callable[..., Configuration]
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
@@ -42,7 +43,7 @@ def finished(run: Run, splits: list[str], scheme: str = "aligned") -> Run:
         attempt = Attempt(run, step)
         attempt.begin()
         for table in step.writes:
-            attempt.write(table, rows.get(table, schema(table).empty_table()))
+            attempt.write(table, table_of(run, table, rows))
         attempt.commit()
     return run
 

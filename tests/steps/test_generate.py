@@ -30,6 +30,7 @@ from synalign.steps.generate import generate
 from synalign.tables import content_id
 from synalign.writer.server import MODEL, complete
 from tests.generation.servers import serving
+from tests.handmade import finish
 
 BATCHES, MEMBERS, DOCUMENTS = 6, 3, 20
 INTERVAL = Interval.parse("2026-01-01", "2026-01-02")
@@ -60,11 +61,8 @@ def settings(**generation):
 
 
 def commit(run, step, **content):
-    attempt = Attempt(run, flow.step(step))
-    attempt.begin()
-    for table, rows in content.items():
-        attempt.write(table, pa.Table.from_pylist(rows, schema=tables.schema(table)))
-    attempt.commit()
+    tables_given = {table: pa.Table.from_pylist(rows, schema=tables.schema(table)) for table, rows in content.items()}
+    finish(run, flow.step(step), tables_given)
 
 
 def vectors(ids, seed):
@@ -98,6 +96,7 @@ def prepared(folder, split="train", **generation):
         for n, query_id in enumerate(ids)
     ]  # fmt: skip
     commit(run, "ingest", queries=queries, documents=documents, pairs=pairs, rejected=[])
+    commit(run, "carry")
     commit(
         run,
         "embed",

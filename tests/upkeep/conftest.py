@@ -19,6 +19,7 @@ from synalign.embedding import cache
 from synalign.generation.journal import Entry, Journal
 from synalign.run import Attempt, Interval, Run
 from synalign.tables import content_id, schema
+from tests.handmade import table_of
 from tests.storage.conftest import bucket as bucket
 from tests.storage.conftest import s3_server as s3_server
 
@@ -97,7 +98,12 @@ def tables() -> dict[str, pa.Table]:
              "source": "synthetic", "weight": 1.0, "split": "train", "batch_id": "b1"} for text in WRITTEN
         ],
     }  # fmt: skip
-    return {name: pa.Table.from_pylist(rows, schema(name)) for name, rows in contents.items()}
+    return {name: pa.Table.from_pylist(rows, _known(name, rows)) for name, rows in contents.items()}
+
+
+def _known(table: str, rows: list[dict[str, Any]]) -> pa.Schema:
+    """Return the schema of a table, as far as these rows know it."""
+    return pa.schema(field for field in schema(table) if field.nullable or field.name in rows[0])
 
 
 def key(kind: str, batch: str = "b1") -> str:
@@ -117,7 +123,7 @@ def make_run(configuration: Configuration, interval: Interval = INTERVAL) -> Run
         attempt = Attempt(run, step)
         attempt.begin()
         for table in step.writes:
-            attempt.write(table, contents[table])
+            attempt.write(table, table_of(run, table, contents))
         if step.name == "screen":
             attempt.metrics = {"candidates": 3, "examples": {"copied": [QUERY, "red shoes"]}}
         if step.name == "report":
