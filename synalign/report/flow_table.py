@@ -157,9 +157,11 @@ def _carried(material: Material) -> Iterator[Sum]:
     carried = screened["carried"] if done else {"accepted": carry["carried"], "rejected": {}, "written_again": 0}
     left = Counter(carry["left"]) + Counter({WRITTEN_AGAIN: carried["written_again"]})
     parts = [Part("accepted again" if done else "handed on to screening", carried["accepted"], "kept")]
-    parts += [_ledger_part(material, "left behind", reason, number) for reason, number in reasons.in_order(left)]
+    lost = {"left behind": left, "rejected": carried["rejected"]}
     parts += [
-        _ledger_part(material, "rejected", reason, number) for reason, number in reasons.in_order(carried["rejected"])
+        Part(f"{kind}: {words(reason)}", number, "lost", *reasons.of_carried(material, reason, EXAMPLES))
+        for kind, counts in lost.items()
+        for reason, number in reasons.in_order(counts)
     ]
     yield Sum("Queries of earlier intervals", parts, carry["found"], "accepted then, or not judged yet")
 

@@ -22,7 +22,10 @@ def test_every_sum_adds_up_and_an_edited_one_says_so(finished: Material) -> None
     assert not flow_table.section(wrong).content["sums"][2].balanced
 
 
-CARRIED = {"candidates": 8, "accepted": 6, "rejected": {"leak": 2}, "written_again": 1}
+CARRIED = {
+    "candidates": 8, "accepted": 6, "rejected": {"leak": 2}, "written_again": 1,
+    "examples": {"leak": [{"query": "carried leak", "document_id": "d", "score": 0.99}]},
+}  # fmt: skip
 
 
 def test_queries_of_earlier_intervals_are_a_sum_of_their_own(finished: Material) -> None:
@@ -36,6 +39,9 @@ def test_queries_of_earlier_intervals_are_a_sum_of_their_own(finished: Material)
         ("rejected: leak", 2, "lost"),
     ]  # fmt: skip
     assert pool.balanced and pool.total == 15
+    assert [(example.text, example.note) for example in pool.parts[4].examples] == [
+        ("carried leak", "cosine 0.99, for d")
+    ]
     assert pool.parts[2].why == "its document is not in the collection any more"
     wrong = changed(carried, carry={"found": 16})
     assert not flow_table.section(wrong).content["sums"][3].balanced
