@@ -202,13 +202,15 @@ STEPS = (
         ),
         writes={
             "evaluation": "what every trained retriever ranks, query by query",
-            "choice": "which weighting the training set has, and why",
+            "choice": "which weighting and mass the training set has, and why",
         },
         settings=("evaluation", "alignment", "encoder", "seed"),
-        purpose="Trains retrievers on real pairs and on each weighting, and chooses the weights on validation queries.",
+        purpose="Trains retrievers on real pairs and on each weighting, and chooses weights and mass on validation "
+        "queries.",
         beside="the encoder's weights, as the retriever to train",
         remedies=(
-            "**Too slow**: a smaller *evaluation.retriever*, or fewer *seeds* and *steps*, in the trigger form.",
+            "**Too slow**: a smaller *evaluation.retriever*, or fewer *seeds* and *steps*, in the trigger form; fewer "
+            "*evaluation.masses*.",
             "A gate that fails does not fail the task: the version is registered, and *current* does not move to it.",
         ),
     ),

@@ -67,14 +67,15 @@ SCHEMAS: dict[str, pa.Schema] = {
     "pool": _schema(_LINEAGE),
     "screening": _schema("candidate_id status reason? score:real?"),
     "weights": _schema("candidate_id scheme weight:real"),
-    # One row per arm, seed and judged query; `step` is the checkpoint that was best on validation queries, 0 the
-    # retriever before training.
+    # One row per arm, seed and judged query, all arms at the mass of the table `choice`, or at `alignment.mass` where
+    # that is 0; `step` is the checkpoint that was best on validation queries, 0 the retriever before training.
     "evaluation": _schema(
         "arm seed:int step:int query_id split segment cold_document:bool "
         "ndcg_at_10:real mrr_at_10:real recall_at_10:real recall_at_100:real"
     ),
-    # One row: which weights the training set has, whether validation queries chose them, and why in words.
-    "choice": _schema("scheme validated:bool reason"),
+    # One row: which weights the training set has and how much they sum to over the real train pairs, whether validation
+    # queries chose both, and why in words. Scheme `none` with mass 0: the real pairs alone.
+    "choice": _schema("scheme mass:real validated:bool reason"),
     # A written row says which batch, request and interval it came from.
     "training_set": _schema(
         "pair_id query document_id document source weight:real split batch_id? request_id? interval?"

@@ -118,7 +118,7 @@ source:
   window_days: 3650
   documents: {path: data/demo/documents.parquet}
 sampling: {batches: %d}
-evaluation: {seeds: 2, steps: 20}
+evaluation: {seeds: 2, steps: 20, masses: [2.0]}
 """
 
 

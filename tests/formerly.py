@@ -1,4 +1,4 @@
-"""A finished run as an earlier version wrote it, whose weighting scheme `equal` was called `filtered`."""
+"""A finished run as an earlier version wrote it: scheme `equal` called `filtered`, or a choice without a mass."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ def as_formerly(run: Run) -> None:
             manifest["settings"]["alignment"] = _formerly(manifest["settings"]["alignment"])
         for written in (place, folder / manifests.NAME):
             written.write_bytes(json.dumps(manifest).encode())
+
+
+def without_masses(run: Run) -> None:
+    """Take the mass out of the table `choice` and of the metrics of *evaluate*, and out of *assemble*'s."""
+    for step in ("evaluate", "assemble"):
+        place = run.folder / step / manifests.NAME
+        if not place.is_file():
+            continue
+        manifest: dict[str, Any] = json.loads(place.read_bytes())
+        folder = manifests.folder(place.parent, manifest)
+        if step == "evaluate":
+            (file,) = (folder / "choice").files("*.parquet")
+            pq.write_table(pq.read_table(file.local, partitioning=None).drop_columns(["mass"]), file.local)
+            manifest["tables"]["choice"] = manifests.describe(folder / "choice")
+        for key in ("mass", "arms_mass", "ladder"):
+            manifest["metrics"].pop(key, None)
+        place.write_bytes(json.dumps(manifest).encode())
 
 
 def _formerly(content: Any) -> Any:

@@ -35,7 +35,7 @@ def test_upstream_follows_the_tables() -> None:
 
 def test_before_gives_the_steps_that_must_be_done_first_in_order() -> None:
     assert flow.before("ingest") == ()
-    assert [step.name for step in flow.before("sample")] == ["ingest", "embed"]
+    assert [step.name for step in flow.before("sample")] == ["ingest", "carry", "embed"]
     assert flow.before("report")[-1].name == "register"
     with pytest.raises(RunError, match="step == 'embeds'"):
         flow.before("embeds")

@@ -230,7 +230,7 @@ def _as_json(run: Run, began: datetime, log: Path) -> dict[str, Any]:
         "seconds": round((datetime.now(UTC) - began).total_seconds(), 3),
         "steps": steps,
         "rows": _metrics(run, "assemble"),
-        "weights": {key: _metrics(run, "evaluate").get(key) for key in ("scheme", "reason", "gate")},
+        "weights": {key: _metrics(run, "evaluate").get(key) for key in ("scheme", "mass", "reason", "gate")},
         "training_set": _metrics(run, "register"),
         "report": _metrics(run, "report"),
         "log": str(log),

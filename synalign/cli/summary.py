@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from synalign import flow
 from synalign.config.schemes import ALIGNED
 from synalign.errors import RunError
-from synalign.evaluation.report import difference
+from synalign.evaluation.report import difference, weights_in_words
 from synalign.generation.ledger import carried_ledger, carried_lines, ledger_lines, whole_ledger
 from synalign.run import Run
 
@@ -93,7 +93,7 @@ def as_json(run: Run) -> dict[str, Any]:
 
 def evaluation_lines(metrics: dict[str, Any]) -> list[str]:
     """Return the result of the evaluation: the chosen weights, treatment against control, and the gate."""
-    lines = [f"weights {metrics['scheme']}: {metrics['reason']}"]
+    lines = [f"weights {weights_in_words(metrics)}: {metrics['reason']}"]
     if "test" in metrics:
         test = metrics["test"]
         lines.append(

@@ -17,7 +17,7 @@ from synalign.config.pool import Pool
 from synalign.config.retriever import Configuration
 from synalign.config.runtime import RUNTIME_REASONS, Runtime
 from synalign.config.schedule import Schedule
-from synalign.config.schemes import Scheme
+from synalign.config.schemes import Chosen, Scheme
 from synalign.config.selection import Alignment, Checks, Evaluation, Gate, Screening
 from synalign.config.source import (
     BeirSource,
@@ -42,6 +42,7 @@ __all__ = [
     "BeirSource",
     "Budget",
     "Checks",
+    "Chosen",
     "Configuration",
     "DocumentColumns",
     "Documents",

@@ -188,7 +188,10 @@ def _list(field: Mapping[str, Any]) -> str:
     parts: Mapping[str, Any] = field.get("items") or next(iter(field.get("prefixItems", ())), {})
     least, most = field.get("minItems", 0), field.get("maxItems")
     count = f"{least:,} " if least == most else f"up to {most:,} " if most is not None else ""
-    return f"list of {count}{rule_of(parts)}"
+    rule = rule_of(parts)
+    return (
+        f"list of {count}{rule.replace('number', 'numbers', 1) if parts.get('type') in ('integer', 'number') else rule}"
+    )
 
 
 def _mapping(field: Mapping[str, Any]) -> str:

@@ -13,19 +13,23 @@ from pydantic import BeforeValidator
 
 Scheme = Literal["equal", "equal_mass", "aligned"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+"""All schemes, the simplest first."""
+
+Chosen = Literal["none", "equal", "equal_mass", "aligned"]
+"""What a training set can have: the weights of a scheme, or no written query, so that it is the real pairs alone."""
+
+NONE: Final = "none"
 EQUAL: Final = "equal"
 EQUAL_MASS: Final = "equal_mass"
 ALIGNED: Final = "aligned"
 
 NAMES: dict[str, str] = {
+    NONE: "no written queries",
     EQUAL: "equal weights",
     EQUAL_MASS: "equal weight per document",
     ALIGNED: "aligned weights",
 }
-"""The schemes in words."""
-
-PREFERRED: tuple[Scheme, ...] = (ALIGNED, EQUAL_MASS, EQUAL)
-"""Of schemes that are equally good: first the one that matches real queries best, then the one fair to documents."""
+"""What a training set can have, in words."""
 
 FORMERLY = "filtered"
 """What `equal` was called."""

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from synalign.config.closed import Closed
 from synalign.config.schemes import ALIGNED, SchemeSetting
+
+
+def _distinct_and_sorted(masses: tuple[float, ...]) -> tuple[float, ...]:
+    # Sorted, so that the same choice is the same setting: its fingerprint decides what is reused.
+    found = tuple(sorted(mass + 0.0 for mass in masses))
+    if len(set(found)) < len(found):
+        raise ValueError("must hold no number twice")
+    return found
+
+
+Masses = Annotated[
+    tuple[Annotated[float, Field(strict=True, ge=0.0, le=100.0)], ...], AfterValidator(_distinct_and_sorted)
+]
+"""Distinct masses, ascending."""
 
 
 class Screening(Closed):
@@ -47,7 +61,12 @@ class Alignment(Closed):
         "weights are the paper's.",
     )
     tolerance: float = Field(1e-6, gt=0.0, le=1e-1, description="Duality gap to stop at, relative to the objective.")
-    mass: float = Field(2.0, gt=0.0, le=100.0, description="Total weight of synthetic rows over that of real rows.")
+    mass: float = Field(
+        2.0,
+        gt=0.0,
+        le=100.0,
+        description="Total weight of synthetic rows over that of real rows, where no validation query can choose.",
+    )
 
 
 class Gate(Closed):
@@ -69,6 +88,12 @@ class Evaluation(Closed):
         "adapter",
         description="What is trained: a linear map on the queries' vectors (seconds), averaged token vectors (a weak "
         "retriever, on which effects show), the whole encoder (minutes to hours), or nothing.",
+    )
+    masses: Masses = Field(
+        (0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
+        min_length=1,
+        max_length=12,
+        description="What validation queries choose `alignment.mass` among; 0 is the real pairs alone.",
     )
     seeds: int = Field(3, ge=1, le=20, description="Trainings per arm.")
     steps: int = Field(100, ge=1, le=1_000_000, description="Batches per training, the same in every arm.")

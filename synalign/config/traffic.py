@@ -60,8 +60,8 @@ class Sampling(Closed):
         0.0,
         ge=0.0,
         lt=1.0,
-        description="A batch that covers less of the traffic than this share of what a batch covers on average where "
-        "nothing was shown yet is not asked for; one batch always is. 0: all are.",
+        description="A batch that adds less coverage of the traffic than this share of what the median batch adds "
+        "where nothing was shown yet is not asked for; one batch always is. 0: all are.",
     )
 
     @model_validator(mode="after")

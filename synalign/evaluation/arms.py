@@ -12,7 +12,8 @@
   equal. Whether alignment chooses well, or any choice that narrow would do as well.
 
 Every arm but the first has the same synthetic mass, `mass` times that of the real pairs, and sees all real pairs. The
-*treatment* is the arm whose weights the training set has; it is one of these and not trained twice.
+*treatment* is the arm whose weights the training set has, the control where it has no written query; it is one of these
+and not trained twice.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, SCHEMES, Scheme
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NONE, SCHEMES, Scheme
 from synalign.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def arms(pool: Pool, mass: float, seed: int) -> dict[str, NDArray[np.float64]]:
 
     Args:
         pool: m written queries.
-        mass: What the weights of an arm sum to: `alignment.mass` times the number of real pairs.
+        mass: What the weights of an arm sum to, >= 0: a mass of the choice times the number of real pairs.
         seed: Of the random subset.
 
     Returns:
@@ -81,6 +82,15 @@ def arms(pool: Pool, mass: float, seed: int) -> dict[str, NDArray[np.float64]]:
     drawn = np.random.default_rng(seed).choice(accepted, size=size, replace=False)
     found["random_subset"] = _placed(drawn, np.ones(size), len(pool.accepted))
     return {name: _scaled(weights, mass) for name, weights in found.items()}
+
+
+def arm_of(scheme: str) -> str:
+    """Return the arm that a training set of a scheme is made as.
+
+    >>> arm_of("aligned"), arm_of("none")
+    ('aligned', 'control')
+    """
+    return CONTROL if scheme == NONE else scheme
 
 
 def effective_sample_size(weights: NDArray[np.float64]) -> float:

@@ -25,7 +25,7 @@ def chart(test: Mapping[str, Mapping[str, float]], treatment: str) -> str:
 
     Args:
         test: Figures of the arms on test queries, as `synalign.evaluation.figures.on_test` gives them.
-        treatment: The arm whose weights the training set has.
+        treatment: The arm whose weights the training set has; the control where it is the real pairs alone.
 
     Returns:
         An SVG image. The same figures give the same text.

@@ -1,54 +1,84 @@
-"""Which weights a training set gets: those of the arm that is best on real validation queries."""
+"""What a training set is: the champion among the arms on real validation queries, or what the configuration says."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synalign.config.schemes import PREFERRED
+from synalign.config.schemes import NONE
+from synalign.text.numbers import counted
 
 if TYPE_CHECKING:
-    from synalign.config import Scheme
+    from synalign.config import Alignment, Chosen
+    from synalign.evaluation.ladder import Entry, Ladder
 
 
 class Choice(NamedTuple):
     """The weights of a training set, and why.
 
     Attributes:
-        scheme: The scheme.
+        scheme: The scheme; `none`: it is the real pairs alone.
+        mass: Total weight of its synthetic rows over that of its real train rows; 0 for `none`.
         validated: Whether validation queries chose it.
         reason: In words.
     """
 
-    scheme: Scheme
+    scheme: Chosen
+    mass: float
     validated: bool
     reason: str
 
 
-def choose(means: dict[str, float], queries: int) -> Choice:
-    """Choose by validation queries; test queries have no say.
+def choose(ladder: Ladder) -> Choice:
+    """Return the champion of the last round; test queries have no say."""
+    chosen = ladder.champion
+    queries = ladder.scores[chosen.cell].shape[1]
+    return Choice(chosen.cell.scheme, chosen.cell.mass, True, _reason(ladder.last, chosen, queries))
 
-    The list is kept to three: chosen from about thirty, on two to three hundred queries, the winner was one that only
-    those queries liked.
 
-    Args:
-        means: Mean nDCG@10 on validation queries over seeds, by arm; those of the schemes are looked at.
-        queries: How many validation queries there were, at least one.
+def configured(settings: Alignment, why: str) -> Choice:
+    """Return scheme and mass of the configuration, for runs in which no query can choose.
 
-    Examples:
-        >>> choose({"equal": 0.3, "equal_mass": 0.4, "aligned": 0.4, "control": 0.9}, 70)[:2]
-        ('aligned', True)
+    >>> from synalign.config import Alignment
+    >>> configured(Alignment(), "no retriever was trained").reason
+    'not validated: no retriever was trained, so alignment.scheme and alignment.mass hold'
     """
-    best = max(means[scheme] for scheme in PREFERRED)
-    scheme = next(scheme for scheme in PREFERRED if means[scheme] == best)
-    others = ", ".join(f"{name} {means[name]:.4f}" for name in PREFERRED if name != scheme)
-    noun = "validation query" if queries == 1 else "validation queries"
-    return Choice(scheme, True, f"best of three on {queries} {noun}: nDCG@10 {means[scheme]:.4f}, against {others}")
+    reason = f"not validated: {why}, so alignment.scheme and alignment.mass hold"
+    return Choice(settings.scheme, settings.mass, False, reason)
 
 
-def configured(scheme: Scheme, why: str) -> Choice:
-    """Return the scheme of the configuration, for runs in which no query can choose.
+def mass_of(found: dict[str, Any], settings: Alignment) -> float:
+    """Return the mass of a row of the table `choice`, or of the metrics of *evaluate*.
 
-    >>> configured("aligned", "no retriever was trained").reason
-    'not validated: no retriever was trained, so alignment.scheme holds'
+    Before masses were chosen neither had one, and the configuration's held.
+
+    >>> from synalign.config import Alignment
+    >>> mass_of({"scheme": "equal"}, Alignment(mass=3.0)), mass_of({"scheme": "none", "mass": 0.0}, Alignment())
+    (3.0, 0.0)
     """
-    return Choice(scheme, False, f"not validated: {why}, so alignment.scheme holds")
+    mass = found.get("mass")
+    return settings.mass if mass is None else float(mass)
+
+
+def _reason(entries: list[Entry], chosen: Entry, queries: int) -> str:
+    """Say which simpler arm was beaten; where none was, that no other is better, so that a tie is not told as a win.
+
+    The scores stand after a colon: the report has them elsewhere.
+    """
+    judged = counted(queries, "validation query", "validation queries")
+    if len(entries) == 1:
+        return f"the only one of evaluation.masses: nDCG@10 {chosen.mean:.4f} on {judged}"
+    if chosen.against is not None:
+        return (
+            f"better than {chosen.against.words} by more than one standard error on {judged}: "
+            f"nDCG@10 {chosen.mean:.4f} at mass {chosen.cell.mass:g}, {_apart(chosen)}"
+        )
+    best = max(entries[1:], key=lambda entry: entry.difference)
+    others = "training with written queries" if chosen.cell.scheme == NONE else "any other arm"
+    return (
+        f"{others} is not better than {chosen.cell.words} by more than one standard error on {judged}: "
+        f"nDCG@10 {chosen.mean:.4f}, the best other {best.cell.words} {_apart(best)}"
+    )
+
+
+def _apart(entry: Entry) -> str:
+    return f"{entry.difference:+.4f} \u00b1 {entry.standard_error:.4f}"

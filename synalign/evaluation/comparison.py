@@ -34,6 +34,9 @@ FLIPS = 9_999
 LEAST_QUERIES = 20
 """Queries below which an interval says nothing: resampling a handful cannot show how queries vary."""
 
+ROUNDING = 1e-12
+"""Differences below this are rounding of zero: where neither arm learned anything, both are the same retriever."""
+
 ENTRIES = 2**22
 """Entries of resampling weights held at once (32 MB)."""
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from synalign.evaluation.arms import CONTROL
-from synalign.evaluation.comparison import LEAST_QUERIES
+from synalign.evaluation.comparison import LEAST_QUERIES, ROUNDING
 
 if TYPE_CHECKING:
     from synalign.config import Gate
     from synalign.evaluation.comparison import Resampled
-
-ROUNDING = 1e-12
-"""Differences below this are rounding of zero: where neither arm learned anything, both are the same retriever."""
 
 Status = Literal["passed", "failed", "not evaluated"]
 
@@ -39,11 +36,14 @@ def judge(gate: Gate | None, scores: Resampled | None, treatment: str, missing: 
     Args:
         gate: Its settings; None: there is no gate.
         scores: nDCG@10 on test queries; None: there are none.
-        treatment: The arm whose weights the training set has.
+        treatment: The arm whose weights the training set has; the control where it is the real pairs alone, which
+            passes on no evidence at all: there is nothing that could be lost.
         missing: Why there are none.
     """
     if gate is None:
         return Verdict("not evaluated", "evaluation.gate is off")
+    if treatment == CONTROL:
+        return Verdict("passed", "the training set is the real pairs alone, as the control's is")
     if scores is None or scores.queries < LEAST_QUERIES:
         why = missing if scores is None else f"{scores.queries} test queries are fewer than {LEAST_QUERIES}"
         unsafe = gate.evidence == "of_safety"

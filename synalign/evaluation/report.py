@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
+from synalign.config.schemes import NONE
+from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT, arm_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _NAMES = {"ndcg_at_10": "nDCG@10", "mrr_at_10": "MRR@10", "recall_at_10": "recall@10", "recall_at_100": "recall@100"}
 
@@ -26,7 +27,7 @@ def report(evaluation: Mapping[str, Any]) -> str:
     gate = evaluation["gate"]
     parts = [
         "# Evaluation",
-        f"Weights of the training set: **{evaluation['scheme']}**, {evaluation['reason']}.",
+        f"Weights of the training set: **{weights_in_words(evaluation)}**, {evaluation['reason']}.",
         f"Gate **{gate['status']}**: {gate['reason']}.",
     ]
     if "test" in evaluation:
@@ -36,10 +37,36 @@ def report(evaluation: Mapping[str, Any]) -> str:
             "Intervals are for 95 %, over queries and trainings; p by paired randomisation, not corrected for the "
             "number of arms."
         )
-        parts += ["## Arms on test queries", _arms(evaluation["test"], evaluation["scheme"])]
+        at = f" at mass {evaluation['arms_mass']:g}" if "arms_mass" in evaluation else ""
+        parts += [f"## Arms on test queries{at}", _arms(evaluation["test"], arm_of(evaluation["scheme"]))]
         parts += ["## Arm against arm", _contrasts(evaluation["test"])]
         parts += ["## Treatment against control by segment", _segments(evaluation["segments"])]
+    if "ladder" in evaluation:
+        parts += ["## Arms on validation queries, from the simplest up", _ladder(evaluation["ladder"])]
     return "\n\n".join(parts) + "\n"
+
+
+def weights_in_words(evaluation: Mapping[str, Any]) -> str:
+    """Return what a training set has, by the metrics of *evaluate*.
+
+    >>> weights_in_words({"scheme": "aligned", "mass": 0.5}), weights_in_words({"scheme": "none", "mass": 0.0})
+    ('aligned at mass 0.5', 'real pairs alone')
+    """
+    if evaluation["scheme"] == NONE:
+        return "real pairs alone"
+    # Before masses were chosen there was none among the metrics.
+    return str(evaluation["scheme"]) + (f" at mass {evaluation['mass']:g}" if "mass" in evaluation else "")
+
+
+def _ladder(entries: Sequence[Mapping[str, Any]]) -> str:
+    rows = [["round", "arm", "trainings", "nDCG@10", "against", "difference \u00b1 one standard error", "replaced it"]]
+    for entry in entries:
+        name, score = weights_in_words(entry), f"{entry['ndcg_at_10']:.4f}"
+        against = weights_in_words(entry["against"]) if "against" in entry else ""
+        apart = f"{entry['difference']:+.4f} \u00b1 {entry['standard_error']:.4f}" if against else ""
+        replaced = ("yes" if entry["replaced"] else "no") if against else ""
+        rows.append([str(entry["round"]), name, str(entry["seeds"]), score, against, apart, replaced])
+    return _table(rows)
 
 
 def _arms(test: Mapping[str, Mapping[str, float]], treatment: str) -> str:

@@ -1,21 +1,23 @@
-"""One trial: every arm trained with every seed, and judged on the same queries."""
+"""One trial: every arm trained with every seed, and judged on the same queries; and the trainings of the ladder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from synalign.evaluation.arms import ARMS, arms
-from synalign.progress import progress
+from synalign.evaluation.arms import ARMS, CONTROL, arm_of, arms
+from synalign.evaluation.ladder import climb
 from synalign.retriever.collection import Pairs
 from synalign.retriever.measures import DEPTH, MEASURES, measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from synalign.evaluation.ladder import Cell, Ladder
     from synalign.evaluation.material import Judged, Material
+    from synalign.progress import Advance
     from synalign.retriever.collection import Collection
     from synalign.retriever.recipe import Recipe
     from synalign.retriever.train import Trained
@@ -57,33 +59,60 @@ class Trial:
         return {arm: np.stack(rows) for arm, rows in found.items()}
 
 
-def run(material: Material, recipe: Recipe, mass: float, seeds: range, train: Train) -> Trial:
-    """Train and judge every arm with every seed.
+class Trainings:
+    """Trains arms, each with a mass and a seed once, and keeps what came of it.
 
     Args:
         material: What to train and to judge on.
         recipe: The same for all but for the seed.
-        mass: Total weight of an arm's written pairs over that of the real ones.
         seeds: Of batches, and of the random subset.
         train: `synalign.retriever.train.train`.
     """
-    outcomes: list[Outcome] = []
-    with progress("evaluate", len(ARMS) * len(seeds), "trainings") as advance:
-        for arm, seed, pairs in _trainings(material, mass, seeds):
-            advance.note = f"now {arm}, seed {seeds.index(seed) + 1} of {len(seeds)}"
-            advance(1 if outcomes else 0)
-            trained = train(material.collection, pairs, material.judged["validation"].pairs, recipe._replace(seed=seed))
-            scores = {split: _judge(trained, judged) for split, judged in material.judged.items()}
-            outcomes.append(Outcome(arm, seed, trained.step, scores))
+
+    def __init__(self, material: Material, recipe: Recipe, seeds: range, train: Train) -> None:
+        self.seeds = seeds
+        self._material, self._recipe, self._train = material, recipe, train
+        self._done: dict[tuple[str, float, int], Outcome] = {}
+
+    def climb(self, masses: Sequence[float], advance: Advance) -> Ladder:
+        """Choose among masses and schemes on validation queries."""
+
+        def score(cell: Cell, seed: int) -> NDArray[np.float64]:
+            return self._outcome(arm_of(cell.scheme), cell.mass, seed, advance).scores["validation"][MEASURES[0]]
+
+        return climb(masses, self.seeds, score)
+
+    def trial(self, mass: float, advance: Advance) -> Trial:
+        """Return the outcomes of every arm at one mass with every seed; what is trained already is not trained again.
+
+        Args:
+            mass: > 0, total weight of an arm's written pairs over that of the real ones.
+            advance: Counts trainings; its total is set here.
+        """
+        wanted = [(arm, 0.0 if arm == CONTROL else mass, seed) for seed in self.seeds for arm in ARMS]
+        advance.total = len(self._done) + sum(key not in self._done for key in wanted)
+        outcomes = [self._outcome(*key, advance) for key in wanted]
         advance.note = ""
-        advance()
-    return Trial(outcomes)
+        advance.reach(len(self._done))
+        return Trial(outcomes)
 
+    def _outcome(self, arm: str, mass: float, seed: int, advance: Advance) -> Outcome:
+        key = arm, mass, seed
+        if key not in self._done:
+            at = f" at mass {mass:g}" if mass else ""
+            advance.note = f"now {arm}{at}, seed {self.seeds.index(seed) + 1} of {len(self.seeds)}"
+            advance.reach(len(self._done))
+            self._done[key] = self._trained(arm, mass, seed)
+        return self._done[key]
 
-def _trainings(material: Material, mass: float, seeds: range) -> Iterator[tuple[str, int, Pairs]]:
-    for seed in seeds:
-        for arm, weights in arms(material.pool, mass * len(material.real.query), seed).items():
-            yield arm, seed, _with(material.real, material.written, weights)
+    def _trained(self, arm: str, mass: float, seed: int) -> Outcome:
+        material = self._material
+        weights = arms(material.pool, mass * len(material.real.query), seed)[arm]
+        pairs = _with(material.real, material.written, weights)
+        recipe = self._recipe._replace(seed=seed)
+        trained = self._train(material.collection, pairs, material.judged["validation"].pairs, recipe)
+        scores = {split: _judge(trained, judged) for split, judged in material.judged.items()}
+        return Outcome(arm, seed, trained.step, scores)
 
 
 def _with(real: Pairs, written: Pairs, weights: NDArray[np.float64]) -> Pairs:

@@ -12,6 +12,7 @@ import yaml
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
 from synalign import flow, tables
+from synalign.evaluation.arms import arm_of
 from synalign.evaluation.chart import chart
 from synalign.evaluation.report import report
 from synalign.experiment import TrainingSet, draft
@@ -45,7 +46,8 @@ def log_files(client: MlflowClient, release: Release, run_id: str, version: str)
         client.log_artifacts(run_id, folder, "manifests")
     client.log_text(run_id, report(release.evaluation), "evaluation/report.md")
     if "test" in release.evaluation:
-        client.log_text(run_id, chart(release.evaluation["test"], release.evaluation["scheme"]), "evaluation/arms.svg")
+        bars = chart(release.evaluation["test"], arm_of(release.evaluation["scheme"]))
+        client.log_text(run_id, bars, "evaluation/arms.svg")
     client.log_text(run_id, yaml.safe_dump(release.configuration, sort_keys=False), "configuration.yaml")
     trained = TrainingSet(model=release.model, version=version, digest=release.digest)
     # The control stays open: what serves is known only when the test starts.

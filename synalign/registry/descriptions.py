@@ -9,7 +9,7 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 from synalign.config.schemes import ALIGNED
-from synalign.evaluation.report import difference
+from synalign.evaluation.report import difference, weights_in_words
 from synalign.generation.ledger import carried_ledger, whole_ledger
 from synalign.registry.attachment import REPORT
 from synalign.registry.pages import experiment_path, model_path
@@ -78,7 +78,8 @@ def of_release(release: Release, load: str, links: Sequence[tuple[str, str]] = (
     first = f"{verdict}. {count(release.rows('training_set'))} rows, {interval_name(release.interval)}."
     failures = "\n".join(f"- Check failed: {_cell(failure)}." for failure in release.failures)
     linked = " | ".join(f"[{text}]({address})" for text, address in links)
-    parts = [first, failures, linked, _table(_rows(release)), _loading(load)]
+    not_judged = f"{release.not_judged.capitalize()}." if release.not_judged else ""
+    parts = [first, failures, not_judged, linked, _table(_rows(release)), _loading(load)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -133,7 +134,7 @@ def _rows(release: Release) -> list[tuple[str, str]]:
         ("Asked for", _ledger(release)),
         *_carried(release),
         ("Squared MMD to held-out queries", _distance(release)),
-        ("Weights", f"{evaluation['scheme']}: {evaluation['reason']}"),
+        ("Weights", f"{weights_in_words(evaluation)}: {evaluation['reason']}"),
     ]
     if "test" in evaluation:
         found.append(("Test nDCG@10", _test(evaluation["test"])))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from synalign.config.schemes import NONE
 from synalign.run.manifests import read_table
 from synalign.storage import Place
 from synalign.tables import content_id
@@ -58,6 +59,13 @@ class Release(NamedTuple):
     def evaluation(self) -> dict[str, Any]:
         """Figures of the step *evaluate*."""
         return self.metrics("evaluate")
+
+    @property
+    def not_judged(self) -> str:
+        """Which checks say nothing about this set, and why; empty where all of them do."""
+        if self.evaluation["scheme"] != NONE:
+            return ""
+        return "checks of synthetic rows: not judged, real pairs alone were best"
 
     @property
     def key(self) -> str:

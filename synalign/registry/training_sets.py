@@ -180,6 +180,7 @@ def _tags(release: Release) -> dict[str, str]:
         "rows": str(release.rows("training_set")),
         "writer": release.writer,
         "scheme": release.evaluation["scheme"],
+        **({"mass": f"{release.evaluation['mass']:g}"} if "mass" in release.evaluation else {}),
         "weights_validated": str(release.evaluation["validated"]).lower(),
         "gate": release.evaluation["gate"]["status"],
         "gate_reason": release.evaluation["gate"]["reason"][:_LONGEST_TAG],

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synalign.arrays.checks import evenly_spaced, median_distance
-from synalign.config.schemes import ALIGNED, EQUAL
+from synalign.config.schemes import ALIGNED, EQUAL, NONE
 from synalign.report.material import Material
 from synalign.report.population import weights
 from synalign.run import some_rows
@@ -34,7 +34,10 @@ class Closeness(NamedTuple):
 
 
 def chosen_scheme(material: Material) -> str:
-    """Name the weights that the training set has; before that is decided, the aligned ones stand for them."""
+    """Name the weights that the training set has, `none` where it has no written query.
+
+    Before that is decided, the aligned ones stand for them.
+    """
     return str(material.metrics("evaluate").get("scheme", ALIGNED))
 
 
@@ -50,10 +53,12 @@ def of_aligned(material: Material) -> Closeness | None:
 def of_chosen(material: Material) -> Closeness | None:
     """Return the closeness of the training set's weights; None where it was not, and here cannot be, measured.
 
-    Before weights are chosen it is that of the aligned ones.
+    Of a set without written queries there is none. Before weights are chosen it is that of the aligned ones.
     """
     scheme = chosen_scheme(material)
     aligned = of_aligned(material)
+    if scheme == NONE:
+        return None
     if scheme == ALIGNED or aligned is None:
         return aligned
     if scheme == EQUAL:

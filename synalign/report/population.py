@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES, NONE, SCHEMES
 from synalign.errors import RunError
 from synalign.run import some_rows
 from synalign.run.matrix import matrix
@@ -69,7 +69,7 @@ class Decided(NamedTuple):
 
     Attributes:
         schemes: Equal weights first, then the aligned ones, then those of the training set where they are others.
-        chosen: Those of the training set; None: nobody has chosen yet.
+        chosen: Those of the training set, `none` where it has no written query; None: nobody has chosen yet.
     """
 
     schemes: list[str]
@@ -82,6 +82,11 @@ class Decided(NamedTuple):
             return "Which weights the training set gets is not decided yet."
         if self.chosen == ALIGNED:
             return "The training set has the aligned weights."
+        if self.chosen == NONE:
+            return (
+                "None of these weights was chosen: the training set of this run is the real pairs alone, and has no "
+                "written query."
+            )
         also = ", so it is distributed like what is called raw here" if self.chosen == EQUAL else ""
         return f"The aligned weights were not chosen: the training set of this run has {NAMES[self.chosen]}{also}."
 
@@ -91,7 +96,8 @@ def decided(material: Material) -> Decided | None:
     if not material.has("weights"):
         return None
     chosen = str(material.table("choice")["scheme"][0].as_py()) if material.has("choice") else None
-    return Decided(list(dict.fromkeys([EQUAL, ALIGNED, chosen or EQUAL])), chosen)
+    also = [chosen] if chosen in SCHEMES else []
+    return Decided(list(dict.fromkeys([EQUAL, ALIGNED, *also])), chosen)
 
 
 def accepted(material: Material) -> pa.Table:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
-from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES
+from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES, NONE
 from synalign.drawing.svg import interval
-from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
+from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT, arm_of
+from synalign.evaluation.report import weights_in_words
+from synalign.report.ladder import climbed
 from synalign.report.section import Section
 
 if TYPE_CHECKING:
@@ -82,13 +84,17 @@ class Change(NamedTuple):
 
 
 def section(material: Material) -> Section | None:
-    """Show choice, arms, contrasts and segments; None where step *evaluate* has not finished."""
+    """Show choice with its ladder, arms, contrasts and segments; None where step *evaluate* has not finished."""
     figures = material.metrics("evaluate")
     if not figures:
         return None
     content: dict[str, Any] = {
         "scheme": NAMES[figures["scheme"]],
+        "named": weights_in_words(figures),
         "reason": figures["reason"],
+        "climb": climbed(figures),
+        "treatment": arm_of(figures["scheme"]).replace("_", " "),
+        "alone": figures["scheme"] == NONE,
         "gate": figures["gate"],
         "figures": figures,
         "judged": "test" in figures,

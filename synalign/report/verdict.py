@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from synalign.config.schemes import ALIGNED, EQUAL, NAMES
+from synalign.config.schemes import ALIGNED, EQUAL, NAMES, NONE
 from synalign.generation.usage import money_in_words, tokens_in_words
 from synalign.report import closeness
 from synalign.report.closeness import Closeness, chosen_scheme
@@ -66,7 +66,9 @@ def _status(material: Material, found: list[Concern]) -> tuple[str, str]:
 def _lines(material: Material) -> list[str]:
     """Say what was gained, what it cost, and what a retriever makes of it."""
     lines = []
-    if material.has("weights"):
+    alone = chosen_scheme(material) == NONE
+    # Of a set without written queries there is no distance to tell: what it is comes first.
+    if material.has("weights") and not alone:
         chosen = closeness.of_chosen(material)
         parts = (_gained(material, chosen), _cost(material), _alternative(material, chosen))
         lines.append(" ".join(part for part in parts if part))
@@ -154,9 +156,14 @@ def effective_size(material: Material) -> tuple[float, int]:
 def _why(material: Material) -> str:
     """Say which weights were chosen, and why; the scores behind it are in the section on the retriever."""
     metrics = material.metrics("evaluate")
-    name = NAMES.get(metrics["scheme"], words(metrics["scheme"]))
     reason = metrics["reason"].removeprefix("not validated: ").partition(": nDCG")[0]
-    return f"It has {name}{'' if metrics['validated'] else ', which nobody validated'}: {reason}."
+    if metrics["scheme"] == NONE:
+        written = int(material.metrics("align")["synthetic"]) if material.has("weights") else 0
+        unused = f": the {counted(written, 'accepted query is', 'accepted queries are')} not in it" if written else ""
+        return f"The set is the real pairs alone{unused}. {reason[:1].upper()}{reason[1:]}."
+    name = NAMES.get(metrics["scheme"], words(metrics["scheme"]))
+    at = f" at {metrics['mass']:g} times the weight of the real pairs" if "mass" in metrics else ""
+    return f"It has {name}{at}{'' if metrics['validated'] else ', which nobody validated'}: {reason}."
 
 
 def _retriever(material: Material) -> str:
@@ -166,6 +173,9 @@ def _retriever(material: Material) -> str:
         return f"No retriever was judged on it: {metrics['gate']['reason']}."
     compared = metrics["test"]["treatment_minus_control"]
     control = metrics["test"]["control"]["ndcg_at_10"]
+    if metrics["scheme"] == NONE:
+        judged = counted(compared["queries"], "test query", "test queries")
+        return f"A retriever trained on it scores {control:.4f} nDCG@10 on {judged}."
     gain = f"{compared['difference']:+.4f}"
     if "lower" in compared:
         gain += f", 95\u202f% interval {compared['lower']:+.4f} to {compared['upper']:+.4f}"
@@ -213,7 +223,7 @@ def _tiles(material: Material) -> list[Tile]:
     tiles: list[Tile] = []
     if material.has("training_set"):
         tiles.append(_set_tile(material))
-    if material.has("weights"):
+    if material.has("weights") and chosen_scheme(material) != NONE:
         size, rows = effective_size(material)
         tiles.append(Tile("Effective sample", count(size), f"of {count(rows)} written queries"))
     if material.has("screening", "candidates"):

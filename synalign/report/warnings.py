@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from synalign import flow
-from synalign.config.schemes import ALIGNED
+from synalign.config.schemes import ALIGNED, NONE
 from synalign.report import closeness
 from synalign.report.material import Material
 from synalign.report.section import Section
@@ -20,7 +20,7 @@ FEW_HELD_OUT = 100
 """Held-out queries below which a squared MMD says little."""
 
 FEW_VALIDATION = 100
-"""Validation queries below which their choice among three says little."""
+"""Validation queries below which their choice says little."""
 
 MANY_REJECTED = 0.05
 """Share of the log's rows whose loss is worth a look."""
@@ -105,8 +105,8 @@ def _remedy_of(failure: str) -> str:
     """Return the remedy for a failed check of `synalign.steps.register`."""
     if failure.startswith("gate:"):
         return (
-            "Keep training on what is current. See under Retriever for which queries it is worse; lower "
-            "alignment.mass, or let another model write."
+            "Keep training on what is current. See under Retriever for which queries it is worse; take "
+            "large masses out of evaluation.masses, or let another model write."
         )
     if failure.startswith("effective share"):
         return "Raise alignment.ridge, which keeps more of the sample, or have more queries written."
@@ -174,7 +174,13 @@ def _choice(material: Material) -> Iterator[Concern]:
             "not-validated", "caution", "No validation query chose the weights.", f"{metrics['reason']}.",
             "Set evaluation.retriever, and ingest.validation_fraction above 0, so that real queries decide.",
         )  # fmt: skip
-    elif metrics["queries"]["validation"] < FEW_VALIDATION:
+    if metrics["scheme"] == NONE:
+        yield Concern(
+            "real-pairs-alone", "caution", "The training set has no written query.", f"{metrics['reason']}.",
+            "Nothing is wrong with the set. Where written queries are to help, have them written by another model, or "
+            "for documents that few ask for (generation.targets); with enough real pairs they may not be needed.",
+        )  # fmt: skip
+    if metrics["validated"] and metrics["queries"]["validation"] < FEW_VALIDATION:
         yield Concern(
             "few-validation", "caution",
             f"Only {counted(metrics['queries']['validation'], 'validation query', 'validation queries')} chose the "

@@ -6,8 +6,9 @@ their weights did.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,6 +65,22 @@ class Trained:
             vectors = self._learner.vectors("queries", torch.tensor(queries, dtype=torch.int64))
         return rank(vectors, self._vectors, depth)
 
+    def judge(self, queries: NDArray[np.int64], relevant: list[set[int]]) -> float:
+        """Return the mean nDCG@10 of some queries; before training it is that of every arm and seed.
+
+        Args:
+            queries: (q,) places of queries.
+            relevant: (q,) places of each one's relevant documents.
+        """
+
+        def judged() -> float:
+            return float(measure(self.rank(queries, _DEPTH), relevant, [_MEASURE])[_MEASURE].mean())
+
+        if self.step:
+            return judged()
+        asked = (queries.tobytes(), tuple(map(tuple, map(sorted, relevant))))
+        return float(self._untrained(("validation before training", asked), judged))
+
     def at(self, step: int) -> None:
         """Say that the parameters are now those of a checkpoint."""
         self.step, self._vectors = step, None
@@ -73,11 +90,17 @@ class Trained:
         every = torch.arange(len(self._collection.documents))
         if self.step:
             return self._learner.vectors("documents", every)
-        key = ("documents before training", *_key(self._recipe))
-        if key not in self._collection.prepared:
-            self._collection.prepared[key] = self._learner.vectors("documents", every)
-        vectors: NDArray[np.float32] = self._collection.prepared[key]
+        vectors: NDArray[np.float32] = self._untrained(
+            ("documents before training",), lambda: self._learner.vectors("documents", every)
+        )
         return vectors
+
+    def _untrained(self, name: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """Return what is the same for all that is not trained yet, made once and kept with the collection."""
+        key = (*name, *_key(self._recipe))
+        if key not in self._collection.prepared:
+            self._collection.prepared[key] = make()
+        return self._collection.prepared[key]
 
 
 def train(collection: Collection, pairs: Pairs, validation: Pairs, recipe: Recipe) -> Trained:
@@ -112,8 +135,7 @@ def train(collection: Collection, pairs: Pairs, validation: Pairs, recipe: Recip
         for step in _training(learner, pairs, recipe):
             trained.at(step)
             if judged:
-                found = measure(trained.rank(queries, _DEPTH), list(judged.values()), [_MEASURE])
-                trained.validation[step] = float(found[_MEASURE].mean())
+                trained.validation[step] = trained.judge(queries, list(judged.values()))
             if not judged or trained.validation[step] > trained.validation[best]:
                 best, kept = step, _parameters(learner)
         if best != recipe.steps:

@@ -1,9 +1,9 @@
 """The step *assemble*: real pairs and weighted synthetic pairs as one training set.
 
 The weight rule. A real row has weight 1. Synthetic rows share, in proportion to the weights of the scheme that was
-chosen, a total of `mass` times the number of real rows of the split `train`, so their mean weight is mass x real /
-synthetic. Real rows of the other splits are carried along for judging and, being no training rows, do not count in
-that total.
+chosen, a total of the chosen mass times the number of real rows of the split `train`, so their mean weight is mass x
+real / synthetic; where mass 0 was chosen there are none. Real rows of the other splits are carried along for judging
+and, being no training rows, do not count in that total.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from synalign.config.schemes import written_as
 from synalign.errors import InputError
+from synalign.evaluation.choice import mass_of
 from synalign.run import Attempt
 from synalign.spark.progress import tasks
 from synalign.spark.session import content_id, document_text, session
@@ -61,8 +62,10 @@ def _real(pairs: DataFrame) -> DataFrame:
 
 
 def _synthetic(spark: SparkSession, attempt: Attempt, real_train: int) -> DataFrame:
-    mass = float(attempt.configuration.alignment.mass)
-    weights = read_table(spark, attempt.run, "weights").where(F.col("scheme").isin(*written_as(_scheme(attempt.run))))
+    chosen = _choice(attempt.run)
+    mass = mass_of(chosen, attempt.configuration.alignment)
+    # Of the scheme `none` there are no weights, so no rows.
+    weights = read_table(spark, attempt.run, "weights").where(F.col("scheme").isin(*written_as(chosen["scheme"])))
     pool = read_table(spark, attempt.run, "pool")
     return weights.join(pool, "candidate_id").select(
         content_id("query", "document_id").alias("pair_id"),
@@ -75,17 +78,19 @@ def _synthetic(spark: SparkSession, attempt: Attempt, real_train: int) -> DataFr
     )
 
 
-def _scheme(run: Run) -> str:
-    """Return the scheme that was chosen."""
+def _choice(run: Run) -> dict[str, Any]:
+    """Return scheme and mass that were chosen, and why."""
     (row,) = run.read("choice").to_pylist()
-    return str(row["scheme"])
+    return dict(row)
 
 
 def _totals(spark: SparkSession, attempt: Attempt) -> dict[str, Any]:
     """Return rows and total weight by source and split, read back from what was written."""
     rows = read_files(spark, attempt.output("training_set").files("*.parquet"), "training_set")
     sums = rows.groupBy("source", "split").agg(F.count("*").alias("rows"), F.sum("weight").alias("weight"))
-    totals: dict[str, Any] = {"scheme": _scheme(attempt.run)}
+    chosen = _choice(attempt.run)
+    mass = mass_of(chosen, attempt.configuration.alignment)
+    totals: dict[str, Any] = {"scheme": chosen["scheme"], "mass": mass}
     # Two sources, three splits.
     for row in sums.collect():
         totals[f"{row['source']}_{row['split']}_rows"] = row["rows"]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from synalign.evaluation import choice, figures, gate, material, trial
-from synalign.evaluation.arms import ARMS, arms, effective_sample_size
+from synalign.evaluation import choice, figures, gate, ladder, material, trial
+from synalign.evaluation.arms import ARMS, arm_of, arms, effective_sample_size
+from synalign.progress import progress
 from synalign.retriever.measures import MEASURES
 from synalign.retriever.recipe import Recipe
 from synalign.retriever.train import train
@@ -30,7 +31,8 @@ log = logging.getLogger("synalign")
 def evaluate(attempt: Attempt) -> None:
     """Write `evaluation` and `choice`.
 
-    Where nothing can be trained or nothing can choose, the configured weights hold and the choice says why.
+    Where nothing can be trained or nothing can choose, scheme and mass of the configuration hold and the choice says
+    why.
 
     Raises:
         InputError: There is no real pair in the split `train`.
@@ -42,13 +44,36 @@ def evaluate(attempt: Attempt) -> None:
     made_of = material.read(attempt.run)
     if len(np.unique(made_of.real.document)) < 2:
         return _without_retriever(attempt, "the real train pairs have one document, with none to tell it from")
-    configuration = attempt.configuration
-    seeds = range(configuration.seed, configuration.seed + configuration.evaluation.seeds)
-    done = trial.run(made_of, _recipe(configuration, kind), configuration.alignment.mass, seeds, train)
-    chosen = _choose(configuration, done, len(made_of.judged["validation"].ids))
-    attempt.metrics.update(_sizes(made_of, configuration))
+    attempt.metrics.update(_sizes(made_of, attempt.configuration))
+    chosen, done = _trained(attempt, made_of, _recipe(attempt.configuration, kind))
     verdict = _judge(attempt, done, made_of.judged, chosen)
     _write(attempt, _rows(done, made_of.judged), chosen, verdict)
+
+
+def _trained(attempt: Attempt, made_of: Material, recipe: Recipe) -> tuple[Choice, Trial]:
+    """Choose scheme and mass on validation queries, and train every arm at that mass."""
+    configuration = attempt.configuration
+    masses, count = configuration.evaluation.masses, configuration.evaluation.seeds
+    trainings = trial.Trainings(made_of, recipe, range(configuration.seed, configuration.seed + count), train)
+    # At most: of the trial's arms some are trained by the time it begins.
+    with progress("evaluate", ladder.trainings(masses, count) + (len(ARMS) - 1) * count, "trainings") as advance:
+        why = _why_not(len(made_of.judged["validation"].ids))
+        if why:
+            chosen = choice.configured(configuration.alignment, why)
+        else:
+            climbed = trainings.climb(masses, advance)
+            chosen = choice.choose(climbed)
+            attempt.metrics["ladder"] = climbed.figures()
+        mass = chosen.mass or configuration.alignment.mass
+        attempt.metrics["arms_mass"] = mass
+        return chosen, trainings.trial(mass, advance)
+
+
+def _why_not(queries: int) -> str:
+    """Say why validation queries cannot choose; empty where they can."""
+    if not queries:
+        return "no real pair is in the split validation"
+    return "one validation query has no standard error" if queries < ladder.LEAST_QUERIES else ""
 
 
 def _recipe(configuration: Configuration, kind: Kind) -> Recipe:
@@ -64,8 +89,8 @@ def _recipe(configuration: Configuration, kind: Kind) -> Recipe:
 
 
 def _without_retriever(attempt: Attempt, why: str) -> None:
-    chosen = choice.configured(attempt.configuration.alignment.scheme, why)
-    verdict = gate.judge(attempt.configuration.evaluation.gate, None, chosen.scheme, why)
+    chosen = choice.configured(attempt.configuration.alignment, why)
+    verdict = gate.judge(attempt.configuration.evaluation.gate, None, arm_of(chosen.scheme), why)
     _write(attempt, schema("evaluation").empty_table(), chosen, verdict)
 
 
@@ -77,27 +102,22 @@ def _write(attempt: Attempt, rows: pa.Table, chosen: Choice, verdict: Verdict) -
     log.info("evaluate: gate %s: %s", verdict.status, verdict.reason)
 
 
-def _choose(configuration: Configuration, done: Trial, queries: int) -> Choice:
-    if not queries:
-        return choice.configured(configuration.alignment.scheme, "no real pair is in the split validation")
-    return choice.choose({arm: float(rows.mean()) for arm, rows in done.scores("validation").items()}, queries)
-
-
 def _judge(attempt: Attempt, done: Trial, judged: dict[str, Judged], chosen: Choice) -> Verdict:
     """Return the gate's verdict; the figures behind it go into the manifest."""
-    scores = figures.resampled(done, len(judged["test"].ids))
+    scores, treatment = figures.resampled(done, len(judged["test"].ids)), arm_of(chosen.scheme)
     if judged["validation"].ids:
         attempt.metrics["validation"] = figures.on_validation(done)
     if scores is not None:
-        attempt.metrics["test"] = figures.on_test(done, scores, chosen.scheme)
-        attempt.metrics["segments"] = figures.by_segment(done, judged["test"], chosen.scheme)
+        attempt.metrics["test"] = figures.on_test(done, scores, treatment)
+        attempt.metrics["segments"] = figures.by_segment(done, judged["test"], treatment)
     missing = "no real pair is in the split test"
-    return gate.judge(attempt.configuration.evaluation.gate, scores, chosen.scheme, missing)
+    return gate.judge(attempt.configuration.evaluation.gate, scores, treatment, missing)
 
 
 def _sizes(made_of: Material, configuration: Configuration) -> dict[str, Any]:
     """Return how many rows, queries and documents a score rests on."""
-    weights = arms(made_of.pool, configuration.alignment.mass * len(made_of.real.query), configuration.seed)
+    # Neither depends on the mass.
+    weights = arms(made_of.pool, 1.0, configuration.seed)
     rows = {arm: int(np.count_nonzero(weights[arm])) for arm in ARMS}
     return {
         "retriever": configuration.evaluation.retriever,

@@ -7,7 +7,7 @@ from typing import Any
 
 from synalign import flow
 from synalign.config import Checks
-from synalign.config.schemes import ALIGNED
+from synalign.config.schemes import ALIGNED, NONE
 from synalign.registry import training_sets
 from synalign.registry.connection import tracking_uri
 from synalign.registry.release import Release
@@ -40,15 +40,19 @@ def register(attempt: Attempt) -> None:
     )
     for failure in release.failures:
         log.warning("register: check failed: %s", failure)
+    if release.not_judged:
+        log.info("register: %s", release.not_judged)
     registration = training_sets.register(release, tracking_uri())
     attempt.metrics.update(registration._asdict())
     attempt.metrics.update({"digest": release.digest, "location": str(release.location), "failures": release.failures})
+    attempt.metrics["not_judged"] = release.not_judged
 
 
 def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple[str, ...]:
     """Return the checks that a training set fails, each as a sentence with figure and bound.
 
-    What alignment found is checked where its weights are the training set's: other weights owe it nothing.
+    What alignment found is checked where its weights are the training set's: other weights owe it nothing. A set that
+    is the real pairs alone because validation queries chose it has no synthetic part to check.
 
     Args:
         checks: The bounds.
@@ -57,7 +61,7 @@ def failed_checks(checks: Checks, manifests: dict[str, dict[str, Any]]) -> tuple
     evaluated, assembled = manifests["evaluate"]["metrics"], manifests["assemble"]["metrics"]
     failures = _failed_alignment(checks, manifests["align"]["metrics"]) if evaluated["scheme"] == ALIGNED else []
     rows = assembled.get("synthetic_train_rows", 0)
-    if rows < checks.min_synthetic_rows:
+    if rows < checks.min_synthetic_rows and evaluated["scheme"] != NONE:
         failures.append(f"{rows} synthetic rows are fewer than {checks.min_synthetic_rows}")
     if evaluated["gate"]["status"] == "failed":
         failures.append(f"gate: {evaluated['gate']['reason']}")

@@ -136,12 +136,13 @@ def _worth_asking(pick: Callable[..., Selection], shown: NDArray[np.float32] | N
     Args:
         pick: Picks batches, given what was shown.
         shown: (s, d), what was shown before.
-        least: Of the mean gain of as many batches where nothing was shown before (`sampling.stop_gain`).
+        least: Of the median gain of as many batches where nothing was shown before (`sampling.stop_gain`). The first
+            of those gains alone is tens of times the others, so a mean would say little.
     """
     found = pick(shown=shown)
     if not least or shown is None:
         return found
-    enough = found.gain >= least * pick(shown=None).gain.mean()
+    enough = found.gain >= least * np.median(pick(shown=None).gain)
     count = max(1, len(enough) if enough.all() else int(np.argmin(enough)))
     arrays = {name: getattr(found, name)[:count] for name in Selection._fields if name != "length_scale"}
     return found._replace(**arrays)

@@ -157,7 +157,7 @@ def _training(steps: tuple[int, int]) -> Cost:
     pairs = Pairs(np.arange(4000), np.arange(4000) % 2000, np.ones(4000))
     none = Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     works = [lambda count=count: train(collection, pairs, none, Recipe("adapter", steps=count)) for count in steps]
-    return _cost("evaluate, training the adapter", "arms x seeds x steps", steps, (works[0], works[1]))
+    return _cost("evaluate, training the adapter", "trainings x steps", steps, (works[0], works[1]))
 
 
 def _ranking(sizes: tuple[tuple[int, int], tuple[int, int]]) -> Cost:

@@ -44,6 +44,14 @@ def test_two_retrievers_that_are_the_same_pass_even_without_a_margin() -> None:
         assert judge(Gate(max_loss=0.0, evidence=evidence), same, "aligned").status == "passed"
 
 
+@pytest.mark.parametrize("evidence", ["of_harm", "of_safety"])
+def test_real_pairs_alone_are_the_control_and_pass_whatever_was_seen(evidence: str) -> None:
+    for seen in (scores(0.20), None):
+        found = judge(Gate(evidence=evidence), seen, "control", "no real pair is in the split test")
+        assert found == ("passed", "the training set is the real pairs alone, as the control's is")
+    assert judge(None, None, "control").status == "not evaluated"
+
+
 def test_a_control_that_finds_nothing_cannot_be_lost_to() -> None:
     found = judge(Gate(), Resampled({"control": np.zeros((1, 30)), "aligned": np.zeros((1, 30))}), "aligned")
     assert found.status == "passed"

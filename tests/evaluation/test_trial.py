@@ -9,6 +9,7 @@ import pytest
 from synalign import progress
 from synalign.evaluation import figures, trial
 from synalign.evaluation.arms import ARMS, Pool
+from synalign.evaluation.ladder import Cell, Ladder
 from synalign.evaluation.material import Judged, Material
 from synalign.retriever.collection import Collection, Pairs
 from synalign.retriever.measures import MEASURES
@@ -63,7 +64,12 @@ def done(material: Material, shift: Any = lambda notes: 0) -> tuple[trial.Trial,
         notes.append(Notes(pairs, validation, recipe))
         return Ranker(shift(notes[-1]))
 
-    return trial.run(material, RECIPE, 2.0, range(7, 9), train), notes
+    return run(trial.Trainings(material, RECIPE, range(7, 9), train), 2.0), notes
+
+
+def run(trainings: trial.Trainings, mass: float) -> trial.Trial:
+    with progress.progress("evaluate", 12, "trainings") as advance:
+        return trainings.trial(mass, advance)
 
 
 def test_every_arm_has_all_real_pairs_the_same_mass_and_the_same_recipe(material: Material) -> None:
@@ -122,8 +128,11 @@ def test_progress_is_said_before_every_training(
     with caplog.at_level(logging.INFO, "synalign"):
         done(material)
     assert caplog.messages[0] == "evaluate: 0 of 12 trainings, now control, seed 1 of 2"
-    assert caplog.messages[9].startswith("evaluate: 9 of 12 trainings, now equal_mass, seed 2 of 2, ")
-    assert caplog.messages[12].startswith("evaluate: 12 of 12 trainings, ")
+    assert any(
+        line.startswith("evaluate: 9 of 12 trainings, now equal_mass at mass 2, seed 2 of 2, ")
+        for line in caplog.messages
+    )
+    assert caplog.messages[-1].startswith("evaluate: 12 of 12 trainings, ")
 
 
 def test_without_queries_of_a_split_there_are_no_scores_of_it(material: Material) -> None:
@@ -131,3 +140,44 @@ def test_without_queries_of_a_split_there_are_no_scores_of_it(material: Material
     found, notes = done(nobody)
     assert found.scores("validation")["aligned"].shape == (2, 0)
     assert len(notes[0].validation.query) == 0
+
+
+def climbed(
+    material: Material, masses: tuple[float, ...], better: Any = lambda pairs: False
+) -> tuple[Ladder, trial.Trial, list[Notes]]:
+    """A ladder and the trial after it; who is not better finds a document of half of the queries only."""
+    notes: list[Notes] = []
+
+    def train(collection: Collection, pairs: Pairs, validation: Pairs, recipe: Recipe) -> Any:
+        notes.append(Notes(pairs, validation, recipe))
+        return Ranker(0 if better(pairs) else 1)
+
+    trainings = trial.Trainings(material, RECIPE, range(7, 9), train)
+    with progress.progress("evaluate", None, "trainings") as advance:
+        ladder = trainings.climb(masses, advance)
+        found = trainings.trial(ladder.champion.cell.mass or 2.0, advance)
+        assert advance.total == len(notes)
+    return ladder, found, notes
+
+
+def test_the_ladder_trains_at_every_mass_and_the_trial_trains_nothing_twice(material: Material) -> None:
+    ladder, found, notes = climbed(material, (0.0, 1.0, 2.0), lambda pairs: pairs.weight[4:].sum() > 7.9)
+    assert ladder.champion.cell == Cell(2.0, "equal")
+    assert [entry.cell.mass for entry in ladder.entries[:7]] == [0.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]
+    for entry, note in zip(ladder.entries[:7], notes, strict=False):
+        assert note.pairs.weight[4:].sum() == pytest.approx(4.0 * entry.cell.mass)
+        assert note.recipe.seed == 7
+    # Seven arms once; the simplest and the three of mass 2 again; then what the trial lacks: two arms, two seeds.
+    assert len(notes) == 7 + 4 + 4
+    assert {(outcome.arm, outcome.seed) for outcome in found.outcomes} == {
+        (arm, seed) for arm in ARMS for seed in (7, 8)
+    }
+    assert (found.scores("validation")["equal"] == ladder.scores[ladder.champion.cell]).all()
+
+
+def test_where_real_pairs_win_the_arms_are_those_of_the_configured_mass(material: Material) -> None:
+    ladder, found, notes = climbed(material, (0.0, 1.0))
+    assert ladder.champion.cell == Cell(0.0, "none")
+    assert len(notes) == 4 * 2 + 5 * 2
+    assert all(note.pairs.weight[4:].sum() == pytest.approx(8.0) for note in notes[8:])
+    assert list(found.scores("test")) == list(ARMS)

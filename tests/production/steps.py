@@ -21,7 +21,7 @@ from tests.production.compose import free_port
 ROOT = Path(__file__).resolve().parent.parent.parent
 INTERVAL = "20260228T000000Z-20260301T000000Z"
 CONCURRENCY = 2
-BEFORE_GENERATE = ("ingest", "embed", "sample")
+BEFORE_GENERATE = ("ingest", "carry", "embed", "sample")
 
 
 class Shop(NamedTuple):

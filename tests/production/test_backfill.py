@@ -34,7 +34,7 @@ SYNALIGN = str(Path(sys.executable).with_name("synalign"))
 def yaml_of(production: Production, name: str) -> str:
     """A retriever whose weights are not tried on trained ones: what is looked at here is the order."""
     text = small(production.data, production.writer, name=name, start=str(DATES[0]))
-    return text.replace("evaluation: {seeds: 2, steps: 20}", "evaluation: {retriever: none}")
+    return text.replace("evaluation: {seeds: 2, steps: 20, masses: [2.0]}", "evaluation: {retriever: none}")
 
 
 def interval(day: date) -> str:

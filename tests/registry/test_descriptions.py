@@ -32,6 +32,22 @@ def test_a_first_interval_has_no_row_of_earlier_ones(release: Release) -> None:
     assert "Of earlier intervals" not in descriptions.of_release(release, "x")
 
 
+def test_a_set_of_real_pairs_alone_says_so_and_which_checks_say_nothing(release: Release) -> None:
+    release.manifests["evaluate"]["metrics"] |= {"scheme": "none", "mass": 0.0, "reason": "not better than real pairs"}
+    text = descriptions.of_release(release, "x")
+    assert "| Weights | real pairs alone: not better than real pairs |" in text
+    assert "Checks of synthetic rows: not judged, real pairs alone were best." in text
+    assert text.startswith("All checks passed.")
+
+
+def test_the_mass_stands_beside_the_weights(release: Release) -> None:
+    assert "| Weights | equal_mass: best of three" in descriptions.of_release(release, "x")
+    release.manifests["evaluate"]["metrics"]["mass"] = 0.5
+    text = descriptions.of_release(release, "x")
+    assert "| Weights | equal_mass at mass 0.5: best of three" in text
+    assert "not judged" not in text
+
+
 def test_names_from_outside_stay_in_their_cell_as_text(release: Release) -> None:
     release.manifests["generate"]["metrics"]["model"] = "a|b`<img src=x onerror=alert(1)>`\n# heading [x](javascript:y)"
     text = descriptions.of_release(release, "x")

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from synalign import flow
 from synalign.config import Configuration
+from synalign.evaluation.ladder import Cell, Ladder, walk
 from synalign.prompts.templates import digests
 from synalign.report import verdict, warnings
 from synalign.report.material import Material
@@ -25,6 +26,13 @@ INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 PLAIN = ("how to sort a list", "read a file", "what is a closure in python", "merge two dicts", "regex for dates")
 MOMENT = datetime(2026, 2, 27, tzinfo=UTC)
 BATCH, DOCUMENTS = 8, 12
+MASSES = {"none": 0.0, "equal": 2.0, "equal_mass": 2.0, "aligned": 2.0}
+_BETTER = "better than real pairs alone by more than one standard error on {queries} validation queries: nDCG@10 0.5400"
+REASONS = {
+    **dict.fromkeys(MASSES, _BETTER),
+    "none": "training with written queries is not better than real pairs alone by more than one standard error on "
+    "{queries} validation queries: nDCG@10 0.5000, the best other aligned at mass 2 +0.0010 \u00b1 0.0020",
+}
 
 
 class Made:
@@ -179,9 +187,11 @@ def made_run(
     accepted = rows["candidates"].filter(pa.array([not rejected for rejected in made.rejected]))
     rows |= {
         "evaluation": _scores(made),
-        "choice": pa.table({"scheme": [scheme], "validated": [True], "reason": ["best of three"]}),
-        "training_set": made.assembled(accepted),
-    }
+        "choice": pa.table({
+            "scheme": [scheme], "mass": [MASSES[scheme]], "validated": [True], "reason": [REASONS[scheme]],
+        }),
+        "training_set": made.assembled(accepted.slice(0, 0) if scheme == "none" else accepted),
+    }  # fmt: skip
     for step in flow.before(until):
         outside = digests(configuration) if step.name == "generate" else {}
         attempt = Attempt(run, step, outside)
@@ -256,7 +266,9 @@ def metrics(made: Made, scheme: str) -> dict[str, dict[str, Any]]:
         "assemble": {
             **{f"real_{split}_rows": count for split, count in counts.items()},
             **{f"real_{split}_weight": float(count) for split, count in counts.items()},
-            "scheme": scheme, "synthetic_train_rows": kept, "synthetic_train_weight": 2.0 * counts["train"],
+            "scheme": scheme, "mass": MASSES[scheme],
+            **({} if scheme == "none" else
+               {"synthetic_train_rows": kept, "synthetic_train_weight": 2.0 * counts["train"]}),
         },
         "register": {
             "model": "shop-training-set", "version": "3", "run_id": "ab" * 16, "current": True, "reused": False,
@@ -279,6 +291,9 @@ def evaluation(scheme: str, counts: dict[str, int]) -> dict[str, Any]:
     better = {**measures, "ndcg_at_10": 0.54}
     test = {**{arm: measures if arm == "control" else better for arm in arms}, "treatment": better}
     test |= {f"{arm}_minus_control": compared for arm in (*arms[1:], "treatment")}
+    if scheme == "none":
+        nothing = dict.fromkeys(("difference", "lower", "upper", "relative"), 0.0)
+        test |= {"treatment": measures, "treatment_minus_control": {**compared, **nothing, "p_value": 1.0}}
     for one, other in (
         ("equal", "unweighted"), ("aligned", "equal"), ("aligned", "equal_mass"), ("aligned", "random_subset"),
     ):  # fmt: skip
@@ -287,12 +302,24 @@ def evaluation(scheme: str, counts: dict[str, int]) -> dict[str, Any]:
     return {
         "retriever": "adapter", "seeds": 3, "documents_ranked": DOCUMENTS, "real_pairs": counts["train"],
         "queries": {"validation": counts["validation"], "test": counts["test"]}, "scheme": scheme, "validated": True,
-        "reason": f"best of three on {counts['validation']} validation queries: nDCG@10 0.5400, against others 0.5000",
+        "mass": MASSES[scheme], "arms_mass": MASSES[scheme] or 2.0, "ladder": climbed(scheme),
+        "reason": REASONS[scheme].format(queries=counts["validation"]),
         "gate": {"status": "passed", "reason": "not shown to lose more than 0.5 %"}, "test": test,
         "segments": {"head": segment, "tail": segment, "known_document": segment},
         "synthetic": {arm: {"rows": 10, "effective_sample_size": 9.0} for arm in arms[1:]},
         "validation": {arm: {**measures, "step": 10.0} for arm in arms},
     }  # fmt: skip
+
+
+def climbed(scheme: str) -> list[dict[str, Any]]:
+    """Real pairs alone, the chosen scheme at mass 2 and another one, with figures of a ladder."""
+    chosen = Cell(MASSES[scheme], scheme)  # type: ignore[arg-type]
+    others = [Cell(1.0, "equal"), Cell(2.0, "aligned")]
+    means = {Cell(0.0, "none"): 0.5, **dict.fromkeys(others, 0.501), chosen: 0.54 if chosen.mass else 0.5}
+    spread = np.random.default_rng(0).normal(0.0, 0.01, (len(means), 3, 40))
+    spread -= spread.mean(axis=(1, 2), keepdims=True)
+    scores = {cell: mean + spread[row] for row, (cell, mean) in enumerate(sorted(means.items()))}
+    return Ladder(walk(scores), scores).figures()
 
 
 def changed(material: Material, **metrics: dict[str, Any]) -> Material:

@@ -30,6 +30,6 @@ def test_an_unfinished_run_has_what_is_finished(configuration: Make) -> None:
 def test_steps_made_with_other_settings_are_out_of_date_with_a_reason(configuration: Make) -> None:
     made_run(configuration(), real=60, written=40, until="generate")
     material = Material(Run(configuration(sampling={"batches": 7}), INTERVAL))
-    assert list(material.manifests) == ["ingest", "embed"]
+    assert list(material.manifests) == ["ingest", "carry", "embed"]
     assert list(material.stale) == ["sample"] and material.stale["sample"]
     assert not material.has("demonstrations")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from synalign.config import Configuration
 from synalign.report import over_the_nights
 from synalign.report.nights import nights
 from synalign.report.page import whole_page
 from synalign.report.section import Section
+from tests.report.conftest import Opened
 from tests.report.history import STEPS, keep, material, written
 
 Make = Callable[..., Configuration]
@@ -148,3 +150,20 @@ def test_figures_of_any_size_stay_in_their_frame(configuration: Make) -> None:
     for figure in shown(over_the_nights.section(own)).content["figures"]:
         for x, y in re.findall(r'cx="([^"]+)" cy="([^"]+)"', figure.picture):
             assert 0 <= float(x) <= 340 and 0 <= float(y) <= 190
+
+
+def test_in_a_browser_it_fits_a_phone_and_asks_for_nothing(
+    configuration: Make, tmp_path: Path, open_file: Callable[..., Opened]
+) -> None:
+    own = material(configuration())
+    for before in range(1, 9):
+        keep(own.run, before, written(before, steps=UNTIL_SCREEN if before == 4 else STEPS))
+    (tmp_path / "nights.html").write_text(page(shown(over_the_nights.section(own))))
+    opened = open_file(tmp_path / "nights.html", viewport={"width": 320, "height": 700}, color_scheme="dark")
+    opened.page.locator("summary").click()
+    assert opened.page.locator(".chart").count() == len(TITLES)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 320
+    # Tokens and the two kinds of queries have no gap: three lines; seven others are in two parts.
+    inks = opened.page.locator(".chart .line").evaluate_all("lines => lines.map(line => getComputedStyle(line).stroke)")
+    assert len(inks) == 17 and "none" not in inks
+    assert (opened.said, opened.asked) == ([], [])

@@ -18,6 +18,7 @@ Make = Callable[..., Configuration]
     ("scheme", "schemes", "sentence"),
     [
         ("aligned", ["equal", "aligned"], "The training set has the aligned weights."),
+        ("none", ["equal", "aligned"], "the training set of this run is the real pairs alone"),
         ("equal", ["equal", "aligned"], "distributed like what is called raw here"),
         (
             "equal_mass",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from synalign.config import Configuration
 from synalign.report import costs, lineage, verdict
 from synalign.report.material import Material
-from tests.report.runs import changed, evaluated, ids, told, without
+from tests.report.runs import changed, evaluated, ids, made_run, told, without
+
+Make = Callable[..., Configuration]
 
 
 def test_a_good_run_is_told_in_two_lines_with_nothing_to_warn_of(finished: Material) -> None:
@@ -22,7 +26,10 @@ def test_a_good_run_is_told_in_two_lines_with_nothing_to_warn_of(finished: Mater
     before, after = (f"{text}\u202f\u00d7\u202f10\u207b" for text in ("1.3", "3.2"))
     assert f"(MMD\u00b2 {before}\u00b3 \u2192 {after}\u2074 on 300 held-out queries, p < 0.001)" in content["lines"][0]
     assert "Cost of it: 18\u202f% of the effective sample (180 written queries are worth 148)." in content["lines"][0]
-    assert "aligned weights: best of three on 150 validation queries." in content["lines"][1]
+    assert content["lines"][1].startswith(
+        "It has aligned weights at 2 times the weight of the real pairs: better than real pairs alone by more than one "
+        "standard error on 150 validation queries. "
+    )
     assert "0.5400 nDCG@10 on 300 test queries, against 0.5000" in content["lines"][1]
     assert content["lines"][1].endswith("better.")
     assert content["todo"] == ["Train on version 3 of shop-training-set: it is what the alias current points at."]
@@ -34,6 +41,20 @@ def test_figures_of_weights_that_were_not_chosen_are_not_the_sets_own(finished: 
     assert "Aligned weights would be" in equal and "but were not chosen" in equal
     assert "Cost of it" not in equal
     assert verdict.effective_size(evaluated(finished, "equal")) == (180.0, 180)
+
+
+def test_real_pairs_alone_are_told_first_and_as_no_win(configuration: Make) -> None:
+    alone = Material(made_run(configuration(), real=1500, written=200, scheme="none"))
+    content = verdict.section(alone).content
+    assert content["lines"][0].startswith(
+        "The set is the real pairs alone: the 180 accepted queries are not in it. Training with written queries is not "
+        "better than real pairs alone by more than one standard error on 150 validation queries. "
+    )
+    assert content["lines"][0].endswith("scores 0.5000 nDCG@10 on 300 test queries.")
+    assert "closer" not in told(alone) and "against" not in told(alone)
+    assert "real-pairs-alone" in ids(alone)
+    assert [tile.name for tile in content["tiles"]] == ["Training set", "Accepted", "Tokens", "Time"]
+    assert content["tiles"][0].note == "1,500 real, 0 synthetic"
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,28 @@ def test_arms_and_seeds_share_what_is_prepared(
     assert prepare(collection, other) is not prepared
 
 
+def test_what_validation_says_before_training_is_asked_once_for_the_same_queries(
+    make_collection: Callable[[], Collection],
+    every_pair: Pairs,
+    recipe: Callable[..., Recipe],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def counted(ranking: np.ndarray, *rest: object) -> dict[str, np.ndarray]:
+        asked.append(len(ranking))
+        return measure(ranking, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("synalign.retriever.train.measure", counted)
+    shared, some = make_collection(), Pairs(*(part[:7] for part in every_pair))
+    for validation, seed in ((every_pair, 0), (every_pair, 1), (some, 1)):
+        found = train(shared, every_pair, validation, recipe("adapter", steps=2)._replace(seed=seed))
+        alone = train(make_collection(), every_pair, validation, recipe("adapter", steps=2)._replace(seed=seed))
+        assert found.validation == alone.validation
+    # Before training, half way and at the end; of trainings on the shared collection the second knows the first.
+    assert asked == [24] * 3 + [24] * 3 + [24] * 2 + [24] * 3 + [7] * 3 + [7] * 3
+
+
 @pytest.mark.parametrize(
     ("pairs", "said"),
     [

@@ -13,7 +13,7 @@ from synalign.run import Attempt, Interval, Run
 from synalign.steps.assemble import assemble
 from synalign.steps.job import perform
 from synalign.tables import content_id, schema
-from tests.formerly import as_formerly
+from tests.formerly import as_formerly, without_masses
 from tests.handmade import table_of
 
 Make = Callable[..., Configuration]
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("spark")
 WEIGHTS = {"equal": [0.5, 0.5], "equal_mass": [0.1, 0.9], "aligned": [0.25, 0.75]}
 
 
-def finished(run: Run, splits: list[str], scheme: str = "aligned") -> Run:
+def finished(run: Run, splits: list[str], scheme: str = "aligned", mass: float = 2.0) -> Run:
     """A run whose steps before *assemble* stand there with the few rows that matter."""
     count = len(splits)
     rows = {
@@ -37,7 +37,9 @@ def finished(run: Run, splits: list[str], scheme: str = "aligned") -> Run:
                                 "document_id": ["d1", "d2"], "request_id": ["r", "r"]}),
         "weights": pa.table({"candidate_id": ["c1", "c2"] * 3, "scheme": [name for name in WEIGHTS for _ in range(2)],
                              "weight": [weight for pair in WEIGHTS.values() for weight in pair]}),
-        "choice": pa.table({"scheme": [scheme], "validated": [True], "reason": ["validation queries liked it"]}),
+        "choice": pa.table({
+            "scheme": [scheme], "mass": [mass], "validated": [True], "reason": ["validation queries liked it"],
+        }),
     }  # fmt: skip
     for step in flow.before("assemble"):
         attempt = Attempt(run, step)
@@ -52,11 +54,11 @@ def finished(run: Run, splits: list[str], scheme: str = "aligned") -> Run:
 def test_synthetic_rows_share_mass_times_the_real_train_total(
     configuration: Make, scheme: str, mass: float, expected: tuple[float, float]
 ) -> None:
-    # The configured scheme is another one: what was chosen holds.
-    settings = configuration(alignment={"scheme": "equal_mass", "mass": mass})
-    run = finished(Run(settings, INTERVAL), ["train", "train", "train", "test", "validation"], scheme)
+    # The configuration has another scheme and another mass: what was chosen holds.
+    settings = configuration(alignment={"scheme": "equal_mass", "mass": 7.0})
+    run = finished(Run(settings, INTERVAL), ["train", "train", "train", "test", "validation"], scheme, mass)
     metrics = perform(run, "assemble", assemble)["metrics"]
-    assert metrics["scheme"] == scheme
+    assert (metrics["scheme"], metrics["mass"]) == (scheme, mass)
     rows = {row["query"]: row for row in run.read("training_set").to_pylist()}
     assert len(rows) == 7
     assert (rows["new one"]["weight"], rows["new two"]["weight"]) == expected
@@ -82,6 +84,24 @@ def test_weights_and_a_choice_of_an_earlier_version_give_the_same_set(configurat
         perform(run, "assemble", assemble)
         sets.append(run.digest("training_set"))
     assert sets[0] == sets[1]
+
+
+def test_a_choice_of_real_pairs_alone_gives_no_synthetic_row(configuration: Make) -> None:
+    run = finished(Run(configuration(), INTERVAL), ["train", "train", "test"], "none", 0.0)
+    metrics = perform(run, "assemble", assemble)["metrics"]
+    rows = run.read("training_set").to_pylist()
+    assert sorted(row["query"] for row in rows) == ["q0", "q1", "q2"]
+    assert {(row["source"], row["weight"]) for row in rows} == {("real", 1.0)}
+    assert (metrics["scheme"], metrics["mass"]) == ("none", 0.0)
+    assert "synthetic_train_rows" not in metrics
+
+
+def test_a_choice_of_before_masses_has_the_mass_of_the_configuration(configuration: Make) -> None:
+    run = finished(Run(configuration(alignment={"mass": 3.0}), INTERVAL), ["train", "train", "test"], "equal", 0.5)
+    without_masses(run)
+    metrics = perform(run, "assemble", assemble)["metrics"]
+    assert metrics["synthetic_train_weight"] == pytest.approx(3.0 * 2)
+    assert metrics["mass"] == 3.0
 
 
 def test_without_a_real_train_pair_there_is_nothing_to_scale_by(configuration: Make) -> None:

@@ -22,6 +22,7 @@ Commit = Callable[..., Run]
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 TIME = pa.timestamp("us", tz="UTC")
 DOCUMENTS, SPLITS = 40, ["train"] * 8 + ["validation"] * 25 + ["test"] * 25
+MASSES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 SETTINGS: dict[str, Any] = {"seeds": 2, "steps": 20, "batch_size": 8, "learning_rate": 0.2}
 
 
@@ -33,13 +34,22 @@ def embeddings(ids: list[str], rows: np.ndarray) -> pa.Table:
     return pa.table({"id": ids, "embedding": pa.array(list(rows), pa.list_(pa.float32()))})
 
 
-def world(splits: list[str] = SPLITS, *, moved: str = "", documents: int = DOCUMENTS) -> dict[str, pa.Table]:
+def world(
+    splits: list[str] = SPLITS,
+    *,
+    moved: str = "",
+    documents: int = DOCUMENTS,
+    astray: bool = False,
+    spike: bool = False,
+) -> dict[str, pa.Table]:
     """Tables of a run up to *align*.
 
     Args:
         splits: Of the real queries, one pair each; query i asks for document i mod 30, so that some are cold.
         moved: A split whose queries all ask for the next document instead.
         documents: How many there are.
+        astray: Whether written queries are seen through no mirror at all, so that they teach the wrong map.
+        spike: Whether the aligned weights are those of a single query.
     """
     rng = np.random.default_rng(0)
     pages = unit(rng.normal(size=(documents, 8)))
@@ -50,7 +60,8 @@ def world(splits: list[str] = SPLITS, *, moved: str = "", documents: int = DOCUM
     about = [row % documents for row in range(60)]
     none = {name: schema(name).empty_table() for name in ("rejected", "demonstrations", "requests", "attributes")}
     reasons = [None] * 50 + ["inconsistent"] * 5 + ["leak"] * 5
-    weights = rng.dirichlet(np.ones(50))
+    weights = np.eye(50)[7] if spike else rng.dirichlet(np.ones(50))
+    seen = -mirror if astray else mirror
     return none | {
         "queries": pa.table({
             "query_id": ids, "query": ids, "count": [1 + 99 * (row % 9 == 0) for row in range(len(ids))],
@@ -66,7 +77,7 @@ def world(splits: list[str] = SPLITS, *, moved: str = "", documents: int = DOCUM
         "document_embeddings": embeddings(names, pages),
         "candidates": pa.table({"candidate_id": written, "batch_id": ["b"] * 60, "query": written,
                                 "document_id": [names[place] for place in about], "request_id": ["r"] * 60}),
-        "candidate_embeddings": embeddings(written, unit(pages[about] @ mirror + 0.1 * rng.normal(size=(60, 8)))),
+        "candidate_embeddings": embeddings(written, unit(pages[about] @ seen + 0.1 * rng.normal(size=(60, 8)))),
         "screening": pa.table({"candidate_id": written, "status": ["accepted"] * 50 + ["rejected"] * 10,
                                "reason": pa.array(reasons, pa.string()), "score": [0.5] * 60}),
         "weights": pa.table({"candidate_id": written[:50] * 3, "scheme": np.repeat(ARMS[2:5], 50).tolist(),
@@ -101,8 +112,18 @@ def test_every_arm_seed_and_judged_query_has_a_row_and_figures_are_those_of_the_
         assert metrics["validation"][arm]["ndcg_at_10"] == pytest.approx(mean(rows, arm=arm, split="validation"))
     (chosen,) = run.read("choice").to_pylist()
     assert chosen["validated"]
-    means = {arm: mean(rows, arm=arm, split="validation") for arm in ("equal", "equal_mass", "aligned")}
-    assert means[chosen["scheme"]] == max(means.values())
+    assert chosen["mass"] in MASSES
+    ladder = metrics["ladder"]
+    assert [(entry["mass"], entry["scheme"]) for entry in ladder[:2]] == [(0.0, "none"), (0.25, "equal")]
+    (won,) = [entry for entry in ladder if (entry["round"], entry["mass"], entry["scheme"]) ==
+              (2, chosen["mass"], chosen["scheme"])]  # fmt: skip
+    assert won["ndcg_at_10"] == pytest.approx(mean(rows, arm=chosen["scheme"], split="validation"))
+    assert won["difference"] > won["standard_error"] > 0.0
+    assert won["ndcg_at_10"] - won["difference"] == pytest.approx(
+        next(entry["ndcg_at_10"] for entry in ladder if entry["round"] == 2
+             and (entry["mass"], entry["scheme"]) == (won["against"]["mass"], won["against"]["scheme"]))
+    )  # fmt: skip
+    assert (metrics["mass"], metrics["arms_mass"]) == (chosen["mass"], chosen["mass"])
     assert metrics["test"]["treatment"] == metrics["test"][chosen["scheme"]]
     assert metrics["test"]["treatment_minus_control"]["difference"] == pytest.approx(
         mean(rows, arm=chosen["scheme"], split="test") - mean(rows, arm="control", split="test")
@@ -138,18 +159,57 @@ def test_test_queries_play_no_part_in_the_choice(configuration: Make, commit: Co
     [
         ({"retriever": "none"}, SPLITS, "evaluation.retriever is none", 0),
         (SETTINGS, ["train"] * 8 + ["test"] * 25, "no real pair is in the split validation", 6 * 2 * 25),
+        (SETTINGS, ["train"] * 8 + ["validation"] + ["test"] * 25, "one validation query has no", 6 * 2 * 26),
     ],
 )
 def test_where_nothing_can_choose_the_configured_scheme_holds_and_says_so(
     configuration: Make, commit: Commit, evaluation: dict[str, Any], splits: list[str], why: str, rows: int
 ) -> None:
-    settings = configuration(evaluation=evaluation, alignment={"scheme": "equal_mass"})
+    settings = configuration(evaluation=evaluation, alignment={"scheme": "equal_mass", "mass": 3.0})
     run, metrics = done(settings, commit, splits=splits)
     (chosen,) = run.read("choice").to_pylist()
-    assert (chosen["scheme"], chosen["validated"]) == ("equal_mass", False)
+    assert (chosen["scheme"], chosen["mass"], chosen["validated"]) == ("equal_mass", 3.0, False)
+    assert "ladder" not in metrics
     assert why in chosen["reason"]
     assert run.rows("evaluation") == rows
     assert metrics["gate"]["status"] == ("passed" if rows else "not evaluated")
+
+
+def test_where_written_queries_only_harm_real_pairs_alone_are_the_set(configuration: Make, commit: Commit) -> None:
+    splits = ["train"] * 60 + ["validation"] * 40 + ["test"] * 25
+    run, metrics = done(configuration(evaluation=SETTINGS), commit, splits=splits, astray=True)
+    (chosen,) = run.read("choice").to_pylist()
+    assert (chosen["scheme"], chosen["mass"], chosen["validated"]) == ("none", 0.0, True)
+    assert "not better than real pairs alone by more than one standard error" in chosen["reason"]
+    assert metrics["gate"] == {
+        "status": "passed",
+        "reason": "the training set is the real pairs alone, as the control's is",
+    }
+    assert metrics["test"]["treatment"] == metrics["test"]["control"]
+    assert metrics["test"]["treatment_minus_control"]["difference"] == 0.0
+    # What written queries would have done is still to be seen, at the configured mass.
+    assert metrics["arms_mass"] == 2.0
+    assert metrics["test"]["equal_minus_control"]["difference"] < 0.0
+    assert run.rows("evaluation") == 6 * 2 * 65
+
+
+@pytest.mark.parametrize("masses", [[0.0], [2.0], [0.0, 4.0]])
+def test_only_the_listed_masses_are_chosen_among(configuration: Make, commit: Commit, masses: list[float]) -> None:
+    settings = configuration(evaluation={**SETTINGS, "steps": 4, "masses": masses})
+    run, metrics = done(settings, commit)
+    (chosen,) = run.read("choice").to_pylist()
+    assert chosen["validated"]
+    assert {entry["mass"] for entry in metrics["ladder"]} == set(masses)
+    assert chosen["mass"] in masses
+    assert (chosen["scheme"] == "none") == (chosen["mass"] == 0.0)
+    assert run.rows("evaluation") == 6 * 2 * 50
+
+
+def test_weights_that_all_lie_on_one_query_can_be_tried(configuration: Make, commit: Commit) -> None:
+    run, metrics = done(configuration(evaluation={**SETTINGS, "steps": 4}), commit, spike=True)
+    assert metrics["synthetic"]["aligned"]["effective_sample_size"] == 1.0
+    assert all(np.isfinite(entry["minus_chosen_standard_error"]) for entry in metrics["ladder"])
+    assert run.rows("choice") == 1
 
 
 def test_real_pairs_of_one_document_train_no_retriever(configuration: Make, commit: Commit) -> None:

@@ -27,6 +27,9 @@ def manifests(**changes: Any) -> dict[str, dict[str, Any]]:
         ({"rows": 0}, "0 synthetic rows are fewer than 1"),
         ({"gate": "failed"}, "gate: it loses 3 %"),
         ({"gate": "not evaluated"}, None),
+        # Validation queries preferred real pairs alone: there is no synthetic part to hold against the set.
+        ({"scheme": "none", "rows": 0, "converged": False, "effective_sample_size": 5.0}, None),
+        ({"scheme": "none", "rows": 0, "gate": "failed"}, "gate: it loses 3 %"),
         ({"scheme": "equal", "converged": False, "effective_sample_size": 5.0, "mmd2_held_out_after": 9.0}, None),
     ],
 )

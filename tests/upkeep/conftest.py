@@ -89,7 +89,7 @@ def tables() -> dict[str, pa.Table]:
              "cold_document": False, "ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 0.5}
             for text in (QUERY, "red shoes")
         ],
-        "choice": [{"scheme": "aligned", "validated": True, "reason": "best of three"}],
+        "choice": [{"scheme": "aligned", "mass": 2.0, "validated": True, "reason": "best of three"}],
         "training_set": [
             {"pair_id": row["pair_id"], "query": row["query"], "document_id": "d1", "document": "about shoes",
              "source": "real", "weight": 1.0, "split": "train"} for row in real
