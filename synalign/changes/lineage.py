@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from synalign.changes.side import INTERVAL, Side
+from synalign.config.schemes import NONE
 from synalign.run import manifests
 from synalign.screening.reasons import REASONS
 from synalign.tables import content_id
@@ -37,6 +38,7 @@ class Lineage(NamedTuple):
             it has in its manifests, and so of more rows than `left` alone.
         up: Rows of both sets whose weight, as a multiple of the mean, grew by more than `FACTOR`.
         down: Rows of both sets whose weight fell by more than that.
+        real_alone: Whether the second set has no written row because real pairs alone were chosen.
     """
 
     carried: int
@@ -48,6 +50,7 @@ class Lineage(NamedTuple):
     left_because: dict[str, int]
     up: int
     down: int
+    real_alone: bool
 
     @property
     def went(self) -> int:
@@ -79,6 +82,7 @@ def lineage(before: Side, after: Side) -> Lineage:
         left_because=_in_order(_counts(after.metrics("carry").get("left"))),
         up=up,
         down=down,
+        real_alone=after.metrics("assemble").get("scheme") == NONE,
     )
 
 

@@ -121,6 +121,8 @@ def _why(reason: str) -> str:
 
 def _left(found: Lineage) -> str:
     """Say why rows were not taken up: reasons are counted over all earlier intervals, not by row."""
+    if found.real_alone:
+        return "real pairs alone were chosen for the second set"
     if not found.left_because:
         return "in the first set alone; why is not known"
     reasons = ", ".join(f"{numbers.words(name)} {numbers.count(n)}" for name, n in found.left_because.items())

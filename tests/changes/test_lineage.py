@@ -78,6 +78,7 @@ def test_each_written_row_has_one_fate(configuration: Make) -> None:
     assert found == Lineage(
         carried=2, new=1, returned=1, now_real=1, rejected={"copied": 1, "leak": 1}, left=1,
         left_because={"document_gone": 3, "retired": 1}, up=0, down=0,
+        real_alone=False,
     )  # fmt: skip
     assert found.carried + found.went == 6
     assert found.carried + found.new + found.returned == 4
@@ -135,6 +136,15 @@ def test_a_set_of_an_older_version_has_no_intervals_and_is_compared_all_the_same
     found = lineage(side(NAMES[0]), side(NAMES[1]))
     assert side(NAMES[1]).rows["interval"].to_pylist() == [None, None]
     assert (found.carried, found.new, found.returned, found.left) == (1, 1, 0, 1)
+
+
+def test_a_set_of_real_pairs_alone_says_that_nothing_was_lost_by_the_pool(configuration: Make) -> None:
+    first, second = sides(
+        configuration(), [*real("a"), Row("x")], real("a"),
+        metrics={"assemble": {"scheme": "none"}, "carry": {"found": 1, "carried": 0, "left": {"retired": 1}}},
+    )  # fmt: skip
+    (left,) = [fate for fate in telling.fates(lineage(first, second)) if fate.name == "left behind"]
+    assert (left.number, left.why) == (1, "real pairs alone were chosen for the second set")
 
 
 def test_where_the_run_is_gone_reasons_are_those_of_its_manifests(configuration: Make) -> None:
