@@ -66,6 +66,7 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
         tags=["synalign", "refresh", configuration.retriever, configuration.task],
     ) as dag:
         tasks: dict[str, BaseOperator] = {}
+        order = turn.order(configuration.pool.nights, configuration.sampling.memory)
         for group in flow.GROUPS:
             steps = {step.name: step for step in flow.members(group)}
             with TaskGroup(
@@ -76,8 +77,8 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
                 prefix_group_id=False,
             ):
                 tasks |= {name: _task(step, path, configuration) for name, step in steps.items()}
-                if turn.REMEMBERS in steps and configuration.sampling.memory:
-                    turn.TurnOperator(task_id=turn.TASK, doc_md=TURN_PAGE) >> tasks[turn.REMEMBERS]
+                if order is not None and order.step in steps:
+                    turn.TurnOperator(task_id=turn.TASK, until=order.until, doc_md=TURN_PAGE) >> tasks[order.step]
                 if "register" in steps:
                     _publish(configuration, tasks["register"].output)
         for step in flow.STEPS:
@@ -139,9 +140,9 @@ PUBLISH_PAGE = (
 
 
 TURN_PAGE = (
-    "Waits until the run of the interval before this one has sampled, or is over: *sampling.memory* lets an interval "
-    "explore what earlier ones did not show. It takes no worker slot. A run that failed is not waited for; what was "
-    "made without it stays as it is.\n\n"
+    "Waits until the run of the interval before this one has weighed what it wrote, or is over: an interval takes up "
+    "what the *pool.nights* before it wrote, and explores what the *sampling.memory* before it did not show. It takes "
+    "no worker slot. A run that failed is not waited for; what was made without it stays as it is.\n\n"
     f"**When it fails**, Airflow itself is at fault. {task_pages.AFTERWARDS}"
 )
 

@@ -104,7 +104,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict:
     (folder / "second.yaml").write_text(labelled)
     nightly = (
         GOOD.format(name="nightly").replace("'0 6 * * *'", "'@daily', time_zone: Europe/Berlin")
-        + "generation: {mode: batch}\nsampling: {memory: 0}\nowner: night shift\n"
+        + "generation: {mode: batch}\nsampling: {memory: 0}\npool: {nights: 0}\nowner: night shift\n"
     )
     (folder / "nightly.yaml").write_text(nightly + "alerts: {deadline_hours: null}\n")
     (folder / "bad.yaml").write_text(GOOD.format(name="bad") + "sampling: {batches: none}\nextra: 1\n")
@@ -167,7 +167,7 @@ def test_a_classification_has_the_tasks_of_any_other(loaded: dict) -> None:
 
 def test_only_what_remembers_earlier_intervals_waits_for_its_turn(loaded: dict) -> None:
     good, alone = loaded["dags"]["refresh__good"], loaded["dags"]["refresh__nightly"]
-    assert [below for above, below in map(tuple, good["arrows"]) if above == "turn"] == ["sample"]
+    assert [below for above, below in map(tuple, good["arrows"]) if above == "turn"] == ["carry"]
     # Not even its own interval's other steps hold it up: a run that failed early has had its turn.
     assert "turn" not in {below for _, below in map(tuple, good["arrows"])}
     assert "turn" not in alone["tasks"]

@@ -1,4 +1,4 @@
-"""When an interval may sample; that it does wait in a real backfill is for tests/production."""
+"""When an interval may look at those before it; that it does wait in a real backfill is for tests/production."""
 
 import asyncio
 from types import SimpleNamespace
@@ -34,13 +34,13 @@ class Airflow:
         return self.waiting
 
     def get_task_states(self, dag_id: str, task_ids: list[str], run_ids: list[str]) -> dict[str, Any]:
-        assert task_ids == ["turn", "sample"]
+        assert task_ids == ["turn", "align"]
         # Airflow leaves out what has no state yet.
         return {run: {task: state for task, state in self.tasks.items() if state} for run in run_ids if self.tasks}
 
 
 @pytest.mark.parametrize(
-    ("run", "turn_", "sample", "settled"),
+    ("run", "turn_", "align", "settled"),
     [
         ("running", "success", "success", True),
         ("queued", None, None, False),
@@ -51,23 +51,23 @@ class Airflow:
         ("running", "success", "upstream_failed", True),
         ("failed", "success", "upstream_failed", True),
         ("success", "success", "success", True),
-        # It has failed early, but one before it has not sampled yet: that one counts too.
+        # It has failed early, but one before it has not weighed yet: that one counts too.
         ("running", "deferred", "upstream_failed", False),
         ("running", "running", None, False),
     ],
 )
 def test_a_run_is_settled_when_nothing_to_remember_can_come_of_it_or_of_those_before(
-    monkeypatch: pytest.MonkeyPatch, run: str, turn_: str | None, sample: str | None, settled: bool
+    monkeypatch: pytest.MonkeyPatch, run: str, turn_: str | None, align: str | None, settled: bool
 ) -> None:
-    monkeypatch.setattr(turn, "RuntimeTaskInstance", Airflow(run, turn=turn_, sample=sample))
-    assert turn.settled("refresh__shop", RUN) is settled
+    monkeypatch.setattr(turn, "RuntimeTaskInstance", Airflow(run, turn=turn_, align=align))
+    assert turn.settled("refresh__shop", RUN, "align") is settled
 
 
 def operator() -> turn.TurnOperator:
     from airflow.sdk import DAG
 
     with DAG("refresh__shop", schedule=None):
-        return turn.TurnOperator(task_id=turn.TASK)
+        return turn.TurnOperator(task_id=turn.TASK, until="align")
 
 
 def context(before: str | None) -> dict[str, Any]:
@@ -80,13 +80,19 @@ def test_the_first_interval_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_it_waits_in_the_triggerer_and_not_in_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    airflow = Airflow("running", turn="success", sample="running")
+    airflow = Airflow("running", turn="success", align="running")
     monkeypatch.setattr(turn, "RuntimeTaskInstance", airflow)
     with pytest.raises(TaskDeferred) as deferred:
         operator().execute(context(RUN))
     path, kept = deferred.value.trigger.serialize()
     assert path == "synalign.orchestration.turn.TurnTrigger"
-    assert kept == {"dag": "refresh__shop", "run": RUN, "pause": turn.PAUSE, "patience": turn.PATIENCE}
+    assert kept == {
+        "dag": "refresh__shop",
+        "run": RUN,
+        "until": "align",
+        "pause": turn.PAUSE,
+        "patience": turn.PATIENCE,
+    }
 
     async def fire() -> Any:
         trigger = turn.TurnTrigger(**{**kept, "pause": 0.01})
@@ -95,7 +101,7 @@ def test_it_waits_in_the_triggerer_and_not_in_a_worker(monkeypatch: pytest.Monke
         while airflow.asked < 4:
             await asyncio.sleep(0.01)
         assert not waiting.done()
-        airflow.tasks["sample"] = "success"
+        airflow.tasks["align"] = "success"
         return (await asyncio.wait_for(waiting, 10)).payload
 
     assert asyncio.run(fire()) == {"settled": RUN}
@@ -128,7 +134,7 @@ def test_a_run_that_cannot_start_is_not_waited_for_for_ever(
     monkeypatch.setattr(turn, "RuntimeTaskInstance", airflow)
 
     async def fire() -> Any:
-        trigger = turn.TurnTrigger("refresh__shop", RUN, pause=0.01, patience=0.2)
+        trigger = turn.TurnTrigger("refresh__shop", RUN, "align", pause=0.01, patience=0.2)
         try:
             return (await asyncio.wait_for(anext(trigger.run()), 2)).payload
         except TimeoutError:
@@ -143,11 +149,11 @@ def test_one_that_starts_in_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(turn, "RuntimeTaskInstance", airflow)
 
     async def fire() -> Any:
-        waiting = asyncio.ensure_future(anext(turn.TurnTrigger("refresh__shop", RUN, 0.01, 3600.0).run()))
+        waiting = asyncio.ensure_future(anext(turn.TurnTrigger("refresh__shop", RUN, "align", 0.01, 3600.0).run()))
         while airflow.asked < 4:
             await asyncio.sleep(0.01)
         airflow.run, airflow.running = "running", 2
-        airflow.tasks = {"turn": "success", "sample": "success"}
+        airflow.tasks = {"turn": "success", "align": "success"}
         return (await asyncio.wait_for(waiting, 10)).payload
 
     assert asyncio.run(fire()) == {"settled": RUN}
