@@ -61,7 +61,7 @@ OF_THE_POOL = (WRITTEN_AGAIN, "retired", "over_limit")
 _ORDERED = (
     Reason(
         WRITTEN_AGAIN, "carry",
-        why="the same request wrote it again, word for word: the copy counts",
+        why="the same request was answered with it in two intervals: the other copy counts",
         remedy="Nothing is lost. If an interval pays for it twice, see whether the journal is kept (runtime.journal).",
     ),
     Reason(
