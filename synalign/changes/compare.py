@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 
 from synalign.changes.drift import Drift
 from synalign.changes.figures import Figure, figures
+from synalign.changes.lineage import Lineage, lineage
 from synalign.changes.rows import Rows, changed_rows
 from synalign.changes.settings import Difference, differences
 from synalign.changes.side import Side
 from synalign.changes.traffic import traffic_drift
+
+_PLAIN = ("same", "drift", "rows", "lineage", "figures", "differences")
 
 
 class Changes(NamedTuple):
@@ -21,6 +24,7 @@ class Changes(NamedTuple):
         same: Whether they are the same, to the byte.
         drift: Of the real queries; None where a set has none.
         rows: Which came, went and stayed, and what their weights did.
+        lineage: What became of the written rows.
         figures: What the two refreshes measured.
         differences: What was done differently.
     """
@@ -30,6 +34,7 @@ class Changes(NamedTuple):
     same: bool
     drift: Drift | None
     rows: Rows
+    lineage: Lineage
     figures: tuple[Figure, ...]
     differences: tuple[Difference, ...]
 
@@ -39,7 +44,7 @@ class Changes(NamedTuple):
             name: {"name": one.name, "retriever": one.retriever, "interval": one.interval, "digest": digest(one)}
             for name, one in (("before", self.before), ("after", self.after))
         }
-        found = {name: _plain(getattr(self, name)) for name in ("same", "drift", "rows", "figures", "differences")}
+        found = {name: _plain(getattr(self, name)) for name in _PLAIN}
         return {**sides, **found}
 
 
@@ -60,6 +65,7 @@ def compare(before: Side, after: Side, *, seed: int = 0) -> Changes:
         digest(before) == digest(after),
         traffic_drift(before, after, seed=seed),
         changed_rows(before, after),
+        lineage(before, after),
         figures(before, after),
         differences(before, after),
     )

@@ -37,7 +37,14 @@ def render(changes: Changes) -> str:
 def _sections(changes: Changes) -> list[Section]:
     if changes.same:
         return [_verdict(changes)]
-    found = [_verdict(changes), _rows(changes), _traffic(changes), _weights(changes), _figures(changes)]
+    found = [
+        _verdict(changes),
+        _rows(changes),
+        _lineage(changes),
+        _traffic(changes),
+        _weights(changes),
+        _figures(changes),
+    ]
     return [*(section for section in found if section is not None), _differences(changes)]
 
 
@@ -71,6 +78,10 @@ def _rows(changes: Changes) -> Section:
         "examples": examples,
     }
     return Section("rows", "Rows in and out", "changes_rows.html", content)
+
+
+def _lineage(changes: Changes) -> Section:
+    return Section("lineage", "Written rows", "changes_lineage.html", {"fates": telling.fates(changes.lineage)})
 
 
 def _traffic(changes: Changes) -> Section | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from synalign.registry.versions import Version
 
 COLUMNS = ["pair_id", "query", "document_id", "document", "source", "weight", "split"]
+INTERVAL = "interval"
+"""The column that says which interval wrote a row; sets of older versions lack it."""
 
 
 class Side(NamedTuple):
@@ -30,7 +32,7 @@ class Side(NamedTuple):
         name: What people call it, such as `shop@3`.
         retriever: Name of the retriever.
         interval: Name of the data interval.
-        rows: The training set, of its columns `COLUMNS`.
+        rows: The training set, of its columns `COLUMNS` and `INTERVAL`, which is null where it is not known.
         manifests: Manifest of every finished step up to *assemble*, by step.
         configuration: What the run was made with.
         run: The run, where its other tables lie; None: it is gone, and MLflow kept the rest.
@@ -105,4 +107,6 @@ def _of_registry(version: Version) -> Side:
 
 def _read(files: list[Place]) -> pa.Table:
     """Read a training set; documents, which stand in many rows, are held once each."""
-    return manifests_.read_table(files, COLUMNS, read_dictionary=["document"])
+    known = set(manifests_.dataset(files).schema.names)
+    rows = manifests_.read_table(files, [*COLUMNS, *({INTERVAL} & known)], read_dictionary=["document"])
+    return rows if INTERVAL in known else rows.append_column(INTERVAL, pa.nulls(len(rows), pa.string()))

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from synalign.changes.compare import Changes
 from synalign.changes.drift import Drift
 from synalign.changes.figures import Figure, Kind
+from synalign.changes.lineage import FACTOR, Lineage
 from synalign.changes.rows import Weights
+from synalign.screening.reasons import REASONS
 from synalign.text import numbers
 
 NOTHING = "\u2013"
@@ -53,7 +55,7 @@ def headline(changes: Changes) -> list[str]:
     """Say what a person must know first: traffic, rows, retriever."""
     if changes.same:
         return ["The two training sets are the same, to the byte."]
-    return [traffic(changes.drift), _rows(changes), *_retriever(changes)]
+    return [traffic(changes.drift), _rows(changes), *_written(changes.lineage), *_retriever(changes)]
 
 
 def traffic(drift: Drift | None) -> str:
@@ -82,6 +84,49 @@ def heaviest(weights: Weights | None, what: str) -> str:
     """Return the title of examples of written queries: where all weigh the same, none is the heaviest."""
     equal = weights is None or weights.design_effect < 1.0 + _ROUNDING
     return f"Some of the written queries that {what}" if equal else f"The heaviest written queries that {what}"
+
+
+class Fate(NamedTuple):
+    """Written rows that had the same fate.
+
+    Attributes:
+        name: The fate.
+        number: How many.
+        why: What it means, or what caused it.
+    """
+
+    name: str
+    number: int
+    why: str = ""
+
+
+def fates(found: Lineage) -> list[Fate]:
+    """List what became of the written rows; fates that no row had are left out, but for the first two."""
+    listed = [
+        Fate("carried", found.carried, "in both sets"),
+        Fate("new", found.new, "in the second set alone, written for it"),
+        Fate("taken up again", found.returned, "of an earlier interval, and not in the first set"),
+        Fate("real now", found.now_real, "people ask what had been written"),
+        *(Fate(f"rejected: {numbers.words(name)}", number, _why(name)) for name, number in found.rejected.items()),
+        Fate("left behind", found.left, _left(found)),
+        Fate("heavier", found.up, f"carried; more than {FACTOR:g} times its multiple of the mean weight"),
+        Fate("lighter", found.down, f"carried; less than 1/{FACTOR:g} of its multiple of the mean weight"),
+    ]
+    return [fate for place, fate in enumerate(listed) if fate.number or place < 2]
+
+
+def _why(reason: str) -> str:
+    return REASONS[reason].why if reason in REASONS else ""
+
+
+def _left(found: Lineage) -> str:
+    """Say why rows were not taken up: reasons are counted over all earlier intervals, not by row."""
+    if found.real_alone:
+        return "real pairs alone were chosen for the second set"
+    if not found.left_because:
+        return "in the first set alone; why is not known"
+    reasons = ", ".join(f"{numbers.words(name)} {numbers.count(n)}" for name, n in found.left_because.items())
+    return f"not judged again; of all earlier intervals' queries the second refresh left behind: {reasons}"
 
 
 def lines(figures: tuple[Figure, ...]) -> list[Line]:
@@ -180,6 +225,19 @@ def _rows(changes: Changes) -> str:
         for name in ("before", "after", "kept", "came", "went")
     )
     return f"{before} rows became {after}: {came} came, {went} went, {kept} stayed."
+
+
+def _written(found: Lineage) -> list[str]:
+    """Say in a sentence what became of the written rows; nothing where neither set has any."""
+    came, went = found.new + found.returned, found.went
+    if not found.carried + came + went:
+        return []
+    said = (
+        f"Of the written rows {numbers.count(found.carried)} were carried, {numbers.count(came)} came and "
+        f"{numbers.count(went)} went"
+    )
+    weighed = f"; {numbers.count(found.up)} weigh much more and {numbers.count(found.down)} much less than before"
+    return [f"{said}{weighed if found.up + found.down else ''}."]
 
 
 def _retriever(changes: Changes) -> list[str]:

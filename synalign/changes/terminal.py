@@ -16,6 +16,7 @@ from synalign.changes.rows import Example
 from synalign.text.numbers import count, counted, figure, share, shown
 
 _TEXT_CHARACTERS = 120
+_WHY_CHARACTERS = 600
 
 
 def show(changes: Changes, console: Console) -> None:
@@ -40,6 +41,7 @@ def _title(changes: Changes) -> Text:
 
 def _sections(changes: Changes) -> Iterator[tuple[str, RenderableType]]:
     yield "Rows", _rows(changes)
+    yield "Written rows", _lineage(changes)
     if changes.drift is not None:
         yield "Traffic", _traffic(changes)
     yield "Weights", _table(telling.weights_lines(*changes.rows.weights))
@@ -65,6 +67,14 @@ def _rows(changes: Changes) -> RenderableType:
     parts += _examples(telling.heaviest(after, "came"), changes.rows.came)
     parts += _examples(telling.heaviest(before, "went"), changes.rows.went)
     return Group(*parts)
+
+
+def _lineage(changes: Changes) -> Table:
+    table = _empty("", "rows")
+    table.add_column("", overflow="fold")
+    for fate in telling.fates(changes.lineage):
+        table.add_row(_stranger(fate.name), count(fate.number), Text(shown(fate.why, _WHY_CHARACTERS), style="dim"))
+    return table
 
 
 def _traffic(changes: Changes) -> RenderableType:

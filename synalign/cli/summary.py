@@ -9,7 +9,7 @@ from synalign import flow
 from synalign.config.schemes import ALIGNED
 from synalign.errors import RunError
 from synalign.evaluation.report import difference, weights_in_words
-from synalign.generation.ledger import ledger_lines, whole_ledger
+from synalign.generation.ledger import carried_ledger, carried_lines, ledger_lines, whole_ledger
 from synalign.run import Run
 
 
@@ -52,6 +52,7 @@ def entries(run: Run, since: datetime | None = None) -> list[Entry]:
         Entry("in", _input(manifests)),
         Entry("asked", _asked(manifests)),
         Entry("wrote", ledger_lines(_ledger(manifests))),
+        *_carried(manifests),
         Entry("out", [_out(manifests)]),
         *_alignment(manifests),
         Entry("arms", evaluation_lines(manifests["evaluate"]["metrics"])),
@@ -71,18 +72,21 @@ def as_json(run: Run) -> dict[str, Any]:
 
     Returns:
         `retriever`, `interval`, `folder`, `finished`, and by step its `state` (`done`, `stale`, `missing`), `seconds`,
-        `rows` by table and `metrics`; `ledger` is null until every written query was screened.
+        `rows` by table and `metrics`; `ledger`, and `carried`, its part of earlier intervals' queries, are null until
+        every written query was screened.
     """
     steps = {step.name: _step(run, step.name) for step in flow.STEPS}
-    ledger = None
-    if all(steps[name]["state"] == "done" for name in ("generate", "screen")):
+    ledger = carried = None
+    if all(steps[name]["state"] == "done" for name in ("carry", "generate", "screen")):
         ledger = whole_ledger(steps["generate"]["metrics"], steps["screen"]["metrics"])
+        carried = carried_ledger(steps["carry"]["metrics"], steps["screen"]["metrics"])
     return {
         "retriever": run.configuration.retriever,
         "interval": {"name": run.interval.name, **{key: at.isoformat() for key, at in run.interval._asdict().items()}},
         "folder": str(run.folder),
         "finished": all(steps[step.name]["state"] == "done" for step in flow.before("report")),
         "ledger": ledger,
+        "carried": carried,
         "steps": steps,
     }
 
@@ -120,6 +124,12 @@ def _asked(manifests: _Manifests) -> list[str]:
 
 def _ledger(manifests: _Manifests) -> dict[str, Any]:
     return whole_ledger(manifests["generate"]["metrics"], manifests["screen"]["metrics"])
+
+
+def _carried(manifests: _Manifests) -> list[Entry]:
+    """Return the ledger's part of earlier intervals' queries; nothing where they wrote none."""
+    lines = carried_lines(carried_ledger(manifests["carry"]["metrics"], manifests["screen"]["metrics"]))
+    return [Entry("carried", lines)] if lines else []
 
 
 def _out(manifests: _Manifests) -> str:

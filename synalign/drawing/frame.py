@@ -55,13 +55,44 @@ class Frame(NamedTuple):
         """Draw a line from edge to edge and a number beside it for each tick."""
         shape = Markup('<text class="tick" x="{}" y="{}" dy="0.35em" text-anchor="end">{}</text>')
         return EMPTY.join(
-            self.level(tick, "grid") + shape.format(self.left - 6, self.y(tick), f"{tick:g}") for tick in ticks
+            self.level(tick, "grid") + shape.format(self.left - 6, self.y(tick), short(tick)) for tick in ticks
         )
 
     def counts(self, last: int) -> Markup:
         """Draw the numbers of what is counted from 1 below the frame, not all where they are many."""
         shown = counted_from_one(last)
         return EMPTY.join(text("tick", self.x(one), self.bottom + 16, f"{one:,}", "middle") for one in shown)
+
+
+def short(value: float) -> str:
+    """Write a number that stands beside an axis, in a few characters.
+
+    Examples:
+        >>> short(0.25), short(5000.0), short(20000.0), short(1.5e6), short(0.0)
+        ('0.25', '5000', '20k', '1.5M', '0')
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= max(size, 1e4):
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
+def round_range(least: float, most: float, steps: int = 4) -> list[float]:
+    """Return round numbers from `least` or just below to `most` or just above, about so many steps; 0 may be far away.
+
+    Where both are the same, it stands in the middle. No number is negative where `least` is not.
+
+    Examples:
+        >>> round_range(0.52, 0.57), round_range(0.5, 0.5), round_range(0.0, 0.0)
+        ([0.52, 0.54, 0.56, 0.58], [0.48, 0.49, 0.5, 0.51, 0.52], [0.0, 0.2, 0.4, 0.6])
+    """
+    room = 0.0 if most > least else abs(most) / 25.0 or 0.5
+    lowest, highest = max(least - room, min(least, 0.0)), most + room
+    span = highest - lowest
+    size = 10.0 ** math.floor(math.log10(span / steps))
+    step = next(size * factor for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if size * factor * steps >= span * (1 - 1e-9))
+    first, last = math.floor(lowest / step + 1e-9), math.ceil(highest / step - 1e-9)
+    return [round(step * place, 12) for place in range(first, max(last, first + 1) + 1)]
 
 
 def round_steps(most: float, least: float = 0.0, steps: int = 4) -> list[float]:

@@ -1,9 +1,18 @@
-"""The ledger: where every query that was asked for ended, in exactly one state, so that the counts add up.
+"""The ledger: where every query that was paid for ended, in exactly one state, so that the counts add up.
+
+It has two parts. Of the queries that this interval asked for:
 
     asked_for == accepted + all rejected + all not written
 
 *Rejected* is what the model wrote, or wrote in vain; *not written* is what never came. What a model returns beyond what
 it was asked for (more queries than wanted, or for documents that nobody named) is *surplus*, counted apart.
+
+And of the candidates that earlier intervals accepted, or have not judged yet:
+
+    found == accepted + all left behind + all rejected
+
+*Left behind* is what the step *carry* did not take up, and what the model wrote again today; *rejected* is what passed
+no filter this time.
 """
 
 from __future__ import annotations
@@ -24,7 +33,7 @@ from synalign.generation.writing import (
     Written,
     asked_for,
 )
-from synalign.screening.reasons import REASONS
+from synalign.screening.reasons import LEAVING, REASONS, REJECTING, WRITTEN_AGAIN
 
 if TYPE_CHECKING:
     from synalign.config import Configuration
@@ -108,7 +117,7 @@ def whole_ledger(generate_metrics: Mapping[str, Any], screen_metrics: Mapping[st
         ledger = {
             "asked_for": before["asked_for"],
             "accepted": screen_metrics["accepted"],
-            "rejected": {reason: rejected[reason] for reason in (*REASONS, *sorted(rejected)) if rejected[reason]},
+            "rejected": _in_order(rejected),
             "not_written": dict(before["not_written"]),
             "surplus": dict(before["surplus"]),
         }
@@ -125,6 +134,48 @@ def whole_ledger(generate_metrics: Mapping[str, Any], screen_metrics: Mapping[st
             remedy="run the step screen again",
         )
     _require_balance(ledger)
+    return ledger
+
+
+def carried_ledger(carry_metrics: Mapping[str, Any], screen_metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the second part of the ledger of a refresh: what became of the candidates of earlier intervals.
+
+    Args:
+        carry_metrics: Metrics of the step *carry*; `found`, `carried` and `left` are read.
+        screen_metrics: Metrics of the step *screen*; `carried` is read.
+
+    Returns:
+        `found`, `carried` (how many of them were judged again), `accepted`, `left` and `rejected`; reasons in the
+        order of `REASONS`.
+
+    Raises:
+        RunError: It does not add up, or a step's manifest has no such part.
+    """
+    try:
+        screened: Mapping[str, Any] = screen_metrics["carried"]
+        again, judged = screened[WRITTEN_AGAIN], screened["candidates"]
+        handed_on = carry_metrics["carried"]
+        left = Counter(carry_metrics["left"]) + Counter({WRITTEN_AGAIN: again})
+        ledger = {
+            "found": carry_metrics["found"],
+            "carried": judged,
+            "accepted": screened["accepted"],
+            "left": _in_order(left),
+            "rejected": _in_order(screened["rejected"]),
+        }
+    except KeyError as error:
+        raise RunError(
+            f"the manifests of carry and screen have no {error.args[0]!r}.",
+            cause="they were written by another version of SynAlign",
+            remedy="run the steps carry and screen again; answers in the journal are not paid twice",
+        ) from error
+    if handed_on != judged + again:
+        raise RunError(
+            f"carry handed on {handed_on} candidates, screen judged {judged} and found {again} written again.",
+            cause="the manifests belong to two runs",
+            remedy="run the step screen again",
+        )
+    _require_carried_balance(ledger)
     return ledger
 
 
@@ -145,12 +196,31 @@ def ledger_lines(ledger: Mapping[str, Any]) -> list[str]:
     parts += [(f"rejected: {reason}", count) for reason, count in ledger["rejected"].items()]
     parts += [(f"not written: {reason}", count) for reason, count in ledger["not_written"].items()]
     width = len(str(max([ledger["asked_for"], *ledger["surplus"].values()]))) + 1
-    lines = [f"{count:>{width}}  {name.replace('_', ' ')}" for name, count in parts]
-    lines += ["-" * width, f"{ledger['asked_for']:>{width}}  asked for"]
+    lines = _sum_lines(parts, ledger["asked_for"], "asked for", width)
     lines += [
         f"{f'({count}':>{width}}  surplus: {reason.replace('_', ' ')})" for reason, count in ledger["surplus"].items()
     ]
     return lines
+
+
+def carried_lines(ledger: Mapping[str, Any]) -> list[str]:
+    r"""Return the second part of a ledger for people; nothing where earlier intervals have no candidate.
+
+    Examples:
+        >>> print(*carried_lines({"found": 9, "carried": 7, "accepted": 6, "left": {"document_gone": 2},
+        ...                       "rejected": {"leak": 1}}), sep="\n")
+         6  accepted
+         2  left behind: document gone
+         1  rejected: leak
+        --
+         9  found in earlier intervals
+    """
+    if not ledger["found"]:
+        return []
+    parts = [("accepted", ledger["accepted"])]
+    parts += [(f"left behind: {reason}", count) for reason, count in ledger["left"].items()]
+    parts += [(f"rejected: {reason}", count) for reason, count in ledger["rejected"].items()]
+    return _sum_lines(parts, ledger["found"], "found in earlier intervals", len(str(ledger["found"])) + 1)
 
 
 def ledger_figures(ledger: Mapping[str, Any]) -> dict[str, int]:
@@ -159,12 +229,35 @@ def ledger_figures(ledger: Mapping[str, Any]) -> dict[str, int]:
     So a reason's history over many refreshes has no gaps.
     """
     figures = {"asked_for": ledger["asked_for"], "accepted": ledger["accepted"]}
-    figures |= {f"rejected.{reason}": ledger["rejected"].get(reason, 0) for reason in (*REASONS, *ledger["rejected"])}
+    figures |= _by_reason("rejected", ledger["rejected"], REJECTING)
     for kind in ("not_written", "surplus"):
         figures[kind] = sum(ledger[kind].values())
         figures |= {f"{kind}.{reason}": count for reason, count in ledger[kind].items()}
     figures["rejected"] = sum(ledger["rejected"].values())
     return figures
+
+
+def carried_figures(ledger: Mapping[str, Any]) -> dict[str, int]:
+    """Return the second part of a ledger as flat metrics, such as `left.retired`, with 0 for what did not occur."""
+    screening = [name for name in REJECTING if REASONS[name].step == "screen"]
+    return {
+        "found": ledger["found"],
+        "carried": ledger["carried"],
+        "accepted": ledger["accepted"],
+        "left": sum(ledger["left"].values()),
+        "rejected": sum(ledger["rejected"].values()),
+        **_by_reason("left", ledger["left"], LEAVING),
+        **_by_reason("rejected", ledger["rejected"], screening),
+    }
+
+
+def _by_reason(kind: str, counts: Mapping[str, int], names: Sequence[str]) -> dict[str, int]:
+    return {f"{kind}.{reason}": counts.get(reason, 0) for reason in (*names, *counts)}
+
+
+def _sum_lines(parts: Sequence[tuple[str, int]], total: int, name: str, width: int) -> list[str]:
+    lines = [f"{count:>{width}}  {part.replace('_', ' ')}" for part, count in parts]
+    return [*lines, "-" * width, f"{total:>{width}}  {name}"]
 
 
 def _reject(reason: str, state: str, count: int, rejected: Counter[str], invalid: Counter[str]) -> None:
@@ -188,6 +281,24 @@ def _never_written(result: Result) -> str:
 
 def _by_name(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted((+counts).items()))
+
+
+def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts in the order of `REASONS`, without those that are 0."""
+    return {reason: counts[reason] for reason in (*REASONS, *sorted(counts)) if counts.get(reason)}
+
+
+def _require_carried_balance(ledger: Mapping[str, Any]) -> None:
+    left, rejected = sum(ledger["left"].values()), sum(ledger["rejected"].values())
+    total = ledger["accepted"] + left + rejected
+    if ledger["found"] != total:
+        raise RunError(
+            f"the ledger of carried queries does not add up: {ledger['found']} were found in earlier intervals, but "
+            f"{ledger['accepted']} accepted + {left} left behind {ledger['left']} + {rejected} rejected "
+            f"{ledger['rejected']} = {total}.",
+            cause="a mistake in SynAlign, or a manifest that was edited",
+            remedy="report it with the manifests of carry and screen",
+        )
 
 
 def _require_balance(ledger: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from synalign.config.schemes import ALIGNED
 from synalign.evaluation.report import difference, weights_in_words
-from synalign.generation.ledger import whole_ledger
+from synalign.generation.ledger import carried_ledger, whole_ledger
 from synalign.registry.attachment import REPORT
 from synalign.registry.pages import experiment_path, model_path
 from synalign.text.numbers import count, counted, figure, p_value
@@ -48,7 +48,8 @@ def of_experiment(retriever: str) -> str:
         f"Each run has the report (`{REPORT}`), the set itself, the manifests of all steps and the configuration "
         "among its artefacts. Figures are grouped: `alignment/` distance to real traffic before and after, "
         "`weights/` how even the set's weights are, `retriever/` what retrievers trained on it do, `ledger/` where "
-        "every query that was asked for ended, `rows/`, `cost/`, `seconds/`. Series: `sampling/uncertainty` by batch, "
+        "every query that was asked for ended, `pool/` what became of the candidates of earlier intervals, `rows/`, "
+        "`cost/`, `seconds/`. Series: `sampling/uncertainty` by batch, "
         "`weights/cumulative_share` by per cent of the synthetic rows, heaviest first.\n\n"
         f"Versions: [{retriever}-training-set]({model_path(f'{retriever}-training-set')})."
     )
@@ -131,6 +132,7 @@ def _rows(release: Release) -> list[tuple[str, str]]:
     found = [
         ("Rows", f"{_split(release)}, written by {release.writer}"),
         ("Asked for", _ledger(release)),
+        *_carried(release),
         ("Squared MMD to held-out queries", _distance(release)),
         ("Weights", f"{weights_in_words(evaluation)}: {evaluation['reason']}"),
     ]
@@ -157,6 +159,18 @@ def _ledger(release: Release) -> str:
         f"{count(ledger['asked_for'])} queries = {count(ledger['accepted'])} accepted + {count(rejected)} rejected "
         f"+ {count(missing)} not written"
     )
+
+
+def _carried(release: Release) -> list[tuple[str, str]]:
+    ledger = carried_ledger(release.metrics("carry"), release.metrics("screen"))
+    if not ledger["found"]:
+        return []
+    left, rejected = (sum(ledger[part].values()) for part in ("left", "rejected"))
+    said = (
+        f"{count(ledger['found'])} queries = {count(ledger['accepted'])} accepted + {count(left)} left behind "
+        f"+ {count(rejected)} rejected"
+    )
+    return [("Of earlier intervals", said)]
 
 
 def _distance(release: Release) -> str:
@@ -201,5 +215,7 @@ def _loading(address: str) -> str:
         "\n"
         f'rows = pd.read_parquet(mlflow.artifacts.download_artifacts("{address}"))\n'
         'train = rows[rows["split"] == "train"]  # query, document, weight\n'
-        "```"
+        "```\n\n"
+        "`interval` and `request_id` say where a written row came from: the refresh and the request that wrote it. In "
+        "real rows they are empty, and sets of older versions lack them."
     )

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.compute as pc
 from mlflow.entities import Metric
 
-from synalign.generation.ledger import ledger_figures, whole_ledger
+from synalign.generation.ledger import carried_figures, carried_ledger, ledger_figures, whole_ledger
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,8 @@ def figures(release: Release) -> dict[str, float]:
     """Return single metrics by name, such as `ledger/rejected.leak`; what was not measured is left out.
 
     Those of `alignment` are of the aligned weights, whether they were chosen or not, and on held-out queries where
-    there are any; those of `weights` are of the synthetic rows of the training set.
+    there are any; those of `weights` are of the synthetic rows of the training set; those of `pool` are the ledger's
+    second part, of what earlier intervals wrote.
 
     Raises:
         RunError: The ledger does not add up.
@@ -64,9 +65,10 @@ def figures(release: Release) -> dict[str, float]:
     groups: dict[str, Mapping[str, float]] = {
         "alignment": _alignment(release.metrics("align")),
         "weights": _weights(synthetic_weights(release)),
-        "retriever": _retriever(release.evaluation.get("test", {})),
+        "retriever": _retriever(release),
         "rows": {table: release.rows(table) for table in _TABLES},
         "ledger": ledger_figures(ledger),
+        "pool": _pool(release),
         "cost": {
             name: value for name, value in release.metrics("generate").items() if name in _COST and value is not None
         },
@@ -120,13 +122,30 @@ def _weights(weights: NDArray[np.float64]) -> dict[str, float]:
     }
 
 
-def _retriever(test: dict[str, Any]) -> dict[str, float]:
+def _pool(release: Release) -> dict[str, float]:
+    """Return the ledger of carried queries, documents covered, and the share of the synthetic weight that is theirs."""
+    found: dict[str, float] = {**carried_figures(carried_ledger(release.metrics("carry"), release.metrics("screen")))}
+    documents = release.metrics("align").get("documents")
+    if documents is not None:
+        found["documents"] = documents
+    rows = release.read("training_set", ["source", "weight", "interval"])
+    rows = rows.filter(pc.equal(rows["source"], "synthetic"))
+    weights, carried = rows["weight"].to_numpy(), pc.not_equal(rows["interval"], release.interval).to_numpy()
+    if weights.sum() > 0.0:
+        found["share_carried"] = float(weights[carried.astype(bool)].sum() / weights.sum())
+    return found
+
+
+def _retriever(release: Release) -> dict[str, float]:
+    test = release.evaluation.get("test", {})
     if not test:
         return {}
+    settings = release.configuration.get("evaluation", {}).get("gate")
     arms = ("control", "treatment", "unweighted")
     scores = {f"ndcg_at_10_{arm}": test[arm]["ndcg_at_10"] for arm in arms if arm in test}
     compared = test["treatment_minus_control"]
-    return scores | {name: compared[key] for name, key in _COMPARED.items() if key in compared}
+    line = {"ndcg_at_10_gate": scores["ndcg_at_10_control"] * (1.0 - settings["max_loss"])} if settings else {}
+    return scores | line | {name: compared[key] for name, key in _COMPARED.items() if key in compared}
 
 
 def _seconds(release: Release) -> dict[str, float]:

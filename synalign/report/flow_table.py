@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from synalign.report import reasons
 from synalign.report.material import STEPS, Material
 from synalign.report.section import Section
 from synalign.report.sums import Part, Sum
+from synalign.screening.reasons import WRITTEN_AGAIN
 from synalign.text.numbers import count, words
 
 EXAMPLES = 3
@@ -54,7 +56,9 @@ class StepRows(NamedTuple):
 
 def section(material: Material) -> Section:
     """Show rows per step, and sums."""
-    sums = [found for make in (_log, _documents, _queries, _ledger, _training_set) for found in make(material)]
+    sums = [
+        found for make in (_log, _documents, _queries, _ledger, _carried, _training_set) for found in make(material)
+    ]
     return Section(
         "flow", "What went in, what came out", "flow_table.html",
         {"steps": _steps(material), "sums": sums},
@@ -142,6 +146,24 @@ def _ledger(material: Material) -> Iterator[Sum]:
     beside = [_ledger_part(material, "surplus", reason, number) for reason, number in before["surplus"].items()]
     asked = before["asked_for"]
     yield Sum("Queries asked of the model", parts, asked, "asked for", beside)
+
+
+def _carried(material: Material) -> Iterator[Sum]:
+    """Sum every candidate of an earlier interval, each in exactly one state; a first interval has none."""
+    carry, screened = material.metrics("carry"), material.metrics("screen")
+    if not carry.get("found"):
+        return
+    done = bool(screened)
+    carried = screened["carried"] if done else {"accepted": carry["carried"], "rejected": {}, "written_again": 0}
+    left = Counter(carry["left"]) + Counter({WRITTEN_AGAIN: carried["written_again"]})
+    parts = [Part("accepted again" if done else "handed on to screening", carried["accepted"], "kept")]
+    lost = {"left behind": left, "rejected": carried["rejected"]}
+    parts += [
+        Part(f"{kind}: {words(reason)}", number, "lost", *reasons.of_carried(material, reason, EXAMPLES))
+        for kind, counts in lost.items()
+        for reason, number in reasons.in_order(counts)
+    ]
+    yield Sum("Queries of earlier intervals", parts, carry["found"], "accepted then, or not judged yet")
 
 
 def _ledger_part(material: Material, kind: str, reason: str, number: int) -> Part:

@@ -26,6 +26,7 @@ from synalign.report import (
     demonstrations,
     flow_table,
     lineage,
+    over_the_nights,
     retriever,
     verdict,
     warnings,
@@ -37,6 +38,7 @@ from synalign.text import numbers
 
 SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     verdict.section,
+    over_the_nights.section,
     flow_table.section,
     before_after.section,
     demonstrations.section,

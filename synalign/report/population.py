@@ -143,7 +143,7 @@ def written_vectors(material: Material, ids: Sequence[str]) -> NDArray[np.float3
         RunError: A table is not finished, or an id has no vector.
     """
     if not material.has("candidate_embeddings", "carried_embeddings"):
-        raise RunError("the vectors of written queries are not finished.")
+        raise RunError("a table of vectors of written queries is not finished.")
     return some_rows.pool_vectors(material.run, list(ids))
 
 

@@ -35,8 +35,15 @@ def in_order(rejected: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(name, rejected[name]) for name in names if rejected.get(name)]
 
 
+def of_carried(material: Material, reason: str, most: int) -> tuple[str, list[Example]]:
+    """Return a reason of the ledger's second part in words, and a few carried queries that were rejected so."""
+    why = REASONS[reason].why if reason in REASONS else ""
+    carried = material.metrics("screen").get("carried", {})
+    return why, _screened(carried.get("examples", {}).get(reason, ()), reason)[:most]
+
+
 def of_ledger(material: Material, reason: str, most: int) -> tuple[str, list[Example]]:
-    """Return a reason of the ledger in words, and a few queries that ended so."""
+    """Return a reason of the ledger's first part in words, and a few queries that ended so."""
     ended = _ENDED.get(reason, reason.removeprefix("request_"))
     why = REASONS[reason].why if reason in REASONS else _NEVER_CAME.get(reason)
     why = why or f"the request ended as: {words(ended)}"

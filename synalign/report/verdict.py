@@ -230,11 +230,20 @@ def _tiles(material: Material) -> list[Tile]:
         asked = material.metrics("generate")["ledger"]["asked_for"]
         accepted = material.metrics("screen")["accepted"]
         tiles.append(Tile("Accepted", share(accepted / asked) if asked else "none", f"of {count(asked)} asked for"))
+        tiles += _carried_tiles(material)
     if material.has("requests"):
         tiles.append(_money_tile(material))
     if material.manifests:
         tiles.append(_time_tile(material))
     return tiles
+
+
+def _carried_tiles(material: Material) -> list[Tile]:
+    """Return how much of what earlier intervals wrote is in the set; nothing where they wrote nothing."""
+    found, accepted = material.metrics("carry").get("found"), material.metrics("screen").get("carried", {})
+    if not found or not accepted:
+        return []
+    return [Tile("From earlier intervals", count(accepted["accepted"]), f"of {count(found)} accepted then")]
 
 
 def _set_tile(material: Material) -> Tile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
@@ -10,7 +11,7 @@ from synalign.config.schemes import ALIGNED, NONE
 from synalign.report import closeness
 from synalign.report.material import Material
 from synalign.report.section import Section
-from synalign.screening.reasons import REASONS
+from synalign.screening.reasons import OF_THE_POOL, REASONS
 from synalign.text.numbers import change, count, counted, figure, p_value, share, words
 
 Level = Literal["bad", "caution"]
@@ -26,6 +27,9 @@ MANY_REJECTED = 0.05
 
 FEW_ACCEPTED = 0.5
 """Share of queries asked for, below which most of what is paid for is thrown away."""
+
+FEW_CARRIED = 0.5
+"""Share of the candidates of earlier intervals, below which most of what was paid for then is lost."""
 
 MUCH_UNWRITTEN = 0.05
 """Share of queries asked for that never came."""
@@ -217,6 +221,29 @@ def _ledger(material: Material) -> Iterator[Concern]:
         )  # fmt: skip
 
 
+def _carried(material: Material) -> Iterator[Concern]:
+    """Warn where most of the pool is lost, but not of what leaves it by the pool's own settings."""
+    if not material.has("carried", "screening"):
+        return
+    carry = material.metrics("carry")
+    found = carry.get("found", 0)
+    if not found:
+        return
+    lost = Counter(carry["left"]) + Counter(material.metrics("screen")["carried"]["rejected"])
+    for reason in OF_THE_POOL:
+        del lost[reason]
+    count_lost = lost.total()
+    if count_lost / found > 1.0 - FEW_CARRIED:
+        most = max(lost, key=lambda reason: lost[reason])
+        yield Concern(
+            "few-carried", "caution",
+            f"{share(count_lost / found)} of what earlier intervals wrote was not kept.",
+            f"{count(count_lost)} of {counted(found, 'query', 'queries')}; "
+            f"{counted(lost[most], 'was', 'were')} lost as {words(most)}.",
+            REASONS[most].remedy if most in REASONS else "See under What went in why.",
+        )  # fmt: skip
+
+
 def _log(material: Material) -> Iterator[Concern]:
     metrics = material.metrics("ingest")
     rows, usable = metrics.get("log_rows", 0), metrics.get("log_rows_usable", 0)
@@ -231,10 +258,12 @@ def _log(material: Material) -> Iterator[Concern]:
 
 def _sampling(material: Material) -> Iterator[Concern]:
     metrics = material.metrics("sample")
-    if metrics and metrics["batches"] < metrics["batches_asked_for"]:
+    # Batches that nothing would be gained by are no lack of queries (sampling.stop_gain).
+    possible = metrics["batches"] + metrics.get("batches_not_worth_asking", 0) if metrics else 0
+    if metrics and possible < metrics["batches_asked_for"]:
         yield Concern(
             "few-batches", "caution",
-            f"{count(metrics['batches'])} of {count(metrics['batches_asked_for'])} batches of demonstrations.",
+            f"{count(possible)} of {count(metrics['batches_asked_for'])} batches of demonstrations.",
             f"There are only {counted(metrics['train_queries'], 'train query', 'train queries')}.",
             "Widen source.window_days, or lower sampling.batches.",
         )  # fmt: skip
@@ -262,5 +291,5 @@ def _versions(material: Material) -> Iterator[Concern]:
 
 
 RULES: tuple[Callable[[Material], Iterator[Concern]], ...] = (
-    _missing, _stale, _checks, _log, _sampling, _writer, _ledger, _alignment, _narrow, _choice, _versions,
+    _missing, _stale, _checks, _log, _sampling, _writer, _ledger, _carried, _alignment, _narrow, _choice, _versions,
 )  # fmt: skip

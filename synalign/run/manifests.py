@@ -52,6 +52,11 @@ def read(place: Place) -> dict[str, Any] | None:
         ) from error
     except OSError as error:
         raise StorageError(f"{place} cannot be read: {error}.", remedy="mend the storage, and ask again") from error
+    if not isinstance(content, dict):
+        raise RunError(
+            f"{place} cannot be read: it is no object of JSON.",
+            remedy=f"remove the folder {place.parent} and run the step again",
+        )
     return schemes.of_manifest(content) if content.get("format") == FORMAT else None
 
 

@@ -1,7 +1,8 @@
-"""The reasons for which a query is rejected, each once: ledger, screening, report, warnings and pages read them here.
+"""The reasons for which a query is not kept, each once: ledger, screening, report, warnings and pages read them here.
 
 `REASONS` is in the order of the tests: the first reason that applies to a query is the one that counts. A reason of
-the step *screen* is found by the function of its name in this package (see `Reason.filter`).
+the step *carry* leaves behind a query of an earlier interval, the others reject one. A reason of the step *screen* is
+found by the function of its name in this package (see `Reason.filter`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Reason(NamedTuple):
-    """A reason to reject a query.
+    """A reason not to keep a query.
 
     Attributes:
         name: Name of the reason in tables, manifests and metrics.
-        step: The step that finds it.
+        step: The step that finds it, or the first of those that do.
         why: What is the matter with one query, for the report.
         remedy: What to do where most queries are rejected for it.
         cause: What is the matter with all queries, with the setting that decides it, for the error of *screen*.
@@ -30,7 +31,7 @@ class Reason(NamedTuple):
     """
 
     name: str
-    step: Literal["generate", "screen"]
+    step: Literal["carry", "generate", "screen"]
     why: str
     remedy: str
     cause: str = ""
@@ -51,7 +52,55 @@ ROUND_TRIP = "inconsistent"
 PERSONAL = "personal_data"
 """The reason whose examples are shown redacted."""
 
+WRITTEN_AGAIN = "written_again"
+"""The reason of a carried query that a later request wrote word for word: the copy counts."""
+
+OF_THE_POOL = (WRITTEN_AGAIN, "retired", "over_limit")
+"""Reasons by which a pool stays small and without copies: that many leave by them is no fault."""
+
 _ORDERED = (
+    Reason(
+        WRITTEN_AGAIN, "carry",
+        why="the same request was answered with it in two intervals: the other copy counts",
+        remedy="Nothing is lost. If an interval pays for it twice, see whether the journal is kept (runtime.journal).",
+    ),
+    Reason(
+        "other_writer", "carry",
+        why="of another model or prompt than today's (pool.writer)",
+        remedy="If candidates of earlier models and prompts may stay, set pool.writer: any.",
+    ),
+    Reason(
+        "batch_incomplete", "carry",
+        why="a query that its request showed was forgotten, or the batch was sampled again since",
+        remedy="Nothing: what was written from a forgotten query goes with it, and new queries take its place.",
+    ),
+    # Before the document: that a query which judges was shown is the graver of the two.
+    Reason(
+        "held_out_shown", "carry",
+        why="its request showed a query that is held out now, which must only judge",
+        remedy="See whether ingest.test_fraction or validation_fraction was changed: queries changed their split.",
+    ),
+    Reason(
+        "document_gone", "carry",
+        why="its document is not in the collection any more",
+        remedy="If documents should not have gone, check the file of source.documents: ids may be written otherwise.",
+    ),
+    Reason(
+        "document_changed", "carry",
+        why="its document says something else than when it was written",
+        remedy="If only a part of each document changes from day to day, such as a date or a price, leave it out of "
+        "the documents' text.",
+    ),
+    Reason(
+        "retired", "carry",
+        why="pool.retire_after intervals in a row gave it the aligned weight 0",
+        remedy="If traffic comes back after longer, raise pool.retire_after; 0 keeps all.",
+    ),
+    Reason(
+        "over_limit", "carry",
+        why="one of the lightest beyond pool.max_candidates",
+        remedy="Raise pool.max_candidates; docs/capacity.md says what that takes.",
+    ),
     Reason(
         "invalid", "generate",
         why="the answer is not what its schema asks for",
@@ -144,3 +193,9 @@ _ORDERED = (
 
 REASONS = {reason.name: reason for reason in _ORDERED}
 """Reasons by name, in the order of the tests."""
+
+REJECTING = tuple(name for name, reason in REASONS.items() if reason.step != "carry")
+"""Names of the reasons of *generate* and *screen*."""
+
+LEAVING = (*(name for name, reason in REASONS.items() if reason.step == "carry"), "over_length")
+"""Names of the reasons of *carry*; one of them is of *generate*, too."""

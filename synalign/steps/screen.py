@@ -82,7 +82,8 @@ def screen(attempt: Attempt) -> None:
     attempt.metrics.update(verdicts.counts(new))
     attempt.metrics["carried"] = verdicts.counts(~new)
     attempt.metrics["carried"]["written_again"] = attempt.run.rows("carried") - int(np.count_nonzero(~new))
-    attempt.metrics["examples"] = _examples(candidates, verdicts, attempt.configuration)
+    attempt.metrics["examples"] = _examples(candidates, verdicts, new, attempt.configuration)
+    attempt.metrics["carried"]["examples"] = _examples(candidates, verdicts, ~new, attempt.configuration)
     if not left:
         commonest = max(verdicts.rejected, key=verdicts.rejected.__getitem__, default=ROUND_TRIP)
         counts = ", ".join(f"{reason} {count}" for reason, count in sorted(verdicts.rejected.items()))
@@ -107,13 +108,18 @@ def _verdicts(candidates: Candidates, report: Report) -> Verdicts:
 
 
 def _examples(
-    candidates: Candidates, verdicts: Verdicts, configuration: Configuration
+    candidates: Candidates, verdicts: Verdicts, which: NDArray[np.bool_], configuration: Configuration
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return three rejected queries for each reason, those of the lowest ids; no personal data enters a manifest."""
+    """Return three rejected queries of some rows for each reason; no personal data enters a manifest.
+
+    They are those of the lowest ids.
+    """
     settings = configuration.generation
     examples = {}
     for reason in verdicts.rejected:
-        rows = np.flatnonzero(verdicts.reasons == reason).tolist()
+        rows = np.flatnonzero(which & (verdicts.reasons == reason)).tolist()
+        if not rows:
+            continue
         rows = sorted(rows, key=candidates.ids.__getitem__)[:EXAMPLES]
         texts = [candidates.queries[row] for row in rows]
         if reason == PERSONAL:

@@ -29,6 +29,7 @@ class Row(NamedTuple):
     weight: float = 1.0
     source: str = "synthetic"
     split: str = "train"
+    interval: str | None = None
 
 
 def real(*queries: str, split: str = "train") -> list[Row]:
@@ -68,6 +69,8 @@ def _training_set(rows: Sequence[Row]) -> pa.Table:
             "weight": [row.weight for row in rows],
             "split": [row.split for row in rows],
             "batch_id": pa.nulls(len(rows), pa.string()),
+            "request_id": pa.nulls(len(rows), pa.string()),
+            "interval": pa.array([row.interval for row in rows], pa.string()),
         }
     )
 

@@ -10,10 +10,11 @@ from tests.changes.sets import compared
 
 
 def test_the_first_lines_say_whether_traffic_moved_what_rows_did_and_how_retrievers_fared(pair: Any) -> None:
-    traffic, rows, retriever = telling.headline(compared())
+    traffic, rows, written, retriever = telling.headline(compared())
     assert traffic.startswith("Traffic moved: MMD² between the real queries of the two sets is ")
     assert traffic.endswith("(p < 0.001).")
     assert rows == "22 rows became 22: 21 came, 21 went, 1 stayed."
+    assert written == "Of the written rows 1 were carried, 1 came and 1 went."
     assert retriever.endswith("+0.0200 (gate passed) before, +0.0200 (gate failed) after.")
 
 

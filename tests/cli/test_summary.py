@@ -14,6 +14,7 @@ from tests.handmade import table_of
 
 METRICS: dict[str, dict[str, Any]] = {
     "ingest": {"log_rows": 100, "document_rows": 20},
+    "carry": {"found": 60, "carried": 50, "left": {"retired": 7, "document_gone": 3}, "intervals": 4},
     "sample": {"batches": 3},
     "generate": {
         "model": "some-model",
@@ -25,7 +26,12 @@ METRICS: dict[str, dict[str, Any]] = {
             "surplus": {"too_many": 7},
         },
     },
-    "screen": {"candidates": 900, "accepted": 700, "rejected": {"personal_data": 1, "leak": 99, "near_duplicate": 100}},
+    "screen": {
+        "candidates": 900,
+        "accepted": 700,
+        "rejected": {"personal_data": 1, "leak": 99, "near_duplicate": 100},
+        "carried": {"candidates": 48, "accepted": 40, "rejected": {"leak": 8}, "written_again": 2},
+    },
     "align": {
         "mmd2_before": 2e-2,
         "mmd2_after": 1e-2,
@@ -76,6 +82,32 @@ def test_the_ledger_is_shown_as_a_sum_that_adds_up(configuration: Callable[..., 
     assert "(7  surplus: too many)" in lines[last + 1]
 
 
+def test_carried_queries_are_a_sum_of_their_own_that_adds_up(configuration: Callable[..., Configuration]) -> None:
+    lines = summarise(finished(configuration()))
+    first = next(row for row, line in enumerate(lines) if line.startswith("  carried"))
+    last = next(row for row, line in enumerate(lines) if line.endswith("found in earlier intervals"))
+    parts = [line.removeprefix("  carried").split(maxsplit=1) for line in lines[first : last - 1]]
+    assert parts == [
+        ["40", "accepted"], ["2", "left behind: written again"], ["3", "left behind: document gone"],
+        ["7", "left behind: retired"], ["8", "rejected: leak"],
+    ]  # fmt: skip
+    assert int(lines[last].split()[0]) == 60
+
+
+def test_a_first_interval_says_nothing_of_carried_queries(configuration: Callable[..., Configuration]) -> None:
+    nothing = {"candidates": 0, "accepted": 0, "rejected": {}, "written_again": 0}
+    run = finished(
+        configuration(), carry={"found": 0, "carried": 0, "left": {}, "intervals": 0}, screen={"carried": nothing}
+    )
+    assert not [line for line in summarise(run) if line.startswith("  carried")]
+    assert as_json(run)["carried"]["found"] == 0
+
+
+def test_carried_queries_that_do_not_add_up_are_an_error(configuration: Callable[..., Configuration]) -> None:
+    with pytest.raises(RunError, match="carried queries does not add up: 61 were found"):
+        summarise(finished(configuration(), carry={"found": 61}))
+
+
 def test_what_retrievers_said_is_shown(configuration: Callable[..., Configuration]) -> None:
     lines = summarise(finished(configuration()))
     first = next(row for row, line in enumerate(lines) if line.startswith("  arms"))
@@ -105,6 +137,7 @@ def test_a_run_as_data_has_every_step_and_its_state(configuration: Callable[...,
     whole = as_json(run)
     assert whole["finished"]
     assert whole["ledger"]["asked_for"] == 1000
+    assert (whole["carried"]["found"], whole["carried"]["accepted"]) == (60, 40)
     assert {name: step["state"] for name, step in whole["steps"].items()} == {step.name: "done" for step in flow.STEPS}
     stale = as_json(Run(configuration(alignment={"ridge": 0.5}), run.interval))
     assert not stale["finished"]
@@ -112,5 +145,5 @@ def test_a_run_as_data_has_every_step_and_its_state(configuration: Callable[...,
         "align", "evaluate", "assemble", "register", "report"
     ]  # fmt: skip
     begun = as_json(Run(configuration(), Interval.parse("2026-03-01", "2026-03-02")))
-    assert begun["ledger"] is None
+    assert begun["ledger"] is None and begun["carried"] is None
     assert {step["state"] for step in begun["steps"].values()} == {"missing"}

@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from synalign.errors import exit_code
-from synalign.screening.reasons import REASONS
+from synalign.screening.reasons import LEAVING, REJECTING
 from tests.docs.errors_in_code import BLANK, CLASSES, Raised, raised, texts
 from tests.docs.pages import ROOT, code, rows
 
@@ -85,7 +85,11 @@ def test_a_message_that_nobody_wrote_down_is_noticed() -> None:
 
 
 def test_every_reason_of_the_ledger_is_explained() -> None:
-    assert [reason for cells in table("The ledger") for reason in names(cells[0])] == list(REASONS)
+    assert [reason for cells in table("The ledger") for reason in names(cells[0])] == list(REJECTING)
+
+
+def test_every_reason_to_leave_a_carried_query_behind_is_explained() -> None:
+    assert [reason for cells in table("Carried queries") for reason in names(cells[0])] == list(LEAVING)
 
 
 def test_every_rule_of_ingest_is_explained() -> None:

@@ -14,10 +14,18 @@ from synalign.errors import RunError
 from synalign.generation import outcomes
 from synalign.generation.client import Answer
 from synalign.generation.demonstration_batches import Batch, Document
-from synalign.generation.ledger import generation_ledger, ledger_figures, ledger_lines, whole_ledger
+from synalign.generation.ledger import (
+    carried_figures,
+    carried_ledger,
+    carried_lines,
+    generation_ledger,
+    ledger_figures,
+    ledger_lines,
+    whole_ledger,
+)
 from synalign.generation.schemas import DocumentQueries, LatentAttributes, WrittenQueries
 from synalign.generation.writing import Written, asked_for, read_answer
-from synalign.screening.reasons import REASONS
+from synalign.screening.reasons import LEAVING, REASONS, REJECTING
 from synalign.steps.generate import Result
 
 CONFIGURATION = Configuration.model_validate(
@@ -87,15 +95,16 @@ def test_any_mix_of_answers_adds_up_to_what_was_asked_for(mix: list[tuple[Result
     assert returned == ledger["accepted"] + in_answers + sum(ledger["surplus"].values())
 
     left, rejected = ledger["accepted"], {}
-    for reason in data.draw(st.lists(st.sampled_from([*REASONS]), unique=True)):
+    for reason in data.draw(st.lists(st.sampled_from(REJECTING), unique=True)):
         rejected[reason] = data.draw(st.integers(0, left))
         left -= rejected[reason]
     whole = whole_ledger({"ledger": ledger}, {"candidates": ledger["accepted"], "accepted": left, "rejected": rejected})
     assert asked == whole["accepted"] + sum(whole["rejected"].values()) + sum(whole["not_written"].values())
-    assert set(whole["rejected"]) <= set(REASONS)
+    assert set(whole["rejected"]) <= set(REJECTING)
     figures = ledger_figures(whole)
     assert figures["asked_for"] == figures["accepted"] + figures["rejected"] + figures["not_written"]
-    assert {f"rejected.{reason}" for reason in REASONS} <= set(figures)
+    assert {f"rejected.{reason}" for reason in REJECTING} <= set(figures)
+    assert not {f"rejected.{reason}" for reason in set(REASONS) - set(REJECTING)} & set(figures)
 
 
 @pytest.mark.parametrize("outcome", FAILED)
@@ -162,3 +171,71 @@ def test_manifests_that_contradict_each_other_are_an_error(
 def test_a_manifest_of_an_earlier_version_is_named_as_such() -> None:
     with pytest.raises(RunError, match="no 'ledger'"):
         whole_ledger({}, {"candidates": 1, "accepted": 1, "rejected": {}})
+
+
+counts = st.dictionaries(st.sampled_from(LEAVING), st.integers(1, 50))
+verdicts = st.dictionaries(
+    st.sampled_from([name for name in REJECTING if REASONS[name].step == "screen"]), st.integers(1, 50)
+)
+
+
+@given(counts, verdicts, st.integers(0, 50), st.integers(0, 50))
+def test_any_mix_of_carried_queries_adds_up_to_what_was_found(
+    left: dict[str, int], rejected: dict[str, int], accepted: int, again: int
+) -> None:
+    judged = accepted + sum(rejected.values())
+    carried = judged + again
+    found = carried + sum(left.values())
+    ledger = carried_ledger(
+        {"found": found, "carried": carried, "left": left, "intervals": 3},
+        {"carried": {"candidates": judged, "accepted": accepted, "rejected": rejected, "written_again": again}},
+    )
+    assert found == ledger["accepted"] + sum(ledger["left"].values()) + sum(ledger["rejected"].values())
+    assert ledger["left"].get("written_again", 0) == left.get("written_again", 0) + again
+    assert list(ledger["left"]) == [name for name in REASONS if name in ledger["left"]]
+    figures = carried_figures(ledger)
+    assert figures["found"] == figures["accepted"] + figures["left"] + figures["rejected"]
+    assert figures["left"] == sum(figures[f"left.{reason}"] for reason in LEAVING)
+    lines = carried_lines(ledger)
+    assert sum(int(line.split()[0]) for line in lines[:-2]) == found
+    assert bool(lines) == bool(found)
+
+
+CARRIED = {"candidates": 3, "accepted": 2, "rejected": {"leak": 1}, "written_again": 1}
+
+
+@pytest.mark.parametrize(
+    ("carry", "carried", "message"),
+    [
+        (
+            {"found": 7},
+            {},
+            r"carried queries does not add up: 7 were found in earlier intervals, but 2 accepted \+ 3 left",
+        ),
+        ({"carried": 5}, {}, "carry handed on 5 candidates, screen judged 3 and found 1 written again"),
+        ({}, {"accepted": 3}, "does not add up: 6 were found"),
+        ({}, {"rejected": {}}, "does not add up"),
+        ({"left": {}}, {}, "does not add up"),
+    ],
+)
+def test_manifests_of_carried_queries_that_contradict_each_other_are_an_error(
+    carry: dict[str, Any], carried: dict[str, Any], message: str
+) -> None:
+    before = {"found": 6, "carried": 4, "left": {"retired": 2}, "intervals": 1}
+    assert carried_ledger(before, {"carried": CARRIED})["left"] == {"written_again": 1, "retired": 2}
+    with pytest.raises(RunError, match=message):
+        carried_ledger(before | carry, {"carried": CARRIED | carried})
+
+
+def test_a_manifest_from_before_the_pool_is_named_as_such() -> None:
+    with pytest.raises(RunError, match="carry and screen have no 'carried'"):
+        carried_ledger({}, {"candidates": 1, "accepted": 1, "rejected": {}})
+    with pytest.raises(RunError, match="have no 'found'"):
+        carried_ledger({"carried": 4, "left": {}}, {"carried": CARRIED})
+
+
+def test_a_first_interval_has_no_lines_of_carried_queries() -> None:
+    nothing = {"candidates": 0, "accepted": 0, "rejected": {}, "written_again": 0}
+    ledger = carried_ledger({"found": 0, "carried": 0, "left": {}, "intervals": 0}, {"carried": nothing})
+    assert carried_lines(ledger) == []
+    assert set(carried_figures(ledger).values()) == {0}

@@ -29,6 +29,7 @@ EVALUATION: dict[str, Any] = {
     "segments": {"head": {"control": 0.5, "treatment": 0.5, **COMPARED}},
 }  # fmt: skip
 DIGEST = "0123456789abcdef" * 4
+EARLIER, INTERVAL = "20260227T000000Z-20260228T000000Z", "20260228T000000Z-20260301T000000Z"
 # Three batches of two, and synthetic weights 4, 1, 1, 1, 1.
 DEMONSTRATIONS = [
     {"batch_id": str(batch), "position": position, "query_id": f"{batch}{position}", "role": role, "variance": variance}
@@ -37,7 +38,9 @@ DEMONSTRATIONS = [
 ]
 TRAINING_SET = [
     {"pair_id": str(row), "query": f"query {row}", "document_id": "d", "document": "text",
-     "source": "synthetic" if weight else "real", "weight": weight or 1.0, "split": "train", "batch_id": None}
+     "source": "synthetic" if weight else "real", "weight": weight or 1.0, "split": "train", "batch_id": None,
+     "request_id": f"request {row}" if weight else None,
+     "interval": None if not weight else EARLIER if weight > 1.0 else INTERVAL}
     for row, weight in enumerate((None, None, 1.0, 4.0, 1.0, 1.0, 1.0))
 ]  # fmt: skip
 
@@ -56,13 +59,18 @@ def manifests(digest: str = DIGEST) -> dict[str, dict[str, Any]]:
                 "surplus": {"too_many": 5},
             },
         },
-        "screen": {"candidates": 9, "accepted": 6, "rejected": {"leak": 2, "inconsistent": 1}},
+        "carry": {"found": 8, "carried": 5, "left": {"retired": 2, "over_length": 1}, "intervals": 2},
+        "screen": {
+            "candidates": 9, "accepted": 6, "rejected": {"leak": 2, "inconsistent": 1},
+            "carried": {"candidates": 4, "accepted": 3, "rejected": {"leak": 1}, "written_again": 1},
+        },
         "align": {
             "mmd2_held_out_before": 0.02,
             "mmd2_held_out_after": 0.01,
             "mmd2_held_out_p_value": 0.0004,
             "effective_sample_size": 5.0,
             "synthetic": 9,
+            "documents": 4,
         },
         "evaluate": copy.deepcopy(EVALUATION),
         "assemble": {"scheme": "equal_mass", "real_train_rows": 2, "synthetic_train_rows": 5},
@@ -87,9 +95,10 @@ def release(tmp_path: Path) -> Release:
     places = {table: Place(folder) for table, folder in folders.items()}
     configuration = {
         "retriever": "shop", "owner": "search", "seed": 0, "runtime": {"attempts": 4},
-        "sampling": {"batches": 3, "length_scale": None}, "generation": {"redact": ["email"], "budget": {"max": 1}},
+        "sampling": {"batches": 3, "length_scale": None}, "evaluation": {"gate": {"max_loss": 0.02}},
+        "generation": {"redact": ["email"], "budget": {"max": 1}},
     }  # fmt: skip
-    return Release("shop", "20260228T000000Z-20260301T000000Z", configuration, manifests(), places, ())
+    return Release("shop", INTERVAL, configuration, manifests(), places, ())
 
 
 @pytest.fixture

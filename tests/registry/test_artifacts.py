@@ -24,3 +24,10 @@ def test_a_dataset_has_schema_source_rows_and_digest(release: Release) -> None:
     assert [column["name"] for column in columns] == schema("pairs").names
     assert {tag.key: tag.value for tag in pairs.tags} == {"mlflow.data.context": "real pairs", "sha256": DIGEST}
     assert len(pairs.dataset.digest) == 36 and DIGEST.startswith(pairs.dataset.digest)
+
+
+def test_the_sets_schema_has_where_each_written_row_came_from(release: Release) -> None:
+    (found,) = [dataset.dataset for dataset in artifacts.datasets(release) if dataset.dataset.name == "training_set"]
+    columns = {column["name"]: column for column in json.loads(found.schema)["mlflow_colspec"]}
+    for name in ("batch_id", "request_id", "interval"):
+        assert columns[name] == {"name": name, "type": "string", "required": False}

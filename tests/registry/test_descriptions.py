@@ -15,11 +15,21 @@ def test_the_first_line_is_a_verdict_in_plain_text(release: Release) -> None:
 def test_counts_and_figures_are_those_of_the_manifests(release: Release) -> None:
     text = descriptions.of_release(release, "models:/shop-training-set/1", [("Report", "#/there")])
     assert "| Asked for | 12 queries = 6 accepted + 4 rejected + 2 not written |" in text
+    assert "| Of earlier intervals | 8 queries = 3 accepted + 4 left behind + 1 rejected |" in text
+    assert "`interval` and `request_id` say where a written row came from" in text
     assert "| Rows | 2 real train, 5 synthetic train, written by synalign-embedded-writer |" in text
     assert "| 0.02 \u2192 0.01, p &lt; 0.001; with the aligned weights, which were not chosen |" in text
     assert "| Test nDCG@10 | 0.5000 with the set, 0.5000 with real pairs alone: +0.0000 [-0.0100, +0.0100] |" in text
     assert "[Report](#/there)" in text
     assert 'mlflow.artifacts.download_artifacts("models:/shop-training-set/1")' in text
+
+
+def test_a_first_interval_has_no_row_of_earlier_ones(release: Release) -> None:
+    release.manifests["carry"]["metrics"] = {"found": 0, "carried": 0, "left": {}, "intervals": 0}
+    release.manifests["screen"]["metrics"]["carried"] = {
+        "candidates": 0, "accepted": 0, "rejected": {}, "written_again": 0,
+    }  # fmt: skip
+    assert "Of earlier intervals" not in descriptions.of_release(release, "x")
 
 
 def test_a_set_of_real_pairs_alone_says_so_and_which_checks_say_nothing(release: Release) -> None:

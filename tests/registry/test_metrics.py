@@ -16,8 +16,8 @@ from synalign.tables import schema
 def test_figures_are_few_and_grouped(release: Release) -> None:
     found = metrics.figures(release)
     groups = list(dict.fromkeys(name.split("/")[0] for name in found))
-    assert groups == ["alignment", "weights", "retriever", "rows", "ledger", "cost", "seconds"]
-    assert len(found) < 60
+    assert groups == ["alignment", "weights", "retriever", "rows", "ledger", "pool", "cost", "seconds"]
+    assert len(found) < 90
     for name in found:
         _validate_metric_name(name)
 
@@ -38,6 +38,29 @@ def test_the_ledger_adds_up_in_mlflow_too(release: Release) -> None:
     assert (ledger["accepted"], ledger["rejected.leak"], ledger["rejected.copied"]) == (6, 2, 0)
     assert (ledger["not_written.not_returned"], ledger["surplus.too_many"]) == (2, 5)
     assert ledger["asked_for"] == ledger["accepted"] + ledger["rejected"] + ledger["not_written"] == 12
+
+
+def test_carried_queries_add_up_in_mlflow_too_and_reasons_that_did_not_occur_are_there(release: Release) -> None:
+    found = metrics.figures(release)
+    pool = {name.removeprefix("pool/"): value for name, value in found.items() if name.startswith("pool/")}
+    assert (pool["found"], pool["carried"], pool["accepted"], pool["documents"]) == (8, 4, 3, 4)
+    assert pool["found"] == pool["accepted"] + pool["left"] + pool["rejected"]
+    assert (pool["left.written_again"], pool["left.retired"], pool["left.over_length"]) == (1, 2, 1)
+    assert (pool["left.document_gone"], pool["rejected.leak"], pool["rejected.copied"]) == (0, 1, 0)
+    # Of the weights 4, 1, 1, 1, 1 the first is of an earlier interval.
+    assert pool["share_carried"] == pytest.approx(4 / 8)
+
+
+def test_the_gates_line_is_a_metric_where_there_is_a_gate(release: Release) -> None:
+    assert metrics.figures(release)["retriever/ndcg_at_10_gate"] == pytest.approx(0.5 * 0.98)
+    release.configuration["evaluation"]["gate"] = None
+    assert "retriever/ndcg_at_10_gate" not in metrics.figures(release)
+
+
+def test_carried_queries_that_do_not_add_up_are_refused(release: Release) -> None:
+    release.manifests["carry"]["metrics"]["found"] = 9
+    with pytest.raises(RunError, match="carried queries does not add up"):
+        metrics.figures(release)
 
 
 def test_weights_are_those_of_the_synthetic_rows_of_the_set(release: Release) -> None:
@@ -72,6 +95,7 @@ def test_a_long_series_is_thinned_and_keeps_its_ends(release: Release) -> None:
 def test_a_set_without_synthetic_rows_has_no_weights(release: Release) -> None:
     pq.write_table(schema("training_set").empty_table(), Path(release.location) / "part-00000.parquet")
     assert not [name for name in metrics.figures(release) if name.startswith("weights/")]
+    assert "pool/share_carried" not in metrics.figures(release)
     assert "weights/cumulative_share" not in metrics.series(release)
 
 

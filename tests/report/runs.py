@@ -238,6 +238,7 @@ def metrics(made: Made, scheme: str) -> dict[str, dict[str, Any]]:
             "log_rejected_empty_query": 3, "log_rejected_malformed_time": 1, "document_rows": DOCUMENTS,
             "document_rows_usable": DOCUMENTS,
         },
+        "carry": {"found": 0, "carried": 0, "left": {}, "intervals": 0},
         "embed": {"model": "all-MiniLM-L6-v2", "precision": "float32", "revision": "ab" * 32, "loop": "lean"},
         "sample": {
             "batches": 6, "batches_asked_for": 6, "first_variance": 1.0, "last_variance": 0.2, "shown_earlier": 0,
@@ -258,6 +259,7 @@ def metrics(made: Made, scheme: str) -> dict[str, dict[str, Any]]:
         "screen": {
             "candidates": made.written, "accepted": kept, "rejected": {"near_duplicate": lost},
             "examples": {"near_duplicate": example},
+            "carried": {"candidates": 0, "accepted": 0, "rejected": {}, "written_again": 0},
         },
         "align": skewed,
         "evaluate": evaluation(scheme, counts),

@@ -97,3 +97,12 @@ def test_an_unfinished_run_says_what_is_next_and_claims_nothing_of_the_rest(fini
     nothing = without(finished, *finished.manifests)
     assert verdict.section(nothing).content["tiles"] == []
     assert costs.section(nothing) is None and lineage.section(nothing) is None
+
+
+def test_what_earlier_intervals_wrote_has_a_tile_where_there_is_any(finished: Material) -> None:
+    screened = {"carried": {"candidates": 30, "accepted": 25, "rejected": {"leak": 5}, "written_again": 0}}
+    tiles = verdict.section(changed(finished, carry={"found": 40}, screen=screened)).content["tiles"]
+    assert [(tile.value, tile.note) for tile in tiles if tile.name == "From earlier intervals"] == [
+        ("25", "of 40 accepted then")
+    ]
+    assert "From earlier intervals" not in [tile.name for tile in verdict.section(finished).content["tiles"]]

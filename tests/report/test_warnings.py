@@ -52,6 +52,43 @@ def test_each_thing_to_know_of_is_a_warning_with_a_remedy(
     assert found.title and found.remedy and found.level == "caution"
 
 
+def carried(material: Material, left: dict[str, int], rejected: dict[str, int], found: int = 100) -> Material:
+    return changed(material, carry={"found": found, "left": left}, screen={"carried": {"rejected": rejected}})
+
+
+def test_a_pool_of_which_most_is_lost_is_warned_of_with_the_commonest_reason(finished: Material) -> None:
+    lossy = carried(finished, {"document_changed": 40, "retired": 5}, {"leak": 15})
+    (found,) = [warning for warning in warnings.warnings_of(lossy) if warning.id == "few-carried"]
+    assert "55\u202f% of what earlier intervals wrote" in found.title
+    assert "40 were lost as document changed" in found.detail
+    assert "leave it out of the documents' text" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("left", "rejected", "found"),
+    [
+        ({"document_changed": 50}, {}, 100),
+        ({"retired": 90, "written_again": 5, "over_limit": 5}, {}, 100),
+        ({}, {}, 0),
+    ],
+)
+def test_what_leaves_a_pool_by_its_settings_and_a_first_interval_are_no_warning(
+    finished: Material, left: dict[str, int], rejected: dict[str, int], found: int
+) -> None:
+    assert "few-carried" not in ids(carried(finished, left, rejected, found))
+
+
+def test_batches_that_nothing_would_be_gained_by_are_no_lack_of_queries(finished: Material) -> None:
+    enough = {"batches": 2, "batches_asked_for": 6, "batches_not_worth_asking": 4}
+    assert "few-batches" not in ids(changed(finished, sample=enough))
+    (found,) = [
+        warning
+        for warning in warnings.warnings_of(changed(finished, sample={**enough, "batches_not_worth_asking": 3}))
+        if warning.id == "few-batches"
+    ]
+    assert found.title == "5 of 6 batches of demonstrations."
+
+
 def test_what_never_came_is_warned_of_with_the_ceiling_named(finished: Material) -> None:
     ledger = {**finished.metrics("generate")["ledger"], "not_written": {"over_budget": 60}}
     (found,) = [

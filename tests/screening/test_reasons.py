@@ -1,19 +1,21 @@
 """The reasons to reject a query: each has all that ledger, step, report and warnings ask it for."""
 
 import inspect
+import re
 
 import pytest
 
-from synalign.screening.reasons import PERSONAL, REASONS, ROUND_TRIP, Reason
+from synalign.pool import carrying
+from synalign.screening.reasons import LEAVING, OF_THE_POOL, PERSONAL, REASONS, REJECTING, ROUND_TRIP, Reason
 
 
 @pytest.mark.parametrize("reason", REASONS.values(), ids=REASONS)
 def test_each_reason_is_whole(reason: Reason) -> None:
-    assert reason.step in ("generate", "screen")
+    assert reason.step in ("carry", "generate", "screen")
     assert reason.why and not reason.why.endswith(".") and reason.why[0].islower()
     assert reason.remedy.endswith(".") and reason.remedy[0].isupper()
     reason.score.format(count="3", figure="0.97")
-    if reason.step == "generate":
+    if reason.step != "screen":
         assert not (reason.cause or reason.score or reason.file)
         return
     assert reason.cause
@@ -21,11 +23,19 @@ def test_each_reason_is_whole(reason: Reason) -> None:
     assert arguments == ["candidates", "report"]
 
 
-def test_reasons_of_generate_come_first_and_names_are_their_keys() -> None:
+def test_reasons_are_in_the_order_of_the_steps_and_names_are_their_keys() -> None:
     steps = [reason.step for reason in REASONS.values()]
     assert steps == sorted(steps)
     assert [reason.name for reason in REASONS.values()] == list(REASONS)
-    assert {PERSONAL, ROUND_TRIP} <= set(REASONS)
+    assert {PERSONAL, ROUND_TRIP, *OF_THE_POOL} <= set(REASONS)
+    assert set(LEAVING) | set(REJECTING) == set(REASONS)
+    assert set(LEAVING) & set(REJECTING) == {"over_length"}
+
+
+def test_every_reason_that_carry_can_name_is_there() -> None:
+    source = inspect.getsource(carrying)
+    named = {*re.findall(r'yield "(\w+)"', source), *re.findall(r'left\["(\w+)"\]', source)}
+    assert named == set(LEAVING)
 
 
 def test_the_order_of_the_filters_is_the_one_that_their_rationale_asks_for() -> None:
