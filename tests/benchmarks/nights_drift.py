@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +24,8 @@ import torch
 from numpy.typing import NDArray
 
 from synalign.alignment.diagnostics import effective_sample_size, mmd2
-from synalign.arrays.checks import evenly_spaced, median_distance
 from synalign.alignment.real_side import REAL_ROWS
+from synalign.arrays.checks import evenly_spaced, median_distance
 from synalign.config.schemes import ALIGNED
 from synalign.run import Run, some_rows
 from synalign.tables import content_id
@@ -93,7 +94,7 @@ def days(data: Path, base: Path, first: str, last: str, batches: int) -> Iterato
     log = bing_log(data / "bing_covid")
     calendar = sorted(day for day in set(log["day"]) if first <= day <= last)
     so_far: list[Written] = []
-    for day, following in zip(calendar, calendar[1:], strict=False):
+    for day, following in pairwise(calendar):
         traffic = traffic_of(log, day)
         carried, alone = (run_of(base, "bing", _SOURCE, way, midnight(day), batches) for way in WAYS)
         figures = {way.name: night(run, traffic) for way, run in zip(WAYS, (carried, alone), strict=True)}

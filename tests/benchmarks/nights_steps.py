@@ -140,8 +140,8 @@ def encoded(texts: list[str], settings: Encoder) -> NDArray[np.float32]:
     folder = kept_folder() / "nights-vectors"
     folder.mkdir(exist_ok=True)
     if not _VECTORS:
-        for file in sorted(folder.glob("*.npz")):
-            kept = np.load(file)
+        for path in sorted(folder.glob("*.npz")):
+            kept = np.load(path)
             _VECTORS.update(zip(kept["ids"].tolist(), kept["vectors"], strict=True))
     ids = [content_id(text) for text in texts]
     new = {id: text for id, text in zip(ids, texts, strict=True) if id not in _VECTORS}
