@@ -111,7 +111,7 @@ class Kept:
                 row = json.loads(line)
             except ValueError:
                 continue  # torn by a kill
-            if row["made_with"] == made_with:
+            if row.get("made_with") == made_with:
                 self.rows[self._key(row)] = row
 
     def has(self, **named: Any) -> bool:
