@@ -161,7 +161,7 @@ def test_nights(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_tables_of_nights_are_those_of_the_step(spark: Any, home: Path) -> None:
     make_data(home / "data")
     run = nights_steps.run_of(
-        home, "clapnq", {"kind": "beir", "path": str(home / "data" / "clapnq")}, nights_steps.Way("a", {}, 1),
+        home, "clapnq", {"kind": "beir", "path": str(home / "data" / "clapnq")}, nights_steps.Way("a", {}),
         nights.FIRST, 1,
     )  # fmt: skip
     tables = ("queries", "documents", "pairs", "rejected")

@@ -6,7 +6,9 @@ are the popularity that the log gives. The window is `WINDOW` days: with seven, 
 (1,790 of 1,798 queries on the 24th), and little would drift.
 
 What is written is held against the next day by the squared MMD that alignment minimises, with the width of that night.
-Nobody has seen the next day's queries, though many of them were asked before.
+Nobody has seen the next day's queries, though many of them were asked before. The squared MMD of a few queries is large
+for their number alone; without that part (the unbiased form of Gretton et al., JMLR 13, 2012, for weighted rows) it
+says how far apart the two are whose samples they would be.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from synalign.alignment.diagnostics import effective_sample_size, mmd2
+from synalign.alignment.kernels import kernel_energy
 from synalign.alignment.real_side import REAL_ROWS
 from synalign.arrays.checks import evenly_spaced, median_distance
 from synalign.config.schemes import ALIGNED
@@ -36,7 +39,7 @@ from tests.benchmarks.nights_tables import Traffic
 WINDOW = 3
 """Days of the log that a night sees (`source.window_days`)."""
 
-WAYS = (Way("carried", {}, 0), Way("nothing carried", {"pool": {"nights": 0}}, 0))
+WAYS = (Way("carried", {}), Way("nothing carried", {"pool": {"nights": 0}}))
 
 POOLS = ("real queries today", "carried", "carried, equal", "nothing carried", "never weighed again")
 """What is held against the next day: the train queries of the window, for comparison; the carried pool with today's
@@ -106,7 +109,8 @@ def days(data: Path, base: Path, first: str, last: str, batches: int) -> Iterato
         later = log[log["day"] == following]
         judged = encoded(later["query"].tolist(), carried.configuration.encoder)
         width = _width(pools["real queries today"].vectors)
-        shares = {"once": np.ones(len(later)), "traffic": later["traffic"].to_numpy(np.float64)}
+        popularity = later["traffic"].to_numpy(np.float64)
+        shares = {"once": np.full(len(later), 1.0 / len(later)), "traffic": popularity / popularity.sum()}
         yield {
             "day": day,
             "next": len(later),
@@ -117,9 +121,11 @@ def days(data: Path, base: Path, first: str, last: str, batches: int) -> Iterato
             "candidates": {name: len(pool.weights) for name, pool in pools.items()},
             "ess": {name: effective_sample_size(pool.weights) for name, pool in pools.items()},
             "mmd2": {
-                counted: {name: _distance(pool, judged, share, width) for name, pool in pools.items()}
+                counted: {name: _distance(pool, Written(judged, share), width) for name, pool in pools.items()}
                 for counted, share in shares.items()
             },
+            "number": {name: _by_number(pool, width) for name, pool in pools.items()},
+            "number_next": {counted: _by_number(Written(judged, share), width) for counted, share in shares.items()},
         }
 
 
@@ -163,8 +169,21 @@ def _joined(nights: list[Written]) -> Written:
     return Written(np.concatenate([night.vectors for night in nights]), weights)
 
 
-def _distance(pool: Written, later: NDArray[np.float32], shares: NDArray[np.float64], width: float) -> float:
+def _distance(pool: Written, later: Written, width: float) -> float:
     """Return the squared MMD between written queries and later ones."""
-    left, right = (torch.from_numpy(rows.astype(np.float64)) for rows in (pool.vectors, later))
-    masses = torch.from_numpy(shares / shares.sum())
-    return mmd2(left, torch.from_numpy(pool.weights.copy()), right, masses, [width])
+    return mmd2(*_tensors(pool), *_tensors(later), [width])
+
+
+def _by_number(some: Written, width: float) -> float:
+    """Return how much of a squared MMD comes from the number of rows: what pairs of a row with itself add to it.
+
+    Returns:
+        w'Kw minus the same without its diagonal, scaled up to a whole; 0 for a single row, of which nothing is known.
+    """
+    rows, masses = _tensors(some)
+    energy, itself = kernel_energy(rows, masses, [width]), float(masses.square().sum())
+    return energy - (energy - itself) / (1.0 - itself) if len(rows) > 1 and itself < 1.0 else 0.0
+
+
+def _tensors(some: Written) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(some.vectors.astype(np.float64)), torch.from_numpy(some.weights.copy())

@@ -149,32 +149,43 @@ def _goals_of_pool(nights: Nights, collection: str) -> Iterator[Goal]:
 
 def _print_days(out: Console, days: Rows) -> None:
     """Print how far each pool is from the next day's queries, and how often which is nearer."""
-    for counted, words in (("once", "every query once"), ("traffic", "queries by popularity")):
-        table = Table("day", "batches", "train", "written: carried / alone", "ESS: carried / alone", "next day", *POOLS,
-                      title=f"Bing log: MMD² x 1000 to the next day's queries, {words}")  # fmt: skip
-        for row in days:
+    for counted, unbiased, words in (
+        ("once", False, "every query once"),
+        ("once", True, "every query once, without what comes from the number of rows"),
+        ("traffic", False, "queries by popularity"),
+        ("traffic", True, "queries by popularity, without what comes from the number of rows"),
+    ):
+        found = [{name: _distance(row, counted, name, unbiased=unbiased) for name in POOLS} for row in days]
+        table = Table(
+            "day", "batches", "train", "written: carried / alone", "ESS: carried / alone", "next day", *POOLS,
+            title=f"Bing log: MMD² x 1000 to the next day's queries, {words}",
+        )  # fmt: skip
+        for row, distances in zip(days, found, strict=True):
             table.add_row(
                 row["day"], str(row["batches"]), f"{row['queries']:,}", _both(row["candidates"]), _both(row["ess"]),
-                f"{row['next']:,}", *(_thousand(row["mmd2"][counted][name]) for name in POOLS),
+                f"{row['next']:,}", *(_thousand(distance) for distance in distances.values()),
             )  # fmt: skip
         out.print(table)
-        for name in POOLS:
-            if name != CARRIED:
-                out.print(f"carried / {name}, {words}: {_nearer(days, counted, name)}")
+        for title, first in ((f"before {DRIFT}", True), ("from it on", False)):
+            some = [each for row, each in zip(days, found, strict=True) if (row["day"] < DRIFT) == first]
+            for name in POOLS if some else ():
+                if name != CARRIED:
+                    out.print(f"{title}, carried against {name}: {_nearer(some, name)}")
 
 
-def _nearer(days: Rows, counted: str, other: str) -> str:
-    """Say how the carried pool's distance compares with another's: geometric mean, and days on which it is nearer."""
-    parts = []
-    for title, some in (
-        (f"before {DRIFT}", [row for row in days if row["day"] < DRIFT]),
-        ("from it on", [row for row in days if row["day"] >= DRIFT]),
-    ):
-        ratios = np.array([row["mmd2"][counted][CARRIED] / row["mmd2"][counted][other] for row in some])
-        if len(ratios):
-            mean = float(np.exp(np.log(ratios).mean()))
-            parts.append(f"{title} {mean:.2f} times, nearer on {int((ratios < 1.0).sum())} of {len(ratios)} days")
-    return "; ".join(parts)
+def _distance(row: dict[str, Any], counted: str, name: str, *, unbiased: bool) -> float:
+    number = row["number"][name] + row["number_next"][counted] if unbiased else 0.0
+    return float(row["mmd2"][counted][name] - number)
+
+
+def _nearer(found: list[dict[str, float]], other: str) -> str:
+    """Compare the carried pool's distances with another's: their means, and days on which it is nearer."""
+    ours, theirs = ([distances[name] for distances in found] for name in (CARRIED, other))
+    nearer = sum(mine < another for mine, another in zip(ours, theirs, strict=True))
+    return (
+        f"mean {_thousand(float(np.mean(ours)))} against {_thousand(float(np.mean(theirs)))}, "
+        f"nearer on {nearer} of {len(found)} days"
+    )
 
 
 def _both(figures: dict[str, float]) -> str:

@@ -43,12 +43,12 @@ class Way(NamedTuple):
     Attributes:
         name: Of the way.
         settings: What differs from the defaults.
-        nights: How many.
+        nights: How many, where that is not the number of days in a log.
     """
 
     name: str
     settings: dict[str, Any]
-    nights: int
+    nights: int = 1
 
     @property
     def folder(self) -> str:
