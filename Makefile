@@ -9,6 +9,7 @@
 #   make bench-scale [QUICK=1]             20 million events in bounded memory, and what each step costs a unit
 #   make bench-experiments [QUICK=1]       error rates and power of online tests, by simulation, and of other rules
 #   make bench-effectiveness DATA=PATH     what every weighting does to a retriever, on real queries
+#   make bench-nights DATA=PATH            what a pool that is carried from night to night is worth
 #   make experiment-demo                   three online A/B tests whose truth is known, read out by the real DAG
 #   make figures DATA=PATH                 the pictures of README.md and docs/method.md, from public data sets
 #   ... SMOKE=1                            any of these benchmarks in seconds, to see that it runs
@@ -27,7 +28,7 @@ FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
 # Markers of tests, set in tests/conftest.py.
 HEAVY = spark or airflow or mlflow or browser or slow
 
-.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness experiment-demo figures docs layers up down clean java chromium
+.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness bench-nights experiment-demo figures docs layers up down clean java chromium
 
 refresh: .venv/installed
 	@.venv/bin/synalign refresh --source '$(SOURCE)'
@@ -68,6 +69,9 @@ bench-experiments: .venv/installed
 
 bench-effectiveness: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.effectiveness $(if $(DATA),--data '$(DATA)') $(FORM)
+
+bench-nights: .venv/installed
+	@.venv/bin/python -m tests.benchmarks.nights $(if $(DATA),--data '$(DATA)') $(FORM)
 
 experiment-demo: .venv/installed
 	@.venv/bin/python -m synalign.local.experiment_demo

@@ -7,12 +7,15 @@ import math
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from synalign.evaluation.arms import SCHEMES
+from synalign.steps import ingest
+from synalign.steps.job import perform
 from tests.benchmarks import (
     alignment,
     core,
@@ -21,11 +24,15 @@ from tests.benchmarks import (
     experiments,
     figures,
     generation,
+    nights,
+    nights_steps,
+    nights_tables,
     processes,
     sampling,
     scale,
     step_costs,
 )
+from tests.benchmarks.made_data import make_data
 from tests.benchmarks.measurement import COLUMNS, Measurement, Skipped, show
 
 FOLDER = Path(__file__).parent / "benchmarks"
@@ -124,6 +131,50 @@ def test_weightings_on_a_retriever(home: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.slow
+def test_nights(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = home / "nights.jsonl"
+    nights.main(["--smoke", "--output", str(kept)])
+    rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    figures = {(row["way"], row["night"]): row for row in rows if row["kind"] == "night"}
+    assert set(figures) == {
+        *((way, night) for way in ("carried", "carried, unexplored", "nothing carried") for night in (1, 2)),
+        ("one night", 1),
+    }
+    assert figures["carried", 2]["carried"] > 0 == figures["nothing carried", 2]["carried"]
+    assert figures["one night", 1]["batches"] == figures["carried", 1]["batches"] + figures["carried", 2]["batches"]
+    trainings = [row for row in rows if row["kind"] == "training"]
+    assert {(row["way"], row["night"]) for row in trainings} == {*figures, ("real pairs alone", 0)}
+    assert all(0.0 <= score <= 1.0 for row in trainings for score in row["test"])
+    days = [row for row in rows if row["kind"] == "day"]
+    assert [row["day"] for row in days] == ["2020-01-23", "2020-01-24"]
+    assert all(0.0 <= distance <= 2.0 for row in days for found in row["mmd2"].values() for distance in found.values())
+    printed = capsys.readouterr().out
+    for words in ("aligned MMD² <= 0.6 times", "never weighed again", "from it on"):
+        assert words in printed
+    # What is done is not done again, but for a line that a kill has torn.
+    kept.write_text("".join(json.dumps(row) + "\n" for row in rows[:-1]) + json.dumps(rows[-1])[:-9] + "\n")
+    nights.main(["--smoke", "--output", str(kept)])
+    assert kept.read_text().splitlines()[-1] == json.dumps(rows[-1])
+    assert len(kept.read_text().splitlines()) == len(rows) + 1
+
+
+def test_tables_of_nights_are_those_of_the_step(spark: Any, home: Path) -> None:
+    make_data(home / "data")
+    run = nights_steps.run_of(
+        home, "clapnq", {"kind": "beir", "path": str(home / "data" / "clapnq")}, nights_steps.Way("a", {}),
+        nights.FIRST, 1,
+    )  # fmt: skip
+    tables = ("queries", "documents", "pairs", "rejected")
+    perform(run, "ingest", ingest.ingest, ingest.outside(run))
+    found = [run.read(table) for table in tables]
+    traffic = nights_tables.beir(home / "data" / "clapnq", nights.FIRST)
+    perform(run, "ingest", partial(nights_tables.ingest, traffic=traffic), {"traffic": traffic.digest})
+    assert run.manifest("ingest")["outside"] == {"traffic": traffic.digest}
+    for table, rows in zip(tables, found, strict=True):
+        assert run.read(table).equals(rows), table
+
+
+@pytest.mark.slow
 def test_figures_of_the_pages(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures.main(["--smoke", "--output", str(home / "figures")])
     drawn = {path.name: path.read_text() for path in (home / "figures").iterdir()}
@@ -134,7 +185,7 @@ def test_figures_of_the_pages(home: Path, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize(
     ("main", "named"),
-    [(module.main, module.__name__) for module in (core, embedding, effectiveness, figures)],
+    [(module.main, module.__name__) for module in (core, embedding, effectiveness, figures, nights)],
 )
 def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], named: str) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -144,7 +195,8 @@ def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], na
 
 def test_every_benchmark_has_a_form_of_seconds() -> None:
     modules = (
-        alignment, core, effectiveness, embedding, experiments, figures, generation, sampling, scale, step_costs,
+        alignment, core, effectiveness, embedding, experiments, figures, generation, nights, sampling, scale,
+        step_costs,
     )  # fmt: skip
     run = {module.__name__.rpartition(".")[2] for module in modules}
     # Parts that a benchmark starts as processes of its own.

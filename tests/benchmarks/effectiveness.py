@@ -180,10 +180,10 @@ def _trainings(study: Study, world: World, written: Written | None) -> Iterator[
                 continue
             for arm, weights in arms(written.pool, MASS * len(real.query), seed).items():
                 if arm != "control":
-                    yield retriever, seed, arm, _joined(real, written.pairs, weights)
+                    yield retriever, seed, arm, joined(real, written.pairs, weights)
 
 
-def _joined(real: Pairs, written: Pairs, weights: NDArray[np.float64]) -> Pairs:
+def joined(real: Pairs, written: Pairs, weights: NDArray[np.float64]) -> Pairs:
     rows = weights > 0.0
     return Pairs(
         np.concatenate([real.query, written.query[rows]]),

@@ -1,279 +1,254 @@
-"""`make bench-nights DATA=PATH`: what carrying the pool from night to night is worth.
+"""`make bench-nights DATA=PATH`: what carrying the pool of written queries from night to night is worth.
 
-Seven nights of the product's own steps, on traffic that stands still, in three ways: as it is (`carried`), with nothing
-carried (`pool.nights: 0`), and all batches in one night. Real are the steps `ingest`, `carry`, `sample`, `generate`
-(with the embedded writer), `screen` and `align`; vectors come from the product's encoder in this process instead of
-Spark, and the traffic is ingested once. Retrievers are the product's `static` ones, with the weights *aligned* and the
-mass 2, judged on the test queries of the run.
+Seven nights of the product's own steps, on traffic that stands still, in four ways: as it is; with a pool that does not
+steer what is written next; with nothing carried; and all batches in one night. Retrievers are the product's `static`
+ones, trained on few or all real pairs with twice their weight of aligned written queries, and judged on test queries.
+Then nights on a log that drifts (`tests.benchmarks.nights_drift`).
 
-Afterwards the Bing log day by day, judged on the next day's queries. It names no documents: every distinct query seen
-so far stands for the document that was found by it.
+Lines that are done are kept in a file under the benchmarks' home: a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
-import shutil
 import sys
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from synalign.config import Configuration, Encoder
 from synalign.evaluation import material
-from synalign.evaluation.comparison import Resampled
-from synalign.evaluation.trial import _with
+from synalign.evaluation.arms import arms
+from synalign.evaluation.material import Material
 from synalign.retriever.collection import Pairs
 from synalign.retriever.measures import measure
 from synalign.retriever.recipe import Recipe
 from synalign.retriever.train import train
-from synalign.run import Attempt, Interval, Run, manifests
-from synalign.steps import align, carry, generate, sample, screen
-from synalign.steps.job import perform
-from synalign.storage import Place
-from synalign.tables import content_id
-from synalign.text.normal import document_text
+from synalign.run import Run
 from tests.benchmarks.datasets import kept_folder
+from tests.benchmarks.effectiveness import MASS, joined
+from tests.benchmarks.made_data import data_folder
+from tests.benchmarks.measurement import add_size
+from tests.benchmarks.nights_drift import days
+from tests.benchmarks.nights_report import ALONE, AT_ONCE, CARRIED, CONTROL, print_report
+from tests.benchmarks.nights_steps import Way, midnight, night, run_of
+from tests.benchmarks.nights_tables import beir
 
-FIRST = datetime(2026, 3, 1, tzinfo=UTC)
-MASS = 2.0
-STATIC = (200, 96)
-"""Steps and batch size of the static retriever, as in `tests.benchmarks.effectiveness`."""
-
-_VECTORS: dict[str, NDArray[np.float32]] = {}
+FIRST = midnight("2026-03-01")
+ALL = "all"
 
 
-class Way(NamedTuple):
-    """A way to spend the tokens.
+class Study(NamedTuple):
+    """How much is done.
 
     Attributes:
-        name: Of the way.
-        settings: What differs from the defaults.
-        nights: How many.
+        names: The collections.
+        nights: Of every way but the last.
+        batches: Of a night.
+        trained: After which nights retrievers are trained.
+        labelled: Real train pairs that they have, `all` or how many.
+        seeds: Trainings of every cell.
+        recipe: Steps and batch size of the static retriever, as in `tests.benchmarks.effectiveness`.
+        days: First day of the log that is done, and last day that is judged on.
+        day_batches: Of a day of the log: before the 21st there are queries for three.
     """
 
-    name: str
-    settings: dict[str, Any]
+    names: tuple[str, ...]
     nights: int
+    batches: int
+    trained: tuple[int, ...]
+    labelled: tuple[int | str, ...]
+    seeds: int
+    recipe: tuple[int, int]
+    days: tuple[str, str]
+    day_batches: int
 
+    @property
+    def made_with(self) -> str:
+        """Tell results of other sizes apart."""
+        sizes = (self.nights, self.batches, self.recipe, MASS, self.day_batches)
+        return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()[:12]
 
-def ways(nights: int, batches: int) -> tuple[Way, ...]:
-    """Return the ways that are compared."""
-    return (
-        Way("carried", {}, nights),
-        Way("carried, unexplored", {"pool": {"explored": False}}, nights),
-        Way("nothing carried", {"pool": {"nights": 0}}, nights),
-        Way("one night", {"pool": {"nights": 0}, "sampling": {"batches": nights * batches}}, 1),
-    )
-
-
-def configuration(name: str, source: dict[str, Any], settings: dict[str, Any], batches: int) -> Configuration:
-    """Return a retriever's configuration: defaults, but for what is given."""
-    content: dict[str, Any] = {
-        "retriever": name,
-        "schedule": {"start": "2020-01-01"},
-        "source": source,
-        "sampling": {"batches": batches},
-        "encoder": {"precision": "float32"},
-        "generation": {"redact": ["email", "phone", "card", "ip", "digits"]},
-    }
-    for section, values in settings.items():
-        content[section] = {**content.get(section, {}), **values}
-    return Configuration.model_validate(content)
-
-
-def night(run: Run, ingested: Run | None) -> dict[str, Any]:
-    """Do one night up to the weights, and return its figures.
-
-    Args:
-        run: The run.
-        ingested: A run whose ingested tables are this one's, too; None: ingest anew.
-    """
-    from synalign.steps import ingest
-
-    started = time.monotonic()
-    if ingested is None:
-        perform(run, "ingest", ingest.ingest, getattr(ingest, "outside", lambda run: {})(run))
-    else:
-        _copy(ingested, run)
-    perform(run, "carry", carry.carry, carry.outside(run))
-    perform(run, "embed", _embed)
-    perform(run, "sample", sample.sample, sample.outside(run))
-    perform(run, "generate", generate.generate, generate.outside(run))
-    perform(run, "embed_candidates", _embed)
-    perform(run, "screen", screen.screen)
-    perform(run, "align", align.align)
-    return {**_figures(run), "seconds": round(time.monotonic() - started, 1)}
-
-
-def _figures(run: Run) -> dict[str, Any]:
-    metrics = {step: run.require(step)["metrics"] for step in ("carry", "sample", "generate", "screen", "align")}
-    weighed = metrics["align"]
-    return {
-        "tokens": metrics["generate"]["tokens_in"] + metrics["generate"]["tokens_out"],
-        "batches": metrics["sample"]["batches"],
-        "gains": [metrics["sample"]["first_gain"], metrics["sample"]["last_gain"]],
-        "carried": metrics["screen"]["carried"]["accepted"],
-        "left": metrics["carry"]["left"],
-        "candidates": weighed["synthetic"],
-        "documents": weighed["documents"],
-        "mmd2": [weighed.get("mmd2_held_out_before"), weighed.get("mmd2_held_out_after")],
-        "ess": weighed["effective_sample_size"],
-    }
-
-
-def _copy(ingested: Run, run: Run) -> None:
-    """Let a run have another's ingested tables, as if it had ingested the same log itself."""
-    source, target = Path(str(ingested.folder / "ingest")), Path(str(run.folder / "ingest"))
-    manifest = json.loads((source / manifests.NAME).read_text())
-    manifest["fingerprint"] = run.fingerprint("ingest")
-    shutil.copytree(source / manifest["attempt"], target / manifest["attempt"], dirs_exist_ok=True)
-    for place in (target, target / manifest["attempt"]):
-        (place / manifests.NAME).write_text(json.dumps(manifest))
-
-
-def _embed(attempt: Attempt) -> None:
-    """Do what the steps `embed` and `embed_candidates` do, in this process."""
-    texts = {
-        "query_embeddings": ("queries", "query_id"),
-        "document_embeddings": ("documents", "document_id"),
-        "carried_embeddings": ("carried", "candidate_id"),
-        "candidate_embeddings": ("candidates", "candidate_id"),
-    }
-    for target in attempt.step.writes:
-        table, key = texts[target]
-        rows = attempt.run.read(table)
-        if table == "documents":
-            pairs = zip(rows["title"].to_pylist(), rows["text"].to_pylist(), strict=True)
-            found = [document_text(title, text) for title, text in pairs]
-        else:
-            found = rows["query"].to_pylist()
-        vectors = _encoded(found, attempt.configuration.encoder)
-        attempt.write(target, pa.table({"id": rows[key], "embedding": pa.array(list(vectors), pa.list_(pa.float32()))}))
-
-
-def _encoded(texts: list[str], settings: Encoder) -> NDArray[np.float32]:
-    from synalign.embedding.encoder import encode
-
-    folder = kept_folder() / "nights-vectors"
-    folder.mkdir(exist_ok=True)
-    if not _VECTORS:
-        for file in sorted(folder.glob("*.npz")):
-            kept = np.load(file)
-            _VECTORS.update(zip(kept["ids"].tolist(), kept["vectors"], strict=True))
-    ids = [content_id(text) for text in texts]
-    new = dict(
-        zip(
-            [id for id in ids if id not in _VECTORS],
-            [t for id, t in zip(ids, texts, strict=True) if id not in _VECTORS],
-            strict=True,
+    def ways(self) -> tuple[Way, ...]:
+        """Return the ways that are compared."""
+        return (
+            Way(CARRIED, {}, self.nights),
+            Way("carried, unexplored", {"pool": {"explored": False}}, self.nights),
+            Way(ALONE, {"pool": {"nights": 0}}, self.nights),
+            Way(AT_ONCE, {"pool": {"nights": 0}, "sampling": {"batches": self.nights * self.batches}}, 1),
         )
-    )
-    if new:
-        vectors = encode(list(new.values()), settings)
-        _VECTORS.update(zip(new, vectors, strict=True))
-        np.savez(folder / f"{content_id(*new)}-{os.getpid()}.npz", ids=np.array(list(new)), vectors=vectors)
-    return np.stack([_VECTORS[id] for id in ids]) if ids else np.empty((0, 384), np.float32)
+
+    def is_trained(self, way: Way, number: int) -> bool:
+        """Tell whether retrievers are trained on what a night has."""
+        return bool(self.seeds) and (number in self.trained or way.nights == 1)
 
 
-def spend(
-    base: Path, name: str, source: dict[str, Any], way: Way, batches: int
-) -> Iterator[tuple[Run, dict[str, Any]]]:
-    """Do a way's nights, and yield each night's run and figures."""
-    settings = configuration(name, source, way.settings, batches)
-    first = Run(configuration(name, source, {}, batches), _interval(0), Place(base / "ingested"))
-    if first.manifest("ingest") is None:
-        from synalign.steps import ingest
-
-        perform(first, "ingest", ingest.ingest, getattr(ingest, "outside", lambda run: {})(first))
-    for number in range(way.nights):
-        run = Run(settings, _interval(number), Place(base / way.name.replace(", ", "-").replace(" ", "-")))
-        yield run, {"way": way.name, "night": number + 1, **night(run, first)}
+FULL = Study(
+    ("clapnq", "cosqa"), 7, 24, (1, 4, 7), (100, ALL), 3, (200, 96), ("2020-01-14", "2020-01-27"), 8
+)  # fmt: skip
+SMALL = Study(("clapnq",), 2, 2, (1, 2), (8, ALL), 1, (2, 8), ("2020-01-23", "2020-01-25"), 1)
 
 
-def _interval(number: int) -> Interval:
-    return Interval(FIRST + timedelta(days=number), FIRST + timedelta(days=number + 1))
-
-
-def scores(run: Run, labelled: int | None, seeds: int, *, with_written: bool) -> NDArray[np.float64]:
-    """Train static retrievers on real pairs and, if asked for, the aligned pool, and judge them on test queries.
+class Kept:
+    """The file of lines that are done.
 
     Args:
-        run: A night.
-        labelled: How many real train pairs, evenly spaced; None: all.
-        seeds: Trainings.
-        with_written: Whether to train on the pool as well.
-
-    Returns:
-        (s, q) nDCG@10.
+        file: Where.
+        made_with: Lines of other sizes are left alone.
     """
-    made_of = material.read(run)
-    real = made_of.real
-    if labelled is not None and labelled < len(real.query):
-        rows = np.random.default_rng(0).permutation(len(real.query))[:labelled]
-        rows.sort()
-        real = Pairs(real.query[rows], real.document[rows], real.weight[rows])
-    weights = np.zeros(len(made_of.pool.accepted))
-    if with_written:
-        weights[made_of.pool.accepted] = made_of.pool.weights["aligned"] * MASS * len(real.query)
-    pairs, found = _with(real, made_of.written, weights), []
-    for seed in range(seeds):
-        recipe = Recipe("static", *STATIC, seed=seed, encoder=run.configuration.encoder)
-        trained = train(made_of.collection, pairs, made_of.judged["validation"].pairs, recipe)
-        judged = made_of.judged["test"]
-        found.append(measure(trained.rank(judged.places, 10), judged.relevant, ["ndcg_at_10"])["ndcg_at_10"])
-    return np.stack(found)
+
+    def __init__(self, file: Path, made_with: str) -> None:
+        self._file, self._made_with = file, made_with
+        self.rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for line in file.read_text().splitlines() if file.exists() else []:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue  # torn by a kill
+            if row.get("made_with") == made_with:
+                self.rows[self._key(row)] = row
+
+    def has(self, **named: Any) -> bool:
+        """Tell whether a line is there."""
+        return self._key(named) in self.rows
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write a line, and say so."""
+        row = {"made_with": self._made_with, **row}
+        self.rows[self._key(row)] = row
+        with open(self._file, "ab") as file:
+            file.write((json.dumps(row) + "\n").encode())
+        shown = {key: value for key, value in row.items() if key not in ("made_with", "test")}
+        print(json.dumps(shown), file=sys.stderr, flush=True)
+
+    @staticmethod
+    def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row.get(name) for name in ("kind", "collection", "way", "night", "labelled", "seed", "day"))
 
 
-def still(
-    data: Path, name: str, base: Path, nights: int, batches: int, seeds: int, trained: tuple[int, ...]
-) -> list[dict[str, Any]]:
-    """Measure a collection whose traffic stands still."""
-    source = {"kind": "beir", "path": str(data / name)}
-    rows, judged = [], dict[str, NDArray[np.float64]]()
-    for way in ways(nights, batches):
-        for run, figures in spend(base / name, name, source, way, batches):
-            rows.append({"collection": name, **figures})
-            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-            if seeds and (figures["night"] in trained or way.nights == 1):
-                for labelled in (100, None):
-                    control = judged.setdefault(f"{labelled}", scores(run, labelled, seeds, with_written=False))
-                    found = scores(run, labelled, seeds, with_written=True)
-                    both = Resampled({"control": control, "ours": found})
-                    cell = {"labelled": labelled or "all", **both.compare("ours", "control")._asdict()}
-                    cell["control"] = float(control.mean())
-                    rows[-1].setdefault("retriever", []).append(cell)
-                    np.save(base / name / f"{way.name}-{figures['night']}-{labelled}.npy", found)
-                    print(json.dumps({"way": way.name, "night": figures["night"], **cell}), file=sys.stderr, flush=True)
-    return rows
+class Cell(NamedTuple):
+    """What a retriever is trained on: real pairs, with or without a night's pool.
+
+    Attributes:
+        collection: Name of the collection.
+        way: Of the night; `CONTROL`: the real pairs alone.
+        night: Its number from 1; 0: none.
+        labelled: Real train pairs.
+        seed: Of the training.
+    """
+
+    collection: str
+    way: str
+    night: int
+    labelled: int | str
+    seed: int
+
+
+class Trial:
+    """Trains retrievers on what a night has.
+
+    Args:
+        run: The night.
+        recipe: Steps and batch size.
+    """
+
+    def __init__(self, run: Run, recipe: tuple[int, int]) -> None:
+        self._run, self._recipe = run, recipe
+
+    def judge(self, cell: Cell) -> list[float]:
+        """Train, and return nDCG@10 of each test query."""
+        read = self._read
+        real = _some(read.real, cell.labelled)
+        weights = arms(read.pool, MASS * len(real.query), cell.seed)["control" if cell.way == CONTROL else "aligned"]
+        recipe = Recipe("static", *self._recipe, seed=cell.seed, encoder=self._run.configuration.encoder)
+        trained = train(read.collection, joined(real, read.written, weights), read.judged["validation"].pairs, recipe)
+        test = read.judged["test"]
+        scores = measure(trained.rank(test.places, 10), test.relevant, ["ndcg_at_10"])["ndcg_at_10"]
+        return [round(score, 6) for score in scores.tolist()]
+
+    @cached_property
+    def _read(self) -> Material:
+        return material.read(self._run)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the command line, measure, and print."""
+    """Read the command line, do what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of public data sets")
-    parser.add_argument("--names", nargs="+", default=["clapnq", "cosqa"])
-    parser.add_argument("--nights", type=int, default=7)
-    parser.add_argument("--batches", type=int, default=24)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--trained", type=int, nargs="+", default=[1, 4, 7])
+    parser.add_argument("--data", type=Path, help="folder of public data sets")
+    add_size(parser)
+    parser.add_argument("--report", action="store_true", help="only print what is there")
     parser.add_argument("--output", type=Path, default=kept_folder() / "nights.jsonl")
     arguments = parser.parse_args(argv)
-    base = kept_folder() / "nights"
-    rows = []
-    for name in arguments.names:
-        rows += still(
-            arguments.data, name, base, arguments.nights, arguments.batches, arguments.seeds, tuple(arguments.trained)
-        )
-    arguments.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    study = SMALL if arguments.size == "smoke" else FULL
+    kept = Kept(arguments.output, study.made_with)
+    base = kept_folder() / f"nights-{study.made_with}"
+    with data_folder(arguments.data, arguments.size) as data:
+        if not arguments.report:
+            if data is None:
+                parser.error("--data is needed")
+            for name in study.names:
+                _still(study, data / name, base / name, kept)
+            _drift(study, data, base / "bing_covid", kept)
+    print_report(list(kept.rows.values()))
+
+
+def _still(study: Study, folder: Path, base: Path, kept: Kept) -> None:
+    """Do the nights of a collection whose traffic stands still, and their trainings."""
+    source = {"kind": "beir", "path": str(folder)}
+    for way in study.ways():
+        missing = [number for number in range(1, way.nights + 1) if _missing(study, folder.name, way, number, kept)]
+        # Every night takes up what those before it wrote; what they have done already is reused.
+        for number in range(1, max(missing, default=0) + 1):
+            start = FIRST + timedelta(days=number - 1)
+            run = run_of(base, folder.name, source, way, start, study.batches)
+            row = {"kind": "night", "collection": folder.name, "way": way.name, "night": number}
+            figures = night(run, beir(folder, start))
+            if not kept.has(**row):
+                kept.add({**row, **figures})
+            trial = Trial(run, study.recipe)
+            for cell in _cells(study, folder.name, way, number):
+                if not kept.has(kind="training", **cell._asdict()):
+                    kept.add({"kind": "training", **cell._asdict(), "test": trial.judge(cell)})
+
+
+def _missing(study: Study, name: str, way: Way, number: int, kept: Kept) -> bool:
+    wanted = [{"kind": "night", "collection": name, "way": way.name, "night": number}]
+    wanted += [{"kind": "training", **cell._asdict()} for cell in _cells(study, name, way, number)]
+    return not all(kept.has(**row) for row in wanted)
+
+
+def _cells(study: Study, name: str, way: Way, number: int) -> Iterator[Cell]:
+    """Yield what is trained after a night; with the very first one also the real pairs alone."""
+    if study.is_trained(way, number):
+        own = [(way.name, number)]
+        for trained, at in [(CONTROL, 0), *own] if (way.name, number) == (CARRIED, 1) else own:
+            for labelled in study.labelled:
+                for seed in range(study.seeds):
+                    yield Cell(name, trained, at, labelled, seed)
+
+
+def _drift(study: Study, data: Path, base: Path, kept: Kept) -> None:
+    """Do the days of the log; from the first on where the last is missing, for each takes up the others."""
+    first, judged = study.days
+    if not kept.has(kind="day", day=(midnight(judged) - timedelta(days=1)).date().isoformat()):
+        for row in days(data, base, first, judged, study.day_batches):
+            if not kept.has(kind="day", day=row["day"]):
+                kept.add({"kind": "day", **row})
+
+
+def _some(real: Pairs, labelled: int | str) -> Pairs:
+    """Return so many real pairs, drawn once for all ways, nights and seeds."""
+    if labelled == ALL or len(real.query) <= int(labelled):
+        return real
+    rows = np.sort(np.random.default_rng(0).permutation(len(real.query))[: int(labelled)])
+    return Pairs(real.query[rows], real.document[rows], real.weight[rows])
 
 
 if __name__ == "__main__":
