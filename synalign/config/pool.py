@@ -41,6 +41,5 @@ class Pool(Closed):
         4,
         ge=1,
         le=1000,
-        description="A document with so many events and carried queries is written for again only after all others "
-        "have so many.",
+        description="A document with so many carried queries is written for again only after all others have so many.",
     )

@@ -155,11 +155,14 @@ def _targets(run: Run, members: dict[str, list[str]], document_ids: list[str]) -
 
 
 def _full(run: Run, place: dict[str, int], events: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Count carried queries as events of their documents; return which documents have enough of both."""
+    """Count carried queries as events of their documents; return which documents have enough of them."""
     carried = run.read("carried", ["document_id"])
     held = carried.group_by("document_id").aggregate([("document_id", "count")])
-    events[[place[id] for id in held["document_id"].to_pylist()]] += held["document_id_count"].to_numpy()
-    return events >= run.configuration.pool.queries_per_document
+    written = np.zeros_like(events)
+    written[[place[id] for id in held["document_id"].to_pylist()]] = held["document_id_count"].to_numpy()
+    events += written
+    # Events alone make no document full: a first night writes for whatever is near, as if there were no pool.
+    return written >= run.configuration.pool.queries_per_document
 
 
 def smaller(batch: Batch, configuration: Configuration) -> tuple[Batch, ...]:

@@ -16,12 +16,7 @@ import pyarrow.dataset as ds
 
 from tests.docs.pages import ROOT
 
-QUERY, DOCUMENT = "Stand mixer return policy", "doc-0168"
-"""A real query, and the document that was clicked for it."""
-
-CANDIDATE, TARGET = "microwave returns book box", "doc-0084"
-"""A query that its batch gave rise to, and the document it was written for."""
-
+QUERY, CANDIDATE, DOCUMENT = "Stand mixer return policy", "stand mixer returns back dough hook", "doc-0168"
 _ROW = re.compile(r"^\| (\d+) \| \[[\w/.]+\]\(([\w/.]+)\) \| `(\w+)` \| (.+) \|$", re.MULTILINE)
 
 Rows = list[dict[str, Any]]
@@ -86,7 +81,7 @@ class Refresh:
         neighbours = _where(shown, batch_id=batch, role="neighbour")
         (request,) = _where(self.table("generate", "requests"), batch_id=batch, kind="write")
         written = _where(self.table("generate", "candidates"), batch_id=batch)
-        (candidate,) = _where(written, query=CANDIDATE, document_id=TARGET)
+        (candidate,) = _where(written, query=CANDIDATE, document_id=DOCUMENT)
         (screened,) = _where(self.table("screen", "screening"), candidate_id=candidate["candidate_id"])
         weights = _where(self.table("align", "weights"), candidate_id=candidate["candidate_id"])
         (choice,) = self.table("evaluate", "choice")
