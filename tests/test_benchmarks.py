@@ -169,7 +169,7 @@ def test_tables_of_nights_are_those_of_the_step(spark: Any, home: Path) -> None:
     found = [run.read(table) for table in tables]
     traffic = nights_tables.beir(home / "data" / "clapnq", nights.FIRST)
     perform(run, "ingest", partial(nights_tables.ingest, traffic=traffic), {"traffic": traffic.digest})
-    assert run.manifest("ingest")["outside"] == {"traffic": traffic.digest}
+    assert run.require("ingest")["outside"] == {"traffic": traffic.digest}
     for table, rows in zip(tables, found, strict=True):
         assert run.read(table).equals(rows), table
 
