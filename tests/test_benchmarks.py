@@ -25,6 +25,7 @@ from tests.benchmarks import (
     figures,
     generation,
     nights,
+    nights_report,
     nights_steps,
     nights_tables,
     processes,
@@ -158,6 +159,33 @@ def test_nights(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(kept.read_text().splitlines()) == len(rows) + 1
 
 
+def test_goals_of_nights_are_met_or_missed(capsys: pytest.CaptureFixture[str]) -> None:
+    def night(way: str, number: int, mmd2: float, ess: float, documents: int) -> dict[str, Any]:
+        figures = {"tokens": 100, "candidates": 900, "mmd2": [0.003, mmd2], "ess": ess, "documents": documents}
+        return {"kind": "night", "collection": "clapnq", "way": way, "night": number, **figures}
+
+    def training(way: str, number: int, score: float) -> dict[str, Any]:
+        cell = {"collection": "clapnq", "way": way, "night": number, "labelled": 100, "seed": 0}
+        return {"kind": "training", **cell, "test": [score] * 30}
+
+    nights_report.print_report(
+        [
+            night("carried", 1, 0.002, 500.0, 300), night("carried", 2, 0.0011, 2100.0, 800),
+            night("nothing carried", 2, 0.002, 500.0, 300), night("one night", 1, 0.001, 2200.0, 900),
+            training("real pairs alone", 0, 0.5), training("carried", 1, 0.49), training("carried", 2, 0.52),
+            training("one night", 1, 0.6),
+        ]
+    )  # fmt: skip
+    printed = capsys.readouterr().out
+    found = re.findall(
+        r"│ (aligned|effective|documents|100 real|not worse|carried, night) .*│ (met|MISSED) +│", printed
+    )
+    assert found == [
+        ("aligned", "met"), ("effective", "met"), ("documents", "MISSED"), ("100 real", "met"),
+        ("not worse", "MISSED"), ("not worse", "met"), ("carried, night", "MISSED"),
+    ]  # fmt: skip
+
+
 def test_tables_of_nights_are_those_of_the_step(spark: Any, home: Path) -> None:
     make_data(home / "data")
     run = nights_steps.run_of(
@@ -169,7 +197,7 @@ def test_tables_of_nights_are_those_of_the_step(spark: Any, home: Path) -> None:
     found = [run.read(table) for table in tables]
     traffic = nights_tables.beir(home / "data" / "clapnq", nights.FIRST)
     perform(run, "ingest", partial(nights_tables.ingest, traffic=traffic), {"traffic": traffic.digest})
-    assert run.manifest("ingest")["outside"] == {"traffic": traffic.digest}
+    assert run.require("ingest")["outside"] == {"traffic": traffic.digest}
     for table, rows in zip(tables, found, strict=True):
         assert run.read(table).equals(rows), table
 

@@ -50,13 +50,12 @@ class Study(NamedTuple):
     Attributes:
         names: The collections.
         nights: Of every way but the last.
-        batches: Of a night.
+        batches: Of a night, at most: early days of the log have queries for three.
         trained: After which nights retrievers are trained.
         labelled: Real train pairs that they have, `all` or how many.
         seeds: Trainings of every cell.
         recipe: Steps and batch size of the static retriever, as in `tests.benchmarks.effectiveness`.
         days: First day of the log that is done, and last day that is judged on.
-        day_batches: Of a day of the log: before the 21st there are queries for three.
     """
 
     names: tuple[str, ...]
@@ -67,12 +66,11 @@ class Study(NamedTuple):
     seeds: int
     recipe: tuple[int, int]
     days: tuple[str, str]
-    day_batches: int
 
     @property
     def made_with(self) -> str:
         """Tell results of other sizes apart."""
-        sizes = (self.nights, self.batches, self.recipe, MASS, self.day_batches)
+        sizes = (self.nights, self.batches, self.recipe, MASS)
         return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()[:12]
 
     def ways(self) -> tuple[Way, ...]:
@@ -89,10 +87,8 @@ class Study(NamedTuple):
         return bool(self.seeds) and (number in self.trained or way.nights == 1)
 
 
-FULL = Study(
-    ("clapnq", "cosqa"), 7, 24, (1, 4, 7), (100, ALL), 3, (200, 96), ("2020-01-14", "2020-01-27"), 8
-)  # fmt: skip
-SMALL = Study(("clapnq",), 2, 2, (1, 2), (8, ALL), 1, (2, 8), ("2020-01-23", "2020-01-25"), 1)
+FULL = Study(("clapnq", "cosqa"), 7, 24, (1, 4, 7), (100, ALL), 3, (200, 96), ("2020-01-14", "2020-01-27"))
+SMALL = Study(("clapnq",), 2, 2, (1, 2), (8, ALL), 1, (2, 8), ("2020-01-23", "2020-01-25"))
 
 
 class Kept:
@@ -238,7 +234,7 @@ def _drift(study: Study, data: Path, base: Path, kept: Kept) -> None:
     """Do the days of the log; from the first on where the last is missing, for each takes up the others."""
     first, judged = study.days
     if not kept.has(kind="day", day=(midnight(judged) - timedelta(days=1)).date().isoformat()):
-        for row in days(data, base, first, judged, study.day_batches):
+        for row in days(data, base, first, judged, study.batches):
             if not kept.has(kind="day", day=row["day"]):
                 kept.add({"kind": "day", **row})
 

@@ -6,9 +6,9 @@ are the popularity that the log gives. The window is `WINDOW` days: with seven, 
 (1,790 of 1,798 queries on the 24th), and little would drift.
 
 What is written is held against the next day by the squared MMD that alignment minimises, with the width of that night.
-Nobody has seen the next day's queries, though many of them were asked before. The squared MMD of a few queries is large
-for their number alone; without that part (the unbiased form of Gretton et al., JMLR 13, 2012, for weighted rows) it
-says how far apart the two are whose samples they would be.
+Nobody has seen the next day's queries, though many of them were asked before. Few queries are far from anything for
+their number alone. What their pairs with themselves add can be taken off (as in the unbiased form of Gretton et al.,
+JMLR 13, 2012); of aligned weights that takes off too much, the more the fewer they are, so it favours small sets.
 """
 
 from __future__ import annotations
@@ -125,7 +125,6 @@ def days(data: Path, base: Path, first: str, last: str, batches: int) -> Iterato
                 for counted, share in shares.items()
             },
             "number": {name: _by_number(pool, width) for name, pool in pools.items()},
-            "number_next": {counted: _by_number(Written(judged, share), width) for counted, share in shares.items()},
         }
 
 
@@ -175,7 +174,7 @@ def _distance(pool: Written, later: Written, width: float) -> float:
 
 
 def _by_number(some: Written, width: float) -> float:
-    """Return how much of a squared MMD comes from the number of rows: what pairs of a row with itself add to it.
+    """Return what pairs of a row with itself add to a squared MMD.
 
     Returns:
         w'Kw minus the same without its diagonal, scaled up to a whole; 0 for a single row, of which nothing is known.

@@ -151,9 +151,8 @@ def _print_days(out: Console, days: Rows) -> None:
     """Print how far each pool is from the next day's queries, and how often which is nearer."""
     for counted, unbiased, words in (
         ("once", False, "every query once"),
-        ("once", True, "every query once, without what comes from the number of rows"),
+        ("once", True, "every query once; without what a written query's pairs with itself add"),
         ("traffic", False, "queries by popularity"),
-        ("traffic", True, "queries by popularity, without what comes from the number of rows"),
     ):
         found = [{name: _distance(row, counted, name, unbiased=unbiased) for name in POOLS} for row in days]
         table = Table(
@@ -174,8 +173,7 @@ def _print_days(out: Console, days: Rows) -> None:
 
 
 def _distance(row: dict[str, Any], counted: str, name: str, *, unbiased: bool) -> float:
-    number = row["number"][name] + row["number_next"][counted] if unbiased else 0.0
-    return float(row["mmd2"][counted][name] - number)
+    return float(row["mmd2"][counted][name] - (row["number"][name] if unbiased else 0.0))
 
 
 def _nearer(found: list[dict[str, float]], other: str) -> str:
