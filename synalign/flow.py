@@ -128,7 +128,7 @@ STEPS = (
         writes={"demonstrations": "which queries are shown to the model, batch by batch"},
         settings=("sampling", "pool", "task"),
         purpose="Picks batches of real queries that cover what has not been shown yet.",
-        beside="demonstrations of the *sampling.memory* intervals before",
+        beside="demonstrations of the *sampling.memory* intervals before, and what is carried",
         remedies=("**Too few queries for a batch**: widen *source.window_days*, or lower *sampling.neighbours*.",),
     ),
     Step(

@@ -55,9 +55,15 @@ class Sampling(Closed):
     label_balance: Literal["proportional", "equal"] = Field(
         "proportional", description="Classification only: batches per label by traffic, or the same for every label."
     )
-    memory: int = Field(7, ge=0, le=365, description="How many earlier intervals' demonstrations count as shown.")
+    memory: int = Field(
+        7,
+        ge=0,
+        le=365,
+        description="How many earlier intervals' demonstrations count as shown; with `pool.explored` never fewer than "
+        "`pool.nights`.",
+    )
     stop_gain: float = Field(
-        0.0,
+        0.1,
         ge=0.0,
         lt=1.0,
         description="A batch that adds less coverage of the traffic than this share of what the median batch adds "

@@ -52,4 +52,10 @@ def _encoder(run: Place) -> tuple[Any, ...] | None:
 
 
 def _memory(run: Run) -> int:
-    return run.configuration.sampling.memory
+    """Return how many intervals are remembered: those whose queries the pool may hold, too.
+
+    What is written for cold documents lies apart from what was shown for it. Forgotten sooner, the same queries would
+    be shown again, and paid for again, though what came of them is still there.
+    """
+    pool, memory = run.configuration.pool, run.configuration.sampling.memory
+    return max(memory, pool.nights) if pool.explored else memory
