@@ -84,3 +84,12 @@ def test_mixed_targets_are_half_clicked_ones_and_cold_ones_for_the_rest():
     assert rows.tolist() == [3, 2, 4, 5]
     (few,) = choose_targets(documents[:1], documents, events, 4, [[1]], 2)
     assert few.tolist()[:1] == [1] and len(set(few.tolist())) == 4
+
+
+def test_a_full_document_comes_after_all_others_though_it_is_the_nearest_and_has_no_event():
+    documents = unit(np.random.default_rng(3), 6)
+    full = np.array([True, False, False, False, False, True])
+    targets = choose_targets(documents[:1], documents, np.zeros(6, dtype=np.int64), 5, full=full)[0].tolist()
+    assert set(targets[:4]) == {1, 2, 3, 4} and targets[4] == 0
+    with pytest.raises(ArgumentError, match=r"full\.shape"):
+        choose_targets(documents[:1], documents, np.zeros(6, dtype=np.int64), 5, full=full[:2])

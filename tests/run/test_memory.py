@@ -32,7 +32,7 @@ def _any(kind: pa.DataType) -> object:
 def test_as_many_earlier_intervals_count_as_the_setting_says(
     configuration: Callable[..., Configuration], commit: Callable[..., Run]
 ) -> None:
-    settings = configuration(sampling={"memory": 2})
+    settings = configuration(sampling={"memory": 2}, pool={"nights": 2})
     days = [Interval.parse(f"2026-02-0{day}", f"2026-02-0{day + 1}") for day in range(1, 6)]
     shown = [("q1",), ("q2", "q1"), ("q3", "q3")]
     axes = np.eye(3, dtype=np.float32)
@@ -44,6 +44,17 @@ def test_as_many_earlier_intervals_count_as_the_setting_says(
     assert earlier_demonstrations(now) == {run.interval.name: run.digest("demonstrations") for run in runs[1:]}
     # Of the second q2 and q1, in its own space; of the third q3, once though it was shown twice.
     np.testing.assert_array_equal(shown_earlier(now), [-axes[1], -axes[0], axes[2]])
+
+
+@pytest.mark.parametrize(("pool", "known"), [({"nights": 3}, 3), ({"nights": 3, "explored": False}, 1)])
+def test_what_the_pool_may_hold_is_remembered_as_long(
+    configuration: Callable[..., Configuration], commit: Callable[..., Run], pool: dict[str, int], known: int
+) -> None:
+    settings = configuration(sampling={"memory": 1}, pool=pool)
+    days = [Interval.parse(f"2026-02-0{day}", f"2026-02-0{day + 1}") for day in range(1, 6)]
+    for day in days[:4]:
+        demonstrated(Run(settings, day), commit, ("q1",), np.eye(3, dtype=np.float32).tolist())
+    assert len(earlier_demonstrations(Run(settings, days[4]))) == known
 
 
 def test_before_the_first_interval_nothing_was_shown(configuration: Callable[..., Configuration]) -> None:

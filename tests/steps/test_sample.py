@@ -96,9 +96,25 @@ def test_the_next_interval_goes_where_the_last_did_not(configuration: Make, comm
         picked.append(set(run.read("demonstrations")["query_id"].to_pylist()))
     assert run.require("sample")["metrics"]["shown_earlier"] == 16
     assert len(picked[0] & picked[1]) <= 2
-    forgetful = commit(Run(configuration(sampling={"batches": 4, "neighbours": 3, "memory": 0}), day(3)), **content)
+    without = configuration(sampling={"batches": 4, "neighbours": 3, "memory": 0}, pool={"nights": 0})
+    forgetful = commit(Run(without, day(3)), **content)
     perform(forgetful, "sample", sample, earlier_demonstrations(forgetful))
     assert set(forgetful.read("demonstrations")["query_id"].to_pylist()) == picked[0]
+
+
+def test_batches_of_little_gain_are_not_asked_for_but_one(configuration: Make, commit: Callable[..., Run]) -> None:
+    """Traffic that stands still: what it cost the first time is not paid again."""
+    content, asked = tables(80, 80), []
+    settings = configuration(sampling={"batches": 4, "neighbours": 3, "stop_gain": 0.9})
+    for number in (1, 2, 3, 4, 5, 6):
+        run = commit(Run(settings, day(number)), **content)
+        metrics = perform(run, "sample", sample, earlier_demonstrations(run))["metrics"]
+        asked.append(metrics["batches"])
+        assert metrics["batches"] + metrics["batches_not_worth_asking"] == 4
+    assert asked[0] == 4 and asked[-1] == 1
+    # Without the setting all are asked for.
+    every = commit(Run(configuration(sampling={"batches": 4, "neighbours": 3, "stop_gain": 0}), day(7)), **content)
+    assert perform(every, "sample", sample, earlier_demonstrations(every))["metrics"]["batches"] == 4
 
 
 def test_what_an_earlier_interval_showed_is_part_of_what_makes_a_step_reusable(
