@@ -28,6 +28,7 @@ from tests.benchmarks import (
     nights_report,
     nights_steps,
     nights_tables,
+    pool_costs,
     processes,
     sampling,
     scale,
@@ -105,6 +106,15 @@ def test_a_log_in_bounded_memory_and_what_each_step_costs(spark: Any, home: Path
         assert cost.unit
         assert cost.sizes[0] < cost.sizes[1]
         assert min(cost.seconds) >= 0.0
+
+
+@pytest.mark.slow
+def test_what_a_pool_costs_a_night(capsys: pytest.CaptureFixture[str]) -> None:
+    pool_costs.main(["--smoke"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["carry", "sample", "screen", "align", "evaluate"]
+    for line in lines:
+        assert re.fullmatch(r"\w+ +\d+\.\d s +\d+\.\d CPU s +\d+\.\d\d GB", line)
 
 
 @pytest.mark.slow
@@ -223,8 +233,8 @@ def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], na
 
 def test_every_benchmark_has_a_form_of_seconds() -> None:
     modules = (
-        alignment, core, effectiveness, embedding, experiments, figures, generation, nights, sampling, scale,
-        step_costs,
+        alignment, core, effectiveness, embedding, experiments, figures, generation, nights, pool_costs, sampling,
+        scale, step_costs,
     )  # fmt: skip
     run = {module.__name__.rpartition(".")[2] for module in modules}
     # Parts that a benchmark starts as processes of its own.

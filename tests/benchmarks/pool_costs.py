@@ -13,7 +13,7 @@ import resource
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,13 @@ from synalign.steps import align, carry, evaluate, sample, screen
 from synalign.steps.job import perform
 from synalign.storage import Place
 from synalign.tables import content_id, document_digest, schema
-from tests.benchmarks.nights import FIRST, configuration
+from tests.benchmarks.measurement import add_size
+from tests.benchmarks.nights_steps import Way, midnight, run_of
 
 WIDTH = 384
-STEPS = ("carry", "sample", "screen", "align", "evaluate")
+SIZES = {"smoke": (60, 10, 300, 20), "full": (100_000, 1_100, 20_000, 25_000)}
+"""Candidates of the night before, new ones, real queries, documents."""
+
 _WORK = {"carry": carry.carry, "sample": sample.sample, "screen": screen.screen, "align": align.align,
          "evaluate": evaluate.evaluate}  # fmt: skip
 
@@ -124,12 +127,11 @@ def costs(base: Path, pool: int, new: int, queries: int, documents: int) -> list
         A row per step: seconds, and the peak memory of its process in GB, of which Python with the libraries is 0.3 to
         0.6.
     """
-    settings = configuration(
-        "made", {"kind": "beir", "path": "made"}, {"evaluation": {"seeds": 1, "masses": [2.0]}}, 24
-    )
+    way = Way("costs", {"evaluation": {"seeds": 1, "masses": [2.0]}, "screening": {"near_duplicate_cosine": 1.0}})
     made = Made(pool, new, queries, documents)
     before, today = (
-        Run(settings, Interval(at, at + timedelta(days=1)), Place(base)) for at in (FIRST, FIRST + timedelta(days=1))
+        run_of(base, "made", {"kind": "beir", "path": "made"}, way, midnight(day), batches=min(24, queries // 20))
+        for day in ("2026-03-01", "2026-03-02")
     )
     ingested = made.ingested()
     for step in ("ingest", "carry", "embed", "sample", "generate", "embed_candidates", "screen"):
@@ -182,14 +184,11 @@ def _child(settings: dict[str, Any], folder: str, step: str, to: Any) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Read the command line, measure, and print a line a step."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pool", type=int, default=100_000)
-    parser.add_argument("--new", type=int, default=1_100)
-    parser.add_argument("--queries", type=int, default=20_000)
-    parser.add_argument("--documents", type=int, default=25_000)
+    add_size(parser)
     arguments = parser.parse_args(argv)
     os.environ.setdefault("OMP_NUM_THREADS", "2")
     with tempfile.TemporaryDirectory() as folder:
-        for row in costs(Path(folder), arguments.pool, arguments.new, arguments.queries, arguments.documents):
+        for row in costs(Path(folder), *SIZES[arguments.size]):
             print(f"{row['step']:<10}{row['seconds']:>8.1f} s{row['cpu_seconds']:>8.1f} CPU s{row['gb']:>7.2f} GB")
 
 

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from synalign.run import Attempt, Interval
+from synalign.tables import schema
 
 INTERVAL = Interval.parse("2026-02-28T00:00:00+00:00", "2026-03-01T00:00:00+00:00")
 DOCUMENTS = pa.table({"document_id": ["d1", "d2"], "title": ["", "t"], "text": ["a", "b"]})
@@ -27,6 +28,11 @@ def ingest(attempt: Attempt) -> None:
     for table, content in (("documents", DOCUMENTS), ("queries", QUERIES), ("pairs", PAIRS), ("rejected", REJECTED)):
         attempt.write(table, content)
     attempt.metrics["rows"] = 3
+
+
+def nothing(attempt: Attempt) -> None:
+    """Carry nothing."""
+    attempt.write("carried", schema("carried").empty_table())
 
 
 def vectors(attempt: Attempt) -> None:

@@ -11,8 +11,7 @@ from synalign.config import Configuration
 from synalign.errors import BusyError, RunError
 from synalign.run import Attempt, Interval, Run
 from synalign.steps.job import perform
-from synalign.tables import schema
-from tests.run.made_steps import INTERVAL, QUERIES, ingest, vectors
+from tests.run.made_steps import INTERVAL, QUERIES, ingest, nothing, vectors
 
 Make = Callable[..., Configuration]
 
@@ -49,11 +48,6 @@ def test_a_damaged_file_makes_the_step_run_again(configuration: Make) -> None:
     path = Path(run.table_folder("documents")) / "part-00000.parquet"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert perform(run, "ingest", ingest)["reused"] is False
-
-
-def nothing(attempt: Attempt) -> None:
-    """Carry nothing."""
-    attempt.write("carried", schema("carried").empty_table())
 
 
 def test_a_step_that_reran_to_the_same_bytes_does_not_disturb_the_steps_after_it(configuration: Make) -> None:

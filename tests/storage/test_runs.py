@@ -20,7 +20,7 @@ from synalign.steps.job import perform
 from synalign.storage import Place, lease, objects
 from synalign.storage.lock import Hold
 from synalign.storage.taken import TakenError
-from tests.run.made_steps import DOCUMENTS, INTERVAL, ingest, vectors
+from tests.run.made_steps import DOCUMENTS, INTERVAL, ingest, nothing, vectors
 
 Make = Callable[..., Configuration]
 ROOT = Path(__file__).parent.parent.parent
@@ -131,6 +131,7 @@ def test_objects_that_others_put_beside_a_table_do_not_count(run: Run) -> None:
     for name in ("part-00001.parquet", "..parquet", "größe.parquet", "sub/part-00000.parquet"):
         (folder / name).write_bytes(b"not Parquet")
     assert run.read("documents").num_rows == 2
+    perform(run, "carry", nothing)
     assert perform(run, "embed", vectors)["reused"] is False
 
 
