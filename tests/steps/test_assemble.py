@@ -66,7 +66,8 @@ def test_synthetic_rows_share_mass_times_the_real_train_total(
     assert metrics["synthetic_train_weight"] == pytest.approx(mass * metrics["real_train_weight"])
     assert rows["new one"] | {"weight": None} == {
         "pair_id": content_id("new one", "d1"), "query": "new one", "document_id": "d1", "document": "T\none",
-        "source": "synthetic", "weight": None, "split": "train", "batch_id": "b1",
+        "source": "synthetic", "weight": None, "split": "train", "batch_id": "b1", "request_id": "r",
+        "interval": INTERVAL.name,
     }  # fmt: skip
     assert rows["new two"]["document"] == "two"
     assert rows["q3"]["split"] == "test"
@@ -76,7 +77,7 @@ def test_synthetic_rows_share_mass_times_the_real_train_total(
 def test_weights_and_a_choice_of_an_earlier_version_give_the_same_set(configuration: Make) -> None:
     sets = []
     for day in range(2):
-        run = Run(configuration(), Interval.parse(f"2026-03-0{day + 1}", f"2026-03-0{day + 2}"))
+        run = Run(configuration(retriever=f"shop{day}"), INTERVAL)
         finished(run, ["train", "test"], "equal")
         if day:
             as_formerly(run)

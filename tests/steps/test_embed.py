@@ -72,7 +72,7 @@ def test_every_id_has_the_encoders_vector_and_each_distinct_text_is_embedded_onc
     documents = [("Title", "text"), ("", "text"), ("", "text"), ("", "long " * 2000)]
     run = commit(Run(configuration(), INTERVAL), **ingested(queries, documents))
     summary = perform(run, "embed", embed)
-    assert summary["rows"] == {"query_embeddings": 3, "document_embeddings": 4}
+    assert summary["rows"] == {"query_embeddings": 3, "document_embeddings": 4, "carried_embeddings": 0}
     assert summary["metrics"]["document_embeddings_distinct_texts"] == 3
     settings = run.configuration.encoder
     found = matrix(run.read("query_embeddings"), ["q0", "q1", "q2"])
