@@ -152,12 +152,13 @@ def _perform(case: Case) -> dict[str, Any]:
     from synalign.config import Configuration
     from synalign.errors import SynAlignError
     from synalign.run import Interval, Run
+    from synalign.steps.carry import carry
     from synalign.steps.embed import embed
     from synalign.steps.ingest import ingest, source_files
     from synalign.steps.job import perform
 
     run = Run(Configuration.model_validate(case.configuration), Interval.parse("2026-02-28", "2026-03-01"))
-    work = {"ingest": ingest, "embed": embed}
+    work = {"ingest": ingest, "carry": carry, "embed": embed}
     try:
         for step in case.steps:
             perform(run, step, work[step], source_files(run) if step == "ingest" else {})

@@ -98,7 +98,7 @@ def test_the_archive_of_the_code_is_whole_and_always_the_same(tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def odd(case: Callable[..., Case]) -> list[Case]:
-    return [case(rows, "ingest", *(["embed"] if len(rows) < 10 else [])) for rows in LOGS.values()]
+    return [case(rows, "ingest", *(["carry", "embed"] if len(rows) < 10 else [])) for rows in LOGS.values()]
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_an_executor_that_is_killed_is_replaced_and_nothing_is_different(
     cluster: Cluster, case: Callable[..., Case], home: Path
 ) -> None:
     # Enough texts for several tasks.
-    cases = [case([event(f"which {number} is best", "d1") for number in range(7000)], "ingest", "embed")]
+    cases = [case([event(f"which {number} is best", "d1") for number in range(7000)], "ingest", "carry", "embed")]
     found = []
     for name, kill in (("calm", False), ("killed", True)):
         settings = {"SYNALIGN_HOME": str(home / name), "SYNALIGN_STORE": str(home / name)}
