@@ -13,7 +13,7 @@ import pyarrow.dataset as pads
 from synalign.changes.side import INTERVAL, Side
 from synalign.config.schemes import NONE
 from synalign.run import manifests
-from synalign.screening.reasons import REASONS
+from synalign.screening.reasons import in_order
 from synalign.tables import content_id
 
 FACTOR = 2.0
@@ -77,9 +77,9 @@ def lineage(before: Side, after: Side) -> Lineage:
         new=len(came) - returned,
         returned=returned,
         now_real=len(real),
-        rejected=_in_order(rejected),
+        rejected=in_order(rejected),
         left=len(gone) - len(real) - rejected.total(),
-        left_because=_in_order(_counts(after.metrics("carry").get("left"))),
+        left_because=in_order(_counts(after.metrics("carry").get("left"))),
         up=up,
         down=down,
         real_alone=after.metrics("assemble").get("scheme") == NONE,
@@ -114,10 +114,6 @@ def _rejected(after: Side, gone: set[str]) -> Counter[str]:
 
 def _counts(found: Any) -> Counter[str]:
     return Counter({str(name): number for name, number in found.items()} if isinstance(found, dict) else {})
-
-
-def _in_order(counts: Counter[str]) -> dict[str, int]:
-    return {reason: counts[reason] for reason in (*REASONS, *sorted(counts.keys() - REASONS.keys())) if counts[reason]}
 
 
 def _reweighed(first: pa.Table, second: pa.Table) -> tuple[int, int]:

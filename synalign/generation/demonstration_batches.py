@@ -18,6 +18,7 @@ from synalign.errors import RunError
 from synalign.generation.targets import choose_targets
 from synalign.run import Run, some_rows
 from synalign.run.matrix import matrix
+from synalign.run.memory import members_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +67,7 @@ def read_batches(run: Run) -> list[Batch]:
     Raises:
         RunError: A table is missing or empty, or a demonstration is not a train query.
     """
-    members = _members(run.read("demonstrations"))
+    members = members_of(run.read("demonstrations"))
     texts = _train_queries(run, members)
     documents = run.read("documents", ["document_id"])["document_id"].to_pylist()
     if not members or not documents:
@@ -92,15 +93,6 @@ def train_queries(run: Run) -> list[str]:
     queries = run.read("queries", ["query", "split"])
     found: list[str] = queries.filter(pc.equal(queries["split"], "train"))["query"].to_pylist()
     return found
-
-
-def _members(demonstrations: pa.Table) -> dict[str, list[str]]:
-    """Query ids of each batch by position, batches in the order of the table."""
-    rows: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    columns = (demonstrations[name].to_pylist() for name in ("batch_id", "position", "query_id"))
-    for batch_id, position, query_id in zip(*columns, strict=True):
-        rows[batch_id].append((position, query_id))
-    return {batch_id: [query_id for _, query_id in sorted(members)] for batch_id, members in rows.items()}
 
 
 def _train_queries(run: Run, members: dict[str, list[str]]) -> dict[str, str]:

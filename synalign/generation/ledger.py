@@ -33,7 +33,7 @@ from synalign.generation.writing import (
     Written,
     asked_for,
 )
-from synalign.screening.reasons import LEAVING, REASONS, REJECTING, WRITTEN_AGAIN
+from synalign.screening.reasons import LEAVING, REASONS, REJECTING, WRITTEN_AGAIN, in_order
 
 if TYPE_CHECKING:
     from synalign.config import Configuration
@@ -117,7 +117,7 @@ def whole_ledger(generate_metrics: Mapping[str, Any], screen_metrics: Mapping[st
         ledger = {
             "asked_for": before["asked_for"],
             "accepted": screen_metrics["accepted"],
-            "rejected": _in_order(rejected),
+            "rejected": in_order(rejected),
             "not_written": dict(before["not_written"]),
             "surplus": dict(before["surplus"]),
         }
@@ -160,8 +160,8 @@ def carried_ledger(carry_metrics: Mapping[str, Any], screen_metrics: Mapping[str
             "found": carry_metrics["found"],
             "carried": judged,
             "accepted": screened["accepted"],
-            "left": _in_order(left),
-            "rejected": _in_order(screened["rejected"]),
+            "left": in_order(left),
+            "rejected": in_order(screened["rejected"]),
         }
     except KeyError as error:
         raise RunError(
@@ -281,11 +281,6 @@ def _never_written(result: Result) -> str:
 
 def _by_name(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted((+counts).items()))
-
-
-def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return counts in the order of `REASONS`, without those that are 0."""
-    return {reason: counts[reason] for reason in (*REASONS, *sorted(counts)) if counts.get(reason)}
 
 
 def _require_carried_balance(ledger: Mapping[str, Any]) -> None:

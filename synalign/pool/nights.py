@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from synalign import flow, tables
 from synalign.config.schemes import ALIGNED
 from synalign.errors import RunError
 from synalign.run import Run, intervals, manifests
+from synalign.run.memory import members_of
 from synalign.storage import Place
 
 _CARRIED = tables.schema("carried")
@@ -117,10 +117,7 @@ class Night(NamedTuple):
             return {}
         with self._opened("demonstrations") as demonstrations:
             rows = demonstrations.to_table(["batch_id", "position", "query_id"])
-        found: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for batch_id, position, query_id in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):
-            found[batch_id].append((position, query_id))
-        return {batch_id: [query_id for _, query_id in sorted(members)] for batch_id, members in found.items()}
+        return members_of(rows)
 
     def weights(self) -> pa.Table:
         """Return the aligned weight of every query that it weighed, its own and carried ones; empty where none was.

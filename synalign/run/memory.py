@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from synalign.run.matrix import matrix
 from synalign.run.run import Run, finished_files
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from synalign.storage import Place
@@ -23,6 +25,15 @@ log = logging.getLogger("synalign")
 def earlier_demonstrations(run: Run) -> dict[str, str]:
     """Return the digests of the earlier demonstrations that this interval takes into account, by interval."""
     return {table.interval: table.digest for table in run.earlier("demonstrations", _memory(run))}
+
+
+def members_of(demonstrations: pa.Table) -> dict[str, list[str]]:
+    """Return the query ids of each batch by position, batches in the order of the table."""
+    rows: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    columns = (demonstrations[name].to_pylist() for name in ("batch_id", "position", "query_id"))
+    for batch_id, position, query_id in zip(*columns, strict=True):
+        rows[batch_id].append((position, query_id))
+    return {batch_id: [query_id for _, query_id in sorted(members)] for batch_id, members in rows.items()}
 
 
 def shown_earlier(run: Run) -> NDArray[np.float32] | None:

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from synalign.arrays.tally import Report
     from synalign.screening.candidates import Candidates, Verdict
@@ -199,3 +199,8 @@ REJECTING = tuple(name for name, reason in REASONS.items() if reason.step != "ca
 
 LEAVING = (*(name for name, reason in REASONS.items() if reason.step == "carry"), "over_length")
 """Names of the reasons of *carry*; one of them is of *generate*, too."""
+
+
+def in_order(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts in the order of `REASONS`, then others by name, without those that are 0."""
+    return {reason: counts[reason] for reason in (*REASONS, *sorted(counts)) if counts.get(reason)}

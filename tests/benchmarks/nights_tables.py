@@ -15,9 +15,9 @@ from typing import NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from synalign.config import Ingest
+from synalign.pool.splits import split_of
 from synalign.run import Attempt
-from synalign.tables import SEPARATOR, content_id, schema
+from synalign.tables import content_id, schema
 from synalign.text.normal import normalise
 from tests.benchmarks.datasets import rows_of
 
@@ -74,12 +74,3 @@ def ingest(attempt: Attempt, traffic: Traffic) -> None:
         rows = frame.sort_values(names[0])[names]
         attempt.write(table, pa.Table.from_pandas(rows, preserve_index=False))
     attempt.write("rejected", schema("rejected").empty_table())
-
-
-def split_of(query_id: str, settings: Ingest) -> str:
-    """Return the split of a query: see `synalign.querylog.splits`."""
-    digest = hashlib.sha256(f"{settings.split_salt}{SEPARATOR}{query_id}".encode()).hexdigest()
-    fraction = int(digest[:13], 16) / 16**13
-    if fraction < settings.validation_fraction:
-        return "validation"
-    return "test" if fraction < settings.validation_fraction + settings.test_fraction else "train"
