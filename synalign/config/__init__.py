@@ -11,7 +11,7 @@ This package is imported by DAG files, so it imports nothing heavier than pydant
 from synalign.config.alerts import Alerts, Notifier
 from synalign.config.closed import IN_WORDS, SECRET, Fraction, Name, Task, Unlike
 from synalign.config.experiment import Experiment
-from synalign.config.generation import MOST_TEXTS_PER_LABEL, Budget, Generation, PersonalData
+from synalign.config.generation import MOST_TEXTS_PER_LABEL, Budget, Generation, PersonalData, Prompts
 from synalign.config.home import home, resolve
 from synalign.config.pool import Pool
 from synalign.config.retriever import Configuration
@@ -62,6 +62,7 @@ __all__ = [
     "Notifier",
     "PersonalData",
     "Pool",
+    "Prompts",
     "Runtime",
     "Sampling",
     "Schedule",

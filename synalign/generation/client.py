@@ -27,10 +27,11 @@ from synalign.generation import outcomes, reading, request
 from synalign.generation.breaker import Breaker
 from synalign.generation.budget import Budget, Reservation
 from synalign.generation.connection import COMPLETIONS, openai_client
+from synalign.generation.context import context_of
 from synalign.generation.correction import believed
 from synalign.generation.dialect import Dialect
 from synalign.generation.endings import final_error
-from synalign.generation.endpoint import Endpoint
+from synalign.generation.endpoint import EMBEDDED, Endpoint
 from synalign.generation.journal import Entry, Journal
 from synalign.generation.outcomes import Failure, Reply
 from synalign.generation.pace import Pace, Turn
@@ -123,7 +124,7 @@ class Client:
         self.dialect = Dialect(configuration) if dialect is None else dialect
         self.budget = Budget(self._settings.budget, self._settings.mode, record, journal.cost if record else None)
         self.pace = Pace(
-            self._runtime.concurrency,
+            min(self._runtime.concurrency, endpoint.slots or self._runtime.concurrency),
             self._runtime.requests_per_minute,
             self._runtime.tokens_per_minute,
             hold_seconds=_HOLD_SHARE * backoff_seconds,
@@ -131,6 +132,7 @@ class Client:
         self._openai = openai_client(configuration, endpoint)
 
     async def __aenter__(self) -> Client:
+        await self._learn_context()
         return self
 
     async def __aexit__(
@@ -138,6 +140,13 @@ class Client:
     ) -> None:
         self.budget.close()
         await self._openai.close()
+
+    async def _learn_context(self) -> None:
+        """Ask the endpoint how long a request may be, unless that is known."""
+        if self.dialect.window is None and self._settings.endpoint != EMBEDDED:
+            found = await context_of(self._openai, self._settings.model)
+            if found is not None:
+                self.dialect.note_window(*found)
 
     def key(self, asked: Request) -> str:
         """Return the key of a request in the journal: see `request.key`."""
@@ -197,6 +206,8 @@ class Client:
         """
         tries, patience = 0, PATIENCE
         room: int | None = None
+        if self.dialect.too_long(asked):
+            return outcomes.CONTEXT_TOO_LONG
         while True:
             sent = self.dialect.parameters(asked, room)
             most_in, most_out = request.most_tokens(sent), self.dialect.limit_of(sent)

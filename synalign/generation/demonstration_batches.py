@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from synalign.errors import RunError
 from synalign.generation.targets import choose_targets
+from synalign.prompts.families import family
 from synalign.run import Run, some_rows
 from synalign.run.matrix import matrix
 from synalign.run.memory import members_of
@@ -43,6 +44,13 @@ class Document(NamedTuple):
     text: str
 
 
+class Shot(NamedTuple):
+    """A demonstration with the document that users chose for it most often."""
+
+    query: str
+    document: Document
+
+
 class Batch(NamedTuple):
     """One batch of demonstrations and the documents that queries are written for.
 
@@ -50,8 +58,11 @@ class Batch(NamedTuple):
         batch_id: Its id.
         demonstrations: Real queries, the anchor first.
         documents: Target documents; for classification the one that stands for the label.
-        part: Which part of the batch this is, where it was too long for the model as a whole; empty for the whole.
+        part: Which part of the batch this is, where it is asked in parts; empty for the whole.
         characters: How much of a document is shown at most; None: as configured.
+        shots: Demonstrations with their documents, where the family of prompts shows some.
+        wanted: Queries for each document; None: as configured.
+        turn: Which of a document's queries are asked for, where each is asked for by itself.
     """
 
     batch_id: str
@@ -59,6 +70,9 @@ class Batch(NamedTuple):
     documents: tuple[Document, ...]
     part: str = ""
     characters: int | None = None
+    shots: tuple[Shot, ...] = ()
+    wanted: int | None = None
+    turn: int = 0
 
 
 def read_batches(run: Run) -> list[Batch]:
@@ -74,11 +88,27 @@ def read_batches(run: Run) -> list[Batch]:
         raise RunError("there are no demonstrations or no documents.", remedy="run ingest and sample again")
     choose = _labels if run.configuration.task == "classification" else _targets
     targets = [[documents[row] for row in rows] for rows in choose(run, members, documents)]
-    shown = _documents(run, targets)
+    chosen_for = _chosen(run, members) if family(run.configuration).shots else {}
+    shown = _documents(run, [*targets, list(chosen_for.values())])
     return [
-        Batch(batch_id, tuple(texts[query_id] for query_id in query_ids), tuple(shown[target] for target in chosen))
+        Batch(
+            batch_id,
+            tuple(texts[query_id] for query_id in query_ids),
+            tuple(shown[target] for target in chosen),
+            shots=tuple(Shot(texts[id], shown[chosen_for[id]]) for id in query_ids if id in chosen_for),
+        )
         for (batch_id, query_ids), chosen in zip(members.items(), targets, strict=True)
     ]
+
+
+def _chosen(run: Run, members: dict[str, list[str]]) -> dict[str, str]:
+    """Return the document that users chose most often for each demonstration, by their train events."""
+    asked = {query_id for query_ids in members.values() for query_id in query_ids}
+    pairs = some_rows.having(run, "pairs", "query_id", asked, ["query_id", "document_id", "count", "split"])
+    rows = pairs.filter(pc.equal(pairs["split"], "train")).to_pylist()
+    rows.sort(key=lambda row: (row["count"], row["document_id"]), reverse=True)
+    # The last one stays: of documents with as many events, that of the lowest id.
+    return {row["query_id"]: row["document_id"] for row in reversed(rows)}
 
 
 def _documents(run: Run, targets: list[list[str]]) -> dict[str, Document]:
@@ -157,6 +187,25 @@ def _full(run: Run, place: dict[str, int], events: NDArray[np.int64]) -> NDArray
     return written >= run.configuration.pool.queries_per_document
 
 
+def pieces(batch: Batch, configuration: Configuration) -> tuple[Batch, ...]:
+    """Split a batch into what one request asks for in the family of prompts; nothing where that is the whole batch."""
+    wanted = configuration.queries_per_target
+    if not family(configuration).one_by_one:
+        return ()
+    # Documents of a turn one after another: their prompts begin alike, and a server that keeps what it has read of one
+    # need not read it again.
+    return tuple(
+        batch._replace(documents=(document,), part=f"{place}", turn=turn, wanted=1)
+        for turn in range(wanted)
+        for place, document in enumerate(batch.documents)
+    )
+
+
+def requests_of(batch: Batch, configuration: Configuration) -> int:
+    """Return how many requests for queries a batch takes, where none is too long."""
+    return len(pieces(batch, configuration)) or 1
+
+
 def smaller(batch: Batch, configuration: Configuration) -> tuple[Batch, ...]:
     """Split a batch into batches that ask for the same queries by shorter prompts; none where that cannot be.
 
@@ -172,14 +221,31 @@ def smaller(batch: Batch, configuration: Configuration) -> tuple[Batch, ...]:
     if count > 1:
         halves = batch.documents[: (count + 1) // 2], batch.documents[(count + 1) // 2 :]
         return tuple(batch._replace(documents=half, part=f"{batch.part}{number}") for number, half in enumerate(halves))
-    characters = batch.characters or configuration.generation.document_characters
-    shown = min(characters, max((len(document.text.strip()) for document in batch.documents), default=0))
+    shown = min(
+        characters_of(batch, configuration), max((len(document.text.strip()) for document in _shown(batch)), default=0)
+    )
     if shown // 2 >= LEAST_CHARACTERS:
         return (batch._replace(characters=shown // 2),)
     return tuple(filter(None, [fewer_demonstrations(batch)]))
 
 
+def characters_of(batch: Batch, configuration: Configuration) -> int:
+    """Return how much of a document a batch shows at most."""
+    if batch.characters is not None:
+        return batch.characters
+    most = configuration.generation.document_characters
+    return min(most, family(configuration).document_characters or most)
+
+
+def _shown(batch: Batch) -> tuple[Document, ...]:
+    return (*batch.documents, *(shot.document for shot in batch.shots))
+
+
 def fewer_demonstrations(batch: Batch) -> Batch | None:
     """Return a batch with the first half of its demonstrations, the anchor among them; None where there is only one."""
-    count = len(batch.demonstrations)
-    return batch._replace(demonstrations=batch.demonstrations[: (count + 1) // 2]) if count > 1 else None
+    count = (len(batch.demonstrations) + 1) // 2
+    if count == len(batch.demonstrations):
+        return None
+    kept = frozenset(batch.demonstrations[:count])
+    shots = tuple(shot for shot in batch.shots if shot.query in kept)
+    return batch._replace(demonstrations=batch.demonstrations[:count], shots=shots)

@@ -18,7 +18,17 @@ from synalign.config import Configuration
 from synalign.config.generation import LIMIT_NAMES
 from synalign.generation import request
 from synalign.generation.budget import tokens_of
-from synalign.generation.refusals import LIMIT_NAME, SEED, STREAM_OPTIONS, STRUCTURED, TEMPERATURE, WHOLE, Refusal
+from synalign.generation.refusals import (
+    BOUNDS,
+    LIMIT_NAME,
+    SEED,
+    STREAM_OPTIONS,
+    STRUCTURED,
+    TEMPERATURE,
+    WHOLE,
+    Refusal,
+    is_bounded,
+)
 from synalign.generation.request import Request
 from synalign.storage.append_log import AppendLog
 
@@ -30,6 +40,9 @@ FORMS = ("json_schema", "json_object", "tool", "prompt")
 
 UNFOLLOWED = 2
 """So many answers in a form, none of them of the schema: the endpoint takes that form and pays no heed to it."""
+
+TOO_HIGH = 2.0
+"""By so much `tokens_of` is too high for most texts of Latin letters."""
 
 MARGIN = 64
 """Tokens that a chat template may add to a prompt."""
@@ -47,8 +60,10 @@ class Dialect:
         limit_name: What the most tokens of an answer are called.
         not_sent: Parameters that the endpoint refuses, of `seed`, `temperature` and `stream_options`.
         streams: Whether the endpoint gives no answer but as a stream.
+        bounded: Whether schemas say how long lists and texts may be.
         most_output: The most tokens of an answer that it allows; None where it has not said.
-        window: Tokens of the model's context; None where it has not said.
+        window: Tokens of the model's context; None where nobody has said.
+        cuts: Whether it cuts a prompt that is too long, without a word, instead of refusing it.
 
     Raises:
         RunError: The record is damaged.
@@ -61,9 +76,10 @@ class Dialect:
         self.structured_output = FORMS[0] if settings.structured_output == "auto" else settings.structured_output
         self.limit_name = LIMIT_NAMES[0] if settings.output_limit_name == "auto" else settings.output_limit_name
         self.not_sent: set[str] = set()
-        self.streams = False
+        self.streams = self.cuts = False
+        self.bounded = True
         self.most_output: int | None = None
-        self.window: int | None = None
+        self.window: int | None = settings.context_tokens
         self._followed: dict[str, int] = {}
         self._log: AppendLog | None = None
         if record is not None:
@@ -84,6 +100,8 @@ class Dialect:
         found: dict[str, Any] = {"structured_output": self.structured_output, "output_limit_name": self.limit_name}
         if self.streams:
             found["stream"] = True
+        if not self.bounded:
+            found["bounds"] = "not in the schema"
         if self.not_sent:
             found["not_sent"] = ", ".join(sorted(self.not_sent))
         limits = {"most_output_tokens": self.most_output, "context_tokens": self.window}
@@ -99,7 +117,7 @@ class Dialect:
         """
         sent = request.parameters(
             asked, self._configuration, form=self.structured_output, limit_name=self.limit_name,
-            limit=self._limit(asked, room),
+            limit=self._limit(asked, room), bounded=self.bounded,
         )  # fmt: skip
         if self.streams:
             sent |= {"stream": True, STREAM_OPTIONS: {"include_usage": True}}
@@ -108,6 +126,24 @@ class Dialect:
     def limit_of(self, sent: Mapping[str, Any]) -> int:
         """Return the most tokens of an answer that some parameters allow."""
         return next(int(sent[name]) for name in LIMIT_NAMES if name in sent)
+
+    def note_window(self, tokens: int, cuts: bool) -> None:
+        """Take what the endpoint tells of the model's context, unless the configuration says it."""
+        if self._settings.context_tokens is None and self.window != tokens:
+            self._decide("window", tokens, f"has a context of {tokens:,} tokens")
+        if cuts and not self.cuts:
+            self._decide("cuts", True, "cuts prompts that are too long: requests are kept well below its context")
+
+    def too_long(self, asked: Request) -> bool:
+        """Return whether a request and its answer are longer than the model's context, as far as that is known.
+
+        An endpoint that refuses such a request counts better than we do, and a refusal costs nothing: so for that one
+        the estimate is taken as if it were too high.
+        """
+        if self.window is None:
+            return False
+        estimate = tokens_of(asked.messages) / (1.0 if self.cuts else TOO_HIGH)
+        return estimate + min(asked.answer_tokens, self._settings.max_output_tokens) + MARGIN > self.window
 
     def learn(self, found: Refusal, sent: Mapping[str, Any]) -> bool:
         """Decide by a refusal how requests are sent from now on.
@@ -170,6 +206,10 @@ class Dialect:
             return parameter in sent
         if parameter == LIMIT_NAME:
             return self._learn_limit_name(sent)
+        if parameter == BOUNDS:
+            if self.bounded:
+                self._decide("bounded", False, "does not take bounds of lists and texts in a schema: not sent any more")
+            return is_bounded(sent)
         return parameter == STRUCTURED and self._learn_form(sent)
 
     def _learn_limit_name(self, sent: Mapping[str, Any]) -> bool:
@@ -202,12 +242,13 @@ class Dialect:
             "endpoint": settings.endpoint,
             "model": settings.model,
             "settings": [settings.structured_output, settings.output_limit_name, settings.temperature, settings.seed],
+            "context_tokens": settings.context_tokens,
         }
 
     def _set(self, name: str, value: Any) -> None:
         if name == "not_sent":
             self.not_sent.add(str(value))
-        elif name in ("structured_output", "limit_name", "most_output", "window", "streams"):
+        elif name in ("structured_output", "limit_name", "most_output", "window", "streams", "bounded", "cuts"):
             setattr(self, name, value)
         else:
             raise ValueError(name)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from synalign import masking
 from synalign.errors import ConfigurationError
 
-EMBEDDED = "embedded"
+EMBEDDED, LOCAL_MODEL = "embedded", "local"
 WRITER_VARIABLE = "SYNALIGN_WRITER_URL"
 _COMPLETIONS = "/chat/completions"
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -33,11 +33,13 @@ class Endpoint(NamedTuple):
         url: Base URL, usually ending in `/v1`; it may have a query.
         api_key: The key; never logged, stored or shown. Empty: none is sent.
         headers: Headers of every request; their values are secrets, too.
+        slots: Requests that it answers at a time, where it is known to be so few that more would only wait.
     """
 
     url: str
     api_key: str
     headers: Mapping[str, str] = {}
+    slots: int | None = None
 
     def __repr__(self) -> str:
         return f"Endpoint(url={self.url!r}, api_key=***, headers={dict.fromkeys(self.headers, '***')})"

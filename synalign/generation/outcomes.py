@@ -40,6 +40,7 @@ PAGE = "page"
 UNSUPPORTED = "unsupported"
 ASKED_OTHERWISE = "asked_otherwise"
 NOT_SENT = "not_sent"
+NOT_ASKED = "not_asked"
 OVER_BUDGET = "over_budget"
 
 # Trying again can help. The others would end the same way, and cost again.

@@ -26,8 +26,8 @@ class Progress:
         self._silent = False
 
     def add(self, answer: Answer, *parts: Answer) -> None:
-        """Count a request that has ended, or one that was asked in parts, with the answers to them."""
-        for ended in parts or (answer,):
+        """Count a request that has ended, and the parts that were asked in its place."""
+        for ended in (answer, *parts):
             over_budget = ended.outcome == outcomes.OVER_BUDGET
             self._done["over_budget"] += over_budget
             self._done["reused"] += ended.reused
@@ -36,9 +36,9 @@ class Progress:
         self._advance.note = self._note()
         self._advance(free=answer.reused or answer.outcome == outcomes.OVER_BUDGET)
 
-    def skip(self) -> None:
-        """Count a request that will not be sent."""
-        self._advance(free=True)
+    def skip(self, requests: int = 1) -> None:
+        """Count requests that will not be sent."""
+        self._advance(requests, free=True)
 
     def shown(self) -> AbstractContextManager[None]:
         """Show how far it is while the block runs: that nothing moves, as when requests hang, is shown too."""

@@ -1,16 +1,17 @@
 """Prompts: templates filled so that users' text can never be anything but data.
 
 This is the only place where a message to the model is made. Text from logs and documents, and what the model itself
-said before, enters in one place only, as one line of JSON between the lines `<data>` and `</data>`, with personal data
-redacted. In that JSON the characters `<`, `>` and `&` and everything invisible (line ends, zero-width characters,
-directional overrides) are written as escapes, so that no text can end the block, open another, or look like something
-it is not.
+said before, enters in two places only: as one line of JSON between the lines `<data>` and `</data>`, and as one line of
+JSON that is the whole answer of a turn; with personal data redacted. In that JSON the characters `<`, `>` and `&` and
+everything invisible (line ends, zero-width characters, directional overrides) are written as escapes, so that no text
+can end the block, open another, or look like something it is not.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from string import Template as Blanks
 from typing import Any, NamedTuple
 
@@ -35,25 +36,46 @@ class Excerpt(NamedTuple):
     characters: int
 
 
-def render(kind: str, data: dict[str, Any], configuration: Configuration, **values: int) -> list[dict[str, str]]:
+class Turn(NamedTuple):
+    """A request that was answered before, as the model is shown it.
+
+    Attributes:
+        data: What stood in its data block.
+        answer: What it was answered with: from the log as well, so it is written as data is.
+        values: The template's own numbers.
+    """
+
+    data: dict[str, Any]
+    answer: dict[str, Any]
+    values: dict[str, int]
+
+
+def render(
+    kind: str, data: dict[str, Any], configuration: Configuration, turns: Sequence[Turn] = (), **values: int
+) -> list[dict[str, str]]:
     """Render the messages of one request.
 
     Args:
         kind: What is asked for, `reason` or `write`.
         data: What goes into the data block: texts, excerpts, numbers, lists and dicts.
         configuration: Says which template, and which personal data is redacted.
+        turns: Requests with their answers, which stand before this one.
         **values: The template's own numbers. Never text from outside.
 
     Returns:
-        A system and a user message.
+        A system message, a user and an assistant message for each turn, and a user message.
     """
     chosen = template(kind, configuration)
-    block = as_data(_redacted(data, configuration.generation, Counter()))
-    system = Blanks(chosen.system).substitute(values)
-    return [
-        {"role": "system", "content": system},
-        {"role": "user", "content": Blanks(chosen.user).substitute(values, data=block)},
-    ]
+
+    def block(content: dict[str, Any]) -> str:
+        return as_data(_redacted(content, configuration.generation, Counter()))
+
+    user = Blanks(chosen.user)
+    messages = [{"role": "system", "content": Blanks(chosen.system).substitute(values)}]
+    for turn in turns:
+        messages.append({"role": "user", "content": user.substitute(turn.values, data=block(turn.data))})
+        messages.append({"role": "assistant", "content": block(turn.answer)})
+    return [*messages, {"role": "user", "content": user.substitute(values, data=block(data))}]
 
 
 def redactions(data: Any, settings: Generation) -> Counter[PersonalData]:

@@ -37,8 +37,8 @@ from synalign.generation.provider_api import COMPLETIONS, BatchApi
 from synalign.generation.provider_record import Ended, Note, Record, Sent, Submission
 from synalign.generation.provider_states import ENDED
 from synalign.generation.request import Request
-from synalign.generation.schemas import LatentAttributes, WrittenQueries
-from synalign.generation.writing import WRITE
+from synalign.generation.schemas import LatentAttributes
+from synalign.generation.writing import WRITE, answer_model
 from synalign.run.manifests import canonical
 from synalign.tables import content_id
 
@@ -48,7 +48,6 @@ MOST_REQUESTS = 50_000
 MOST_BYTES = 200_000_000
 """What a provider takes in one file."""
 
-_ANSWERS: dict[str, type[BaseModel]] = {REASON: LatentAttributes, WRITE: WrittenQueries}
 # How a request ended that a batch gave nothing for. The words are the client's for the same: too late, and no answer.
 _WITHOUT_ANSWER = {"expired": outcomes.TIMEOUT, "cancelled": outcomes.TIMEOUT}
 _MESSAGE_CHARACTERS = 300
@@ -94,6 +93,7 @@ class ProviderBatches:
         backoff_seconds: float = 1.0,
     ) -> None:
         self._configuration = configuration
+        self._answers: dict[str, type[BaseModel]] = {REASON: LatentAttributes, WRITE: answer_model(configuration)}
         self._settings = configuration.generation
         self._journal = journal
         self._record = record
@@ -234,7 +234,7 @@ class ProviderBatches:
         for file_id in filter(None, files):
             content = await self._api.content(file_id)
             bodies = await self._bodies(batch, content)
-            for key, ended in _read(content, submission, bodies):
+            for key, ended in _read(content, submission, bodies, self._answers):
                 if isinstance(found.get(key), Reply):
                     continue
                 found[key] = ended
@@ -321,7 +321,10 @@ def _parts(lines: Sequence[_Line], most_requests: int, most_bytes: int) -> Itera
 
 
 def _read(
-    content: bytes, submission: Submission, bodies: Mapping[str, dict[str, Any]]
+    content: bytes,
+    submission: Submission,
+    bodies: Mapping[str, dict[str, Any]],
+    answers: Mapping[str, type[BaseModel]],
 ) -> Iterator[tuple[str, Reply | Failure]]:
     """Yield how requests ended, from the lines of an output or error file; a line of no known request is skipped.
 
@@ -336,7 +339,7 @@ def _read(
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
         try:
-            yield key, _of_response(status, body, _ANSWERS[sent.kind], bodies.get(key))
+            yield key, _of_response(status, body, answers[sent.kind], bodies.get(key))
         except Failure as failure:
             yield key, failure
 

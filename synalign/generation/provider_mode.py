@@ -9,18 +9,19 @@ from collections import Counter
 from synalign.config import Configuration
 from synalign.errors import ConfigurationError, GenerationError
 from synalign.generation import outcomes
-from synalign.generation.attributes import reason_request
+from synalign.generation.attributes import REASON, attributes_of, reason_request
 from synalign.generation.client import Answer
-from synalign.generation.demonstration_batches import Batch, fewer_demonstrations, smaller
+from synalign.generation.demonstration_batches import Batch, fewer_demonstrations, pieces, smaller
 from synalign.generation.dialect import Dialect
 from synalign.generation.endpoint import EMBEDDED, WRITER_VARIABLE, Endpoint
 from synalign.generation.journal import Journal
 from synalign.generation.provider_batch import ProviderBatches
 from synalign.generation.provider_record import RECORD, Record
 from synalign.generation.request import Request
-from synalign.generation.results import Result, not_sent, over_budget
+from synalign.generation.results import Result, failed, not_asked, not_sent, over_budget
 from synalign.generation.schemas import LatentAttributes
-from synalign.generation.writing import write_request
+from synalign.generation.writing import WRITE, write_request
+from synalign.prompts.families import family
 from synalign.run import Run
 from synalign.run.waiting import Waiting
 
@@ -91,6 +92,24 @@ async def _advance(
 
 def _result(batch: Batch, provider: ProviderBatches, configuration: Configuration, wanted: list[Request]) -> Result:
     """Return what came of a batch so far, and add all its requests that can be made by now to `wanted`."""
+    if family(configuration).attributes:
+        batch, reason = _reason(batch, provider, configuration, wanted)
+    else:
+        reason = not_asked(REASON, batch, configuration)
+    result = Result(batch, reason, not_sent(batch, configuration))
+    if failed(result):
+        return result
+    attributes = attributes_of(batch, reason.content)
+    whole = pieces(batch, configuration)
+    if not whole:
+        return _written(result, attributes, provider, configuration, wanted)
+    made = [_written(result._replace(batch=piece), attributes, provider, configuration, wanted) for piece in whole]
+    return result._replace(write=not_asked(WRITE, batch, configuration), parts=tuple(made))
+
+
+def _reason(
+    batch: Batch, provider: ProviderBatches, configuration: Configuration, wanted: list[Request]
+) -> tuple[Batch, Answer]:
     failures = Counter[str]()
     while True:
         asked = reason_request(batch, configuration)
@@ -99,25 +118,20 @@ def _result(batch: Batch, provider: ProviderBatches, configuration: Configuratio
         failures += reason.failures
         fewer = fewer_demonstrations(batch) if reason.outcome == outcomes.CONTEXT_TOO_LONG else None
         if fewer is None:
-            break
+            return batch, reason._replace(failures=failures)
         batch = fewer
-    reason = reason._replace(failures=failures)
-    if not isinstance(reason.content, LatentAttributes):
-        return Result(batch, reason, not_sent(batch, configuration))
-    return _written(batch, reason, reason.content, provider, configuration, wanted)
 
 
 def _written(
-    batch: Batch,
-    reason: Answer,
+    result: Result,
     attributes: LatentAttributes,
     provider: ProviderBatches,
     configuration: Configuration,
     wanted: list[Request],
 ) -> Result:
-    asked = write_request(batch, attributes, configuration)
+    asked = write_request(result.batch, attributes, configuration)
     wanted.append(asked)
     answer = provider.answer(asked) or over_budget(asked, configuration)
-    parts = smaller(batch, configuration) if answer.outcome == outcomes.CONTEXT_TOO_LONG else ()
-    made = [_written(part, reason, attributes, provider, configuration, wanted) for part in parts]
-    return Result(batch, reason, answer, tuple(made))
+    parts = smaller(result.batch, configuration) if answer.outcome == outcomes.CONTEXT_TOO_LONG else ()
+    made = [_written(result._replace(batch=part), attributes, provider, configuration, wanted) for part in parts]
+    return result._replace(write=answer, parts=tuple(made))

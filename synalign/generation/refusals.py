@@ -7,6 +7,7 @@ TGI, llama.cpp, Ollama, LiteLLM, Mistral, Groq, DeepSeek, Anthropic's and Gemini
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from synalign.config.generation import LIMIT_NAMES
 from synalign.generation.complaints import Complaint
 
 SEED, TEMPERATURE, STRUCTURED, LIMIT_NAME = "seed", "temperature", "structured output", "output limit"
-STREAM_OPTIONS = "stream_options"
+STREAM_OPTIONS, BOUNDS = "stream_options", "bounds of the schema"
 """What an endpoint may not take."""
 
 WHOLE = "whole answers"
@@ -36,6 +37,8 @@ _NAMES = {
         re.IGNORECASE,
     ),
 }
+_LENGTH_KEYWORDS = ("minItems", "maxItems", "maxLength")
+_BOUNDS = re.compile(r"\b(?:min|max)_?(?:items|length)\b|\bgrammar\b|repetition", re.IGNORECASE)
 _STREAMS_ONLY = re.compile(
     r"only supports? (?:the )?stream|stream(?:ing)? (?:mode )?(?:is )?(?:required|mandatory)|enable the stream"
     r"|[`'\"]?stream[`'\"]? (?:must|should|has to) be (?:set to )?true|non-?stream\w* .{0,40}not support",
@@ -130,6 +133,9 @@ def refusal(status: int, said: Complaint, sent: Mapping[str, Any]) -> Refusal | 
             return _overflow(said)
     if status not in STATUSES:
         return None
+    if _BOUNDS.search(said.words) and is_bounded(sent):
+        # The same form with less in it is nearer to what was asked for than the next form.
+        return Refusal((BOUNDS,))
     if "stream" not in sent and _STREAMS_ONLY.search(said.words):
         return Refusal((WHOLE,))
     parameters = _named(said, sent) or _mentioned(said.words, sent)
@@ -137,6 +143,12 @@ def refusal(status: int, said: Complaint, sent: Mapping[str, Any]) -> Refusal | 
         # What a server's own error says of other parameters is no refusal of them.
         parameters = tuple(name for name in parameters if name == STRUCTURED)
     return Refusal(parameters) if parameters else None
+
+
+def is_bounded(sent: Mapping[str, Any]) -> bool:
+    """Return whether some parameters hold a schema with bounds of lists and texts."""
+    schema = json.dumps([sent.get("tools"), sent.get("response_format")])
+    return any(f'"{keyword}"' in schema for keyword in _LENGTH_KEYWORDS)
 
 
 def _overflow(said: Complaint) -> Refusal:

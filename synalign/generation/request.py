@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from synalign.config import Configuration
 from synalign.generation.budget import most_tokens_of
-from synalign.generation.schemas import bounds, json_schema
+from synalign.generation.schemas import Bounds, bounded_schema, bounds, json_schema
 from synalign.run.manifests import canonical
 
 OUTPUT_LIMIT = "max_completion_tokens"
@@ -36,6 +36,7 @@ class Request(NamedTuple):
         schema_name: Name of the structured answer.
         answer: The answer's model.
         answer_tokens: Tokens without which there is no use in asking; no part of what is sent.
+        limits: How long the answer may be.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Request(NamedTuple):
     schema_name: str
     answer: type[BaseModel]
     answer_tokens: int = 64
+    limits: Bounds = Bounds()
 
 
 def parameters(
@@ -54,6 +56,7 @@ def parameters(
     form: str = "json_schema",
     limit_name: str = OUTPUT_LIMIT,
     limit: int | None = None,
+    bounded: bool = False,
 ) -> dict[str, Any]:
     """Everything that is sent.
 
@@ -63,6 +66,7 @@ def parameters(
         form: How the shape of the answer is asked for: `json_schema`, `json_object`, `tool` or `prompt`.
         limit_name: What the endpoint calls the most tokens of an answer.
         limit: The most tokens of the answer. None: as configured.
+        bounded: Whether the schema says how long lists and texts may be.
     """
     settings = configuration.generation
     seed = configuration.seed if settings.seed == "auto" else settings.seed
@@ -70,7 +74,7 @@ def parameters(
         **settings.extra_body,
         "model": settings.model,
         "messages": request.messages,
-        **_shape(request, form),
+        **_shape(request, form, bounded),
         limit_name: settings.max_output_tokens if limit is None else limit,
     }
     if settings.temperature is not None:
@@ -84,9 +88,9 @@ def key(request: Request, configuration: Configuration) -> str:
     """SHA-256 of the canonical request: endpoint as configured, parameters, messages, and all bounds of the answer.
 
     Not part of it are the embedded writer's address, since its port changes from run to run; the form in which the
-    shape of the answer is asked for, and what an endpoint turned out not to take: the answer is validated all the
-    same; and the most tokens that an answer may have: one that was cut off is never kept, and one that was not is as
-    good under any other limit. So raising it asks again only for what was cut off.
+    shape of the answer is asked for, its bounds, and what an endpoint turned out not to take: the answer is validated
+    all the same; and the most tokens that an answer may have: one that was cut off is never kept, and one that was not
+    is as good under any other limit. So raising it asks again only for what was cut off.
     """
     sent = parameters(request, configuration)
     del sent[OUTPUT_LIMIT]
@@ -100,19 +104,19 @@ def most_tokens(sent: Mapping[str, Any]) -> int:
     return most_tokens_of({"messages": sent["messages"], "response_format": shape or sent.get("response_format", "")})
 
 
-def _shape(request: Request, form: str) -> dict[str, Any]:
+def _shape(request: Request, form: str, bounded: bool) -> dict[str, Any]:
     """Return the parameters that ask for the shape of an answer; without a schema it is in the messages, too."""
+    schema = bounded_schema(request.answer, request.limits) if bounded else json_schema(request.answer)
     if form == "json_schema":
-        schema = {"name": request.schema_name, "strict": True, "schema": _schema(request.answer)}
-        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+        named = {"name": request.schema_name, "strict": True, "schema": schema}
+        return {"response_format": {"type": "json_schema", "json_schema": named}}
     if form == "tool":
-        function = {"name": request.schema_name, "description": "Takes the answer.",
-                    "parameters": _schema(request.answer)}  # fmt: skip
+        function = {"name": request.schema_name, "description": "Takes the answer.", "parameters": schema}
         return {
             "tools": [{"type": "function", "function": function}],
             "tool_choice": {"type": "function", "function": {"name": request.schema_name}},
         }
-    schema_text = json.dumps(_schema(request.answer), ensure_ascii=False, separators=(",", ":"))
+    schema_text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     words = Blanks(_IN_WORDS).substitute(name=request.schema_name, schema=schema_text)
     first, *others = request.messages
     messages = [{**first, "content": first["content"] + words}, *others]
@@ -120,4 +124,4 @@ def _shape(request: Request, form: str) -> dict[str, Any]:
 
 
 # The same for every request; nobody changes them.
-_schema, _bounds = cache(json_schema), cache(bounds)
+_bounds = cache(bounds)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from synalign.config import Configuration
 from synalign.generation import outcomes, request
+from synalign.generation.attributes import REASON
 from synalign.generation.client import Answer
 from synalign.generation.demonstration_batches import Batch
 from synalign.generation.request import Request
@@ -20,9 +21,10 @@ class Result(NamedTuple):
 
     Attributes:
         batch: The batch.
-        reason: The answer to its first request.
-        write: The answer to its second; its outcome is `not_sent` when the first failed.
-        parts: What came of its parts, where the second was too long for the model and was asked in parts.
+        reason: The answer to its first request; its outcome is `not_asked` where the family of prompts has none.
+        write: The answer to its second; its outcome is `not_sent` when the first failed, and `not_asked` where the
+            family of prompts asks for pieces of a batch.
+        parts: What came of its parts, where the second was too long for the model, or is asked in pieces.
     """
 
     batch: Batch
@@ -42,9 +44,28 @@ def ends(results: Iterable[Result]) -> Iterator[Result]:
 
 def writes(result: Result) -> Iterator[Answer]:
     """Yield the answers to a batch's second request, and to the parts that were asked in its place."""
-    yield result.write
+    if result.write.outcome != outcomes.NOT_ASKED:
+        yield result.write
     for part in result.parts:
         yield from writes(part)
+
+
+def answers(result: Result) -> Iterator[tuple[str, Answer]]:
+    """Yield the kind of each request of a batch with its answer."""
+    if result.reason.outcome != outcomes.NOT_ASKED:
+        yield REASON, result.reason
+    for answer in writes(result):
+        yield WRITE, answer
+
+
+def failed(result: Result) -> bool:
+    """Return whether the model was asked for attributes, and named none."""
+    return result.reason.content is None and result.reason.outcome != outcomes.NOT_ASKED
+
+
+def not_asked(kind: str, batch: Batch, configuration: Configuration) -> Answer:
+    """Return the answer that stands for a request which the family of prompts does not make."""
+    return _without(content_id(kind, batch.batch_id, outcomes.NOT_ASKED), outcomes.NOT_ASKED, configuration)
 
 
 def not_sent(batch: Batch, configuration: Configuration) -> Answer:

@@ -1,14 +1,15 @@
-"""The two structured answers: what a model must send back, and how much of it we accept.
+"""The structured answers: what a model must send back, and how much of it we accept.
 
-The bounds are checked here, on arrival. They are not part of the JSON schema that is sent: several endpoints refuse a
-strict schema with length keywords in it.
+The bounds are checked here, on arrival. The JSON schema that is sent has those of its request (`Bounds`), so that a
+list under a grammar ends, until an endpoint refuses a strict schema with length keywords in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -126,10 +127,36 @@ class DocumentQueries(_Closed):
     )
 
 
+class QueriesOfOne(_Closed):
+    """The answer to the request *write* where it is about one document."""
+
+    queries: Annotated[list[_Query], Field(max_length=256)] = Field(
+        description="Search queries that the document answers."
+    )
+
+
 class WrittenQueries(_Closed):
     """The answer to the request *write*."""
 
     documents: Annotated[list[DocumentQueries], Field(max_length=256), BeforeValidator(_entries)]
+
+
+class Bounds(NamedTuple):
+    """How long an answer may be, as its request says; None: not said.
+
+    Attributes:
+        documents: Entries for documents, exactly.
+        queries: Queries for each, exactly.
+        query_characters: Of one query, at most.
+    """
+
+    documents: int | None = None
+    queries: int | None = None
+    query_characters: int | None = None
+
+
+NAMED_ATTRIBUTES, NAMED_VALUES, VALUE_CHARACTERS = 8, 8, 100
+"""Attributes that a model is to name at most, values of each, and their length: as the prompts say."""
 
 
 @cache
@@ -151,6 +178,45 @@ def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     whole = bounds(model)
     stripped: dict[str, Any] = _strip(whole, whole.get("$defs", {}))
     return stripped
+
+
+@cache
+def bounded_schema(model: type[BaseModel], limits: Bounds) -> dict[str, Any]:
+    """Return `json_schema` with the bounds of a request: under a grammar a list without them may never end.
+
+    Examples:
+        >>> bounded_schema(QueriesOfOne, Bounds(queries=1, query_characters=80))["properties"]["queries"]
+        {'type': 'array', 'description': 'Search queries that the document answers.', \
+'items': {'type': 'string', 'maxLength': 80}, 'minItems': 1, 'maxItems': 1}
+    """
+    schema: dict[str, Any] = copy.deepcopy(json_schema(model))
+    for name, node in _properties(schema):
+        if name == "documents":
+            _exactly(node, limits.documents)
+        elif name == "queries":
+            _exactly(node, limits.queries)
+            if limits.query_characters is not None:
+                node["items"]["maxLength"] = limits.query_characters
+        elif name == "attributes":
+            node |= {"minItems": 1, "maxItems": NAMED_ATTRIBUTES}
+        elif name in ("values_seen", "values_generalised"):
+            node["maxItems"] = NAMED_VALUES
+            node["items"]["maxLength"] = VALUE_CHARACTERS
+        elif name == "name":
+            node["maxLength"] = VALUE_CHARACTERS
+    return schema
+
+
+def _exactly(node: dict[str, Any], count: int | None) -> None:
+    if count is not None:
+        node |= {"minItems": count, "maxItems": count}
+
+
+def _properties(node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the properties of a schema by name, those within them after them."""
+    for name, child in node.get("properties", {}).items():
+        yield name, child
+        yield from _properties(child.get("items", {}))
 
 
 def _strip(node: Any, definitions: dict[str, Any]) -> Any:

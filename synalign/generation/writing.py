@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from synalign.config import Configuration, PersonalData
 from synalign.generation.attributes import attributes_as_data
 from synalign.generation.client import Request
 from synalign.generation.combinations import combinations
-from synalign.generation.demonstration_batches import Batch
-from synalign.generation.prompts import Excerpt, redactions, render
-from synalign.generation.schemas import QUERIES, LatentAttributes, Unusable, WrittenQueries
+from synalign.generation.demonstration_batches import Batch, Document, Shot, characters_of
+from synalign.generation.prompts import Excerpt, Turn, redactions, render
+from synalign.generation.schemas import (
+    QUERIES,
+    Bounds,
+    DocumentQueries,
+    LatentAttributes,
+    QueriesOfOne,
+    Unusable,
+    WrittenQueries,
+)
+from synalign.prompts.families import family
 from synalign.prompts.templates import prompt_version
 from synalign.tables import content_id, document_digest
 from synalign.text.normal import normalise
@@ -71,14 +84,45 @@ class Written(NamedTuple):
     dropped: Sequence[Dropped] = ()
 
 
+def wanted_of(batch: Batch, configuration: Configuration) -> int:
+    """Return how many queries a batch's request asks for, for each document."""
+    return configuration.queries_per_target if batch.wanted is None else batch.wanted
+
+
 def asked_for(batch: Batch, configuration: Configuration) -> int:
     """Return how many queries a batch's request asks for."""
-    return len(batch.documents) * configuration.queries_per_target
+    return len(batch.documents) * wanted_of(batch, configuration)
 
 
 def write_request(batch: Batch, attributes: LatentAttributes, configuration: Configuration) -> Request:
-    """Ask for queries that have these attributes, for the documents of a batch."""
-    wanted, longest = configuration.queries_per_target, configuration.ingest.max_query_characters
+    """Ask for queries that have these attributes, for the documents of a batch or of a piece of it."""
+    asked = family(configuration)
+    wanted, longest = wanted_of(batch, configuration), configuration.ingest.max_query_characters
+    numbers = {
+        "count": len(batch.documents), "queries_per_document": wanted, "max_query_characters": longest,
+    }  # fmt: skip
+    make = _of_one_document if asked.one_by_one else _of_the_batch
+    data, turns = make(batch, attributes, configuration)
+    one = {**numbers, "count": 1, "queries_per_document": 1}
+    messages = render(WRITE, data, configuration, [Turn(*turn, one) for turn in turns], **numbers)
+    limits = Bounds(len(batch.documents), wanted, longest)
+    answer = answer_model(configuration)
+    least = _SPARE_TOKENS + 2 * QUERY_TOKENS * asked_for(batch, configuration)
+    version = prompt_version(WRITE, configuration)
+    return Request(WRITE, batch.batch_id, version, messages, QUERIES, answer, least, limits)
+
+
+def answer_model(configuration: Configuration) -> type[BaseModel]:
+    """Return what an answer to the request *write* must be."""
+    return QueriesOfOne if family(configuration).one_by_one else WrittenQueries
+
+
+_Shown = tuple[dict[str, Any], list[tuple[dict[str, Any], dict[str, Any]]]]
+
+
+def _of_the_batch(batch: Batch, attributes: LatentAttributes, configuration: Configuration) -> _Shown:
+    """Return the data of a request about several documents, and turns of the same shape."""
+    wanted = wanted_of(batch, configuration)
     combined = combinations(
         attributes,
         batch.demonstrations,
@@ -87,37 +131,74 @@ def write_request(batch: Batch, attributes: LatentAttributes, configuration: Con
         batch_id=batch.batch_id + batch.part,
         seed=configuration.seed,
     )
+    documents = [_shown(document, batch, configuration) for document in batch.documents]
     data = {
         "queries_per_document": wanted,
-        "max_query_characters": longest,
+        "max_query_characters": configuration.ingest.max_query_characters,
         "attributes": attributes_as_data(attributes),
         "demonstrations": batch.demonstrations,
         "documents": [
-            {**shown, "combinations": rows}
-            for shown, rows in zip(_documents(batch, configuration), combined, strict=True)
+            {"document": number, **shown, "combinations": rows}
+            for number, (shown, rows) in enumerate(zip(documents, combined, strict=True))
         ],
     }
-    messages = render(
-        WRITE,
-        data,
-        configuration,
-        count=len(batch.documents),
-        queries_per_document=wanted,
-        max_query_characters=longest,
-    )
-    least = _SPARE_TOKENS + 2 * QUERY_TOKENS * asked_for(batch, configuration)
-    version = prompt_version(WRITE, configuration)
-    return Request(WRITE, batch.batch_id, version, messages, QUERIES, WrittenQueries, least)
+    turns = [
+        (
+            {"documents": [{"document": 0, **_shown(shot.document, batch, configuration)}]},
+            {"documents": [{"document": 0, "queries": [shot.query]}]},
+        )
+        for shot in shots_of(batch, configuration)
+    ]
+    return data, turns
+
+
+def _of_one_document(batch: Batch, attributes: LatentAttributes, configuration: Configuration) -> _Shown:
+    """Return the data of a request about one document, and turns of the same shape.
+
+    A small model repeats what it is shown: so it is shown what an answer looks like, and nothing that could be one.
+    """
+    (document,) = batch.documents
+    data = _shown(document, batch, configuration)
+    shots = shots_of(batch, configuration)
+    if not shots:
+        data = {"demonstrations": batch.demonstrations, **data}
+    if family(configuration).attributes:
+        ((combined, *_),) = combinations(
+            attributes,
+            batch.demonstrations,
+            1,
+            1,
+            batch_id=f"{batch.batch_id}{batch.part}-{batch.turn}",
+            seed=configuration.seed,
+        )
+        data |= {"attributes": combined} if combined else {}
+    return data, [(_shown(shot.document, batch, configuration), {"queries": [shot.query]}) for shot in shots]
+
+
+def shots_of(batch: Batch, configuration: Configuration) -> list[Shot]:
+    """Return the shots of a request, drawn for its turn: a document's queries would be alike if all were shown the same."""
+    most = family(configuration).shots
+    drawn_by = f"shots\x1f{configuration.seed}\x1f{batch.batch_id}\x1f{batch.turn}"
+    draw = random.Random(hashlib.sha256(drawn_by.encode()).digest())
+    return draw.sample(batch.shots, min(most, len(batch.shots)))
 
 
 def redacted_in(batch: Batch, configuration: Configuration) -> Counter[PersonalData]:
     """Count the pieces of personal data of each kind that were kept out of a batch's prompts; each text counts once."""
-    return redactions([batch.demonstrations, _documents(batch, configuration)], configuration.generation)
+    documents = dict.fromkeys([*batch.documents, *(shot.document for shot in batch.shots)])
+    shown = [_shown(document, batch, configuration) for document in documents]
+    return redactions([batch.demonstrations, shown], configuration.generation)
 
 
-def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configuration: Configuration) -> Written:
+def read_answer(
+    batch: Batch, request_id: str, answer: WrittenQueries | QueriesOfOne, configuration: Configuration
+) -> Written:
     """Judge every query of an answer: a candidate, or rejected for a reason that is counted."""
-    quota = dict.fromkeys(range(len(batch.documents)), configuration.queries_per_target)
+    if isinstance(answer, QueriesOfOne):
+        # As it was validated: what is no query is kept as that.
+        entry = DocumentQueries.model_construct(document=0, queries=answer.queries)
+        answer = WrittenQueries.model_construct(documents=[entry])
+    quota = dict.fromkeys(range(len(batch.documents)), wanted_of(batch, configuration))
     longest = configuration.ingest.max_query_characters
     candidates: list[Candidate] = []
     dropped: list[Dropped] = []
@@ -144,16 +225,11 @@ def read_answer(batch: Batch, request_id: str, answer: WrittenQueries, configura
     return Written(candidates, returned, rejected, sum(quota.values()), dropped)
 
 
-def _documents(batch: Batch, configuration: Configuration) -> list[dict[str, Any]]:
-    characters = batch.characters or configuration.generation.document_characters
-    return [
-        {
-            "document": number,
-            "title": Excerpt(" ".join(document.title[: 2 * _TITLE_CHARACTERS].split()), _TITLE_CHARACTERS),
-            "text": Excerpt(document.text.lstrip(), characters),
-        }
-        for number, document in enumerate(batch.documents)
-    ]
+def _shown(document: Document, batch: Batch, configuration: Configuration) -> dict[str, Any]:
+    return {
+        "title": Excerpt(" ".join(document.title[: 2 * _TITLE_CHARACTERS].split()), _TITLE_CHARACTERS),
+        "text": Excerpt(document.text.lstrip(), characters_of(batch, configuration)),
+    }
 
 
 def _reason(text: str, query: str, longest: int, quota: int | None) -> str:

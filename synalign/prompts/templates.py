@@ -2,8 +2,8 @@
 
 Names of numbers such as `$count` are filled in, in both messages (`$$` is a dollar). Text from logs and documents
 enters at `$data` only, which stands alone between a line `<data>` and a line `</data>` of the user message. SynAlign's
-own templates lie beside this module; a retriever replaces them under `generation.prompts`. Imported by DAG files:
-nothing heavy here.
+own templates lie in the folders of `families`; a retriever replaces them under `generation.prompts`. Imported by DAG
+files: nothing heavy here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from string import Template as Blanks
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synalign.errors import ConfigurationError
+from synalign.prompts.families import family
 
 if TYPE_CHECKING:
     from synalign.config import Configuration
@@ -51,11 +52,13 @@ def template(kind: str, configuration: Configuration) -> Template:
     Raises:
         ConfigurationError: The retriever names a file that was not read with its configuration.
     """
-    if kind not in configuration.generation.prompts:
-        return _own(kind if configuration.task == "retrieval" else f"{kind}_label", kind)
+    files = configuration.generation.prompts.files
+    if kind not in files:
+        name = kind if configuration.task == "retrieval" else f"{kind}_label"
+        return _own(f"{family(configuration).name}/{name}", kind)
     if kind not in configuration.templates:
         raise ConfigurationError(
-            f"generation.prompts.{kind} == {configuration.generation.prompts[kind]!r}, was not read.",
+            f"generation.prompts.{kind} == {files[kind]!r}, was not read.",
             cause="the configuration was made by hand, and a relative path means nothing without its YAML file",
             remedy="load it with synalign.retriever_files.load",
         )
@@ -87,7 +90,7 @@ def read_all(configuration: Configuration, folder: Path) -> dict[str, str]:
     """
     texts: dict[str, str] = {}
     mistakes = []
-    for kind, given in configuration.generation.prompts.items():
+    for kind, given in configuration.generation.prompts.files.items():
         path = folder / Path(given).expanduser()
         where = f"generation.prompts.{kind} == {given!r}"
         try:
@@ -99,7 +102,7 @@ def read_all(configuration: Configuration, folder: Path) -> dict[str, str]:
             mistakes.append(error.message)
     if mistakes:
         raise ConfigurationError(
-            "\n".join(mistakes), remedy="start from a copy of synalign/prompts/reason.txt or write.txt"
+            "\n".join(mistakes), remedy="start from a copy of synalign/prompts/large/reason.txt or write.txt"
         )
     return texts
 

@@ -108,7 +108,7 @@ def _prompts(material: Material) -> list[Prompt]:
     if "generate" not in material.manifests:
         return []
     outside: dict[str, Any] = material.manifests["generate"]["outside"]
-    own = {str(kind): path for kind, path in material.configuration.generation.prompts.items()}
+    own = material.configuration.generation.prompts.files
     found = []
     for kind in NUMBERS:
         digest = outside.get(f"prompts/{kind}")

@@ -1,4 +1,4 @@
-"""The step *generate*: two requests per batch, answers into the tables `requests`, `attributes` and `candidates`.
+"""The step *generate*: the requests of each batch, answers into the tables `requests`, `attributes` and `candidates`.
 
 Answers arrive in any order and by either mode; rows are put in the order of the batches, so the same answers give the
 same bytes. Only `requests` tells the modes apart: its `seconds` are those of a request, or of its provider's batch.
@@ -23,10 +23,18 @@ from synalign.errors import EndpointError, GenerationError
 from synalign.generation import dialect as dialects
 from synalign.generation import outcomes, provider_mode
 from synalign.generation.attribute_coverage import attribute_coverage
-from synalign.generation.attributes import REASON, AttributeRow, attribute_rows, reason_request
+from synalign.generation.attributes import REASON, AttributeRow, attribute_rows, attributes_of, reason_request
 from synalign.generation.budget import RECORD, held_back
 from synalign.generation.client import Answer, Client
-from synalign.generation.demonstration_batches import Batch, fewer_demonstrations, read_batches, smaller, train_queries
+from synalign.generation.demonstration_batches import (
+    Batch,
+    fewer_demonstrations,
+    pieces,
+    read_batches,
+    requests_of,
+    smaller,
+    train_queries,
+)
 from synalign.generation.dialect import Dialect
 from synalign.generation.endings import counts, nothing_answered
 from synalign.generation.endpoint import Endpoint
@@ -34,8 +42,8 @@ from synalign.generation.examples import dropped_examples
 from synalign.generation.journal import Journal
 from synalign.generation.ledger import generation_ledger
 from synalign.generation.progress import Progress
-from synalign.generation.results import Result, ends, not_sent, writes
-from synalign.generation.schemas import LatentAttributes, WrittenQueries
+from synalign.generation.results import Result, answers, ends, failed, not_asked, not_sent, writes
+from synalign.generation.schemas import LatentAttributes, QueriesOfOne, WrittenQueries
 from synalign.generation.usage import spending
 from synalign.generation.writing import (
     WRITE,
@@ -47,6 +55,7 @@ from synalign.generation.writing import (
     write_request,
 )
 from synalign.progress import progress
+from synalign.prompts.families import family
 from synalign.prompts.templates import digests, prompt_version
 from synalign.run import Attempt, Run
 from synalign.run.waiting import Waiting
@@ -99,7 +108,8 @@ def generate(attempt: Attempt) -> Waiting | None:
     attempt.metrics["asked_as"] = dialect.summary()
     attempt.metrics["redactions"] = _redactions(batches, configuration)
     attempt.metrics["attribute_coverage"] = attribute_coverage(
-        [result.reason.content for result in results], train_queries(attempt.run)
+        [attributes_of(result.batch, result.reason.content) for result in results if not failed(result)],
+        train_queries(attempt.run),
     )
     attempt.metrics["seconds"] = round(time.monotonic() - started, 3)
     try:
@@ -130,7 +140,8 @@ async def _ask_all(
         for place, batch in waiting:
             results[place] = await _ask(batch, client, configuration, counted)
 
-    with progress("generate", 2 * len(batches), "requests") as advance:
+    total = sum(requests_of(batch, configuration) + family(configuration).attributes for batch in batches)
+    with progress("generate", total, "requests") as advance:
         async with Client(configuration, where, journal, record=record, dialect=dialect) as client:
             counted = Progress(advance, client.budget)
             # Twice as many batches at work as requests in flight: while one waits to try again, another takes its slot.
@@ -145,14 +156,21 @@ async def _ask_all(
 
 
 async def _ask(batch: Batch, client: Client, configuration: Configuration, counted: Progress) -> Result:
-    batch, reason = await _reason(batch, client, configuration)
-    counted.add(reason)
-    if not isinstance(reason.content, LatentAttributes):
-        counted.skip()
-        return Result(batch, reason, not_sent(batch, configuration))
-    result = await _write(batch, reason, reason.content, client, configuration)
-    counted.add(*writes(result))
-    return result
+    if family(configuration).attributes:
+        batch, reason = await _reason(batch, client, configuration)
+        counted.add(reason)
+    else:
+        reason = not_asked(REASON, batch, configuration)
+    result = Result(batch, reason, not_sent(batch, configuration))
+    if failed(result):
+        counted.skip(requests_of(batch, configuration))
+        return result
+    attributes = attributes_of(batch, reason.content)
+    whole = pieces(batch, configuration)
+    if not whole:
+        return await _write(result, attributes, client, configuration, counted)
+    made = [await _write(result._replace(batch=piece), attributes, client, configuration, counted) for piece in whole]
+    return result._replace(write=not_asked(WRITE, batch, configuration), parts=tuple(made))
 
 
 async def _reason(batch: Batch, client: Client, configuration: Configuration) -> tuple[Batch, Answer]:
@@ -168,18 +186,25 @@ async def _reason(batch: Batch, client: Client, configuration: Configuration) ->
 
 
 async def _write(
-    batch: Batch, reason: Answer, attributes: LatentAttributes, client: Client, configuration: Configuration
+    result: Result, attributes: LatentAttributes, client: Client, configuration: Configuration, counted: Progress
 ) -> Result:
-    """Ask a batch's second request; one that is too long is asked in parts."""
+    """Ask the second request of a batch or a piece of it; one that is too long is asked in parts."""
+    made = await _parts(result, attributes, client, configuration)
+    counted.add(*writes(made))
+    return made
+
+
+async def _parts(result: Result, attributes: LatentAttributes, client: Client, configuration: Configuration) -> Result:
+    batch = result.batch
     answer = await client.ask(write_request(batch, attributes, configuration))
     parts = smaller(batch, configuration) if answer.outcome == outcomes.CONTEXT_TOO_LONG else ()
-    made = [await _write(part, reason, attributes, client, configuration) for part in parts]
-    return Result(batch, reason, answer, tuple(made))
+    made = [await _parts(result._replace(batch=part), attributes, client, configuration) for part in parts]
+    return result._replace(write=answer, parts=tuple(made))
 
 
 def _written(result: Result, configuration: Configuration) -> Written:
     answer = result.write
-    if isinstance(answer.content, WrittenQueries):
+    if isinstance(answer.content, WrittenQueries | QueriesOfOne):
         return read_answer(result.batch, answer.request_id, answer.content, configuration)
     return Written([], 0, Counter(), asked_for(result.batch, configuration))
 
@@ -189,17 +214,17 @@ def _request_rows(
 ) -> Iterator[tuple[str | int | float | None, ...]]:
     versions = {kind: prompt_version(kind, configuration) for kind in (REASON, WRITE)}
     for result in results:
-        for kind, answers in ((REASON, [result.reason]), (WRITE, writes(result))):
-            for answer in answers:
-                spent = (answer.seconds, answer.tokens_in, answer.tokens_out)
-                named = (answer.request_id, result.batch.batch_id, kind, answer.outcome, answer.model, versions[kind])
-                yield (*named, *spent)
+        for kind, answer in answers(result):
+            spent = (answer.seconds, answer.tokens_in, answer.tokens_out)
+            named = (answer.request_id, result.batch.batch_id, kind, answer.outcome, answer.model, versions[kind])
+            yield (*named, *spent)
 
 
 def _attribute_rows(results: list[Result]) -> Iterator[AttributeRow]:
     for result in results:
-        if isinstance(result.reason.content, LatentAttributes):
-            yield from attribute_rows(result.batch, result.reason.request_id, result.reason.content)
+        if not failed(result):
+            attributes = attributes_of(result.batch, result.reason.content)
+            yield from attribute_rows(result.batch, result.reason.request_id, attributes)
 
 
 def _table(name: str, rows: Iterable[tuple[Any, ...] | Candidate | AttributeRow]) -> pa.Table:
@@ -212,10 +237,11 @@ def _metrics(
     results: list[Result], ended: list[Result], written: list[Written], configuration: Configuration
 ) -> dict[str, Any]:
     """Return figures of the step; `ledger` adds up."""
-    answers = [answer for result in results for answer in (result.reason, *writes(result))]
-    sent = [answer for answer in answers if answer.outcome not in (outcomes.NOT_SENT, outcomes.OVER_BUDGET)]
+    every = [answer for result in results for _, answer in answers(result)]
+    sent = [answer for answer in every if answer.outcome not in (outcomes.NOT_SENT, outcomes.OVER_BUDGET)]
     # Those that were asked in parts ended with their parts.
-    last = [*(result.reason for result in results), *(result.write for result in ended)]
+    first = [result.reason for result in results if result.reason.outcome != outcomes.NOT_ASKED]
+    last = [*first, *(result.write for result in ended)]
     return {
         "mode": configuration.generation.mode,
         "model": _models({answer.model for answer in sent if answer.content is not None}),
@@ -224,8 +250,8 @@ def _metrics(
         "journal_hits": sum(answer.reused for answer in sent),
         **spending(sent, configuration.generation),
         "outcomes": dict(sorted(Counter(answer.outcome for answer in last).items())),
-        "asked_in_parts": len(answers) - len(last),
-        "failed_tries": dict(sorted(sum((answer.failures for answer in answers), Counter()).items())),
+        "asked_in_parts": len(every) - len(last),
+        "failed_tries": dict(sorted(sum((answer.failures for answer in every), Counter()).items())),
         "write_requests_answered": sum(result.write.content is not None for result in ended),
         "ledger": generation_ledger(ended, written, configuration),
         "examples": dropped_examples(written, configuration),
@@ -267,9 +293,9 @@ def _judge(metrics: dict[str, Any], ended: list[Result], held: str = "") -> None
         GenerationError: Nothing came of it.
     """
     ledger = metrics["ledger"]
-    failed = {outcome: count for outcome, count in metrics["outcomes"].items() if outcome != outcomes.OK}
-    reasons = counts(failed)
-    over_budget = failed.pop(outcomes.OVER_BUDGET, 0)
+    not_good = {outcome: count for outcome, count in metrics["outcomes"].items() if outcome != outcomes.OK}
+    reasons = counts(not_good)
+    over_budget = not_good.pop(outcomes.OVER_BUDGET, 0)
     if over_budget:
         log.warning(
             "generate: the ceiling of generation.budget is reached: %d requests were not sent; going on with %d "
@@ -294,7 +320,7 @@ def _judge(metrics: dict[str, Any], ended: list[Result], held: str = "") -> None
             cause=f"the model {metrics['model']!r} does not follow the request",
             remedy="try another model, or raise ingest.max_query_characters if they are over_length",
         )
-    if failed.keys() - {outcomes.NOT_SENT}:
+    if not_good.keys() - {outcomes.NOT_SENT}:
         outcome, detail = _commonest(ended)
         log.warning(
             "generate: requests failed (%s); going on with %d candidates of %d queries asked for. The endpoint on %s: "
@@ -304,9 +330,9 @@ def _judge(metrics: dict[str, Any], ended: list[Result], held: str = "") -> None
 
 def _commonest(ended: list[Result]) -> tuple[str, str]:
     """Say how most of the failed requests ended, and what the endpoint said of the first of them."""
-    failed = [answer for result in ended for answer in (result.reason, result.write)
-              if answer.outcome not in (outcomes.OK, outcomes.NOT_SENT, outcomes.OVER_BUDGET)]  # fmt: skip
-    if not failed:
+    fine = (outcomes.OK, outcomes.NOT_SENT, outcomes.NOT_ASKED, outcomes.OVER_BUDGET)
+    bad = [answer for result in ended for answer in (result.reason, result.write) if answer.outcome not in fine]
+    if not bad:
         return outcomes.NOT_SENT, ""
-    outcome = Counter(answer.outcome for answer in failed).most_common(1)[0][0]
-    return outcome, next((answer.detail for answer in failed if answer.outcome == outcome and answer.detail), "")
+    outcome = Counter(answer.outcome for answer in bad).most_common(1)[0][0]
+    return outcome, next((answer.detail for answer in bad if answer.outcome == outcome and answer.detail), "")

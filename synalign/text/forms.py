@@ -1,15 +1,19 @@
-"""What the embedded writer can measure in a batch of queries, and how it follows such attributes when it writes."""
+"""What rules can measure of how queries are phrased, and how the embedded writer follows such attributes."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from synalign.text.words import AUXILIARIES, GENERAL_VERBS, QUESTION_WORDS, is_function, stem, words
 
 LENGTH, FORM, CASE, END, LEAD = "length", "form", "capitalisation", "punctuation", "leading words"
+DIGITS = "digits"
+MEASURED = (LENGTH, FORM, LEAD, CASE, END, DIGITS)
+"""The attributes of which a rule says more than a reader; tone and recurring words are left to whoever reads better."""
+
 _LENGTHS = (
     (2, "very short (1-2 words)"),
     (5, "short (3-5 words)"),
@@ -73,7 +77,7 @@ def style_of(attributes: list[dict[str, Any]]) -> Style:
     return Style(only(CASE), only(END), _FORMS[0] in generalised.get(FORM, []))
 
 
-def measure(queries: list[str]) -> list[dict[str, Any]]:
+def measure(queries: Sequence[str]) -> list[dict[str, Any]]:
     """Measure attributes of a batch: values seen, most frequent first, and their neighbours as generalised values."""
     lengths = [label for _, label in _LENGTHS]
     leads = _frequent(queries, lead_of)
@@ -83,7 +87,7 @@ def measure(queries: list[str]) -> list[dict[str, Any]]:
         _attribute(LEAD, leads, [sibling for lead in leads for sibling in _SIBLINGS.get(lead, ())]),
         _attribute(CASE, _frequent(queries, case_of), []),
         _attribute(END, _frequent(queries, end_of), []),
-        _attribute("digits", _frequent(queries, _digits), []),
+        _attribute(DIGITS, _frequent(queries, _digits), []),
         _attribute("tone", _frequent(queries, _tone), ["telegraphic", "plain", "conversational"], adjacent=True),
         _attribute("recurring words", _recurring(queries), []),
     ]
@@ -151,7 +155,7 @@ def _tone(query: str) -> str:
     return "telegraphic" if share < 0.2 else "plain" if share < 0.5 else "conversational"
 
 
-def _recurring(queries: list[str]) -> list[str]:
+def _recurring(queries: Sequence[str]) -> list[str]:
     """Return content words in a third of the queries or more, at least two."""
     shown: dict[str, str] = {}
     counted: Counter[str] = Counter()
@@ -163,7 +167,7 @@ def _recurring(queries: list[str]) -> list[str]:
     return [shown[name][:100] for name, count in _ordered(counted) if count >= least][:_VALUES]
 
 
-def _frequent(queries: list[str], value: Callable[[str], str]) -> list[str]:
+def _frequent(queries: Sequence[str], value: Callable[[str], str]) -> list[str]:
     counted = Counter(found for query in queries if (found := value(query)[:100]))
     return [name for name, _ in _ordered(counted)][:_VALUES]
 

@@ -1,4 +1,4 @@
-"""The endpoint of a configuration: the one that it names, or the embedded writer, started unless one is running."""
+"""The endpoint of a configuration: the one that it names, a local model, or the embedded writer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from synalign import masking
 from synalign.config import Generation
 from synalign.errors import ConfigurationError
-from synalign.generation.endpoint import EMBEDDED, WRITER_VARIABLE, Endpoint, headers
+from synalign.generation.endpoint import EMBEDDED, LOCAL_MODEL, WRITER_VARIABLE, Endpoint, headers
+from synalign.writer.local_model import local_model
 from synalign.writer.server import embedded_writer
 
 _NO_KEY = "no-key-needed"
@@ -17,11 +18,17 @@ _NO_KEY = "no-key-needed"
 
 @contextmanager
 def endpoint(settings: Generation) -> Iterator[Endpoint]:
-    """Yield the endpoint of a configuration; the embedded writer runs for the time of use unless one is running.
+    """Yield the endpoint of a configuration; a local model runs for the time of use, and so does the embedded writer.
 
     Raises:
-        ConfigurationError: An environment variable with the key, a header, or the running writer's URL is unusable.
+        ConfigurationError: An environment variable with the key, a header, or the running writer's URL is unusable;
+            or there is no such local model.
+        SetupError: What a local model needs is not installed, or it does not start.
     """
+    if settings.endpoint == LOCAL_MODEL:
+        with local_model(settings) as served:
+            yield Endpoint(served.url, _NO_KEY, slots=served.slots)
+        return
     if settings.endpoint != EMBEDDED:
         yield Endpoint(settings.endpoint, _api_key(settings), headers(settings.headers_variable))
         return

@@ -129,6 +129,6 @@ def test_words_of_a_choice_are_those_that_the_configuration_takes() -> None:
     rules = {key: setting.rule for key, setting in flat(described.settings("log")).items()}
     assert rules["generation.targets"] == "`cold`, `demonstrated` or `mixed`"
     assert rules["runtime.journal"] == "text, or `null`"
-    assert rules["generation.prompts"] == "mapping of `reason` or `write` to text"
+    assert rules["generation.prompts.family"] == "`auto`, `large`, `small` or `code`"
     assert rules["alerts.notifiers"] == "list of sections"
     assert rules["schedule.start"].startswith("day, such as ")

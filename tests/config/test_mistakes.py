@@ -177,7 +177,7 @@ def test_every_misspelt_key_names_the_nearest_one_and_every_missing_one_its_sect
         ("owner: 12", 'owner == 12, must be text; write it in quotes, "12" (line 7).'),
         ("generation: {redact: email}", "must be a list of `email`, `phone`, `card`, `ip`, `digits` or `name`; write it as a list, ['email'] (line 7)."),
         ("generation: {redact: [email, mail]}", "generation.redact.1 == 'mail', must be `email`, "),
-        ("generation: {prompts: {writ: x}}", "generation.prompts.writ == 'writ', must be `reason` or `write`; did you mean write? (line 7)."),
+        ("generation: {prompts: {writ: x}}", "generation.prompts.writ == 'x', is not a known setting; did you mean write? (line 7)."),
         ("generation:", "generation is empty, must be a section with settings such as `mode`, "),
         ("generation: online", "generation == 'online', must be a section with settings such as `mode`, "),
         ("1: x", "1 is no key, must be text: write it in quotes, such as \"1\" (line 7)."),

@@ -27,7 +27,7 @@ ATTRIBUTES = LatentAttributes(attributes=[Attribute(name="form", values_seen=["q
 
 def test_version_is_the_start_of_the_sha256_of_the_template():
     for kind in ("reason", "write"):
-        content = resources.files("synalign.prompts").joinpath(f"{kind}.txt").read_bytes()
+        content = resources.files("synalign.prompts").joinpath(f"large/{kind}.txt").read_bytes()
         assert prompt_version(kind, CONFIGURATION) == hashlib.sha256(content).hexdigest()[:12]
         assert digests(CONFIGURATION)[f"prompts/{kind}"] == hashlib.sha256(content).hexdigest()
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from synalign import retriever_files
 from synalign.cli import application
-from synalign.config import Configuration
+from synalign.config import Configuration, Prompts
 from synalign.errors import ConfigurationError
 from synalign.generation.attributes import reason_request
 from synalign.generation.demonstration_batches import Batch, Document
@@ -80,6 +80,6 @@ def test_a_missing_template_is_told_by_synalign_check(tmp_path):
 
 
 def test_a_template_named_in_a_configuration_made_by_hand_is_not_passed_over():
-    generation = CONFIGURATION.generation.model_copy(update={"prompts": {"reason": "mine.txt"}})
+    generation = CONFIGURATION.generation.model_copy(update={"prompts": Prompts(reason="mine.txt")})
     with pytest.raises(ConfigurationError, match="was not read"):
         reason_request(Batch("b", ("q",), ()), CONFIGURATION.model_copy(update={"generation": generation}))

@@ -1,0 +1,57 @@
+"""Families of prompts: which wording a model of what size is asked in, and in how large pieces.
+
+A family is a folder of templates beside this module, with a card that says what was measured with it. Imported by DAG
+files: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from synalign.config import Configuration
+
+
+class Family(NamedTuple):
+    """How a batch is asked for.
+
+    Attributes:
+        name: Of its folder.
+        shots: Demonstrations shown with a document that users chose for them, as turns.
+        attributes: Whether a first request asks for latent attributes.
+        one_by_one: Whether each request asks for one query for one document, as the shots are answered.
+        document_characters: How much of a document is shown at most; None: as `generation.document_characters` says.
+    """
+
+    name: str
+    shots: int
+    attributes: bool
+    one_by_one: bool
+    document_characters: int | None
+
+
+_FAMILIES = {
+    "large": Family("large", 0, True, False, None),
+    "small": Family("small", 4, False, True, 400),
+    "code": Family("code", 4, False, True, 600),
+}
+
+
+def family(configuration: Configuration) -> Family:
+    """Return the family of a configuration, with what the configuration says otherwise.
+
+    Labels have no documents to be shown with: classification is asked as `large` asks, whatever is configured.
+    """
+    settings = configuration.generation
+    given = settings.prompts
+    if configuration.task == "classification":
+        return _FAMILIES["large"]._replace(attributes=True if given.attributes is None else given.attributes)
+    name = given.family
+    if name == "auto":
+        name = "small" if settings.endpoint == "local" else "large"
+    found = _FAMILIES[name]
+    if given.shots is not None:
+        found = found._replace(shots=given.shots)
+    if given.attributes is not None:
+        found = found._replace(attributes=given.attributes)
+    return found
