@@ -163,20 +163,14 @@ def _of_one_document(batch: Batch, attributes: LatentAttributes, configuration: 
     if not shots:
         data = {"demonstrations": batch.demonstrations, **data}
     if family(configuration).attributes:
-        ((combined, *_),) = combinations(
-            attributes,
-            batch.demonstrations,
-            1,
-            1,
-            batch_id=f"{batch.batch_id}{batch.part}-{batch.turn}",
-            seed=configuration.seed,
-        )
-        data |= {"attributes": combined} if combined else {}
+        drawn_by = f"{batch.batch_id}{batch.part}-{batch.turn}"
+        (rows,) = combinations(attributes, batch.demonstrations, 1, 1, batch_id=drawn_by, seed=configuration.seed)
+        data |= {"attributes": rows[0]} if rows[0] else {}
     return data, [(_shown(shot.document, batch, configuration), {"queries": [shot.query]}) for shot in shots]
 
 
 def shots_of(batch: Batch, configuration: Configuration) -> list[Shot]:
-    """Return the shots of a request, drawn for its turn: a document's queries would be alike if all were shown the same."""
+    """Return the shots of a request, drawn for its turn: queries of a document would be alike if all had the same."""
     most = family(configuration).shots
     drawn_by = f"shots\x1f{configuration.seed}\x1f{batch.batch_id}\x1f{batch.turn}"
     draw = random.Random(hashlib.sha256(drawn_by.encode()).digest())
