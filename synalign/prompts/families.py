@@ -21,6 +21,7 @@ class Family(NamedTuple):
         attributes: Whether a first request asks for latent attributes.
         one_by_one: Whether each request asks for one query for one document, as the shots are answered.
         document_characters: How much of a document is shown at most; None: as `generation.document_characters` says.
+        named: Attributes that the model names at most, values of each, and characters of a value, as its template says.
     """
 
     name: str
@@ -28,12 +29,13 @@ class Family(NamedTuple):
     attributes: bool
     one_by_one: bool
     document_characters: int | None
+    named: tuple[int, int, int]
 
 
 _FAMILIES = {
-    "large": Family("large", 0, True, False, None),
-    "small": Family("small", 4, False, True, 400),
-    "code": Family("code", 4, False, True, 600),
+    "large": Family("large", 0, True, False, None, (8, 8, 100)),
+    "small": Family("small", 4, False, True, 400, (5, 3, 40)),
+    "code": Family("code", 4, False, True, 600, (5, 3, 40)),
 }
 
 

@@ -69,7 +69,7 @@ def local_model(settings: Generation) -> Iterator[Served]:
     weights = weights_of(settings.model)
     if util.find_spec("xllamacpp") is None:
         raise SetupError("generation.endpoint == 'local' needs the package xllamacpp.", remedy=_INSTALL)
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = _threads()
     context = settings.context_tokens or CONTEXT_TOKENS
     slots = SLOTS_PER_THREAD * threads
     command = [sys.executable, "-m", "synalign.writer.llama_server", str(weights)]
@@ -77,12 +77,27 @@ def local_model(settings: Generation) -> Iterator[Served]:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         # A session of its own: Ctrl-C is this process's affair, which lets requests in flight end first.
         server = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            start_new_session=True,
+            # Threads that wait for each other by spinning stand still on a machine with other work.
+            env={**os.environ, "OMP_WAIT_POLICY": "passive"},
         )
         try:
             yield Served(_address(server, weights, said), slots)
         finally:
             _end(server)
+
+
+def _threads() -> int:
+    """Return how many threads compute: as many as `$OMP_NUM_THREADS` says, or this process has processors."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def weights_of(model: str) -> Path:
