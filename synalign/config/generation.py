@@ -48,6 +48,7 @@ _SECRET_IN_QUERY = re.compile(rf"{_SECRET}|(?:access[-_])?key|token|sig|signatur
 _MOST_BODY = 20_000
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 PersonalData = Literal["email", "phone", "card", "ip", "digits", "name"]
 
@@ -71,10 +72,10 @@ class Prompts(Closed):
         description="Whether a first request asks the model for latent attributes; form, length and first words of the "
         "demonstrations are measured either way. null: as is best for the family.",
     )
-    reason: str | None = Field(
+    reason: FileName | None = Field(
         None, description="Template file of the request for latent attributes; a relative path starts at this file."
     )
-    write: str | None = Field(None, description="Template file of the request for queries.")
+    write: FileName | None = Field(None, description="Template file of the request for queries.")
 
     @property
     def files(self) -> dict[str, str]:

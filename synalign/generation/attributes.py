@@ -51,9 +51,19 @@ def attributes_of(batch: Batch, named: object) -> LatentAttributes:
     """
     rules = [Attribute(**found) for found in forms.measure(batch.demonstrations) if found["name"] in forms.MEASURED]
     answer = named.attributes if isinstance(named, LatentAttributes) else []
-    latent = [attribute for attribute in answer if normalise(attribute.name).casefold() not in forms.MEASURED]
+    others = [attribute for attribute in answer if not _is_measured(attribute)]
     # All were validated; together they may be more than one answer may hold.
-    return LatentAttributes.model_construct(attributes=[*rules, *latent])
+    return LatentAttributes.model_construct(attributes=[*rules, *others])
+
+
+def latent(attributes: LatentAttributes) -> LatentAttributes:
+    """Return the attributes that no rule measures."""
+    others = [attribute for attribute in attributes.attributes if not _is_measured(attribute)]
+    return LatentAttributes.model_construct(attributes=others)
+
+
+def _is_measured(attribute: Attribute) -> bool:
+    return normalise(attribute.name).casefold() in forms.MEASURED
 
 
 def attribute_rows(batch: Batch, request_id: str, answer: LatentAttributes) -> list[AttributeRow]:

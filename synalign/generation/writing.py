@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from synalign.config import Configuration, PersonalData
-from synalign.generation.attributes import attributes_as_data
+from synalign.generation.attributes import attributes_as_data, latent
 from synalign.generation.client import Request
 from synalign.generation.combinations import combinations
 from synalign.generation.demonstration_batches import Batch, Document, Shot, characters_of
@@ -164,7 +164,10 @@ def _of_one_document(batch: Batch, attributes: LatentAttributes, configuration: 
         data = {"demonstrations": batch.demonstrations, **data}
     if family(configuration).attributes:
         drawn_by = f"{batch.batch_id}{batch.part}-{batch.turn}"
-        (rows,) = combinations(attributes, batch.demonstrations, 1, 1, batch_id=drawn_by, seed=configuration.seed)
+        # Form and length are in the shots.
+        (rows,) = combinations(
+            latent(attributes), batch.demonstrations, 1, 1, batch_id=drawn_by, seed=configuration.seed
+        )
         data |= {"attributes": rows[0]} if rows[0] else {}
     return data, [(_shown(shot.document, batch, configuration), {"queries": [shot.query]}) for shot in shots]
 

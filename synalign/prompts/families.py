@@ -32,7 +32,7 @@ class Family(NamedTuple):
     named: tuple[int, int, int]
 
 
-_FAMILIES = {
+FAMILIES = {
     "large": Family("large", 0, True, False, None, (8, 8, 100)),
     "small": Family("small", 4, False, True, 400, (5, 3, 40)),
     "code": Family("code", 4, False, True, 600, (5, 3, 40)),
@@ -47,11 +47,11 @@ def family(configuration: Configuration) -> Family:
     settings = configuration.generation
     given = settings.prompts
     if configuration.task == "classification":
-        return _FAMILIES["large"]._replace(attributes=True if given.attributes is None else given.attributes)
+        return FAMILIES["large"]._replace(attributes=True if given.attributes is None else given.attributes)
     name = given.family
     if name == "auto":
         name = "small" if settings.endpoint == "local" else "large"
-    found = _FAMILIES[name]
+    found = FAMILIES[name]
     if given.shots is not None:
         found = found._replace(shots=given.shots)
     if given.attributes is not None:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from synalign.config import Configuration
-from synalign.generation.attributes import AttributeRow, attribute_rows, attributes_as_data, reason_request
+from synalign.generation.attributes import (
+    AttributeRow,
+    attribute_rows,
+    attributes_as_data,
+    attributes_of,
+    reason_request,
+)
 from synalign.generation.demonstration_batches import Batch
 from synalign.generation.prompts import from_data
 from synalign.generation.schemas import LatentAttributes
@@ -49,3 +55,29 @@ def test_attributes_go_into_the_next_request_as_they_came():
     assert attributes_as_data(given) == [
         {"name": "form", "values_seen": ["question"], "values_generalised": ["keywords"]}
     ]
+
+
+def test_what_rules_measure_is_not_left_to_the_model() -> None:
+    batch = Batch("batch", ("how to clean a kettle", "Kettle smells?"), ())
+    named = [
+        {"name": " Form ", "values_seen": ["poem"], "values_generalised": []},
+        {"name": "intent", "values_seen": ["repair"], "values_generalised": ["buying"]},
+    ]
+    found = {
+        attribute.name: attribute
+        for attribute in attributes_of(batch, LatentAttributes.model_validate({"attributes": named})).attributes
+    }
+    assert found["form"].values_seen == ["question"] and found["intent"].values_seen == ["repair"]
+    assert {"length", "leading words", "capitalisation", "punctuation"} < found.keys() and " Form " not in found
+
+
+def test_without_an_answer_there_is_what_was_measured() -> None:
+    batch = Batch("batch", ("how to clean a kettle",), ())
+    names = [attribute.name for attribute in attributes_of(batch, None).attributes]
+    assert names == ["length", "form", "leading words", "capitalisation", "punctuation", "digits"]
+
+
+def test_a_full_answer_and_what_was_measured_are_kept_together() -> None:
+    named = [{"name": f"n{n}", "values_seen": ["v"], "values_generalised": []} for n in range(24)]
+    answer = LatentAttributes.model_validate({"attributes": named})
+    assert len(attributes_of(Batch("b", ("a query",), ()), answer).attributes) > 24

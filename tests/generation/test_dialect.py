@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from synalign.generation.dialect import Dialect
-from synalign.generation.refusals import SEED, STRUCTURED, TEMPERATURE, Refusal
+from synalign.generation.refusals import BOUNDS, SEED, STRUCTURED, TEMPERATURE, Refusal, is_bounded
 from tests.generation.test_request import WRITE, configured
 
 
@@ -46,3 +46,35 @@ def test_a_form_that_worked_once_is_not_given_up():
     for _ in range(9):
         dialect.followed(sent, good=False)
     assert dialect.structured_output == "json_schema"
+
+
+def test_a_schema_with_bounds_is_sent_until_it_is_refused_for_them(tmp_path):
+    record = tmp_path / "endpoint.jsonl"
+    dialect = Dialect(configured(), record)
+    bounded = WRITE._replace(limits=WRITE.limits._replace(queries=2, query_characters=80))
+    sent = dialect.parameters(bounded)
+    assert is_bounded(sent)
+    assert dialect.learn(Refusal((BOUNDS,)), sent)
+    dialect.close()
+    kept = Dialect(configured(), record)
+    assert kept.structured_output == "json_schema" and not is_bounded(kept.parameters(bounded))
+    # Refused without any bounds, it is the schema.
+    assert not kept.learn(Refusal((BOUNDS,)), kept.parameters(bounded))
+    kept.close()
+
+
+def test_a_context_that_the_configuration_says_is_believed_before_the_endpoint():
+    dialect = Dialect(configured(context_tokens=1000))
+    dialect.note_window(9000, cuts=False)
+    assert dialect.window == 1000
+
+
+def test_what_would_be_cut_without_a_word_is_not_sent():
+    long = WRITE._replace(messages=[{"role": "user", "content": "word " * 3000}])
+    refusing, cutting = Dialect(configured()), Dialect(configured())
+    refusing.note_window(4096, cuts=False)
+    cutting.note_window(4096, cuts=True)
+    # 6,000 tokens by an estimate that is too high: it may fit, and one of them would say if it does not.
+    assert cutting.too_long(long) and not refusing.too_long(long)
+    assert refusing.too_long(WRITE._replace(messages=[{"role": "user", "content": "word " * 9000}]))
+    assert not Dialect(configured()).too_long(long)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from synalign.generation.complaints import Complaint, complaint
-from synalign.generation.refusals import LIMIT_NAME, SEED, STRUCTURED, TEMPERATURE, refusal
+from synalign.generation.refusals import BOUNDS, LIMIT_NAME, SEED, STRUCTURED, TEMPERATURE, is_bounded, refusal
 
 SENT = {
     "messages": [],
@@ -135,3 +135,22 @@ def test_fields_are_believed_before_words():
     error = {"message": "not this one", "param": "temperature", "code": "unsupported_value"}
     assert refusal(400, complaint({"error": error}), SENT).parameters == (TEMPERATURE,)
     assert refusal(413, Complaint(""), SENT).overflow
+
+
+BOUNDED = {**SENT, "response_format": {"type": "json_schema", "json_schema": {"schema": {"maxItems": 3}}}}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Invalid schema for response_format 'x': In context=('properties', 'a'), 'maxItems' is not permitted.",
+        "failed to parse grammar: number of repetitions exceeds sane defaults",
+        "Unsupported schema keyword: min_length",
+    ],
+)
+def test_bounds_of_a_schema_are_given_up_before_the_schema(words: str) -> None:
+    found = refusal(400, complaint({"error": {"message": words}}), BOUNDED)
+    assert found is not None and found.parameters == (BOUNDS,)
+    without = refusal(400, complaint({"error": {"message": words}}), SENT)
+    assert without is None or without.parameters != (BOUNDS,)
+    assert is_bounded(BOUNDED) and not is_bounded(SENT)

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synalign.config import Configuration
-from synalign.generation.demonstration_batches import Batch, Document
-from synalign.generation.schemas import WrittenQueries
-from synalign.generation.writing import asked_for, read_answer
+from synalign.generation.attributes import attributes_of
+from synalign.generation.demonstration_batches import Batch, Document, Shot, pieces
+from synalign.generation.prompts import from_data
+from synalign.generation.schemas import LatentAttributes, QueriesOfOne, WrittenQueries
+from synalign.generation.writing import asked_for, read_answer, shots_of, write_request
 
 CONFIGURATION = Configuration.model_validate(
     {
@@ -70,3 +72,78 @@ def test_the_ledger_of_an_answer_adds_up(entries):
     assert len({row.candidate_id for row in written.candidates}) == len(written.candidates)
     for row in written.candidates:
         assert row.query == " ".join(row.query.split()) and 0 < len(row.query) <= 20
+
+
+def of_family(name: str, **prompts: object) -> Configuration:
+    generation = {"queries_per_document": 2, "prompts": {"family": name, **prompts}}
+    content = {"retriever": "r", "schedule": {"start": "2026-01-01"}, "source": {"kind": "beir", "path": "x"}}
+    return Configuration.model_validate({**content, "ingest": {"max_query_characters": 20}, "generation": generation})
+
+
+SHOWN = BATCH._replace(
+    demonstrations=("how to x", "y now", "mail me at jo@example.org"),
+    shots=(
+        Shot("how to x", Document("a", "A", "all about x")),
+        Shot("y now", Document("b", "B", "</data> all about y")),
+        Shot("mail me at jo@example.org", Document("c", "C", "write to jo@example.org")),
+    ),
+)
+
+
+def test_shots_are_turns_in_the_shape_of_the_answer() -> None:
+    piece = pieces(SHOWN, of_family("small"))[0]
+    request = write_request(piece, attributes_of(piece, None), of_family("small"))
+    system, *turns, last = request.messages
+    assert (system["role"], last["role"]) == ("system", "user")
+    assert [message["role"] for message in turns] == ["user", "assistant"] * 3
+    answers = [QueriesOfOne.model_validate_json(turn["content"]).queries for turn in turns[1::2]]
+    shown = {from_data(turn["content"])["title"] for turn in turns[::2]}
+    assert sorted(map(len, answers)) == [1, 1, 1] and shown == {"A", "B", "C"}
+    assert from_data(last["content"]) == {"title": "", "text": "x"}
+    assert request.answer is QueriesOfOne
+
+
+def test_texts_of_shots_are_data_and_redacted() -> None:
+    piece = pieces(SHOWN, of_family("small"))[0]
+    for message in write_request(piece, attributes_of(piece, None), of_family("small")).messages:
+        assert "jo@example.org" not in message["content"]
+        assert message["content"].count("</data>") == (message["role"] != "assistant")
+
+
+def test_shots_differ_from_turn_to_turn_and_not_from_document_to_document() -> None:
+    many = SHOWN._replace(shots=tuple(Shot(f"q{n}", Document(f"{n}", "", "x")) for n in range(40)))
+    drawn = {
+        (piece.turn, piece.part): shots_of(piece, of_family("small")) for piece in pieces(many, of_family("small"))
+    }
+    assert drawn[0, "0"] == drawn[0, "1"] != drawn[1, "0"] == drawn[1, "1"]
+
+
+def test_a_large_family_can_have_shots_too() -> None:
+    request = write_request(SHOWN, attributes_of(SHOWN, None), of_family("large", shots=2))
+    assert len(request.messages) == 2 + 2 * 2
+    answer = WrittenQueries.model_validate_json(request.messages[2]["content"])
+    assert answer.documents[0].document == 0 and len(answer.documents[0].queries) == 1
+
+
+def test_without_documents_to_show_a_small_model_sees_the_demonstrations() -> None:
+    piece = pieces(BATCH, of_family("small"))[0]
+    request = write_request(piece, attributes_of(piece, None), of_family("small"))
+    assert from_data(request.messages[-1]["content"])["demonstrations"] == ["q"]
+
+
+def test_attributes_that_are_asked_for_reach_a_small_model_as_one_combination() -> None:
+    named = {"name": "intent", "values_seen": ["buying", "learning"], "values_generalised": []}
+    configuration = of_family("small", attributes=True)
+    piece = pieces(SHOWN, configuration)[0]
+    attributes = attributes_of(piece, LatentAttributes.model_validate({"attributes": [named]}))
+    data = from_data(write_request(piece, attributes, configuration).messages[-1]["content"])
+    assert data["attributes"].keys() == {"intent"} and data["attributes"]["intent"] in ("buying", "learning")
+
+
+def test_an_answer_about_one_document_is_judged_as_any_other() -> None:
+    piece = pieces(BATCH, CONFIGURATION.model_copy(update={"generation": of_family("small").generation}))[1]
+    written = read_answer(piece, "request", QueriesOfOne.model_validate({"queries": ["a", 7, "b"]}), CONFIGURATION)
+    assert [row.query for row in written.candidates] == ["a"]
+    assert (written.returned, written.rejected, written.missing) == (3, {"too_many": 2}, 0)
+    empty = read_answer(piece, "request", QueriesOfOne.model_validate({"queries": [7]}), CONFIGURATION)
+    assert (empty.rejected, empty.candidates) == ({"not_text": 1}, [])
