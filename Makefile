@@ -11,6 +11,7 @@
 #   make bench-experiments [QUICK=1]       error rates and power of online tests, by simulation, and of other rules
 #   make bench-effectiveness DATA=PATH     what every weighting does to a retriever, on real queries
 #   make bench-nights DATA=PATH            what a pool that is carried from night to night is worth
+#   make bench-writers DATA=PATH [MODELS=]  what language models make of the prompts; GGUF files beside the built-in one
 #   make experiment-demo                   three online A/B tests whose truth is known, read out by the real DAG
 #   make figures DATA=PATH                 the pictures of README.md and docs/method.md, from public data sets
 #   ... SMOKE=1                            any of these benchmarks in seconds, to see that it runs
@@ -30,7 +31,7 @@ FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
 # Markers of tests, set in tests/conftest.py.
 HEAVY = spark or airflow or mlflow or browser or slow
 
-.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness bench-nights experiment-demo figures docs layers up down clean java chromium
+.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness bench-nights bench-writers experiment-demo figures docs layers up down clean java chromium
 
 refresh: .venv/installed $(if $(filter-out embedded,$(WRITER)),.venv/local)
 	@.venv/bin/synalign refresh --source '$(SOURCE)' --writer '$(WRITER)'
@@ -74,6 +75,9 @@ bench-effectiveness: .venv/bench
 
 bench-nights: .venv/installed
 	@.venv/bin/python -m tests.benchmarks.nights $(if $(DATA),--data '$(DATA)') $(FORM)
+
+bench-writers: .venv/local
+	@.venv/bin/python -m tests.benchmarks.writers $(if $(DATA),--data '$(DATA)') $(if $(MODELS),--models $(MODELS)) $(FORM)
 
 experiment-demo: .venv/installed
 	@.venv/bin/python -m synalign.local.experiment_demo
