@@ -33,6 +33,7 @@ from tests.benchmarks import (
     sampling,
     scale,
     step_costs,
+    writers,
 )
 from tests.benchmarks.made_data import make_data
 from tests.benchmarks.measurement import COLUMNS, Measurement, Skipped, show
@@ -169,6 +170,23 @@ def test_nights(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(kept.read_text().splitlines()) == len(rows) + 1
 
 
+def test_writers(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The writer that is no model, asked as before and as today; a model takes minutes."""
+    kept = home / "writers.jsonl"
+    writers.main(["--smoke", "--output", str(kept)])
+    rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    figures = {row["way"]: row for row in rows if row["kind"] == "writer"}
+    assert figures.keys() == {"embedded: before", "embedded: family"}
+    for row in figures.values():
+        assert row["asked_for"] == 12 and 0 < row["accepted"] <= row["candidates"] <= 12
+        assert 0.0 <= row["form_distance"] <= 1.0 and 0.0 < row["round_trip"] <= 1.0 and row["tokens"] > 1000
+    trainings = [(row["way"], row["labelled"]) for row in rows if row["kind"] == "training"]
+    assert trainings == [(way, arm) for way in figures for arm in writers.ARMS]
+    assert "over 8 real pairs alone" in capsys.readouterr().out
+    writers.main(["--smoke", "--output", str(kept)])
+    assert len(kept.read_text().splitlines()) == len(rows)
+
+
 def test_goals_of_nights_are_met_or_missed(capsys: pytest.CaptureFixture[str]) -> None:
     def night(way: str, number: int, mmd2: float, ess: float, documents: int) -> dict[str, Any]:
         figures = {"tokens": 100, "candidates": 900, "mmd2": [0.003, mmd2], "ess": ess, "documents": documents}
@@ -223,7 +241,7 @@ def test_figures_of_the_pages(home: Path, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize(
     ("main", "named"),
-    [(module.main, module.__name__) for module in (core, embedding, effectiveness, figures, nights)],
+    [(module.main, module.__name__) for module in (core, embedding, effectiveness, figures, nights, writers)],
 )
 def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], named: str) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -234,7 +252,7 @@ def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], na
 def test_every_benchmark_has_a_form_of_seconds() -> None:
     modules = (
         alignment, core, effectiveness, embedding, experiments, figures, generation, nights, pool_costs, sampling,
-        scale, step_costs,
+        scale, step_costs, writers,
     )  # fmt: skip
     run = {module.__name__.rpartition(".")[2] for module in modules}
     # Parts that a benchmark starts as processes of its own.

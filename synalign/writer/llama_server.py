@@ -16,11 +16,12 @@ HOST = "127.0.0.1"
 _PROMPT_CACHE_MIB = 256
 
 
-def serve(model: Path, slots: int, context: int, threads: int, port: int) -> None:
+def serve(model: Path, name: str, slots: int, context: int, threads: int, port: int) -> None:
     """Load a model, print the base URL of its server on one line, and serve until standard input ends.
 
     Args:
         model: A GGUF file.
+        name: What the server calls it.
         slots: Requests that are answered at the same time; others wait.
         context: Tokens of one slot, prompt and answer together.
         threads: Threads that compute.
@@ -31,6 +32,7 @@ def serve(model: Path, slots: int, context: int, threads: int, port: int) -> Non
 
     settings = xllamacpp.CommonParams()
     settings.model.path = str(model)
+    settings.model_alias = {name}
     settings.hostnames = [HOST]
     settings.port = port
     settings.n_parallel = slots
@@ -49,12 +51,13 @@ def main() -> None:
     """Serve what the command line names."""
     parser = argparse.ArgumentParser(description="llama.cpp's server with one model, until standard input ends.")
     parser.add_argument("model", type=Path, help="GGUF file")
+    parser.add_argument("--name", help="what the server calls it (default: the file's name)")
     parser.add_argument("--slots", type=int, default=2, help="requests answered at the same time (default: 2)")
     parser.add_argument("--context", type=int, default=4096, help="tokens of a request and its answer (default: 4096)")
     parser.add_argument("--threads", type=int, default=2, help="threads that compute (default: 2)")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0: any free one (default: 0)")
     given = parser.parse_args()
-    serve(given.model, given.slots, given.context, given.threads, given.port)
+    serve(given.model, given.name or given.model.stem, given.slots, given.context, given.threads, given.port)
 
 
 if __name__ == "__main__":

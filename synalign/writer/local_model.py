@@ -73,6 +73,7 @@ def local_model(settings: Generation) -> Iterator[Served]:
     context = settings.context_tokens or CONTEXT_TOKENS
     slots = SLOTS_PER_THREAD * threads
     command = [sys.executable, "-m", "synalign.writer.llama_server", str(weights)]
+    command += ["--name", settings.model if settings.model == BUILT_IN_MODEL else weights.stem]
     command += ["--slots", str(slots), "--context", str(context), "--threads", str(threads)]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         # A session of its own: Ctrl-C is this process's affair, which lets requests in flight end first.

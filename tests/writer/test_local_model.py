@@ -77,6 +77,7 @@ def asked(
 def test_an_answer_is_of_the_schema_within_its_bounds_and_counted(served: Endpoint, tmp_path: Path) -> None:
     (answer,) = asked(served, tmp_path, WRITE)
     assert answer.outcome == outcomes.OK and isinstance(answer.content, QueriesOfOne)
+    assert answer.model == "smollm2-135m"
     (query,) = answer.content.queries
     assert 0 < len(query) <= 60
     # The prompt has a system message, two turns and a document.
