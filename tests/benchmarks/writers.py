@@ -22,6 +22,7 @@ import numpy as np
 from rich.table import Table
 
 from synalign.config.generation import BUILT_IN_MODEL, EMBEDDED_WRITER
+from synalign.errors import GenerationError
 from synalign.evaluation import material
 from synalign.evaluation.arms import arms
 from synalign.evaluation.comparison import Comparison, Resampled
@@ -125,7 +126,14 @@ def _do(study: Study, folder: Path, writer: str, way: str, kept: Kept) -> None:
     run = run_of(base, folder.name, {"kind": "beir", "path": str(folder)}, asked, FIRST, study.batches)
     if way == BEFORE:
         run = _as_before(run, base, base / asked.folder)
-    figures = night(run, beir(folder, FIRST))
+    if kept.has(kind="failed", **named):
+        return
+    try:
+        figures = night(run, beir(folder, FIRST))
+    except GenerationError as error:
+        # Nothing that it wrote can be used, and the same would come of it again.
+        kept.add({"kind": "failed", **named, "error": str(error)})
+        return
     if not kept.has(kind="writer", **named):
         kept.add({"kind": "writer", **named, **_figures(run), "seconds": figures["seconds"]})
     judge = _judge(run, study)
@@ -234,6 +242,8 @@ def _print(rows: list[dict[str, Any]], study: Study) -> None:
             f"{row['form_distance']:.2f}", f"{row['length_distance']:.2f}", before, after, f"{row['seconds']:,.0f}",
         )  # fmt: skip
     out.print(table)
+    for row in (row for row in rows if row["kind"] == "failed"):
+        out.print(f"{row['collection']}, {row['way']}: {row['error']}")
     gains = Table(
         "collection", "writer: asked", *ARMS[1:], title=f"nDCG@10 points over {study.labelled} real pairs alone"
     )
