@@ -9,6 +9,8 @@ files: nothing heavy here.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -73,6 +75,27 @@ def prompt_version(kind: str, configuration: Configuration) -> str:
 def digests(configuration: Configuration) -> dict[str, str]:
     """Digest of each template: what a step that asks the model reads from outside its run."""
     return {f"prompts/{kind}": template(kind, configuration).digest for kind in NUMBERS}
+
+
+def used(configuration: Configuration) -> dict[str, Template]:
+    """Return the templates that a refresh asks with, by kind of request."""
+    kinds = [kind for kind in NUMBERS if kind != "reason" or family(configuration).attributes]
+    return {kind: template(kind, configuration) for kind in kinds}
+
+
+def with_blanks(text: str, blank: Callable[[str], str]) -> str:
+    """Return a part of a template with its blanks in another notation.
+
+    Examples:
+        >>> with_blanks("$count queries for $$5", "{{{}}}".format)
+        '{count} queries for $5'
+    """
+
+    def notation(match: re.Match[str]) -> str:
+        name = match.group("named") or match.group("braced")
+        return blank(name) if name else "$"
+
+    return Blanks.pattern.sub(notation, text)
 
 
 def read_all(configuration: Configuration, folder: Path) -> dict[str, str]:
