@@ -177,9 +177,11 @@ STEPS = (
         settings=("screening", "generation", "task", "encoder"),
         purpose="Drops queries with personal data, copies, duplicates, leaks and queries that do not find their "
         "document.",
+        beside="the model at *screening.judge*, where there is one",
         remedies=(
             "**Nothing passes**: the error names the commonest reason, with the setting of *screening* that decides "
             "it.",
+            "**The judge cannot be reached**: its grades so far are kept; *screening.judge: null* goes on without it.",
         ),
     ),
     Step(

@@ -30,8 +30,9 @@ class Judge(Closed):
     endpoint: Address = Field(
         description="As `generation.endpoint`; `embedded` is refused, since the writer that ships here cannot judge.",
         pattern=r"^(local|https?://[^\s#]+)$",
+        examples=["https://llm.example.com/v1"],
     )
-    model: str = Field(min_length=1, description="As `generation.model`.")
+    model: str = Field(min_length=1, description="As `generation.model`.", examples=["some-model"])
     at_least: int = Field(
         2, ge=1, le=MOST_GRADE,
         description="Candidates of a lower grade are rejected: 0 has nothing to do with the query, 1 is about the "
@@ -60,7 +61,6 @@ class Judge(Closed):
         Field("auto", description="As `generation.output_limit_name`.")
     )
     extra_body: dict[str, Any] = Field({}, max_length=64, description="As `generation.extra_body`.")
-    temperature: float | None = Field(0.0, ge=0.0, le=2.0, description="As `generation.temperature`.")
     max_output_tokens: int = Field(
         512, ge=64, le=1_000_000, description="Most tokens of one answer; a reasoning model thinks within them."
     )
@@ -87,4 +87,5 @@ class Judge(Closed):
     def asked_as(self, writing: Generation) -> Generation:
         """Return the settings of requests to the judge: its own, and what is redacted as for the writer."""
         own = {name: getattr(self, name) for name in Judge.model_fields.keys() & Generation.model_fields.keys()}
-        return writing.model_copy(update={**own, "mode": "online"})
+        # The likeliest grade; an endpoint that refuses to be told so is not told.
+        return writing.model_copy(update={**own, "mode": "online", "temperature": 0.0})
