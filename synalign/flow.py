@@ -138,6 +138,7 @@ STEPS = (
         ),
         writes={
             "requests": "every request to the model: how it ended, tokens, seconds",
+            "traces": "a few of these requests with their messages and answers, redacted",
             "attributes": "what the model named in each batch",
             "candidates": "the queries that the model wrote",
         },
@@ -229,7 +230,7 @@ STEPS = (
         reads=("training_set",),
         writes={},
         settings=("retriever", "checks"),
-        purpose="Records the run and the version in MLflow.",
+        purpose="Records the run, the version, its prompts and a few requests in MLflow.",
         beside="MLflow",
         remedies=(
             "**MLflow cannot be reached**: nothing is lost, and another try registers the same version, not a second "

@@ -39,6 +39,7 @@ JUDGE = "judge"
 
 _DATA = ("$data", "${data}")
 _VERSION_CHARACTERS = 12
+_LONGEST_PATH = 300
 
 
 class Template(NamedTuple):
@@ -143,12 +144,14 @@ def read_all(configuration: Configuration, folder: Path) -> dict[str, str]:
     mistakes = []
     for kind, (setting, given) in files_of(configuration).items():
         path = folder / Path(given).expanduser()
-        where = f"{setting} == {given!r}"
+        where = f"{setting} == {given[:_LONGEST_PATH]!r}"
         try:
             texts[kind] = path.read_text(encoding="utf-8-sig")
             parse(texts[kind], kind, where)
         except (OSError, UnicodeDecodeError) as error:
-            mistakes.append(f"{where}, cannot be read: {error}.")
+            # Its own words would have the whole path, however long.
+            said = error.strerror if isinstance(error, OSError) else error
+            mistakes.append(f"{where}, cannot be read: {said}.")
         except ConfigurationError as error:
             mistakes.append(error.message)
     if mistakes:

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
-from synalign.registry import artifacts, descriptions, prompts
+from synalign.registry import artifacts, descriptions, prompts, traces
 from synalign.registry import metrics as figures
 from synalign.registry.attachment import REPORT
 from synalign.registry.connection import alias_of, connected, experiment, registered_model, unless_missing, versions_of
@@ -148,6 +148,7 @@ def _complete(client: MlflowClient, release: Release, version: ModelVersion, run
     artifacts.log_files(client, release, run_id, str(version.version))
     place = run.info.experiment_id, run_id, str(version.version)
     written_with = prompts.log_prompts(client, release, tracking_uri, *place)
+    traces.log_traces(client, release, tracking_uri, run, str(version.version), written_with)
     _describe(client, release, version, run)
     # Not `set_terminated`: the time between is that of registering, and would be shown as the refresh's.
     client.update_run(run_id, "FINISHED")

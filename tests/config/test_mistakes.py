@@ -55,6 +55,7 @@ def whole(kind: str) -> dict[str, Any]:
         "task": "classification" if kind == "labelled" else "retrieval",
         "schedule": {"start": "2026-01-01"},
         "source": json.loads(json.dumps(BASE[kind])),
+        "screening": {"judge": {"endpoint": "http://judge", "model": "m"}},
         "experiment": {"exposures": "e", "outcomes": "o"},
         "alerts": {"notifiers": [{"notifier": "a.B", "arguments": {"to": "x"}}]},
     }
