@@ -7,6 +7,7 @@ what is logged twice is there once. Who audits a row of a training set finds its
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from synalign.tables import content_id, schema
 
 if TYPE_CHECKING:
     from synalign.registry.release import Release
+
+log = logging.getLogger("synalign")
 
 RETRIEVER, TRAINING_SET = "synalign.retriever", "synalign.training_set"
 REQUEST, BATCH = "synalign.request_id", "synalign.batch_id"
@@ -58,7 +61,12 @@ def log_traces(
     for row in rows:
         span = _span(row, release, run)
         if span.trace_id not in there:
-            tracing.log_spans(run.info.experiment_id, [span])
+            try:
+                tracing.log_spans(run.info.experiment_id, [span])
+            except NotImplementedError as error:
+                # A server before 3.4, or whose store keeps no spans.
+                log.warning("register: requests are not kept as traces: %s", error)
+                break
             tracing.start_trace(_info(row, span.trace_id, release, run, version, prompts))
             count += 1
     return count

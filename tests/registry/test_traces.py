@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
+from mlflow.tracing.client import TracingClient
 
 from synalign.prompts.templates import parse
 from synalign.registry.release import Release
@@ -79,8 +80,6 @@ class Killed(BaseException):
 def test_killed_and_run_again_each_is_there_once_and_whole(
     traced: Release, uri: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlflow.tracing.client import TracingClient
-
     whole = getattr(TracingClient, name)
 
     def dies(self: TracingClient, *args: Any, **kwargs: Any) -> None:
@@ -119,3 +118,14 @@ def test_forgetting_deletes_the_traces_of_a_batch_or_with_a_text_and_counts_dry(
 def test_forgetting_where_nothing_was_ever_registered_makes_no_database(tmp_path: Path) -> None:
     assert forget_traces("shop", f"sqlite:///{tmp_path / 'none.db'}", {"b"}, lambda text: True, dry=False) == 0
     assert not (tmp_path / "none.db").exists()
+
+
+def test_a_server_that_keeps_no_spans_is_told_and_registers_all_else(
+    traced: Release, uri: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuses(self: TracingClient, *args: Any) -> None:
+        raise NotImplementedError("log_spans is not supported: MLflow server version 3.3 is less than 3.4")
+
+    monkeypatch.setattr(TracingClient, "log_spans", refuses)
+    assert register(traced, uri).current
+    assert caplog.text.count("requests are not kept as traces: log_spans is not supported") == 1
