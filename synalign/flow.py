@@ -138,6 +138,7 @@ STEPS = (
         ),
         writes={
             "requests": "every request to the model: how it ended, tokens, seconds",
+            "traces": "a few of these requests with their messages and answers, redacted",
             "attributes": "what the model named in each batch",
             "candidates": "the queries that the model wrote",
         },
@@ -177,9 +178,11 @@ STEPS = (
         settings=("screening", "generation", "task", "encoder"),
         purpose="Drops queries with personal data, copies, duplicates, leaks and queries that do not find their "
         "document.",
+        beside="the model at *screening.judge*, where there is one",
         remedies=(
             "**Nothing passes**: the error names the commonest reason, with the setting of *screening* that decides "
             "it.",
+            "**The judge cannot be reached**: its grades so far are kept; *screening.judge: null* goes on without it.",
         ),
     ),
     Step(
@@ -227,7 +230,7 @@ STEPS = (
         reads=("training_set",),
         writes={},
         settings=("retriever", "checks"),
-        purpose="Records the run and the version in MLflow.",
+        purpose="Records the run, the version, its prompts and a few requests in MLflow.",
         beside="MLflow",
         remedies=(
             "**MLflow cannot be reached**: nothing is lost, and another try registers the same version, not a second "

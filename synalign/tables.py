@@ -55,6 +55,11 @@ SCHEMAS: dict[str, pa.Schema] = {
     "requests": _schema(
         "request_id batch_id kind outcome model prompt_version seconds:real tokens_in:int? tokens_out:int?"
     ),
+    # A sample of the requests that were sent, as an auditor wants to read them: messages and answer as JSON, redacted.
+    "traces": _schema(
+        "request_id batch_id kind messages answer? outcome model prompt_version seconds:real tokens_in:int? "
+        "tokens_out:int? money:real? currency"
+    ),
     # One row per value: the model names other attributes for every batch, so columns by name would differ from run to
     # run. `generalised` tells a value the model inferred from one it saw in the demonstrations; `support` is how many
     # of them show it, where a rule can tell.

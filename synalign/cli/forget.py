@@ -55,6 +55,7 @@ def _lines(found: Forgotten, retriever: str, *, dry: bool) -> Iterator[str]:
     yield f"quoted    {found.examples} manifests, {found.reports} reports, {found.attempts} earlier attempts {went}"
     yield f"journals  {found.answers} answers {went}"
     yield f"vectors   {found.vectors} {went}"
+    yield f"traces    {found.traces} in MLflow {went}"
     of = "every retriever" if retriever == "all" else retriever
     if found.listed:
         yield f"to come   ingest leaves it out of every set of {of} already"

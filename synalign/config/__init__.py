@@ -13,6 +13,7 @@ from synalign.config.closed import IN_WORDS, SECRET, Fraction, Name, Task, Unlik
 from synalign.config.experiment import Experiment
 from synalign.config.generation import MOST_TEXTS_PER_LABEL, Budget, Generation, PersonalData, Prompts
 from synalign.config.home import home, resolve
+from synalign.config.judge import Judge
 from synalign.config.pool import Pool
 from synalign.config.retriever import Configuration
 from synalign.config.runtime import RUNTIME_REASONS, Runtime
@@ -54,6 +55,7 @@ __all__ = [
     "Gate",
     "Generation",
     "Ingest",
+    "Judge",
     "LabelledColumns",
     "LabelledSource",
     "LogColumns",

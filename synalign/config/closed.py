@@ -32,6 +32,7 @@ IN_WORDS = {
     r"^[a-z0-9][a-z0-9_-]{0,62}$": "up to 63 lower-case letters, digits, `-` and `_`, the first a letter or a digit",
     r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable, in capital letters, digits and `_`",
     r"^[A-Z]{3}$": "three capital letters, such as USD",
+    r"^(local|https?://[^\s#]+)$": "`local`, or an address that begins with `http://` or `https://`",
     r"^(embedded|https?://[^\s#]+)$": "`embedded`, or an address that begins with `http://` or `https://`",
     r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$": "the name of a class with its module, such as `package.module.Class`",
 }

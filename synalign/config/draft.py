@@ -104,7 +104,9 @@ def _block(setting: Setting) -> Iterator[str]:
         return
     yield f"{setting.name}:"
     for part in setting.parts:
-        for line in _block(part):
+        # A section that is off: with what is in it, the block would switch it on.
+        off = part.parts and part.default is None and not part.required
+        for line in [*_about(part, ""), f"{part.name}: null"] if off else _block(part):
             yield f"  {line}"
 
 

@@ -207,27 +207,35 @@ class Generation(Closed):
     @field_validator("endpoint", mode="after")
     @classmethod
     def _no_secret_in_the_address(cls, endpoint: str) -> str:
-        if any(
-            _SECRET_IN_QUERY.fullmatch(name) for name, _ in parse_qsl(urlsplit(endpoint).query, keep_blank_values=True)
-        ):
-            raise PydanticCustomError(SECRET, "must hold no key: send it by headers_variable or api_key_variable")
-        return endpoint
+        return without_key(endpoint)
 
     @field_validator("extra_body", mode="after")
     @classmethod
     def _nothing_that_is_ours(cls, body: dict[str, Any]) -> dict[str, Any]:
-        for name in body:
-            if name in _OWNED:
-                raise ValueError(f"must not hold {name!r}: that is said by {_OWNED[name]}")
-        if any(_SECRET_IN_BODY.fullmatch(name) for name in _names(body)):
-            raise PydanticCustomError(SECRET, "must hold no secret: send it by headers_variable or api_key_variable")
-        try:
-            size = len(json.dumps(body, allow_nan=False))
-        except (TypeError, ValueError, RecursionError):
-            raise ValueError("must hold texts, numbers, lists and mappings only") from None
-        if size > _MOST_BODY:
-            raise ValueError(f"must be at most {_MOST_BODY:,} characters as JSON")
-        return body
+        return nothing_that_is_ours(body)
+
+
+def without_key(endpoint: str) -> str:
+    """Return an endpoint's address, unless its query holds a key."""
+    if any(_SECRET_IN_QUERY.fullmatch(name) for name, _ in parse_qsl(urlsplit(endpoint).query, keep_blank_values=True)):
+        raise PydanticCustomError(SECRET, "must hold no key: send it by headers_variable or api_key_variable")
+    return endpoint
+
+
+def nothing_that_is_ours(body: dict[str, Any]) -> dict[str, Any]:
+    """Return members of a request's body, unless one is said by another setting or is a secret."""
+    for name in body:
+        if name in _OWNED:
+            raise ValueError(f"must not hold {name!r}: that is said by {_OWNED[name]}")
+    if any(_SECRET_IN_BODY.fullmatch(name) for name in _names(body)):
+        raise PydanticCustomError(SECRET, "must hold no secret: send it by headers_variable or api_key_variable")
+    try:
+        size = len(json.dumps(body, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("must hold texts, numbers, lists and mappings only") from None
+    if size > _MOST_BODY:
+        raise ValueError(f"must be at most {_MOST_BODY:,} characters as JSON")
+    return body
 
 
 def _names(content: Any) -> Iterator[str]:

@@ -14,6 +14,7 @@ RUNTIME_REASONS = {
     "tokens_per_minute": "the same, by the tokens of requests and answers",
     "max_failure_rate": "when a failing run is given up; a run that is given up writes nothing",
     "journal": "where good answers are kept meanwhile; they are the same anywhere",
+    "trace_share": "how many requests people can read afterwards; nothing is made of the table `traces`",
     "torch_threads": "driver-side threads of alignment and evaluation",
     "driver_memory_gib": "decides whether a step may start, never what it makes",
     "embedding_cache": "a text's vector depends on nothing but the text, the model and the precision, to the last bit",
@@ -36,6 +37,10 @@ class Runtime(Closed):
         None, description="Folder or `s3://bucket/prefix` of the response journal. null: in the run's folder."
     )
     timeout_seconds: float = Field(120.0, gt=0.0, le=3600.0, description="Longest wait for one answer.")
+    trace_share: float = Field(
+        0.01, ge=0.0, le=1.0,
+        description="Share of the requests to the writer that people can read, redacted, as traces in MLflow. 0: none.",
+    )  # fmt: skip
     torch_threads: int = Field(1, ge=1, le=256, description="Threads of alignment and evaluation.")
     driver_memory_gib: float | None = Field(
         None, gt=0.0, le=4096.0,

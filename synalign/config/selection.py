@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from synalign.config.closed import Closed
+from synalign.config.judge import Judge
 from synalign.config.schemes import ALIGNED, SchemeSetting
 
 
@@ -42,6 +43,7 @@ class Screening(Closed):
         "CLAP NQ queries would be (names of songs and laws), and 3 % of questions GPT-4 wrote for given passages.",
     )
     personal_data: bool = Field(True, description="Whether queries that hold personal data are rejected.")
+    judge: Judge | None = Field(None, description="null: no model is asked.")
 
 
 class Alignment(Closed):

@@ -78,6 +78,11 @@ def render(
     return [*messages, {"role": "user", "content": user.substitute(values, data=block(data))}]
 
 
+def redacted(data: Any, settings: Generation) -> Any:
+    """Return some data with the personal data in its texts replaced, as `render` replaces it."""
+    return _redacted(data, settings, Counter())
+
+
 def redactions(data: Any, settings: Generation) -> Counter[PersonalData]:
     """Count the pieces of personal data of each kind that `render` replaces in some data."""
     counts = Counter[PersonalData]()

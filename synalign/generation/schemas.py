@@ -9,12 +9,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
 ATTRIBUTES = "latent_attributes"
 QUERIES = "written_queries"
+GRADE = "grade_of_a_document"
 
 NOT_TEXT = "not_text"
 """Why an item of an answer that is no text is no query."""
@@ -24,7 +25,7 @@ UNNUMBERED = -1
 
 _LONGEST_VALUE, _LONGEST_NAME, _LONGEST_QUERY = 300, 100, 20_000
 _MOST_VALUES = 24
-_KEPT = ("type", "description", "properties", "required", "additionalProperties", "items")
+_KEPT = ("type", "description", "properties", "required", "additionalProperties", "items", "enum")
 
 
 class Unusable(str):
@@ -139,6 +140,24 @@ class WrittenQueries(_Closed):
     """The answer to the request *write*."""
 
     documents: Annotated[list[DocumentQueries], Field(max_length=256), BeforeValidator(_entries)]
+
+
+def _whole_number(value: Any) -> Any:
+    """Return a grade as a whole number, where it is one in another form."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value)
+    # For Python `true` is 1.
+    if isinstance(value, bool):
+        return None
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class Judgement(_Closed):
+    """The answer to the request *judge*."""
+
+    grade: Annotated[Literal[0, 1, 2, 3], BeforeValidator(_whole_number)] = Field(
+        description="How well the document answers the query, 0 to 3."
+    )
 
 
 class Bounds(NamedTuple):

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from synalign.config import Configuration
 from synalign.pool.splits import split_of
-from synalign.prompts.templates import NUMBERS, prompt_version
+from synalign.prompts.templates import WRITING, prompt_version
 from synalign.run import Run, finished_files, manifests
 from synalign.storage import Place
 from synalign.tables import document_digest
@@ -91,5 +91,5 @@ def _today(
     asked = pa.array(sorted(set(shown)), pa.string())
     for batch in manifests.batches(query_files if shown else [], ["query_id", "split"]):
         held_out.update(judging(batch.filter(pc.is_in(batch["query_id"], asked))))
-    versions = frozenset(prompt_version(kind, configuration) for kind in NUMBERS)
+    versions = frozenset(prompt_version(kind, configuration) for kind in WRITING)
     return Today(configuration, digests, frozenset(held_out), versions)

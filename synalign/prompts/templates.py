@@ -9,6 +9,8 @@ files: nothing heavy here.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -25,11 +27,19 @@ OPEN, CLOSE, USER = "<data>", "</data>", "=== user ==="
 NUMBERS = {
     "reason": frozenset({"count"}),
     "write": frozenset({"count", "queries_per_document", "max_query_characters"}),
+    "judge": frozenset[str](),
 }
 """Which numbers each kind of request knows."""
 
+WRITING = ("reason", "write")
+"""The kinds of requests by which candidates are written."""
+
+JUDGE = "judge"
+"""The kind of request by which candidates are judged, which is of no family: its text has no part in the writing."""
+
 _DATA = ("$data", "${data}")
 _VERSION_CHARACTERS = 12
+_LONGEST_PATH = 300
 
 
 class Template(NamedTuple):
@@ -47,22 +57,33 @@ class Template(NamedTuple):
 
 
 def template(kind: str, configuration: Configuration) -> Template:
-    """Return the template of a kind of request, `reason` or `write`: the retriever's own, or SynAlign's.
+    """Return the template of a kind of request, `reason`, `write` or `judge`: the retriever's own, or SynAlign's.
 
     Raises:
         ConfigurationError: The retriever names a file that was not read with its configuration.
     """
-    files = configuration.generation.prompts.files
+    files = files_of(configuration)
     if kind not in files:
         name = kind if configuration.task == "retrieval" else f"{kind}_label"
-        return _own(f"{family(configuration).name}/{name}", kind)
+        folder = "large" if kind == JUDGE else family(configuration).name
+        return _own(f"{folder}/{name}", kind)
+    setting, path = files[kind]
     if kind not in configuration.templates:
         raise ConfigurationError(
-            f"generation.prompts.{kind} == {files[kind]!r}, was not read.",
+            f"{setting} == {path!r}, was not read.",
             cause="the configuration was made by hand, and a relative path means nothing without its YAML file",
             remedy="load it with synalign.retriever_files.load",
         )
-    return parse(configuration.templates[kind], kind, f"generation.prompts.{kind}")
+    return parse(configuration.templates[kind], kind, setting)
+
+
+def files_of(configuration: Configuration) -> dict[str, tuple[str, str]]:
+    """Return the template files that a retriever brings along: by kind of request its setting and its path."""
+    prompts, judge = configuration.generation.prompts, configuration.screening.judge
+    found = {kind: (f"generation.prompts.{kind}", path) for kind, path in prompts.files.items()}
+    if judge is not None and judge.prompt is not None:
+        found[JUDGE] = ("screening.judge.prompt", judge.prompt)
+    return found
 
 
 def prompt_version(kind: str, configuration: Configuration) -> str:
@@ -71,8 +92,39 @@ def prompt_version(kind: str, configuration: Configuration) -> str:
 
 
 def digests(configuration: Configuration) -> dict[str, str]:
-    """Digest of each template: what a step that asks the model reads from outside its run."""
-    return {f"prompts/{kind}": template(kind, configuration).digest for kind in NUMBERS}
+    """Digest of each template: what the steps that write read from outside their run."""
+    return {f"prompts/{kind}": template(kind, configuration).digest for kind in WRITING}
+
+
+def judge_digests(configuration: Configuration) -> dict[str, str]:
+    """Digest of the judge's template: what the step that asks it reads from outside its run; empty without a judge."""
+    if configuration.screening.judge is None:
+        return {}
+    return {f"prompts/{JUDGE}": template(JUDGE, configuration).digest}
+
+
+def used(configuration: Configuration) -> dict[str, Template]:
+    """Return the templates that a refresh asks with, by kind of request."""
+    asked = {
+        "reason": family(configuration).attributes, "write": True, JUDGE: configuration.screening.judge is not None,
+    }  # fmt: skip
+    kinds = [kind for kind in NUMBERS if asked[kind]]
+    return {kind: template(kind, configuration) for kind in kinds}
+
+
+def with_blanks(text: str, blank: Callable[[str], str]) -> str:
+    """Return a part of a template with its blanks in another notation.
+
+    Examples:
+        >>> with_blanks("$count queries for $$5", "{{{}}}".format)
+        '{count} queries for $5'
+    """
+
+    def notation(match: re.Match[str]) -> str:
+        name = match.group("named") or match.group("braced")
+        return blank(name) if name else "$"
+
+    return Blanks.pattern.sub(notation, text)
 
 
 def read_all(configuration: Configuration, folder: Path) -> dict[str, str]:
@@ -90,19 +142,22 @@ def read_all(configuration: Configuration, folder: Path) -> dict[str, str]:
     """
     texts: dict[str, str] = {}
     mistakes = []
-    for kind, given in configuration.generation.prompts.files.items():
+    for kind, (setting, given) in files_of(configuration).items():
         path = folder / Path(given).expanduser()
-        where = f"generation.prompts.{kind} == {given!r}"
+        where = f"{setting} == {given[:_LONGEST_PATH]!r}"
         try:
             texts[kind] = path.read_text(encoding="utf-8-sig")
             parse(texts[kind], kind, where)
         except (OSError, UnicodeDecodeError) as error:
-            mistakes.append(f"{where}, cannot be read: {error}.")
+            # Its own words would have the whole path, however long.
+            said = error.strerror if isinstance(error, OSError) else error
+            mistakes.append(f"{where}, cannot be read: {said}.")
         except ConfigurationError as error:
             mistakes.append(error.message)
     if mistakes:
         raise ConfigurationError(
-            "\n".join(mistakes), remedy="start from a copy of synalign/prompts/large/reason.txt or write.txt"
+            "\n".join(mistakes),
+            remedy="start from a copy of reason.txt, write.txt or judge.txt in synalign/prompts/large/",
         )
     return texts
 
@@ -112,7 +167,7 @@ def parse(text: str, kind: str, where: str) -> Template:
 
     Args:
         text: The text.
-        kind: What it asks for, `reason` or `write`.
+        kind: What it asks for, `reason`, `write` or `judge`.
         where: What a message calls it.
 
     Raises:
@@ -125,16 +180,15 @@ def parse(text: str, kind: str, where: str) -> Template:
     system, user = "\n".join(lines[:cut]).strip(), "\n".join(lines[cut + 1 :]).strip()
     if not system:
         raise ConfigurationError(f"{where}, must have a system message before the line `{USER}`.")
-    known = ", ".join(f"${name}" for name in sorted(NUMBERS[kind]))
     for part, content, names in (("system", system, NUMBERS[kind]), ("user", user, NUMBERS[kind] | {"data"})):
         blanks = Blanks(content)
         if not blanks.is_valid():
             raise ConfigurationError(f"{where}, has a `$` in its {part} message that begins no name; `$$` is a dollar.")
         unknown = [name for name in blanks.get_identifiers() if name not in names]
         if unknown:
+            known = ", ".join([f"${name}" for name in sorted(names - {"data"})] + ["$data"] * ("data" in names))
             raise ConfigurationError(
-                f"{where}, its {part} message has `${unknown[0]}`, must be one of {known}"
-                f"{', $data' if part == 'user' else ''}; `$$` is a dollar."
+                f"{where}, its {part} message has `${unknown[0]}`, must be one of {known or 'none'}; `$$` is a dollar."
             )
     _check_block(user, where)
     return Template(system, user, hashlib.sha256(text.encode()).hexdigest())

@@ -22,7 +22,7 @@ from synalign.storage.home_lock import one_at_a_time
 
 __all__ = [
     "alias_of", "artifact_root", "connected", "every", "experiment", "impatient", "registered_model",
-    "require_reachable", "tracking_uri", "unless_missing", "version_of", "versions_of",
+    "require_reachable", "tracking_uri", "unless_missing", "unless_there", "version_of", "versions_of",
 ]  # fmt: skip
 
 # By itself MLflow's client tries for minutes.
@@ -131,7 +131,7 @@ def experiment(client: MlflowClient, name: str, uri: str, description: str) -> s
     """
     found = client.get_experiment_by_name(name)
     if found is None:
-        with _unless_there():
+        with unless_there():
             return str(client.create_experiment(name, artifact_root(uri), {_NOTE: description}))
         # The server made it, and its answer was lost; or somebody else was quicker.
         found = client.get_experiment_by_name(name)
@@ -163,7 +163,7 @@ def every(search: Callable[[str | None], PagedList[_Found]]) -> Iterator[_Found]
 
 def registered_model(client: MlflowClient, name: str, description: str) -> None:
     """Make a registered model, unless it is there."""
-    with _unless_there():
+    with unless_there():
         client.create_registered_model(name, description=description)
 
 
@@ -188,7 +188,7 @@ def versions_of(client: MlflowClient, model: str, *conditions: str) -> list[Mode
 
 
 @contextmanager
-def _unless_there() -> Iterator[None]:
+def unless_there() -> Iterator[None]:
     """Pass over the answer that a resource is there already."""
     try:
         yield

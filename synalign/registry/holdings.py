@@ -71,8 +71,7 @@ def holdings(retriever: str | None, uri: str, matchers: Matchers) -> list[Holdin
     """
     # One bar for each version would bury what is said at the end.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        # Nothing was ever registered here.
+    if is_missing(uri):
         return []
     with connected(uri, "run `synalign forget` again") as client:
         found = [_of_version(client, version, matchers) for version in _versions(client, retriever)]
@@ -84,6 +83,17 @@ def holdings(retriever: str | None, uri: str, matchers: Matchers) -> list[Holdin
     return found
 
 
+def is_missing(uri: str) -> bool:
+    """Return whether MLflow is a file that is not there: nothing was ever registered."""
+    return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
+
+
+def refreshes(client: MlflowClient, retriever: str | None) -> Iterator[Experiment]:
+    """Yield the experiments of a retriever's refreshes, or of everybody's, those in MLflow's bin among them."""
+    wanted = f"name = 'refresh/{retriever}'" if retriever else "name LIKE 'refresh/%'"
+    return every(lambda token: client.search_experiments(ViewType.ALL, filter_string=wanted, page_token=token))
+
+
 def _versions(client: MlflowClient, retriever: str | None) -> Iterator[ModelVersion]:
     # By a prefix of its own: `name = ''` finds nothing, and a filter on nothing finds other people's models.
     wanted = f"name = '{retriever}{SUFFIX}'" if retriever else f"name LIKE '%{SUFFIX}'"
@@ -92,11 +102,7 @@ def _versions(client: MlflowClient, retriever: str | None) -> Iterator[ModelVers
 
 def _runs(client: MlflowClient, retriever: str | None) -> Iterator[tuple[str, str]]:
     """Yield retriever and id of every MLflow run of a refresh, those in MLflow's bin among them."""
-    wanted = f"name = 'refresh/{retriever}'" if retriever else "name LIKE 'refresh/%'"
-    experiments: Iterator[Experiment] = every(
-        lambda token: client.search_experiments(ViewType.ALL, filter_string=wanted, page_token=token)
-    )
-    for experiment in experiments:
+    for experiment in refreshes(client, retriever):
         runs: Iterator[Run] = every(
             partial(client.search_runs, [experiment.experiment_id], "", ViewType.ALL, _PAGE, None)
         )

@@ -69,6 +69,7 @@ def figures(release: Release) -> dict[str, float]:
         "rows": {table: release.rows(table) for table in _TABLES},
         "ledger": ledger_figures(ledger),
         "pool": _pool(release),
+        "judge": _judge(release.metrics("screen").get("judge", {})),
         "cost": {
             name: value for name, value in release.metrics("generate").items() if name in _COST and value is not None
         },
@@ -134,6 +135,17 @@ def _pool(release: Release) -> dict[str, float]:
     if weights.sum() > 0.0:
         found["share_carried"] = float(weights[carried.astype(bool)].sum() / weights.sum())
     return found
+
+
+def _judge(found: dict[str, Any]) -> dict[str, float]:
+    """Return what the judge cost, and how far it agrees with the round trip and with clicks; nothing without one."""
+    if not found:
+        return {}
+    values = {
+        "tokens": found["tokens"], "money": found["money"], "not_judged": found["not_judged"],
+        "round_trip_agreement": found["round_trip"]["agreement"], "clicks_accepted": found["clicks"]["share"],
+    }  # fmt: skip
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _retriever(release: Release) -> dict[str, float]:

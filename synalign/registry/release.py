@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from synalign.config.schemes import NONE
+from synalign.prompts.templates import Template
 from synalign.run.manifests import read_table
 from synalign.storage import Place
 from synalign.tables import content_id
@@ -26,6 +27,7 @@ class Release(NamedTuple):
         manifests: Manifest of every step before this one, by step.
         folders: Folder of every table of the run, by table.
         failures: Checks that did not pass, each as a sentence; empty when all did.
+        templates: Prompt templates that its requests were made of, by kind of request.
     """
 
     retriever: str
@@ -34,6 +36,7 @@ class Release(NamedTuple):
     manifests: dict[str, dict[str, Any]]
     folders: Mapping[str, Place]
     failures: tuple[str, ...]
+    templates: Mapping[str, Template] = {}
 
     @property
     def model(self) -> str:

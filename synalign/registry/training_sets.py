@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
-from synalign.registry import artifacts, descriptions
+from synalign.registry import artifacts, descriptions, prompts, traces
 from synalign.registry import metrics as figures
 from synalign.registry.attachment import REPORT
 from synalign.registry.connection import alias_of, connected, experiment, registered_model, unless_missing, versions_of
@@ -77,7 +77,7 @@ def register(release: Release, tracking_uri: str) -> Registration:
         run, version = _run_and_version(client, release, tracking_uri)
         reused = version.tags.get(_STATUS) == _READY
         if not reused:
-            _complete(client, release, version, run)
+            _complete(client, release, version, run, tracking_uri)
         current = _move_alias(client, release, version)
     url = page(tracking_uri, run_path(run.info.experiment_id, run.info.run_id))
     return Registration(release.model, str(version.version), run.info.run_id, current, reused, url)
@@ -136,7 +136,7 @@ def _versions(client: MlflowClient, release: Release, runs: Sequence[Run]) -> li
     return sorted(found, key=lambda version: int(version.version))
 
 
-def _complete(client: MlflowClient, release: Release, version: ModelVersion, run: Run) -> None:
+def _complete(client: MlflowClient, release: Release, version: ModelVersion, run: Run, tracking_uri: str) -> None:
     """Fill run and version; the status is last, so that whatever lacks it is filled again."""
     run_id = run.info.run_id
     missing = [param for param in artifacts.settings(release) if param.key not in run.data.params]
@@ -146,9 +146,14 @@ def _complete(client: MlflowClient, release: Release, version: ModelVersion, run
         client.log_batch(run_id, metrics=metrics)
     client.log_inputs(run_id, datasets=artifacts.datasets(release))
     artifacts.log_files(client, release, run_id, str(version.version))
+    place = run.info.experiment_id, run_id, str(version.version)
+    written_with = prompts.log_prompts(client, release, tracking_uri, *place)
+    traces.log_traces(client, release, tracking_uri, run, str(version.version), written_with)
     _describe(client, release, version, run)
     # Not `set_terminated`: the time between is that of registering, and would be shown as the refresh's.
     client.update_run(run_id, "FINISHED")
+    for kind, prompt in written_with.items():
+        client.set_model_version_tag(release.model, version.version, f"prompt.{kind}", prompt)
     for key, value in _tags(release).items():
         client.set_model_version_tag(release.model, version.version, key, value)
 

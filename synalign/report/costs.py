@@ -76,13 +76,13 @@ def section(material: Material) -> Section | None:
 
 def _steps(material: Material) -> list[StepCost]:
     total = sum(manifest["seconds"] for manifest in material.manifests.values())
-    generated = material.metrics("generate")
+    spent = {"generate": material.metrics("generate"), "screen": material.metrics("screen").get("judge", {})}
     found = []
     for step in STEPS:
         if step.name not in material.manifests:
             continue
         manifest: dict[str, Any] = material.manifests[step.name]
-        asked = generated if step.name == "generate" else {}
+        asked = spent.get(step.name, {})
         rows = sum(table["rows"] for table in manifest["tables"].values())
         seconds = manifest["seconds"]
         part = seconds / total if total else 0.0

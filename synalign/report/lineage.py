@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from synalign.errors import ConfigurationError
-from synalign.prompts.templates import NUMBERS, USER, template
+from synalign.prompts.templates import NUMBERS, USER, files_of, template
 from synalign.report.material import STEPS, Material
 from synalign.report.section import Section
 
@@ -108,7 +108,8 @@ def _prompts(material: Material) -> list[Prompt]:
     if "generate" not in material.manifests:
         return []
     outside: dict[str, Any] = material.manifests["generate"]["outside"]
-    own = material.configuration.generation.prompts.files
+    outside = outside | material.manifests.get("screen", {}).get("outside", {})
+    own = files_of(material.configuration)
     found = []
     for kind in NUMBERS:
         digest = outside.get(f"prompts/{kind}")
@@ -119,5 +120,5 @@ def _prompts(material: Material) -> list[Prompt]:
         except ConfigurationError:
             now = None
         text = f"{now.system}\n{USER}\n{now.user}" if now is not None and now.digest == digest else None
-        found.append(Prompt(kind, digest, text, own.get(kind)))
+        found.append(Prompt(kind, digest, text, own[kind][1] if kind in own else None))
     return found

@@ -12,8 +12,11 @@ from synalign.run import some_rows
 from synalign.tables import schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
+    from synalign.arrays.tally import Report
     from synalign.config import Screening
     from synalign.run import Run
 
@@ -28,6 +31,7 @@ class Candidates(NamedTuple):
         documents: (m,) ids of their documents.
         rows: (m,) their rows in the table `pool`.
         all_vectors: (n, d) float32, unit rows, for every row of that table.
+        grades: Gives (m,) grades of some candidates by a model, NaN for those without one; None: no model is asked.
     """
 
     run: Run
@@ -36,6 +40,7 @@ class Candidates(NamedTuple):
     documents: list[str]
     rows: NDArray[np.int64]
     all_vectors: NDArray[np.float32]
+    grades: Callable[[Candidates, Report], NDArray[np.float64]] | None = None
 
     @property
     def vectors(self) -> NDArray[np.float32]:

@@ -49,6 +49,9 @@ class Reason(NamedTuple):
 ROUND_TRIP = "inconsistent"
 """The reason whose score, the rank of a query's document, is kept for accepted queries, too."""
 
+JUDGED = "judged_irrelevant"
+"""The reason that a model finds, where one is asked."""
+
 PERSONAL = "personal_data"
 """The reason whose examples are shown redacted."""
 
@@ -188,6 +191,16 @@ _ORDERED = (
         cause="they repeat each other, nearly (screening.near_duplicate_cosine)",
         score="cosine {figure}",
         file="duplicates",
+    ),
+    # Last, since each grade costs money: no query is judged that another filter rejects.
+    Reason(
+        JUDGED, "screen",
+        why="its document does not answer it, says the judge (screening.judge)",
+        remedy="Read the examples: if their documents do answer them, lower screening.judge.at_least or take another "
+        "screening.judge.model.",
+        cause="their documents do not answer them, says the judge (screening.judge)",
+        score="grade {count} of 3",
+        file="judged",
     ),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The step *generate*: the requests of each batch, answers into the tables `requests`, `attributes` and `candidates`.
+"""The step *generate*: the requests of each batch, and answers into tables: `candidates` above all.
 
 Answers arrive in any order and by either mode; rows are put in the order of the batches, so the same answers give the
 same bytes. Only `requests` tells the modes apart: its `seconds` are those of a request, or of its provider's batch.
@@ -44,6 +44,7 @@ from synalign.generation.ledger import generation_ledger
 from synalign.generation.progress import Progress
 from synalign.generation.results import Result, answers, ends, failed, not_asked, not_sent, writes
 from synalign.generation.schemas import LatentAttributes, QueriesOfOne, WrittenQueries
+from synalign.generation.traces import trace_rows
 from synalign.generation.usage import spending
 from synalign.generation.writing import (
     WRITE,
@@ -74,7 +75,7 @@ def outside(run: Run) -> dict[str, str]:
 
 
 def generate(attempt: Attempt) -> Waiting | None:
-    """Write `requests`, `attributes` and `candidates`.
+    """Write `requests`, `traces`, `attributes` and `candidates`.
 
     Good answers are kept in the run's journal as they come; after a kill only what is missing is asked again.
 
@@ -119,6 +120,7 @@ def generate(attempt: Attempt) -> Waiting | None:
         raise
     candidates = [candidate for part in written for candidate in part.candidates]
     attempt.write("requests", _table("requests", _request_rows(results, configuration)))
+    attempt.write("traces", _table("traces", trace_rows(results, configuration)))
     attempt.write("attributes", _table("attributes", _attribute_rows(results)))
     attempt.write("candidates", _table("candidates", candidates))
     return None

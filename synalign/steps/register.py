@@ -8,6 +8,7 @@ from typing import Any
 from synalign import flow
 from synalign.config import Checks
 from synalign.config.schemes import ALIGNED, NONE
+from synalign.prompts.templates import used
 from synalign.registry import training_sets
 from synalign.registry.connection import tracking_uri
 from synalign.registry.release import Release
@@ -37,6 +38,7 @@ def register(attempt: Attempt) -> None:
             for table in manifest["tables"]
         },
         failures=failed_checks(run.configuration.checks, manifests),
+        templates=used(run.configuration),
     )
     for failure in release.failures:
         log.warning("register: check failed: %s", failure)

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from synalign.errors import EndpointError
 from synalign.privacy import redact
 from synalign.progress import phases
-from synalign.run import Attempt
+from synalign.prompts.templates import judge_digests
+from synalign.run import Attempt, Run
 from synalign.screening.candidates import candidates_of, pool_of
 from synalign.screening.reasons import PERSONAL, REASONS, ROUND_TRIP
 from synalign.text.normal import EXAMPLE_CHARACTERS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from synalign.config import Configuration
     from synalign.screening.candidates import Candidates, Verdict
     from synalign.screening.reasons import Reason
+    from synalign.steps.judge import Judge
 
 log = logging.getLogger("synalign")
 
@@ -65,6 +67,11 @@ class Verdicts:
         return {"candidates": len(part.reasons), "accepted": len(part.open), "rejected": part.rejected}
 
 
+def outside(run: Run) -> dict[str, str]:
+    """Return the digest of the judge's prompt template, where there is a judge: see `synalign.steps.job.main`."""
+    return judge_digests(run.configuration)
+
+
 def screen(attempt: Attempt) -> None:
     """Write `pool` and `screening`, a verdict for each row of the pool, carried or new.
 
@@ -72,16 +79,21 @@ def screen(attempt: Attempt) -> None:
 
     Raises:
         EndpointError: No candidate is left: the same answers would be rejected again.
+        GenerationError: The judge, where there is one, cannot be reached or used.
     """
     pool = pool_of(attempt.run)
     candidates = candidates_of(attempt.run, pool)
+    verdicts = Verdicts(len(candidates.ids))
+    judge = _judge(candidates, verdicts)
     with phases("screen") as report:
-        verdicts = _verdicts(candidates, report)
+        _try_filters(candidates._replace(grades=judge), verdicts, report)
     left, total = len(verdicts.open), len(candidates.ids)
     new = np.asarray(pc.equal(pool["interval"], attempt.run.interval.name))
     attempt.metrics.update(verdicts.counts(new))
     attempt.metrics["carried"] = verdicts.counts(~new)
     attempt.metrics["carried"]["written_again"] = attempt.run.rows("carried") - int(np.count_nonzero(~new))
+    if judge is not None:
+        attempt.metrics["judge"] = judge.metrics
     attempt.metrics["examples"] = _examples(candidates, verdicts, new, attempt.configuration)
     attempt.metrics["carried"]["examples"] = _examples(candidates, verdicts, ~new, attempt.configuration)
     if not left:
@@ -97,14 +109,22 @@ def screen(attempt: Attempt) -> None:
     attempt.write("screening", _table(candidates, verdicts))
 
 
-def _verdicts(candidates: Candidates, report: Report) -> Verdicts:
+def _judge(candidates: Candidates, verdicts: Verdicts) -> Judge | None:
+    """Return what asks a model for grades; None where the settings name none."""
+    if candidates.settings.judge is None:
+        return None
+    # The client takes a second to import.
+    from synalign.steps.judge import Judge
+
+    return Judge(candidates.run, candidates, verdicts.reasons)
+
+
+def _try_filters(candidates: Candidates, verdicts: Verdicts, report: Report) -> None:
     """Try one filter after another on what those before it left."""
-    verdicts = Verdicts(len(candidates.ids))
     for reason in REASONS.values():
         if reason.step == "screen":
             rows = verdicts.open
             verdicts.add(rows, reason, reason.filter(candidates.some(rows), report))
-    return verdicts
 
 
 def _examples(

@@ -14,6 +14,7 @@ from synalign.querylog import tombstones
 from synalign.querylog.trace import Trace, redacted
 from synalign.registry.connection import tracking_uri
 from synalign.registry.holdings import Holding, Matchers, holdings
+from synalign.registry.traces import forget_traces
 from synalign.run import Interval, Run, intervals, root
 from synalign.storage import Place
 from synalign.upkeep import journals, rows, runs, vectors
@@ -35,6 +36,7 @@ class Forgotten(NamedTuple):
         attempts: Earlier attempts that were removed.
         answers: Answers in journals.
         vectors: Rows of the embedding cache.
+        traces: Traces in MLflow.
         held: Versions that still hold it.
     """
 
@@ -46,6 +48,7 @@ class Forgotten(NamedTuple):
     attempts: int
     answers: int
     vectors: int
+    traces: int
     held: tuple[Holding, ...]
 
     @property
@@ -61,8 +64,8 @@ class Forgotten(NamedTuple):
 def forget(query: str, retriever: str = tombstones.ALL, *, exact: bool = False, dry: bool = False) -> Forgotten:
     """Take a query out of everything that is SynAlign's, and have ingest leave it out from now on.
 
-    In this order: the list that ingest reads, journals, the embedding cache, then run by run. All of it may be done
-    again, so a run that was killed is finished by the next. Registered versions are never changed.
+    In this order: the list that ingest reads, journals, the embedding cache, traces in MLflow, then run by run. All of
+    it may be done again, so a run that was killed is finished by the next. Registered versions are never changed.
 
     Args:
         query: What the user typed, in any case and spacing.
@@ -93,6 +96,9 @@ def forget(query: str, retriever: str = tombstones.ALL, *, exact: bool = False, 
     answers = sum(journals.forget(place, known.shown, trace, dry=dry) for place in _journals(found))
     gone = vectors.forget(known.texts, dry=dry)
     places = {holding.location for holding in held if holding.location is not None}
+    # Before the tables that tell which batches showed it.
+    wanted = None if retriever == tombstones.ALL else retriever
+    traces = forget_traces(wanted, tracking_uri(), known.batches, trace.in_json, dry=dry)
     changes = {run.folder: _from(run, trace, known, places, dry=dry) for run in found}
     return Forgotten(
         listed,
@@ -103,6 +109,7 @@ def forget(query: str, retriever: str = tombstones.ALL, *, exact: bool = False, 
         sum(change.attempts for change in changes.values()),
         answers,
         gone,
+        traces,
         tuple(holding for holding in held if holding.files),
     )
 

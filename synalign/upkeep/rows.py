@@ -30,6 +30,7 @@ _COLUMNS = {
     **{table: [column] for table, column in {**_QUERIES, **_QUERY_IDS, **_CANDIDATE_IDS}.items()},
     **{table: ["query"] for table in _WRITTEN},
     "attributes": ["name", "value"],
+    "traces": ["batch_id", "messages", "answer"],
     "rejected": ["row"],
     "training_set": ["query", "source"],
 }
@@ -124,6 +125,10 @@ def _hits(table: str, batch: pa.RecordBatch, trace: Trace, known: Known) -> list
     if table == "attributes":
         pairs = zip(texts("name"), texts("value"), strict=True)
         return [trace.in_(name) or trace.in_(value) for name, value in pairs]
+    if table == "traces":
+        # What was shown is redacted, so its batch tells, too.
+        shown = zip(texts("batch_id"), texts("messages"), texts("answer"), strict=True)
+        return [batch in known.batches or trace.in_json(sent) or trace.in_json(answer) for batch, sent, answer in shown]
     if table == "rejected":
         return [trace.in_json(row) for row in texts("row")]
     # Of the training set: a user's query counts as a whole, a written one by what it has within it.

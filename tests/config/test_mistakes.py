@@ -55,6 +55,7 @@ def whole(kind: str) -> dict[str, Any]:
         "task": "classification" if kind == "labelled" else "retrieval",
         "schedule": {"start": "2026-01-01"},
         "source": json.loads(json.dumps(BASE[kind])),
+        "screening": {"judge": {"endpoint": "http://judge", "model": "m"}},
         "experiment": {"exposures": "e", "outcomes": "o"},
         "alerts": {"notifiers": [{"notifier": "a.B", "arguments": {"to": "x"}}]},
     }
@@ -273,10 +274,10 @@ def test_what_people_write_that_is_right_is_read(text: str, tmp_path: Path) -> N
 
 
 def test_a_merged_section_has_the_lines_of_what_it_merges(tmp_path: Path) -> None:
-    text = GOOD + "generation: &g\n  budget: {}\nscreening:\n  <<: *g\n  copied_words: 1\n"
+    text = GOOD + "generation: &g\n  targets: cold\nscreening:\n  <<: *g\n  copied_words: 1\n"
     message = refused(tmp_path / "shop.yaml", text)
     assert "screening.copied_words == 1, must be a whole number from 2 to 1,000 (line 11)." in message
-    assert "screening.budget == {}, is not a known setting; did you mean generation.budget? (line " in message
+    assert "screening.targets == 'cold', is not a known setting; did you mean generation.targets? (line " in message
 
 
 @pytest.mark.parametrize("name", sorted(ExperimentPlan.model_fields))

@@ -16,7 +16,7 @@ from synalign.generation.attributes import reason_request
 from synalign.generation.demonstration_batches import Batch, Document
 from synalign.generation.prompts import from_data
 from synalign.generation.writing import write_request
-from synalign.prompts.templates import digests, prompt_version
+from synalign.prompts.templates import digests, prompt_version, used
 from tests.generation.test_prompts import ATTRIBUTES, CONFIGURATION
 
 
@@ -83,3 +83,9 @@ def test_a_template_named_in_a_configuration_made_by_hand_is_not_passed_over():
     generation = CONFIGURATION.generation.model_copy(update={"prompts": Prompts(reason="mine.txt")})
     with pytest.raises(ConfigurationError, match="was not read"):
         reason_request(Batch("b", ("q",), ()), CONFIGURATION.model_copy(update={"generation": generation}))
+
+
+def test_the_templates_in_use_are_those_that_the_family_asks_with():
+    assert list(used(CONFIGURATION)) == ["reason", "write"]
+    small = CONFIGURATION.generation.model_copy(update={"prompts": Prompts(family="small")})
+    assert list(used(CONFIGURATION.model_copy(update={"generation": small}))) == ["write"]

@@ -89,7 +89,7 @@ def manifests(digest: str = DIGEST) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def release(tmp_path: Path) -> Release:
     folders = {table: tmp_path / step.name / table for step in flow.before("register") for table in step.writes}
-    for table, rows in {"training_set": TRAINING_SET, "demonstrations": DEMONSTRATIONS}.items():
+    for table, rows in {"training_set": TRAINING_SET, "demonstrations": DEMONSTRATIONS, "traces": []}.items():
         folders[table].mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows, schema(table)), folders[table] / "part-00000.parquet")
     places = {table: Place(folder) for table, folder in folders.items()}

@@ -129,3 +129,14 @@ def test_a_cost_that_nobody_tells_is_no_metric_but_its_bound_is(
     found = metrics.figures(release)
     assert not {"cost/money", "cost/tokens_in"} & set(found)
     assert (found["cost/money_at_most"], found["cost/usage_missing"]) == (0.64, 4)
+
+
+def test_a_judge_is_compared_over_the_nights_and_without_one_nothing_is_said(release: Release) -> None:
+    assert not [name for name in metrics.figures(release) if name.startswith("judge/")]
+    release.manifests["screen"]["metrics"]["judge"] = {
+        "tokens": 420, "money": 0.5, "not_judged": 2, "round_trip": {"agreement": 0.75}, "clicks": {"share": None},
+    }  # fmt: skip
+    found = {name: value for name, value in metrics.figures(release).items() if name.startswith("judge/")}
+    assert found == {
+        "judge/tokens": 420, "judge/money": 0.5, "judge/not_judged": 2, "judge/round_trip_agreement": 0.75,
+    }  # fmt: skip

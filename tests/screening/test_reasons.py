@@ -44,4 +44,4 @@ def test_the_order_of_the_filters_is_the_one_that_their_rationale_asks_for() -> 
     assert place("unreadable") < min(map(place, ("inconsistent", "leak", "near_real", "near_duplicate")))
     assert place("inconsistent") < place("exact_duplicate")
     assert place("leak") < place("near_real") < place("exact_duplicate") < place("near_duplicate")
-    assert list(REASONS)[-2:] == ["exact_duplicate", "near_duplicate"]
+    assert list(REASONS)[-3:] == ["exact_duplicate", "near_duplicate", "judged_irrelevant"]

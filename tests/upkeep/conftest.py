@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +89,12 @@ def tables() -> dict[str, pa.Table]:
              "request_id": requested("reason")},
             {"batch_id": "b2", "name": "intent", "value": "buys shoes", "generalised": True,
              "request_id": requested("reason", "b2")},
+        ],
+        "traces": [
+            {"request_id": requested("write", batch), "batch_id": batch, "kind": "write",
+             "messages": json.dumps([{"role": "user", "content": f'Write.\n{json.dumps({"demonstrations": shown})}'}]),
+             "answer": None, "outcome": "refused", "model": "m", "prompt_version": "1", "seconds": 0.1, "money": None,
+             "currency": "USD"} for batch, shown in (("b1", [QUERY]), ("b2", ["red shoes"]))
         ],
         "carried": carried,
         "carried_embeddings": [{"id": ids[text], "embedding": vector(text)} for text in CARRIED],
