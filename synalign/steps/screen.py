@@ -76,7 +76,7 @@ def screen(attempt: Attempt) -> None:
     pool = pool_of(attempt.run)
     candidates = candidates_of(attempt.run, pool)
     with phases("screen") as report:
-        verdicts = _verdicts(candidates, report)
+        verdicts = verdicts_of(candidates, report)
     left, total = len(verdicts.open), len(candidates.ids)
     new = np.asarray(pc.equal(pool["interval"], attempt.run.interval.name))
     attempt.metrics.update(verdicts.counts(new))
@@ -97,7 +97,7 @@ def screen(attempt: Attempt) -> None:
     attempt.write("screening", _table(candidates, verdicts))
 
 
-def _verdicts(candidates: Candidates, report: Report) -> Verdicts:
+def verdicts_of(candidates: Candidates, report: Report) -> Verdicts:
     """Try one filter after another on what those before it left."""
     verdicts = Verdicts(len(candidates.ids))
     for reason in REASONS.values():
