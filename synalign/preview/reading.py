@@ -10,14 +10,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synalign import errors, retriever_files
 from synalign.errors import InputError, SetupError, SynAlignError
-from synalign.preview.tables import DOCUMENTS, QUERIES, Tables
+from synalign.preview.tables import DOCUMENTS, QUERIES, Tables, of_documents
 from synalign.run import Interval
 from synalign.tables import schema
 
@@ -57,6 +57,21 @@ def read(file: Path, interval: Interval, folder: Path) -> Tables:
     if "error" in ended:
         kind = getattr(errors, ended["error"])
         raise kind(ended["message"], cause=ended["cause"], remedy=ended["remedy"])
+    return kept(folder, file, **ended)
+
+
+def kept(folder: Path, file: Path, *, said: str, whole: bool) -> Tables:
+    """Return the sample that a process left in a folder.
+
+    Args:
+        folder: The folder.
+        file: The retriever's YAML file.
+        said: What part of the data it is, in words.
+        whole: Whether it is all.
+
+    Raises:
+        InputError: Nothing in it can be used.
+    """
     tables = {name: pq.read_table(folder / f"{name}.parquet") for name in ("queries", "documents", "pairs")}
     if not len(tables["queries"]) or not len(tables["documents"]):
         lacking = "row of the query log" if len(tables["documents"]) else "document"
@@ -65,10 +80,11 @@ def read(file: Path, interval: Interval, folder: Path) -> Tables:
             cause="columns or the window do not fit the data",
             remedy=f"`synalign check --data {file}` says why, with examples",
         )
-    return Tables(**tables, said=ended["said"], whole=ended["whole"])
+    queries, pairs = of_documents(tables["queries"], tables["pairs"], tables["documents"])
+    return Tables(queries, tables["documents"], pairs, said=said, whole=whole)
 
 
-def write(configuration: Configuration, interval: Interval, folder: Path) -> dict[str, object]:
+def write(configuration: Configuration, interval: Interval, folder: Path) -> dict[str, Any]:
     """Write a sample of the source's data into a folder.
 
     Returns:

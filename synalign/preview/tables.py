@@ -75,13 +75,20 @@ def _of_run(run: Run) -> Tables:
     spaced = some_rows.numbered(run, "documents", ["document_id"], evenly_spaced(total, DOCUMENTS))
     ids = list(dict.fromkeys([*chosen, *spaced["document_id"].to_pylist()]))[:DOCUMENTS]
     documents = some_rows.having(run, "documents", "document_id", ids, schema("documents").names)
-    known = documents["document_id"].combine_chunks()
-    if run.configuration.task == "classification":
-        queries = queries.filter(pc.or_kleene(pc.is_null(queries["label"]), pc.is_in(queries["label"], known)))
-    pairs = pairs.filter(pc.is_in(pairs["document_id"], known))
+    queries, pairs = of_documents(queries, pairs, documents)
     whole = run.rows("queries") <= QUERIES and total <= DOCUMENTS
     said = f"{len(queries):,} of {run.rows('queries'):,} queries of the interval {run.interval.name}"
     return Tables(queries, documents, pairs, said, whole, *_vectors(run, queries, documents))
+
+
+def of_documents(queries: pa.Table, pairs: pa.Table, documents: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return the queries and pairs of which the documents, or labels, are in a sample; queries without a label stay."""
+    known = documents["document_id"].combine_chunks()
+    label = queries["label"]
+    return (
+        queries.filter(pc.or_(pc.is_null(label), pc.is_in(label, known))),
+        pairs.filter(pc.is_in(pairs["document_id"], known)),
+    )
 
 
 def _vectors(
