@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import NamedTuple
 
-from synalign import config
 from synalign.config import Configuration
 from synalign.generation import dialect as dialects
 from synalign.generation import outcomes, request
@@ -21,6 +19,7 @@ from synalign.generation.request import Request
 from synalign.generation.results import Result
 from synalign.generation.writing import write_request
 from synalign.preview.findings import Asked
+from synalign.run.previews import folder_of, journal_of, lock_of
 from synalign.steps.generate import ask_all
 from synalign.storage.home_lock import one_at_a_time
 from synalign.writer.endpoint import endpoint
@@ -40,16 +39,6 @@ class Answered(NamedTuple):
     form: str
 
 
-def folder_of(retriever: str) -> Path:
-    """Return the folder that a retriever's previews leave answers in."""
-    return config.home() / "previews" / retriever
-
-
-def journal_of(retriever: str) -> Path:
-    """Return the journal of a retriever's previews."""
-    return folder_of(retriever) / "journal"
-
-
 def ask(batches: list[Batch], configuration: Configuration) -> Answered:
     """Send the requests of some batches; answers that the journal has are not asked for again.
 
@@ -61,7 +50,7 @@ def ask(batches: list[Batch], configuration: Configuration) -> Answered:
     """
     folder = folder_of(configuration.retriever)
     # What the endpoint takes is written by one process at a time; two previews at once would pay twice, too.
-    with one_at_a_time(f"preview-{configuration.retriever}"):
+    with one_at_a_time(lock_of(configuration.retriever)):
         folder.mkdir(parents=True, exist_ok=True)
         dialect = Dialect(configuration, folder / dialects.RECORD)
         journal = Journal(journal_of(configuration.retriever))

@@ -17,7 +17,7 @@ from synalign.generation.results import answers, ends
 from synalign.generation.schemas import Attribute as Found
 from synalign.generation.writing import asked_for
 from synalign.preview import tables as samples
-from synalign.preview.asking import Answered, ask, journal_of
+from synalign.preview.asking import Answered, ask
 from synalign.preview.findings import ACCEPTED, Attribute, Preview, Shown
 from synalign.preview.judging import Judged, judge, title_of
 from synalign.preview.rate import rate_of
@@ -26,6 +26,7 @@ from synalign.preview.sample_run import sample_run, settings_of
 from synalign.preview.warnings import warnings_of
 from synalign.prompts.families import family
 from synalign.run import Interval
+from synalign.run.previews import journal_of
 from synalign.text.forms import MEASURED
 from synalign.text.normal import normalise
 

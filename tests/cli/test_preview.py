@@ -27,7 +27,7 @@ def test_it_shows_a_page_and_writes_one_and_pays_once(
     assert done.output.startswith("shop: a preview; nothing is registered\n")
     assert "6 queries asked for, 6 came back" in done.output
     assert done.output.splitlines()[-1] == str(page)
-    assert "how to feed" in page.read_text(encoding="utf-8")
+    assert "lives in the forest" in page.read_text(encoding="utf-8")
     again = call("preview", str(file(retriever())), "--batches", "1")
     assert again.output.count("from the journal, at no cost now") == 2
 

@@ -38,7 +38,7 @@ def test_the_page_has_prompts_answers_verdicts_costs_and_warnings(tmp_path: Path
     for said in (
         "shop", "a preview: nothing is registered".capitalize(), "Copies", "4 of 10 queries repeat the prompt.",
         "Requests without a good answer: 1.", "6 queries asked for, 2 came back, 1 accepted (near real 1).",
-        "reason: ok, 10 tokens sent, 20 received, 1.5", "write: timeout, tokens not told", "system", "user", "near real",
+        "reason: ok, 10 tokens sent, 20 received, 1.5", "write: timeout, tokens not told", "system", "near real",
         "1.25 EUR", "48 requests", "96,000 tokens sent and 24,000 received", "IT DOES NOT FIT", "previews/shop/journal",
     ):  # fmt: skip
         assert said in text, said
