@@ -85,9 +85,9 @@ def ingested(configuration: Configuration, queries: tuple[str, ...] = (), texts:
         for place, text in enumerate(every)
     ]  # fmt: skip
     pairs = [
-        {"pair_id": content_id(row["query"], "p"), "query_id": row["query_id"], "query": row["query"],
+        {"pair_id": content_id(text, "p"), "query_id": row["query_id"], "query": text,
          "document_id": f"d{place // len(FORMS)}", "count": 1, "split": row["split"]}
-        for place, row in enumerate(rows[: len(asked)])
+        for place, (text, row) in enumerate(zip(asked, rows, strict=False))
     ]  # fmt: skip
     given = [{"document_id": f"d{place}", "title": "", "text": text} for place, text in enumerate([*documents, *texts])]
     run = Run(configuration, INTERVAL)
