@@ -46,8 +46,9 @@ def preview(
     typed.
 
     Nothing is registered. Answers are kept in $SYNALIGN_HOME/previews: the
-    same preview again costs nothing. With generation.mode: batch it asks at
-    once. The exit code is 6 where no request was answered.
+    same preview again costs nothing, and a refresh on this machine takes from
+    there what it would ask again. With generation.mode: batch a preview asks
+    at once. The exit code is 6 where no request was answered.
 
     Example: synalign preview my.yaml --html preview.html
     """

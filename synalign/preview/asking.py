@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -39,8 +39,13 @@ class Answered(NamedTuple):
     form: str
 
 
-def ask(batches: list[Batch], configuration: Configuration) -> Answered:
-    """Send the requests of some batches; answers that the journal has are not asked for again.
+def ask(batches: list[Batch], configuration: Configuration, others: Sequence[str] = ()) -> Answered:
+    """Send the requests of some batches; answers that a journal has are not asked for again.
+
+    Args:
+        batches: The batches.
+        configuration: The settings of the preview.
+        others: Journals of runs, whose answers are taken over.
 
     Raises:
         ConfigurationError: The endpoint needs a key that the environment does not hold.
@@ -53,7 +58,7 @@ def ask(batches: list[Batch], configuration: Configuration) -> Answered:
     with one_at_a_time(lock_of(configuration.retriever)):
         folder.mkdir(parents=True, exist_ok=True)
         dialect = Dialect(configuration, folder / dialects.RECORD)
-        journal = Journal(journal_of(configuration.retriever))
+        journal = Journal(journal_of(configuration.retriever), others)
         with closing(dialect), journal, endpoint(configuration.generation) as where:
             results = asyncio.run(ask_all(batches, configuration, where, journal, None, dialect))
             requests = [tuple(_requests(result, configuration, journal, dialect)) for result in results]

@@ -18,7 +18,7 @@ from synalign.run import Run
 from synalign.screening.candidates import candidates_of, pool_of
 from synalign.screening.reasons import PERSONAL, REASONS, ROUND_TRIP
 from synalign.steps.generate import tables_of, written_of
-from synalign.steps.screen import verdicts_of
+from synalign.steps.screen import Verdicts, try_filters
 from synalign.text.numbers import count, figure
 
 TITLE = 80
@@ -76,7 +76,8 @@ def judge(results: list[Result], run: Run) -> Judged:
 def _screened(run: Run) -> _Screened:
     embed_candidates(run)
     candidates = candidates_of(run, pool_of(run))
-    verdicts = verdicts_of(candidates, _nobody)
+    verdicts = Verdicts(len(candidates.ids))
+    try_filters(candidates, verdicts, _nobody)
     reasons = dict(zip(candidates.ids, zip(verdicts.reasons, verdicts.scores.tolist(), strict=True), strict=True))
     return _Screened(reasons, int(np.count_nonzero(REASONS[ROUND_TRIP].filter(candidates, _nobody).rejected)))
 

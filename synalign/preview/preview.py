@@ -68,7 +68,7 @@ def preview(
         # For classification each label has a batch, however few are asked for.
         drawn = read_batches(run)[:batches]
         on_progress(f"asking {configuration.generation.model} for the queries of {len(drawn)} batches")
-        answered = ask(drawn, run.configuration)
+        answered = ask(drawn, run.configuration, [tables.journal] if tables.journal else [])
         on_progress("judging what came back")
         judged = judge(answered.results, run)
     accepted = sum(query.verdict == ACCEPTED for part in judged.queries for query in part)
@@ -101,9 +101,10 @@ def problem(found: Preview) -> GenerationError | None:
 
 
 def _model(answered: Answered, configuration: Configuration) -> str:
-    """Return the name of the model as it reported it, or as it is configured."""
+    """Return the name of the model as it reported it, or as it is configured; a file of this machine is no name."""
     named = (answer.model for result in answered.results for _, answer in answers(result) if answer.content is not None)
-    return next(named, configuration.generation.model)
+    reported = next(named, "/")
+    return configuration.generation.model if reported.startswith("/") else reported
 
 
 def _shown(batches: list[Batch], answered: Answered, judged: Judged, configuration: Configuration) -> tuple[Shown, ...]:

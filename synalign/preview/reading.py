@@ -81,7 +81,7 @@ def kept(folder: Path, file: Path, *, said: str, whole: bool) -> Tables:
             remedy=f"`synalign check --data {file}` says why, with examples",
         )
     queries, pairs = of_documents(tables["queries"], tables["pairs"], tables["documents"])
-    return Tables(queries, tables["documents"], pairs, said=said, whole=whole)
+    return Tables(queries, tables["documents"], pairs, said=f"{len(queries):,} queries of {said}", whole=whole)
 
 
 def write(configuration: Configuration, interval: Interval, folder: Path) -> dict[str, Any]:

@@ -28,6 +28,9 @@ QUERIES = 1_000
 DOCUMENTS = 300
 """Most documents of a sample."""
 
+EMBEDDED = 10_000
+"""Most queries and most documents of an interval that has their vectors: where it has no more, batches are its own."""
+
 
 class Tables(NamedTuple):
     """A sample.
@@ -40,6 +43,7 @@ class Tables(NamedTuple):
         whole: Whether they are all there is.
         query_vectors: (n, d) float32, unit rows, where they are known.
         document_vectors: The same for the documents.
+        journal: The journal of the interval that they are of; empty without one.
     """
 
     queries: pa.Table
@@ -49,6 +53,7 @@ class Tables(NamedTuple):
     whole: bool
     query_vectors: NDArray[np.float32] | None = None
     document_vectors: NDArray[np.float32] | None = None
+    journal: str = ""
 
 
 def latest(configuration: Configuration) -> Tables | None:
@@ -65,20 +70,26 @@ def latest(configuration: Configuration) -> Tables | None:
 
 
 def _of_run(run: Run) -> Tables:
-    rows = evenly_spaced(run.rows("queries"), QUERIES)
+    has_vectors = _is_embedded(run)
+    most_queries, most_documents = (EMBEDDED, EMBEDDED) if has_vectors else (QUERIES, DOCUMENTS)
+    rows = evenly_spaced(run.rows("queries"), most_queries)
     queries = some_rows.numbered(run, "queries", schema("queries").names, rows)
     pairs = some_rows.having(run, "pairs", "query_id", queries["query_id"].to_pylist())
     total = run.rows("documents")
-    most = DOCUMENTS if total <= DOCUMENTS else DOCUMENTS // 2
+    most = most_documents if total <= most_documents else most_documents // 2
     named = list(dict.fromkeys([*pairs["document_id"].to_pylist(), *filter(None, queries["label"].to_pylist())]))
     chosen = [named[row] for row in evenly_spaced(len(named), most).tolist()]
-    spaced = some_rows.numbered(run, "documents", ["document_id"], evenly_spaced(total, DOCUMENTS))
-    ids = list(dict.fromkeys([*chosen, *spaced["document_id"].to_pylist()]))[:DOCUMENTS]
+    spaced = some_rows.numbered(run, "documents", ["document_id"], evenly_spaced(total, most_documents))
+    ids = list(dict.fromkeys([*chosen, *spaced["document_id"].to_pylist()]))[:most_documents]
     documents = some_rows.having(run, "documents", "document_id", ids, schema("documents").names)
     queries, pairs = of_documents(queries, pairs, documents)
-    whole = run.rows("queries") <= QUERIES and total <= DOCUMENTS
+    whole = run.rows("queries") <= most_queries and total <= most_documents
     said = f"{len(queries):,} of {run.rows('queries'):,} queries of the interval {run.interval.name}"
-    return Tables(queries, documents, pairs, said, whole, *_vectors(run, queries, documents))
+    found = Tables(queries, documents, pairs, said, whole, journal=run.journal)
+    if has_vectors:
+        vectors = _vectors(run, queries, documents)
+        found = found._replace(query_vectors=vectors[0], document_vectors=vectors[1])
+    return found
 
 
 def of_documents(queries: pa.Table, pairs: pa.Table, documents: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -91,18 +102,20 @@ def of_documents(queries: pa.Table, pairs: pa.Table, documents: pa.Table) -> tup
     )
 
 
-def _vectors(
-    run: Run, queries: pa.Table, documents: pa.Table
-) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """Return the vectors that the interval has; none where it has none of today's encoder."""
+def _is_embedded(run: Run) -> bool:
+    """Return whether the interval has vectors of today's encoder."""
     try:
-        run.require("embed")
-        return (
-            some_rows.vectors(run, "query_embeddings", queries["query_id"].to_pylist()),
-            some_rows.vectors(run, "document_embeddings", documents["document_id"].to_pylist()),
-        )
+        return bool(run.require("embed"))
     except RunError:
-        return None, None
+        return False
+
+
+def _vectors(run: Run, queries: pa.Table, documents: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the vectors that the interval has."""
+    return (
+        some_rows.vectors(run, "query_embeddings", queries["query_id"].to_pylist()),
+        some_rows.vectors(run, "document_embeddings", documents["document_id"].to_pylist()),
+    )
 
 
 def embedded(tables: Tables, configuration: Configuration) -> Tables:

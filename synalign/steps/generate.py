@@ -57,7 +57,7 @@ from synalign.generation.writing import (
 from synalign.progress import progress
 from synalign.prompts.families import family
 from synalign.prompts.templates import digests, prompt_version
-from synalign.run import Attempt, Run
+from synalign.run import Attempt, Run, previews
 from synalign.run.waiting import Waiting
 from synalign.tables import schema
 from synalign.writer.endpoint import endpoint
@@ -76,7 +76,8 @@ def outside(run: Run) -> dict[str, str]:
 def generate(attempt: Attempt) -> Waiting | None:
     """Write `requests`, `attributes` and `candidates`.
 
-    Good answers are kept in the run's journal as they come; after a kill only what is missing is asked again.
+    Good answers are kept in the run's journal as they come; after a kill only what is missing is asked again. What a
+    preview was answered on this machine is taken from there.
 
     Returns:
         None when they are written; in `mode: batch`, while batches are in flight, what the step waits for.
@@ -93,7 +94,8 @@ def generate(attempt: Attempt) -> Waiting | None:
         provider_mode.require_lasting_endpoint(configuration)
     batches = read_batches(attempt.run)
     dialect = Dialect(configuration, attempt.run.folder / dialects.RECORD)
-    with closing(dialect), Journal(attempt.run.journal) as journal, endpoint(configuration.generation) as where:
+    journal = Journal(attempt.run.journal, [previews.journal_of(configuration.retriever)])
+    with closing(dialect), journal, endpoint(configuration.generation) as where:
         if configuration.generation.mode == "online":
             record = attempt.run.folder / RECORD
             results = asyncio.run(ask_all(batches, configuration, where, journal, record, dialect))

@@ -75,8 +75,9 @@ def screen(attempt: Attempt) -> None:
     """
     pool = pool_of(attempt.run)
     candidates = candidates_of(attempt.run, pool)
+    verdicts = Verdicts(len(candidates.ids))
     with phases("screen") as report:
-        verdicts = verdicts_of(candidates, report)
+        try_filters(candidates, verdicts, report)
     left, total = len(verdicts.open), len(candidates.ids)
     new = np.asarray(pc.equal(pool["interval"], attempt.run.interval.name))
     attempt.metrics.update(verdicts.counts(new))
@@ -97,14 +98,12 @@ def screen(attempt: Attempt) -> None:
     attempt.write("screening", _table(candidates, verdicts))
 
 
-def verdicts_of(candidates: Candidates, report: Report) -> Verdicts:
+def try_filters(candidates: Candidates, verdicts: Verdicts, report: Report) -> None:
     """Try one filter after another on what those before it left."""
-    verdicts = Verdicts(len(candidates.ids))
     for reason in REASONS.values():
         if reason.step == "screen":
             rows = verdicts.open
             verdicts.add(rows, reason, reason.filter(candidates.some(rows), report))
-    return verdicts
 
 
 def _examples(

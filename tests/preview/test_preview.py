@@ -10,14 +10,21 @@ from typing import Any
 
 import pytest
 
+from synalign import flow
 from synalign.config import Configuration
 from synalign.errors import ArgumentError, EndpointError, GenerationError, InputError
 from synalign.preview import preview
 from synalign.preview.findings import Preview
 from synalign.preview.preview import problem
+from synalign.preview.sample_run import vector_table
 from synalign.run import root
+from synalign.steps.generate import generate
+from synalign.steps.job import perform
+from synalign.steps.sample import sample
+from synalign.upkeep.previews import forget
 from synalign.writer.server import MODEL, complete
-from tests.preview.conftest import INTERVAL, ingested, writer, writes
+from tests.handmade import finish
+from tests.preview.conftest import INTERVAL, ingested, words_as_vectors, writer, writes
 
 Make = Callable[..., Configuration]
 NO_FILE = Path("shop.yaml")
@@ -149,3 +156,32 @@ def test_with_the_real_encoder(retriever: Make) -> None:
     ingested(retriever())
     found = previewed(retriever(), 1)
     assert sum(found.verdicts.values()) == 6
+
+
+def test_a_refresh_of_the_same_batches_pays_for_none_of_them_again_and_the_other_way_round(
+    retriever: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = retriever()
+    run = ingested(shop)
+    finish(run, flow.step("carry"), {})
+    texts = {
+        "query_embeddings": ("queries", "query_id", "query"),
+        "document_embeddings": ("documents", "document_id", "text"),
+    }
+    vectors = {}
+    for name, (table, key, text) in texts.items():
+        rows = run.read(table)
+        vectors[name] = vector_table(rows[key].to_pylist(), words_as_vectors(rows[text].to_pylist()))
+    finish(run, flow.step("embed"), vectors)
+    with writer(monkeypatch, lambda request: (200, complete(request))) as asked:
+        found = previewed(shop)
+        assert (found.whole, len(asked)) == (True, 4)
+        perform(run, "sample", sample)
+        perform(run, "generate", generate)
+        # 27 train queries are 9 batches of two requests, of which the first two batches are known.
+        assert len(asked) == 2 * 9
+        manifest = run.require("generate")
+        assert manifest["metrics"]["journal_hits"] == 4
+        forget("shop", dry=False)
+        assert all(one.reused for batch in previewed(shop, 4).batches for one in batch.requests)
+        assert len(asked) == 2 * 9
