@@ -17,6 +17,7 @@ from synalign.cli import experiment as cli_experiment
 from synalign.cli import forget as cli_forget
 from synalign.cli import gc as cli_gc
 from synalign.cli import look as cli_look
+from synalign.cli import preview as cli_preview
 from synalign.cli import refresh as cli_refresh
 from synalign.cli import setup as cli_setup
 from synalign.errors import SynAlignError
@@ -103,6 +104,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         cli_setup.schema,
         cli_setup.doctor,
         cli_setup.check,
+        cli_preview.preview,
         cli_setup.demo_data,
     ),
     "Refreshing": (cli_refresh.estimate, cli_refresh.refresh, cli_refresh.up, cli_refresh.down),

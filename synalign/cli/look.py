@@ -46,7 +46,7 @@ def show(reference: Reference = "demo", as_json: AsJson = False) -> None:
         return
     from synalign.cli.summary_table import show as shown
 
-    shown(run, _console())
+    shown(run, console_for_tables())
 
 
 def report(
@@ -110,7 +110,7 @@ def compare(
         return
     from synalign.changes import terminal
 
-    terminal.show(found, _console())
+    terminal.show(found, console_for_tables())
     if html is not None:
         typer.echo(f"\n{html.resolve()}")
 
@@ -125,7 +125,7 @@ def _kept_report(run: Run) -> Place | None:
     return place if place.is_file() else None
 
 
-def _console() -> Console:
+def console_for_tables() -> Console:
     """Return the console for tables: as wide as the terminal, in a pipe so wide that no line is broken."""
     from rich.console import Console
 

@@ -43,6 +43,9 @@ def init(
     for key in draft.to_fill_in(source, name):
         typer.echo(f"  {key}")
     typer.echo(f"Then: synalign check {file}, and synalign check --data {file}")
+    typer.echo(
+        f"Before the first refresh: synalign preview {file}, which asks the model for a few queries and shows them"
+    )
     typer.echo(f"For an editor's help: synalign schema > {SCHEMA_FILE}, and as the first line of the file:")
     typer.echo(f"  # yaml-language-server: $schema={SCHEMA_FILE}")
 

@@ -7,10 +7,11 @@ all `MOST_ROWS`. Examples quote what people typed: they go to who asked for them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -44,6 +45,26 @@ LONGEST = 160
 _TEXTS = {"queries": 5_000, "documents": 1_000}
 
 
+class Sample(NamedTuple):
+    """A sample of a source's data.
+
+    Attributes:
+        tables: The source's files.
+        events: Rows of the log: `inside`, whether each is in the window, and `broken`, the first rule it breaks.
+        documents: Documents, each with `broken`.
+        said: What part of the log it is, in words.
+        whole: Whether it is all of the log.
+        all_documents: Whether it is all documents.
+    """
+
+    tables: Tables
+    events: DataFrame
+    documents: DataFrame
+    said: str
+    whole: bool
+    all_documents: bool
+
+
 def look(configuration: Configuration, interval: Interval) -> dict[str, Any]:
     """Read a sample of a source's data and say what a refresh would make of it.
 
@@ -58,23 +79,32 @@ def look(configuration: Configuration, interval: Interval) -> dict[str, Any]:
     Raises:
         InputError: A file is missing or damaged, or a column is not there.
     """
+    with sampled(configuration, interval) as found:
+        return _told(configuration, interval, found)
+
+
+@contextmanager
+def sampled(configuration: Configuration, interval: Interval) -> Iterator[Sample]:
+    """Read a sample of a source's data with Spark, and judge its rows as the step *ingest* judges them.
+
+    Raises:
+        InputError: A file is missing or damaged, or a column is not there.
+    """
     source = configuration.source
     tables = sources.open_source(source)
     with session("synalign check") as spark, readable(str(resolve(source.path))):
         documents, all_documents = _documents(spark, configuration, tables)
-        log, sample, whole = _log(spark, configuration, interval, tables)
+        log, said, whole = _log(spark, configuration, interval, tables)
         events = _judged(log, documents if all_documents else None, configuration, interval).cache()
         try:
-            return _told(configuration, interval, tables, events, documents, sample, whole, all_documents)
+            yield Sample(tables, events, documents, said, whole, all_documents)
         finally:
             events.unpersist()
             documents.unpersist()
 
 
-def _told(
-    configuration: Configuration, interval: Interval, tables: Tables, events: DataFrame, documents: DataFrame,
-    sample: str, whole: bool, all_documents: bool,
-) -> dict[str, Any]:  # fmt: skip
+def _told(configuration: Configuration, interval: Interval, found: Sample) -> dict[str, Any]:
+    tables, events, documents, sample, whole, all_documents = found
     seen = _seen(events)
     usable = events.where(F.col("broken").isNull() & F.col("inside"))
     # Whether the encoder fits depends on neither the date nor the documents.

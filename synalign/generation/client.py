@@ -168,7 +168,7 @@ class Client:
         request_id = content_id(asked.kind, asked.batch_id, key)
         # Identical requests in flight share one call: its answer is paid for once.
         async with self._asking.setdefault(key, asyncio.Lock()):
-            entry = self._journal.get(key)
+            entry = await self._journal.find(key)
             if entry is not None:
                 answer = answer_of(request_id, entry, asked, self._configuration)
                 if key not in self._counted:

@@ -22,6 +22,8 @@ from synalign.run.matrix import matrix
 from synalign.run.memory import members_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from synalign.config import Configuration
@@ -88,7 +90,7 @@ def read_batches(run: Run) -> list[Batch]:
         raise RunError("there are no demonstrations or no documents.", remedy="run ingest and sample again")
     choose = _labels if run.configuration.task == "classification" else _targets
     targets = [[documents[row] for row in rows] for rows in choose(run, members, documents)]
-    chosen_for = _chosen(run, members) if family(run.configuration).shots else {}
+    chosen_for = chosen_documents(run, set().union(*members.values())) if family(run.configuration).shots else {}
     shown = _documents(run, [*targets, list(chosen_for.values())])
     return [
         Batch(
@@ -101,10 +103,9 @@ def read_batches(run: Run) -> list[Batch]:
     ]
 
 
-def _chosen(run: Run, members: dict[str, list[str]]) -> dict[str, str]:
-    """Return the document that users chose most often for each demonstration, by their train events."""
-    asked = {query_id for query_ids in members.values() for query_id in query_ids}
-    pairs = some_rows.having(run, "pairs", "query_id", asked, ["query_id", "document_id", "count", "split"])
+def chosen_documents(run: Run, query_ids: Collection[str]) -> dict[str, str]:
+    """Return the document that users chose most often for each of some queries, by train events; not all have one."""
+    pairs = some_rows.having(run, "pairs", "query_id", query_ids, ["query_id", "document_id", "count", "split"])
     rows = pairs.filter(pc.equal(pairs["split"], "train")).to_pylist()
     rows.sort(key=lambda row: (row["count"], row["document_id"]), reverse=True)
     # The last one stays: of documents with as many events, that of the lowest id.

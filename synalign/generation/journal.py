@@ -6,6 +6,8 @@ in object storage. Answers that arrive while a write is under way share the next
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -49,14 +51,16 @@ class Journal:
 
     Args:
         place: A folder, made if missing, or `s3://bucket/prefix`.
+        others: Places of other journals, which are only read: an answer of theirs is copied when it is asked for.
 
     Raises:
         RunError: A line is damaged that no kill can have torn.
         StorageError: It cannot be read.
     """
 
-    def __init__(self, place: str | Path) -> None:
+    def __init__(self, place: str | Path, others: Iterable[str | Path] = ()) -> None:
         self._entries: dict[str, Entry] = {}
+        self._others = {entry.key: entry for other in others for entry in _entries_of(place_of(other))}
         self._appended: set[str] = set()
         self._log = AppendLog(
             place_of(place),
@@ -82,6 +86,16 @@ class Journal:
     def get(self, key: str) -> Entry | None:
         """Return the answer to a request, or None."""
         return self._entries.get(key)
+
+    async def find(self, key: str) -> Entry | None:
+        """Return the answer to a request, or None; one of another journal is copied into this one first.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        if key not in self._entries and key in self._others:
+            return await self.add(self._others[key])
+        return self.get(key)
 
     def cost(self, key: str) -> tuple[int, int] | None:
         """Return the tokens, sent and received, that an answer cost; None without one, or where nobody says."""
@@ -121,6 +135,17 @@ class Journal:
 
     def _keep(self, entry: Entry) -> None:
         self._entries.setdefault(entry.key, entry)
+
+
+def _entries_of(place: Place) -> Iterator[Entry]:
+    """Yield the answers of a journal that is only read: what cannot be read of it is asked again."""
+    try:
+        for part in place.files(f"{PARTS}*.jsonl"):
+            for line in part.read_bytes().split(b"\n"):
+                with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                    yield Entry(**checked(line))
+    except OSError:
+        return
 
 
 def place_of(address: str | Path) -> Place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -12,11 +12,14 @@ from markupsafe import Markup
 from synalign.arrays.checks import evenly_spaced
 from synalign.drawing.chart import Line, line_chart
 from synalign.errors import RunError
+from synalign.generation.demonstration_batches import chosen_documents
+from synalign.prompts.families import family
 from synalign.report.coverage import DRAWS, SEED, Coverage, coverage
 from synalign.report.population import ALIGNED, multiples
 from synalign.report.section import Section
 from synalign.run import some_rows
 from synalign.run.memory import earlier_demonstrations, shown_earlier
+from synalign.text.forms import MEASURED
 from synalign.text.normal import normalise
 
 if TYPE_CHECKING:
@@ -30,28 +33,47 @@ if TYPE_CHECKING:
 BATCHES = 5
 """Batches shown in full, evenly spaced in the order they were picked."""
 
-WRITTEN = 6
+WRITTEN = 12
 """Written queries shown of a batch, evenly spaced in the order they were written."""
 
 TITLE = 80
 """Characters of a document's text that stand for a missing title."""
 
+BEGINNING = 160
+"""Characters of a shot's document that are shown."""
+
 VALUES = 12
 """Values shown of an attribute, seen and generalised each."""
 
 
+class Shot(NamedTuple):
+    """A real query that was shown as a turn of its own, with its document.
+
+    Attributes:
+        query: The query.
+        title: Title of the document that users chose most often for it; may be empty.
+        beginning: How that document's text begins.
+    """
+
+    query: str
+    title: str
+    beginning: str
+
+
 class Attribute(NamedTuple):
-    """One attribute of a batch, as the model named it.
+    """One attribute of a batch.
 
     Attributes:
         name: Its name.
-        seen: Values that the model saw, each with how many demonstrations show it where a rule can tell.
-        generalised: Values that it added.
+        seen: Values that demonstrations have, each with how many demonstrations show it where a rule can tell.
+        generalised: Values that were added to those.
+        measured: Whether a rule measured it in the demonstrations; else the model named it.
     """
 
     name: str
     seen: list[tuple[str, int | None]]
     generalised: list[str]
+    measured: bool
 
 
 class Written(NamedTuple):
@@ -77,17 +99,21 @@ class Batch(NamedTuple):
         number: From 1, in the order picked.
         variance: Posterior variance of its anchor when it was picked.
         demonstrations: Real queries, the anchor first.
-        attributes: What the model named.
+        shots: Those of them that requests drew their turns from, with their documents.
+        attributes: What rules measured in them, and what the model named.
         written: Some of what it wrote.
         total: How many queries it wrote in all.
+        verdicts: How many of all those have each verdict, the commonest first.
     """
 
     number: int
     variance: float
     demonstrations: list[str]
+    shots: list[Shot]
     attributes: list[Attribute]
     written: list[Written]
     total: int
+    verdicts: list[tuple[str, int]]
 
 
 def section(material: Material) -> Section | None:
@@ -176,18 +202,31 @@ def _batches(material: Material) -> list[Batch]:
     for batch, query, variance in zip(
         *(table[name].to_pylist() for name in ("batch_id", "query_id", "variance")), strict=True
     ):
-        members[batch].append((texts[query], variance))
+        members[batch].append((query, variance))
     ids = list(members)
     some = [ids[place] for place in evenly_spaced(len(ids), BATCHES - 1)]
     chosen = list(dict.fromkeys([*some, ids[-1]]))
     attributes, written = _attributes(material, chosen), _written(material, chosen)
+    shots = _shots(material, [query for batch in chosen for query, _ in members[batch]])
     return [
         Batch(
-            ids.index(batch) + 1, members[batch][0][1], [text for text, _ in members[batch]], attributes[batch],
+            ids.index(batch) + 1, members[batch][0][1], [texts[query] for query, _ in members[batch]],
+            [Shot(texts[query], *shots[query]) for query, _ in members[batch] if query in shots], attributes[batch],
             [written[batch][place] for place in evenly_spaced(len(written[batch]), WRITTEN)], len(written[batch]),
+            Counter(one.verdict for one in written[batch] if one.verdict).most_common(),
         )
         for batch in chosen
     ]  # fmt: skip
+
+
+def _shots(material: Material, query_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return title and beginning of the document that each query was shown with; none where no family shows any."""
+    if not family(material.configuration).shots:
+        return {}
+    chosen = chosen_documents(material.run, set(query_ids))
+    rows = some_rows.having(material.run, "documents", "document_id", set(chosen.values())).to_pylist()
+    known = {row["document_id"]: (row["title"], " ".join(row["text"][:BEGINNING].split())) for row in rows}
+    return {query: known[document] for query, document in chosen.items() if document in known}
 
 
 def _texts(material: Material, ids: Sequence[str]) -> dict[str, str]:
@@ -201,17 +240,18 @@ def _of_batches(table: pa.Table, batches: Sequence[str]) -> list[dict[str, Any]]
 
 
 def _attributes(material: Material, batches: Sequence[str]) -> dict[str, list[Attribute]]:
-    """Return the attributes of some batches, in the order the model named them."""
+    """Return the attributes of some batches: measured ones, then others in the order the model named them."""
     rows = _of_batches(material.table("attributes"), batches) if material.has("attributes") else []
     grouped: dict[str, dict[str, Attribute]] = defaultdict(dict)
     for row in rows:
-        mine = grouped[row["batch_id"]].setdefault(normalise(row["name"]), Attribute(row["name"], [], []))
+        name = normalise(row["name"])
+        mine = grouped[row["batch_id"]].setdefault(name, Attribute(row["name"], [], [], name.casefold() in MEASURED))
         if row["generalised"]:
             mine.generalised.append(row["value"])
         else:
             mine.seen.append((row["value"], row["support"]))
     short = {
-        batch: [Attribute(name, seen[:VALUES], added[:VALUES]) for name, seen, added in mine.values()]
+        batch: [one._replace(seen=one.seen[:VALUES], generalised=one.generalised[:VALUES]) for one in mine.values()]
         for batch, mine in grouped.items()
     }
     return {batch: short.get(batch, []) for batch in batches}

@@ -58,7 +58,7 @@ from synalign.generation.writing import (
 from synalign.progress import progress
 from synalign.prompts.families import family
 from synalign.prompts.templates import digests, prompt_version
-from synalign.run import Attempt, Run
+from synalign.run import Attempt, Run, previews
 from synalign.run.waiting import Waiting
 from synalign.tables import schema
 from synalign.writer.endpoint import endpoint
@@ -77,7 +77,8 @@ def outside(run: Run) -> dict[str, str]:
 def generate(attempt: Attempt) -> Waiting | None:
     """Write `requests`, `traces`, `attributes` and `candidates`.
 
-    Good answers are kept in the run's journal as they come; after a kill only what is missing is asked again.
+    Good answers are kept in the run's journal as they come; after a kill only what is missing is asked again. What a
+    preview was answered on this machine is taken from there.
 
     Returns:
         None when they are written; in `mode: batch`, while batches are in flight, what the step waits for.
@@ -94,17 +95,18 @@ def generate(attempt: Attempt) -> Waiting | None:
         provider_mode.require_lasting_endpoint(configuration)
     batches = read_batches(attempt.run)
     dialect = Dialect(configuration, attempt.run.folder / dialects.RECORD)
-    with closing(dialect), Journal(attempt.run.journal) as journal, endpoint(configuration.generation) as where:
+    journal = Journal(attempt.run.journal, [previews.journal_of(configuration.retriever)])
+    with closing(dialect), journal, endpoint(configuration.generation) as where:
         if configuration.generation.mode == "online":
             record = attempt.run.folder / RECORD
-            results = asyncio.run(_ask_all(batches, configuration, where, journal, record, dialect))
+            results = asyncio.run(ask_all(batches, configuration, where, journal, record, dialect))
         else:
             found = provider_mode.look(batches, attempt.run, where, journal, dialect)
             if isinstance(found, Waiting):
                 return found
             results = found
     ended = list(ends(results))
-    written = [_written(result, configuration) for result in ended]
+    written = [written_of(result, configuration) for result in ended]
     attempt.metrics.update(_metrics(results, ended, written, configuration))
     attempt.metrics["asked_as"] = dialect.summary()
     attempt.metrics["redactions"] = _redactions(batches, configuration)
@@ -118,23 +120,47 @@ def generate(attempt: Attempt) -> Waiting | None:
     except GenerationError:
         provider_mode.conclude(attempt.run)
         raise
-    candidates = [candidate for part in written for candidate in part.candidates]
-    attempt.write("requests", _table("requests", _request_rows(results, configuration)))
-    attempt.write("traces", _table("traces", trace_rows(results, configuration)))
-    attempt.write("attributes", _table("attributes", _attribute_rows(results)))
-    attempt.write("candidates", _table("candidates", candidates))
+    for name, table in tables_of(results, written, configuration).items():
+        attempt.write(name, table)
     return None
 
 
-async def _ask_all(
+def tables_of(results: list[Result], written: list[Written], configuration: Configuration) -> dict[str, pa.Table]:
+    """Return the tables of the step, by name."""
+    candidates = [candidate for part in written for candidate in part.candidates]
+    return {
+        "requests": _table("requests", _request_rows(results, configuration)),
+        "traces": _table("traces", trace_rows(results, configuration)),
+        "attributes": _table("attributes", _attribute_rows(results)),
+        "candidates": _table("candidates", candidates),
+    }
+
+
+async def ask_all(
     batches: list[Batch],
     configuration: Configuration,
     where: Endpoint,
     journal: Journal,
-    record: PathLike[str],
+    record: PathLike[str] | None,
     dialect: Dialect,
 ) -> list[Result]:
-    """Return results in the order of the batches. A final error lets requests in flight end, so that they are kept."""
+    """Ask for attributes and queries of each batch.
+
+    Args:
+        batches: The batches.
+        configuration: The retriever's.
+        where: The endpoint.
+        journal: Has the answers so far, and keeps those that come.
+        record: See `Client`.
+        dialect: What the endpoint takes.
+
+    Returns:
+        Results in the order of the batches.
+
+    Raises:
+        GenerationError: No request can succeed. Requests in flight end first, so that their answers are kept.
+        RunError: The journal or the record of what is spent cannot be written.
+    """
     results: list[Result | None] = [None] * len(batches)
     waiting = iter(enumerate(batches))
 
@@ -204,7 +230,8 @@ async def _parts(result: Result, attributes: LatentAttributes, client: Client, c
     return result._replace(write=answer, parts=tuple(made))
 
 
-def _written(result: Result, configuration: Configuration) -> Written:
+def written_of(result: Result, configuration: Configuration) -> Written:
+    """Judge every query of the answer that a result ends with; none where it has no answer."""
     answer = result.write
     if isinstance(answer.content, WrittenQueries | QueriesOfOne):
         return read_answer(result.batch, answer.request_id, answer.content, configuration)

@@ -98,8 +98,8 @@ def _write(spark: SparkSession, attempt: Attempt, usable: DataFrame, documents: 
     different = usable.count()
     written = {
         "documents": (documents, attempt.metrics["document_rows"]),
-        "queries": (_queries(usable, attempt.configuration), different),
-        "pairs": (_pairs(usable, attempt.configuration), different),
+        "queries": (queries_of(usable, attempt.configuration), different),
+        "pairs": (pairs_of(usable, attempt.configuration), different),
         "rejected": (rejected, _rejections(attempt.metrics)),
     }
     for table, (frame, most) in written.items():
@@ -202,7 +202,8 @@ def _in_window(configuration: Configuration, interval: Interval) -> Column:
     return time.isNull() | ((time >= F.lit(frame.start)) & (time < F.lit(frame.end)))
 
 
-def _queries(groups: DataFrame, configuration: Configuration) -> DataFrame:
+def queries_of(groups: DataFrame, configuration: Configuration) -> DataFrame:
+    """Return the table `queries` of usable groups of log rows."""
     query_id = content_id("query")
     by_label = groups.groupBy("query", "label").agg(
         F.sum("total").alias("total"),
@@ -225,7 +226,8 @@ def _queries(groups: DataFrame, configuration: Configuration) -> DataFrame:
     )
 
 
-def _pairs(groups: DataFrame, configuration: Configuration) -> DataFrame:
+def pairs_of(groups: DataFrame, configuration: Configuration) -> DataFrame:
+    """Return the table `pairs` of usable groups of log rows."""
     return (
         groups.where(F.coalesce(F.col("document_id"), F.lit("")) != "")
         .groupBy("query", "document_id")

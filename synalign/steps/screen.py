@@ -86,7 +86,7 @@ def screen(attempt: Attempt) -> None:
     verdicts = Verdicts(len(candidates.ids))
     judge = _judge(candidates, verdicts)
     with phases("screen") as report:
-        _try_filters(candidates._replace(grades=judge), verdicts, report)
+        try_filters(candidates._replace(grades=judge), verdicts, report)
     left, total = len(verdicts.open), len(candidates.ids)
     new = np.asarray(pc.equal(pool["interval"], attempt.run.interval.name))
     attempt.metrics.update(verdicts.counts(new))
@@ -119,7 +119,7 @@ def _judge(candidates: Candidates, verdicts: Verdicts) -> Judge | None:
     return Judge(candidates.run, candidates, verdicts.reasons)
 
 
-def _try_filters(candidates: Candidates, verdicts: Verdicts, report: Report) -> None:
+def try_filters(candidates: Candidates, verdicts: Verdicts, report: Report) -> None:
     """Try one filter after another on what those before it left."""
     for reason in REASONS.values():
         if reason.step == "screen":

@@ -17,7 +17,7 @@ from synalign.registry.holdings import Holding, Matchers, holdings
 from synalign.registry.traces import forget_traces
 from synalign.run import Interval, Run, intervals, root
 from synalign.storage import Place
-from synalign.upkeep import journals, rows, runs, vectors
+from synalign.upkeep import journals, previews, rows, runs, vectors
 
 log = logging.getLogger("synalign")
 
@@ -94,6 +94,7 @@ def forget(query: str, retriever: str = tombstones.ALL, *, exact: bool = False, 
     for run in found:
         runs.learn(run, trace, known)
     answers = sum(journals.forget(place, known.shown, trace, dry=dry) for place in _journals(found))
+    answers += previews.forget(retriever, dry=dry)
     gone = vectors.forget(known.texts, dry=dry)
     places = {holding.location for holding in held if holding.location is not None}
     # Before the tables that tell which batches showed it.

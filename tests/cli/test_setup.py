@@ -38,6 +38,7 @@ def test_init_writes_a_file_and_says_what_to_fill_in(kind: str, tmp_path: Path) 
     assert done.output.splitlines()[1] == "  schedule.start"
     assert "source.path" in done.output
     assert f"Then: synalign check {file}, and synalign check --data {file}\n" in done.output
+    assert f"Before the first refresh: synalign preview {file}, " in done.output
     assert done.output.endswith("# yaml-language-server: $schema=retriever.schema.json\n")
 
 

@@ -361,3 +361,24 @@ def test_killed_at_work_it_holds_all_that_was_told_to_be_kept(tmp_path):
             for number in range(last + 1):
                 assert all(journal.get(f"{number:06d}-{part}") for part in range(8))
     assert files(tmp_path) == [FILE]
+
+
+def test_an_answer_of_another_journal_is_copied_when_it_is_asked_for(tmp_path):
+    other, mine = tmp_path / "other", tmp_path / "mine"
+    filled(other)
+    with open(other / FILE, "ab") as damaged:
+        damaged.write(b'{"key": "torn\n[]\n{}\n')
+    before = (other / FILE).read_bytes()
+
+    async def look(journal):
+        return [await journal.find(entry(number).key) for number in (1, 1, 7)]
+
+    with Journal(mine, [other, tmp_path / "none"]) as journal:
+        assert journal.get(entry(1).key) is None and len(journal) == 0
+        first, again, missing = asyncio.run(look(journal))
+        assert first == again == journal.get(entry(1).key) and first.answer.endswith('1"}')
+        assert missing is None
+        assert len(journal) == 1
+    with Journal(mine) as journal:
+        assert len(journal) == 1
+    assert (other / FILE).read_bytes() == before and not (tmp_path / "none").exists()

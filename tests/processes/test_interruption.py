@@ -18,6 +18,7 @@ from threading import Thread
 import psutil
 import pytest
 
+from synalign.cli.arguments import DEMO
 from synalign.local import demo_data
 from tests.conftest import SHOP
 
@@ -204,6 +205,14 @@ def test_in_the_middle_of_asking_a_model(tmp_path: Path, slow: str, number: sign
     time.sleep(0.5)
     group.interrupt(number)
     group.check(128 + number)
+
+
+@pytest.mark.spark
+def test_a_preview_in_the_middle_of_spark(tmp_path: Path) -> None:
+    group = Group(tmp_path, SYNALIGN, "preview", str(DEMO))
+    below = group.until(java)
+    group.interrupt()
+    group.check(130, *below)
 
 
 @pytest.mark.parametrize("command", [("doctor",), ("experiment", "demo"), ("demo-data",), ("show",)])
