@@ -152,7 +152,7 @@ def _generation(study: Study, collection: str, writer: str, way: str) -> dict[st
         # The writer that is no model understands this family only.
         prompts["family"] = "large"
     if way == BEFORE:
-        prompts |= {kind: str(_FILES / f"{kind}.txt") for kind in templates.NUMBERS}
+        prompts |= {kind: str(_FILES / f"{kind}.txt") for kind in templates.WRITING}
     if way.endswith("attributes"):
         prompts["attributes"] = True
     if way.endswith("no shots"):

@@ -81,7 +81,8 @@ def test_the_correction_is_the_worst_ratio_and_the_run_ends_at_its_ceiling(tmp_p
 def test_of_one_hundred_only_the_ceiling_is_spent_at_half_as_much_again(tmp_path):
     """What was reported: with 32 in flight the correction compounded to 191,751, and the run ended at 1 %."""
     outcomes, budget, _, most, bound_in = spend(tmp_path, (0.3, 1.5), 300, max_tokens=100_000)
-    assert most > 8
+    # As many as a client begins with, however slow the machine is.
+    assert most >= 8
     assert budget.correction.ratio_out == 1.5
     assert 100_000 - (bound_in + 384) < budget.tokens <= 100_000
     assert outcomes.count("over_budget") > 0

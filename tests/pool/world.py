@@ -228,6 +228,7 @@ def _generate(attempt: Attempt, script: Script | None) -> None:
             for query, name in wrote
         ]  # fmt: skip
     attempt.write("requests", rows("requests", requests))
+    attempt.write("traces", rows("traces", []))
     attempt.write("attributes", rows("attributes", []))
     attempt.write("candidates", rows("candidates", candidates))
 

@@ -8,7 +8,7 @@ import pytest
 
 from synalign.config import Configuration
 from synalign.prompts.families import FAMILIES, family
-from synalign.prompts.templates import NUMBERS, parse
+from synalign.prompts.templates import WRITING, parse
 
 
 def configured(task: str = "retrieval", **generation: object) -> Configuration:
@@ -29,13 +29,13 @@ def configured(task: str = "retrieval", **generation: object) -> Configuration:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_is_a_folder_of_templates_with_a_card(name: str) -> None:
     folder = resources.files("synalign.prompts").joinpath(name)
-    for kind in NUMBERS:
+    for kind in WRITING:
         parse(folder.joinpath(f"{kind}.txt").read_text(encoding="utf-8"), kind, f"{name}/{kind}.txt")
     assert len(folder.joinpath("card.md").read_text(encoding="utf-8")) > 500
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("kind", WRITING)
 def test_no_instruction_holds_what_could_be_an_answer(name: str, kind: str) -> None:
     """A small model answers with the examples of its instruction."""
     text = resources.files("synalign.prompts").joinpath(f"{name}/{kind}.txt").read_text(encoding="utf-8").lower()
