@@ -2,7 +2,7 @@
 
 Each writer writes for the same documents of a collection, asked in several ways: with the wording and the schemas of
 before families of prompts (`writers_before/`), and as the family of prompts asks today, with and without a request for
-latent attributes, with and without shots. Steps are the product's own, from *sample* to *align*; retrievers are the
+latent attributes, with and without shots, and as the family for capable models asks. Steps are the product's own, from *sample* to *align*; retrievers are the
 product's `static` ones, trained on few real pairs alone, or with what was written: all of it, what screens accepted
 with equal weights, and aligned.
 
@@ -45,7 +45,8 @@ from tests.benchmarks.nights_tables import beir
 
 BEFORE = "before"
 FAMILY = "family"
-WAYS = (BEFORE, FAMILY, "family, attributes", "family, no shots")
+LARGE = "large"
+WAYS = (BEFORE, FAMILY, LARGE, "family, no shots", "family, attributes")
 ARMS = ("control", "unweighted", "equal", "aligned")
 _FILES = Path(__file__).with_name("writers_before")
 
@@ -148,7 +149,7 @@ def _cell(named: dict[str, str], arm: str, seed: int) -> dict[str, Any]:
 def _generation(study: Study, collection: str, writer: str, way: str) -> dict[str, Any]:
     """Return the settings of a writer that is asked in a way."""
     prompts: dict[str, Any] = {"family": "code" if collection == "cosqa" else "small"}
-    if writer == "embedded" or way == BEFORE:
+    if writer == "embedded" or way in (BEFORE, LARGE):
         # The writer that is no model understands this family only.
         prompts["family"] = "large"
     if way == BEFORE:
