@@ -1,10 +1,10 @@
 """`make bench-writers DATA=PATH [MODELS="a.gguf b.gguf"]`: what language models make of the prompts.
 
 Each writer writes for the same documents of a collection, asked in several ways: with the wording and the schemas of
-before families of prompts (`writers_before/`), and as the family of prompts asks today, with and without a request for
-latent attributes, with and without shots, and as the family for capable models asks. Steps are the product's own, from *sample* to *align*; retrievers are the
-product's `static` ones, trained on few real pairs alone, or with what was written: all of it, what screens accepted
-with equal weights, and aligned.
+before families of prompts (`writers_before/`); as its family of prompts asks, with and without shots, with and without
+a request for latent attributes; and as the family for capable models asks. Steps are the product's own, from *sample*
+to *align*; retrievers are the product's `static` ones, trained on few real pairs alone, or with what was written: all
+of it, what screens accepted with equal weights, and aligned.
 
 Lines that are done are kept in a file under the benchmarks' home: a run that was stopped goes on where it was.
 """
