@@ -144,7 +144,14 @@ def _of_the_batch(batch: Batch, attributes: LatentAttributes, configuration: Con
     }
     turns = [
         (
-            {"documents": [{"document": 0, **_shown(shot.document, batch, configuration)}]},
+            {
+                "documents": [
+                    {
+                        "document": 0,
+                        **_shown(shot.document, batch, configuration, family(configuration).shot_characters),
+                    }
+                ]
+            },
             {"documents": [{"document": 0, "queries": [shot.query]}]},
         )
         for shot in shots_of(batch, configuration)
@@ -169,7 +176,10 @@ def _of_one_document(batch: Batch, attributes: LatentAttributes, configuration: 
             latent(attributes), batch.demonstrations, 1, 1, batch_id=drawn_by, seed=configuration.seed
         )
         data |= {"attributes": rows[0]} if rows[0] else {}
-    return data, [(_shown(shot.document, batch, configuration), {"queries": [shot.query]}) for shot in shots]
+    return data, [
+        (_shown(shot.document, batch, configuration, family(configuration).shot_characters), {"queries": [shot.query]})
+        for shot in shots
+    ]
 
 
 def shots_of(batch: Batch, configuration: Configuration) -> list[Shot]:
@@ -222,10 +232,12 @@ def read_answer(
     return Written(candidates, returned, rejected, sum(quota.values()), dropped)
 
 
-def _shown(document: Document, batch: Batch, configuration: Configuration) -> dict[str, Any]:
+def _shown(document: Document, batch: Batch, configuration: Configuration, most: int | None = None) -> dict[str, Any]:
+    """Return title and text of a document as a prompt shows them: of a shot's no more than `most` characters."""
+    characters = characters_of(batch, configuration)
     return {
         "title": Excerpt(" ".join(document.title[: 2 * _TITLE_CHARACTERS].split()), _TITLE_CHARACTERS),
-        "text": Excerpt(document.text.lstrip(), characters_of(batch, configuration)),
+        "text": Excerpt(document.text.lstrip(), min(characters, most or characters)),
     }
 
 

@@ -21,6 +21,7 @@ class Family(NamedTuple):
         attributes: Whether a first request asks for latent attributes.
         one_by_one: Whether each request asks for one query for one document, as the shots are answered.
         document_characters: How much of a document is shown at most; None: as `generation.document_characters` says.
+        shot_characters: The same of a shot's document: how one asks shows in little of it.
         named: Attributes that the model names at most, values of each, and characters of a value, as its template says.
     """
 
@@ -29,13 +30,14 @@ class Family(NamedTuple):
     attributes: bool
     one_by_one: bool
     document_characters: int | None
+    shot_characters: int | None
     named: tuple[int, int, int]
 
 
 FAMILIES = {
-    "large": Family("large", 0, True, False, None, (8, 8, 100)),
-    "small": Family("small", 4, False, True, 400, (5, 3, 40)),
-    "code": Family("code", 4, False, True, 600, (5, 3, 40)),
+    "large": Family("large", 0, True, False, None, 400, (8, 8, 100)),
+    "small": Family("small", 4, False, True, 400, 200, (5, 3, 40)),
+    "code": Family("code", 4, False, True, 600, 300, (5, 3, 40)),
 }
 
 
