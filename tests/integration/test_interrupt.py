@@ -73,11 +73,11 @@ def test_ctrl_c_loses_nothing_and_says_how_to_go_on(calm: Any, tmp_path: Path) -
     command = [str(Path(sys.executable).with_name("synalign")), "refresh", str(other.yaml), "--date", "2026-03-01"]
 
     # Vectors are being computed: there is a JVM, and Python workers below it.
-    code, shown = in_terminal(command, other.environment(), r"embed \(2 of \d+\)[^\r\n]* of \d+ texts")
+    code, shown = in_terminal(command, other.environment(), r"embed \(3 of \d+\)[^\r\n]* of \d+ texts")
 
     assert code == 130
     assert "Traceback" not in shown
-    assert "Interrupted; finished and kept: ingest." in shown
+    assert "Interrupted; finished and kept: ingest, carry." in shown
     assert "embed starts again" in shown
     assert working_in(home) == []
     assert [path.name for path in (other.folder / "embed").glob("*-*")] == []
