@@ -181,9 +181,10 @@ def _prepared(source: str, writer: str) -> Path:
 
 
 def _demo_of(writer: str) -> Path:
-    """Return the demo's file for another writer: a name of its own, and a query a document, for models take longer."""
+    """Return the demo's file for another writer: another name, and a twelfth of the queries, which take longer."""
     content = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
     content["retriever"] = "demo-local"
+    content["sampling"]["batches"] = 8
     content["generation"] |= {**_generation(writer), "queries_per_document": 1}
     return _written(content, f"--writer {writer}")
 
