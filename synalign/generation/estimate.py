@@ -32,12 +32,13 @@ from synalign.generation import outcomes
 from synalign.generation.attributes import REASON, reason_request
 from synalign.generation.budget import cost, tokens_of
 from synalign.generation.combinations import MOST_COMBINED
-from synalign.generation.demonstration_batches import Batch, Document, read_batches
+from synalign.generation.demonstration_batches import Batch, Document, pieces, read_batches
 from synalign.generation.ledger import NOT_RETURNED
 from synalign.generation.request import Request
 from synalign.generation.schemas import Attribute, LatentAttributes
 from synalign.generation.writing import QUERY_TOKENS, WRITE, asked_for, write_request
 from synalign.pool.uptake import forecast
+from synalign.prompts.families import family
 from synalign.run import Interval, Run, finished_files, intervals, manifests, root
 
 RENDERED = 100
@@ -97,6 +98,7 @@ class Estimate(NamedTuple):
         interval: The interval they are from; None without one.
         rendered: How many batches were rendered.
         batches: Batches of demonstrations, two requests each.
+        requests: Requests for attributes and queries, where none is too long.
         queries: Queries asked for.
         tokens_in: Tokens sent.
         tokens_out: Tokens received.
@@ -114,6 +116,7 @@ class Estimate(NamedTuple):
     interval: str | None
     rendered: int
     batches: int
+    requests: int
     queries: int
     tokens_in: Amount
     tokens_out: Amount
@@ -141,7 +144,8 @@ class _Past(NamedTuple):
     """What earlier requests came to.
 
     Attributes:
-        asked: Tokens of the first request of a batch; None where none was measured.
+        asked: Tokens of a request for attributes, or of one for queries where there is none of those; None where none
+            was measured.
         reason: Tokens of the answer to it.
         query: Tokens of the answer to the second, for each query that it is asked for.
         attributes: First answers.
@@ -158,22 +162,27 @@ def estimate(configuration: Configuration) -> Estimate:
     basis, interval, batches, count = _batches(configuration)
     generation = configuration.generation
     past = _past(configuration)
-    reasons = [reason_request(batch, configuration) for batch in batches]
-    writes = [write_request(batch, _LONGEST, configuration) for batch in batches]
-    named = zip(batches[:COMPARED], itertools.cycle(past.attributes), strict=False)
-    usual = [write_request(batch, attributes, configuration) for batch, attributes in named]
+    reasons = [reason_request(batch, configuration) for batch in batches] if family(configuration).attributes else []
+    asks = [pieces(batch, configuration) or (batch,) for batch in batches]
+    writes = [write_request(piece, _LONGEST, configuration) for whole in asks for piece in whole]
+    named = zip(asks[:COMPARED], itertools.cycle(past.attributes), strict=False)
+    usual = [write_request(piece, attributes, configuration) for whole, attributes in named for piece in whole]
     # All figures are of the rendered batches, and grow with the number of batches.
     scale = count / len(batches)
     queries = round(scale * sum(asked_for(batch, configuration) for batch in batches))
     asked, written = _tokens(reasons), _tokens(writes)
     expected = asked + written * _tokens(usual) / _tokens(writes[: len(usual)])
     if past.asked is not None:
-        expected *= past.asked / (asked / len(batches))
+        first = reasons or writes
+        expected *= past.asked / (_tokens(first) / len(first))
     most = generation.max_output_tokens
+    wholly = round(scale * (len(reasons) + len(writes)))
     # At most, the whole first answer stands in the second request, beside what is combined of it for every query.
-    bound = max(expected, asked + written + len(batches) * most)
+    bound = max(expected, asked + written + len(reasons) * most)
     sent = Amount(round(scale * expected), round(scale * bound))
-    received = Amount(round(count * min(past.reason, most) + min(queries * past.query, count * most)), 2 * count * most)
+    named_out = scale * len(reasons) * min(past.reason, most)
+    written_out = min(queries * past.query, scale * len(writes) * most)
+    received = Amount(round(named_out + written_out), wholly * most)
     money = None
     if generation.budget.input_price or generation.budget.output_price:
         spent = zip(sent, received, strict=True)
@@ -185,6 +194,7 @@ def estimate(configuration: Configuration) -> Estimate:
         interval=interval,
         rendered=len(batches),
         batches=count,
+        requests=wholly,
         queries=queries,
         tokens_in=sent,
         tokens_out=received,
@@ -201,7 +211,7 @@ def as_json(found: Estimate) -> dict[str, Any]:
     """Return an estimate as JSON, for programs."""
     content = found._asdict()
     content |= {name: part._asdict() for name, part in content.items() if isinstance(part, Amount | Pool)}
-    return {**content, "requests": 2 * found.batches, "verdict": found.verdict}
+    return {**content, "verdict": found.verdict}
 
 
 _USUAL = LatentAttributes(
@@ -352,8 +362,9 @@ def _past(configuration: Configuration) -> _Past:
         good = requests.filter(pc.equal(requests["outcome"], outcomes.OK))
         reason, write = (good.filter(pc.equal(good["kind"], kind)) for kind in (REASON, WRITE))
         asked = _asked_in_answers(manifest["metrics"].get("ledger"))
-        if len(reason) and asked:
-            sent, answered = (pc.mean(reason[name]).as_py() for name in ("tokens_in", "tokens_out"))
+        first = reason if len(reason) else write
+        if len(first) and asked:
+            sent, answered = (pc.mean(first[name]).as_py() for name in ("tokens_in", "tokens_out"))
             if None in (sent, answered, pc.sum(write["tokens_out"]).as_py()):
                 # The endpoint does not say what it counts.
                 continue

@@ -11,7 +11,7 @@ def as_table(found: Estimate) -> list[str]:
     """Return an estimate as lines of text, for people."""
     rows = [
         ("", "estimate", "at most"),
-        ("requests", *[f"{2 * found.batches:,}"] * 2),
+        ("requests", *[f"{found.requests:,}"] * 2),
         ("queries asked for", *[f"{found.queries:,}"] * 2),
         ("tokens sent", *(f"{tokens:,.0f}" for tokens in found.tokens_in)),
         ("tokens received", *(f"{tokens:,.0f}" for tokens in found.tokens_out)),

@@ -183,11 +183,16 @@ def _of_one_document(batch: Batch, attributes: LatentAttributes, configuration: 
 
 
 def shots_of(batch: Batch, configuration: Configuration) -> list[Shot]:
-    """Return the shots of a request, drawn for its turn: queries of a document would be alike if all had the same."""
-    most = family(configuration).shots
+    """Return the shots of a request, drawn for its turn: queries of a document would be alike if all had the same.
+
+    None is of a document that is asked about: its query would be the answer.
+    """
+    asked_about = {document.document_id for document in batch.documents}
     drawn_by = f"shots\x1f{configuration.seed}\x1f{batch.batch_id}\x1f{batch.turn}"
     draw = random.Random(hashlib.sha256(drawn_by.encode()).digest())
-    return draw.sample(batch.shots, min(most, len(batch.shots)))
+    order = draw.sample(batch.shots, len(batch.shots))
+    others = [shot for shot in order if shot.document.document_id not in asked_about]
+    return others[: family(configuration).shots]
 
 
 def redacted_in(batch: Batch, configuration: Configuration) -> Counter[PersonalData]:

@@ -10,11 +10,13 @@ from typing import Any
 
 from synalign.generation.prompts import from_data
 from synalign.generation.schemas import ATTRIBUTES, QUERIES
+from synalign.text.forms import measure
 from synalign.writer.calls import Call, Rejected, Reply, Route
 from synalign.writer.faults import COMPLETION
 from synalign.writer.language import describe, write_queries
 
 MODEL = "synalign-embedded-writer"
+_QUERY_CHARACTERS = 100
 _NAMED = re.compile(r"It is named (\w+)")
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 _ANSWERS: dict[str, Callable[[Any], dict[str, Any]]] = {ATTRIBUTES: describe, QUERIES: write_queries}
@@ -40,10 +42,22 @@ def complete(request: Any) -> dict[str, Any]:
     except ValueError as error:
         raise Rejected(400, "invalid_data", f"the last message cannot be read: {error}") from error
     try:
-        content = answer(data)
-    except (KeyError, TypeError, AttributeError) as error:
+        content = answer(data) if name != QUERIES or "documents" in data else _of_one_document(data, messages)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Rejected(400, "invalid_data", f"the data block is not as SynAlign writes it: {error!r}") from error
     return _completion(request, json.dumps(content, ensure_ascii=False), name if "tools" in request else "")
+
+
+def _of_one_document(data: dict[str, Any], messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the answer to a request for one query, whose demonstrations are answers of earlier turns."""
+    answers = [json.loads(message["content"]) for message in messages if message.get("role") == "assistant"]
+    shown = [str(query) for answer in answers for query in answer["queries"]] or list(data["demonstrations"])
+    document = {"document": 0, "title": data["title"], "text": data["text"]}
+    asked = {
+        "queries_per_document": 1, "max_query_characters": _QUERY_CHARACTERS, "attributes": measure(shown),
+        "demonstrations": shown, "documents": [document],
+    }  # fmt: skip
+    return {"queries": write_queries(asked)["documents"][0]["queries"]}
 
 
 def _schema_name(request: dict[str, Any]) -> str:

@@ -93,6 +93,19 @@ def sampled(configuration: Configuration, commit: Callable[..., Run]) -> Run:
     return commit(run, demonstrations=rows("demonstrations", shown))
 
 
+def test_a_small_model_is_asked_for_one_query_at_a_time() -> None:
+    large, small = (
+        estimate(settings(generation={"queries_per_document": 3, "prompts": {"family": family}}))
+        for family in ("large", "small")
+    )
+    assert large.requests == 2 * large.batches
+    # Twelve documents a batch, three queries for each, and no request for attributes.
+    assert small.requests == 36 * small.batches and small.queries == large.queries
+    most = settings(generation={}).generation.max_output_tokens
+    assert small.tokens_out.at_most == small.requests * most and large.tokens_out.at_most == large.requests * most
+    assert 0 < small.tokens_in.estimate <= small.tokens_in.at_most
+
+
 def test_with_nothing_ingested_the_settings_bound_every_text() -> None:
     found = estimate(settings(budget=PRICES))
     assert (found.basis, found.interval, found.answers) == ("configuration", None, "usual")

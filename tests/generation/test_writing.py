@@ -147,3 +147,10 @@ def test_an_answer_about_one_document_is_judged_as_any_other() -> None:
     assert (written.returned, written.rejected, written.missing) == (3, {"too_many": 2}, 0)
     empty = read_answer(piece, "request", QueriesOfOne.model_validate({"queries": [7]}), CONFIGURATION)
     assert (empty.rejected, empty.candidates) == ({"not_text": 1}, [])
+
+
+def test_no_shot_is_of_the_document_that_is_asked_about() -> None:
+    """Its query would be the answer."""
+    own = SHOWN._replace(documents=(SHOWN.shots[0].document,))
+    (piece, _) = pieces(own, of_family("small"))
+    assert {shot.query for shot in shots_of(piece, of_family("small"))} == {"y now", "mail me at jo@example.org"}

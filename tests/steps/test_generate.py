@@ -308,3 +308,27 @@ def test_cold_targets_are_documents_without_train_events(tmp_path):
 def test_a_held_out_demonstration_is_refused(tmp_path):
     with pytest.raises(RunError, match="not a train query"):
         read_batches(prepared(tmp_path, split="test"))
+
+
+def test_a_small_model_is_asked_for_one_query_at_a_time_without_attributes(tmp_path):
+    """By the writer that is no model, which answers in the form of the turns."""
+    run = prepared(tmp_path, prompts={"family": "small"})
+    metrics = performed(run)["metrics"]
+    assert metrics["requests"] == metrics["ledger"]["asked_for"] == BATCHES * 3 * 2
+    assert metrics["outcomes"] == {"ok": metrics["requests"]} and metrics["asked_in_parts"] == 0
+    assert metrics["ledger"]["accepted"] == metrics["requests"]
+    requests, attributes = run.read("requests").to_pylist(), run.read("attributes").to_pylist()
+    assert {row["kind"] for row in requests} == {"write"} and len(requests) == metrics["requests"]
+    assert {row["request_id"] for row in run.read("candidates").to_pylist()} == {row["request_id"] for row in requests}
+    assert {row["name"] for row in attributes} >= {"form", "length"} and not any(
+        row["generalised"] is None for row in attributes
+    )
+    again = performed(run)["metrics"]
+    assert again["journal_hits"] == again["requests"]
+
+
+def test_with_attributes_a_small_model_is_asked_for_those_first(tmp_path):
+    run = prepared(tmp_path, prompts={"family": "small", "attributes": True})
+    metrics = performed(run)["metrics"]
+    kinds = Counter(row["kind"] for row in run.read("requests").to_pylist())
+    assert kinds == {"reason": BATCHES, "write": BATCHES * 6} and metrics["requests"] == sum(kinds.values())

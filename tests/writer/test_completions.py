@@ -6,9 +6,9 @@ import openai
 import pytest
 
 from synalign.config import Configuration
-from synalign.generation.attributes import reason_request
-from synalign.generation.demonstration_batches import Batch, Document
-from synalign.generation.schemas import LatentAttributes, WrittenQueries, json_schema
+from synalign.generation.attributes import attributes_of, reason_request
+from synalign.generation.demonstration_batches import Batch, Document, Shot, pieces
+from synalign.generation.schemas import LatentAttributes, QueriesOfOne, WrittenQueries, json_schema
 from synalign.generation.writing import write_request
 from synalign.writer.server import MODEL
 
@@ -46,6 +46,22 @@ def test_it_answers_both_requests_and_names_itself(client):
         assert (completion.model, completion.choices[0].finish_reason) == (MODEL, "stop")
         usage = completion.usage
         assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0
+
+
+@pytest.mark.parametrize("shots", [0, 2])
+def test_it_answers_about_one_document_in_the_form_of_what_it_was_shown(client, shots):
+    """As small models are asked: so that the whole way can be tried without one."""
+    generation = {"queries_per_document": 1, "prompts": {"family": "small", "shots": shots}}
+    configuration = Configuration.model_validate(
+        {"retriever": "r", "schedule": {"start": "2026-01-01"}, "source": {"kind": "beir", "path": "x"},
+         "generation": generation}
+    )  # fmt: skip
+    shown = tuple(Shot(query, Document(query, "", "about it")) for query in BATCH.demonstrations)
+    for piece in pieces(BATCH._replace(shots=shown), configuration):
+        request = write_request(piece, attributes_of(piece, None), configuration)
+        completion = create(client, request)
+        (query,) = QueriesOfOne.model_validate_json(completion.choices[0].message.content).queries
+        assert query and query not in BATCH.demonstrations
 
 
 def test_the_same_request_gets_the_same_bytes(client):
