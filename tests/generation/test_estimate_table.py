@@ -35,8 +35,8 @@ def test_without_prices_no_money_is_said_and_the_settings_are_named() -> None:
 )
 def test_whether_it_fits_under_the_ceilings(ceilings: dict[str, Any], verdict: str) -> None:
     found = Estimate(
-        "r", "online", "configuration", None, 1, 1, 2, 1, Amount(100, 1000), Amount(200, 2000), "usual", Amount(1.0, 2.0),
-        "EUR", ceilings.get("max_money"), ceilings.get("max_tokens"),
+        "r", "online", "configuration", None, 1, 1, 2, 1, Amount(100, 1000), Amount(200, 2000), "usual",
+        Amount(1.0, 2.0), "EUR", ceilings.get("max_money"), ceilings.get("max_tokens"),
     )  # fmt: skip
     assert found.verdict == verdict
     line = next(line for line in as_table(found) if "Ceiling" in line)
