@@ -41,8 +41,8 @@ FORMS = ("json_schema", "json_object", "tool", "prompt")
 UNFOLLOWED = 2
 """So many answers in a form, none of them of the schema: the endpoint takes that form and pays no heed to it."""
 
-TOO_HIGH = 2.0
-"""By so much `tokens_of` is too high for most texts of Latin letters."""
+TOO_HIGH = 1.6
+"""By so much `tokens_of` is too high for English prose."""
 
 MARGIN = 64
 """Tokens that a chat template may add to a prompt."""
@@ -135,12 +135,13 @@ class Dialect:
             self._decide("cuts", True, "cuts prompts that are too long: requests are kept well below its context")
 
     def too_long(self, asked: Request) -> bool:
-        """Return whether a request and its answer are longer than the model's context, as far as that is known.
+        """Return whether a request and its answer are longer than the model's context, where nobody else would say so.
 
-        An endpoint that refuses such a request counts better than we do, and a refusal costs nothing: so for that one
-        the estimate is taken as if it were too high.
+        An endpoint that tells its context and refuses what does not fit counts better than we do, and a refusal costs
+        nothing. One that cuts gets no request that could be too long; where the configuration says the context, none
+        that is by the usual error of the estimate.
         """
-        if self.window is None:
+        if self.window is None or not (self.cuts or self._settings.context_tokens):
             return False
         estimate = tokens_of(asked.messages) / (1.0 if self.cuts else TOO_HIGH)
         return estimate + min(asked.answer_tokens, self._settings.max_output_tokens) + MARGIN > self.window

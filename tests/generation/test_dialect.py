@@ -71,10 +71,13 @@ def test_a_context_that_the_configuration_says_is_believed_before_the_endpoint()
 
 def test_what_would_be_cut_without_a_word_is_not_sent():
     long = WRITE._replace(messages=[{"role": "user", "content": "word " * 3000}])
-    refusing, cutting = Dialect(configured()), Dialect(configured())
+    refusing, cutting, said = Dialect(configured()), Dialect(configured()), Dialect(configured(context_tokens=4096))
     refusing.note_window(4096, cuts=False)
     cutting.note_window(4096, cuts=True)
-    # 6,000 tokens by an estimate that is too high: it may fit, and one of them would say if it does not.
-    assert cutting.too_long(long) and not refusing.too_long(long)
-    assert refusing.too_long(WRITE._replace(messages=[{"role": "user", "content": "word " * 9000}]))
-    assert not Dialect(configured()).too_long(long)
+    # 6,000 tokens by an estimate that is too high.
+    assert cutting.too_long(long)
+    assert not said.too_long(long) and not refusing.too_long(long)
+    much = WRITE._replace(messages=[{"role": "user", "content": "word " * 9000}])
+    assert said.too_long(much)
+    # It counts better, and its refusal costs nothing.
+    assert not refusing.too_long(much) and not Dialect(configured()).too_long(much)

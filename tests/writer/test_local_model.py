@@ -106,7 +106,9 @@ def test_the_limit_of_an_answer_holds(served: Endpoint, tmp_path: Path) -> None:
     assert answer.tokens_out == 64
 
 
-def test_what_is_too_long_for_the_context_is_told_before_it_is_sent(served: Endpoint, tmp_path: Path) -> None:
+def test_the_context_is_told_before_the_first_request_and_what_exceeds_it_costs_nothing(
+    served: Endpoint, tmp_path: Path
+) -> None:
     configuration = configured(context_tokens=None, document_characters=20_000, prompts={"family": "large"})
     long = Document("d", "Long", "many different words stand here " * 600)
     request = write_request(Batch("b", ("a query",), (long,)), attributes_of(BATCH, None), configuration)
