@@ -100,14 +100,56 @@ class Budget(Closed):
     )
     max_tokens: int | None = Field(None, ge=1, description="Ceiling in tokens, both ways. null: none.")
 
+    @property
+    def has_prices(self) -> bool:
+        """Tell whether tokens cost anything, as far as is known."""
+        return bool(self.input_price or self.output_price)
+
     @model_validator(mode="after")
     def _money_needs_prices(self) -> Budget:
-        if self.max_money is not None and not (self.input_price or self.output_price):
+        if self.max_money is not None and not self.has_prices:
             raise ValueError("max_money needs input_price or output_price, or nothing would ever count")
         return self
 
 
-class Generation(Closed):
+class AskedModel(Closed):
+    """What holds of every section that names an endpoint and its model: `endpoint`, `model` and `extra_body`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _local_model(cls, given: Any) -> Any:
+        """Let a local model be the built-in one unless another is named."""
+        if isinstance(given, dict) and given.get("endpoint") == "local" and "model" not in given:
+            return {**given, "model": BUILT_IN_MODEL}
+        return given
+
+    @field_validator("endpoint", mode="after", check_fields=False)
+    @classmethod
+    def _no_secret_in_the_address(cls, endpoint: str) -> str:
+        if any(
+            _SECRET_IN_QUERY.fullmatch(name) for name, _ in parse_qsl(urlsplit(endpoint).query, keep_blank_values=True)
+        ):
+            raise PydanticCustomError(SECRET, "must hold no key: send it by headers_variable or api_key_variable")
+        return endpoint
+
+    @field_validator("extra_body", mode="after", check_fields=False)
+    @classmethod
+    def _nothing_that_is_ours(cls, body: dict[str, Any]) -> dict[str, Any]:
+        for name in body:
+            if name in _OWNED:
+                raise ValueError(f"must not hold {name!r}: that is said by {_OWNED[name]}")
+        if any(_SECRET_IN_BODY.fullmatch(name) for name in _names(body)):
+            raise PydanticCustomError(SECRET, "must hold no secret: send it by headers_variable or api_key_variable")
+        try:
+            size = len(json.dumps(body, allow_nan=False))
+        except (TypeError, ValueError, RecursionError):
+            raise ValueError("must hold texts, numbers, lists and mappings only") from None
+        if size > _MOST_BODY:
+            raise ValueError(f"must be at most {_MOST_BODY:,} characters as JSON")
+        return body
+
+
+class Generation(AskedModel):
     """What is asked of the language model."""
 
     mode: Literal["online", "batch"] = Field(
@@ -190,52 +232,11 @@ class Generation(Closed):
     )
     budget: Budget = Budget()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _local_model(cls, given: Any) -> Any:
-        """Let a local model be the built-in one unless another is named."""
-        if isinstance(given, dict) and given.get("endpoint") == "local" and "model" not in given:
-            return {**given, "model": BUILT_IN_MODEL}
-        return given
-
     @model_validator(mode="after")
     def _local_has_no_batches(self) -> Generation:
         if self.endpoint == "local" and self.mode == "batch":
             raise ValueError("mode batch is a provider's; endpoint local answers online only")
         return self
-
-    @field_validator("endpoint", mode="after")
-    @classmethod
-    def _no_secret_in_the_address(cls, endpoint: str) -> str:
-        return without_key(endpoint)
-
-    @field_validator("extra_body", mode="after")
-    @classmethod
-    def _nothing_that_is_ours(cls, body: dict[str, Any]) -> dict[str, Any]:
-        return nothing_that_is_ours(body)
-
-
-def without_key(endpoint: str) -> str:
-    """Return an endpoint's address, unless its query holds a key."""
-    if any(_SECRET_IN_QUERY.fullmatch(name) for name, _ in parse_qsl(urlsplit(endpoint).query, keep_blank_values=True)):
-        raise PydanticCustomError(SECRET, "must hold no key: send it by headers_variable or api_key_variable")
-    return endpoint
-
-
-def nothing_that_is_ours(body: dict[str, Any]) -> dict[str, Any]:
-    """Return members of a request's body, unless one is said by another setting or is a secret."""
-    for name in body:
-        if name in _OWNED:
-            raise ValueError(f"must not hold {name!r}: that is said by {_OWNED[name]}")
-    if any(_SECRET_IN_BODY.fullmatch(name) for name in _names(body)):
-        raise PydanticCustomError(SECRET, "must hold no secret: send it by headers_variable or api_key_variable")
-    try:
-        size = len(json.dumps(body, allow_nan=False))
-    except (TypeError, ValueError, RecursionError):
-        raise ValueError("must hold texts, numbers, lists and mappings only") from None
-    if size > _MOST_BODY:
-        raise ValueError(f"must be at most {_MOST_BODY:,} characters as JSON")
-    return body
 
 
 def _names(content: Any) -> Iterator[str]:

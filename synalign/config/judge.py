@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
-from synalign.config.closed import Address, Closed
-from synalign.config.generation import (
-    BUILT_IN_MODEL,
-    Budget,
-    Generation,
-    HeaderName,
-    Variable,
-    nothing_that_is_ours,
-    without_key,
-)
+from synalign.config.closed import Address
+from synalign.config.generation import AskedModel, Budget, Generation, HeaderName, Variable
 
 MOST_GRADE = 3
 """The best grade: the document answers the query. 0: it has nothing to do with it."""
 
 
-class Judge(Closed):
+class Judge(AskedModel):
     """A model that is asked whether each candidate's document answers it; it sees what no other filter rejected.
 
     It is paid for each pair once: what it answered is kept, for carried candidates too.
@@ -65,24 +57,6 @@ class Judge(Closed):
         512, ge=64, le=1_000_000, description="Most tokens of one answer; a reasoning model thinks within them."
     )
     budget: Budget = Field(Budget(), description="Prices and ceiling of the judge alone, in each refresh.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _local_model(cls, given: Any) -> Any:
-        """Let a local model be the built-in one unless another is named."""
-        if isinstance(given, dict) and given.get("endpoint") == "local" and "model" not in given:
-            return {**given, "model": BUILT_IN_MODEL}
-        return given
-
-    @field_validator("endpoint", mode="after")
-    @classmethod
-    def _no_secret_in_the_address(cls, endpoint: str) -> str:
-        return without_key(endpoint)
-
-    @field_validator("extra_body", mode="after")
-    @classmethod
-    def _nothing_that_is_ours(cls, body: dict[str, Any]) -> dict[str, Any]:
-        return nothing_that_is_ours(body)
 
     def asked_as(self, writing: Generation) -> Generation:
         """Return the settings of requests to the judge: its own, and what is redacted as for the writer."""

@@ -184,7 +184,7 @@ def estimate(configuration: Configuration) -> Estimate:
     written_out = min(queries * past.query, scale * len(writes) * most)
     received = Amount(round(named_out + written_out), wholly * most)
     money = None
-    if generation.budget.input_price or generation.budget.output_price:
+    if generation.budget.has_prices:
         spent = zip(sent, received, strict=True)
         money = Amount(*(cost(int(into), int(out), generation.budget, generation.mode) for into, out in spent))
     return Estimate(

@@ -26,8 +26,8 @@ class Progress:
         self._silent = False
 
     def add(self, answer: Answer, *parts: Answer) -> None:
-        """Count a request that has ended, and the parts that were asked in its place."""
-        for ended in (answer, *parts):
+        """Count a request that has ended, or one that was asked in parts, with the answers to them."""
+        for ended in parts or (answer,):
             over_budget = ended.outcome == outcomes.OVER_BUDGET
             self._done["over_budget"] += over_budget
             self._done["reused"] += ended.reused
@@ -61,7 +61,7 @@ def _spent(budget: Budget) -> str:
     """Say what was spent in money, where it has a price, and in tokens, of the ceilings where there are some."""
     settings = budget.settings
     parts = []
-    if settings.input_price or settings.output_price:
+    if settings.has_prices:
         of = "" if settings.max_money is None else f" of {settings.max_money:.2f}"
         parts.append(f"{budget.money:.2f}{of} {settings.currency}")
     if settings.max_tokens is not None or not parts:

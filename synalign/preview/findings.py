@@ -170,6 +170,6 @@ class Preview(NamedTuple):
 
     @property
     def verdicts(self) -> dict[str, int]:
-        """How many queries have each verdict, the commonest first."""
+        """Count the queries of each verdict, the commonest first."""
         counts = Counter(query.verdict for batch in self.batches for query in batch.queries)
         return dict(counts.most_common())

@@ -26,7 +26,7 @@ def rate_of(results: list[Result], accepted: int, configuration: Configuration, 
     whole_in, whole_out = (round(tokens * batches / max(1, len(results))) for tokens in (sent, received))
     generation = configuration.generation
     money = None
-    if generation.budget.input_price or generation.budget.output_price:
+    if generation.budget.has_prices:
         money = cost(whole_in, whole_out, generation.budget, generation.mode)
     return Rate(
         batches=len(results),

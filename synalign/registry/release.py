@@ -65,14 +65,14 @@ class Release(NamedTuple):
 
     @property
     def not_judged(self) -> str:
-        """Which checks say nothing about this set, and why; empty where all of them do."""
+        """Name the checks that say nothing about this set, and why; empty where all of them do."""
         if self.evaluation["scheme"] != NONE:
             return ""
         return "checks of synthetic rows: not judged, real pairs alone were best"
 
     @property
     def key(self) -> str:
-        """What makes it this release: retriever, interval, bytes of the training set, its evaluation and its checks."""
+        """Identify the release by retriever, interval, bytes of the training set, its evaluation and its checks."""
         gate = self.evaluation["gate"]
         evaluated = (self.evaluation["reason"], gate["status"], gate["reason"])
         return content_id(self.retriever, self.interval, self.digest, *evaluated, *self.failures)

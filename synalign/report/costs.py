@@ -67,7 +67,7 @@ def section(material: Material) -> Section | None:
             "kinds": _kinds(material),
             "generated": generated,
             "budget": budget,
-            "priced": bool(budget.input_price or budget.output_price),
+            "priced": budget.has_prices,
             "accepted": accepted,
             "each": money / accepted if accepted and money is not None and "money_at_most" not in known else None,
         },

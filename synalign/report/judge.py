@@ -68,4 +68,4 @@ def _side(name: str, accepted: int, rejected: int) -> Side:
 
 def _priced(material: Material) -> bool:
     judge: Any = material.configuration.screening.judge
-    return judge is not None and bool(judge.budget.input_price or judge.budget.output_price)
+    return judge is not None and judge.budget.has_prices

@@ -258,7 +258,7 @@ def _money_tile(material: Material) -> Tile:
     silent = "usage_missing" in metrics
     tokens = f"{tokens_in_words(metrics) if silent else count(metrics['tokens'])} tokens"
     budget = material.configuration.generation.budget
-    if not (budget.input_price or budget.output_price):
+    if not budget.has_prices:
         return Tile("Tokens", tokens.removesuffix(" tokens"), "no price is set")
     return Tile("Model", money_in_words(metrics), tokens)
 

@@ -56,7 +56,7 @@ class Verdicts:
 
     @property
     def rejected(self) -> dict[str, int]:
-        """How many are rejected, by reason, in the order of the filters."""
+        """Count the rejected, by reason, in the order of the filters."""
         counts = {reason: int(np.count_nonzero(self.reasons == reason)) for reason in REASONS}
         return {reason: count for reason, count in counts.items() if count}
 

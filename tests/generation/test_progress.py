@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from synalign import progress
+from synalign.config import Budget
 from synalign.generation import outcomes
 from synalign.generation.progress import Progress
 from synalign.progress import Advance, Event
@@ -14,8 +15,7 @@ from synalign.progress import Advance, Event
 
 def budget(**settings: Any) -> Any:
     """What a budget has counted: 2,000 tokens, 0.50 in money."""
-    known = {"input_price": 0.0, "output_price": 0.0, "max_money": None, "max_tokens": None, "currency": "EUR"}
-    return SimpleNamespace(tokens=2_000, money=0.5, settings=SimpleNamespace(**{**known, **settings}))
+    return SimpleNamespace(tokens=2_000, money=0.5, settings=Budget(currency="EUR", **settings))
 
 
 def answer(outcome: str = "ok", *, reused: bool = False, tokens: int | None = 10) -> Any:
@@ -47,6 +47,13 @@ def test_a_request_asked_in_parts_is_one_request_whose_parts_may_fail() -> None:
     counted = Progress(Advance("generate", None, "requests", shown.append), budget())
     counted.add(answer(), answer(), answer("timeout"), answer("timeout"))
     assert (shown[-1].done, shown[-1].note) == (1, "2 failed, 2,000 tokens spent")
+
+
+def test_a_request_that_was_too_long_is_no_failure_where_its_parts_are_none() -> None:
+    shown: list[Event] = []
+    counted = Progress(Advance("generate", None, "requests", shown.append), budget())
+    counted.add(answer(outcomes.CONTEXT_TOO_LONG), answer(), answer())
+    assert (shown[-1].done, shown[-1].note) == (1, "2,000 tokens spent")
 
 
 def test_that_nothing_moves_is_shown_too(monkeypatch: pytest.MonkeyPatch) -> None:
