@@ -198,16 +198,42 @@ STEPS = (
         ),
     ),
     Step(
+        "mine", "mine", "weighing", "spark",
+        reads=(
+            "pairs", "pool", "screening", "documents",
+            "query_embeddings", "carried_embeddings", "candidate_embeddings", "document_embeddings",
+        ),
+        writes={"negatives": "for each train pair its document and its hard negatives"},
+        settings=("negatives", "seed"),
+        purpose="Finds documents that look like the answer to a query and are not, for every train pair.",
+        remedies=(
+            "**Too slow**: fewer *negatives.sources*; the work grows with pairs times documents.",
+            "**Out of memory**: a task holds 5,000 pairs and 65,536 documents, 0.5 GB; give executors less cores.",
+        ),
+    ),
+    Step(
+        "teach", "teach", "weighing", "driver",
+        reads=("negatives", "pairs", "pool", "documents"),
+        writes={"scores": "the teacher's scores of these documents, and what it objects to"},
+        settings=("teacher",),
+        purpose="Has a teacher score every train pair and its hard negatives.",
+        beside="the weights of *teacher.model*, where there is one",
+        remedies=(
+            "**The teacher is missing**: *teacher.model* is the folder of a cross-encoder; nothing is downloaded.",
+            "**Too slow**: fewer *negatives.per_pair*, fewer *teacher.max_tokens*, or *teacher.kind: encoder*.",
+        ),
+    ),
+    Step(
         "evaluate", "evaluate", "weighing", "driver",
         reads=(
-            "pool", "candidate_embeddings", "carried_embeddings", "screening", "weights",
+            "pool", "candidate_embeddings", "carried_embeddings", "screening", "weights", "scores",
             "queries", "query_embeddings", "pairs", "documents", "document_embeddings",
         ),
         writes={
             "evaluation": "what every trained retriever ranks, query by query",
             "choice": "which weighting and mass the training set has, and why",
         },
-        settings=("evaluation", "alignment", "encoder", "seed"),
+        settings=("evaluation", "alignment", "encoder", "teacher", "seed"),
         purpose="Trains retrievers on real pairs and on each weighting, and chooses weights and mass on validation "
         "queries.",
         beside="the encoder's weights, as the retriever to train",
@@ -219,9 +245,9 @@ STEPS = (
     ),
     Step(
         "assemble", "assemble", "release", "spark",
-        reads=("pairs", "documents", "pool", "weights", "choice"),
-        writes={"training_set": "real and weighted written pairs"},
-        settings=("alignment",),
+        reads=("pairs", "documents", "pool", "weights", "choice", "scores"),
+        writes={"training_set": "real and weighted written pairs, with hard negatives and a teacher's scores"},
+        settings=("alignment", "negatives"),
         purpose="Puts real and weighted synthetic pairs into one training set.",
         remedies=("**Out of memory or disk**: *synalign doctor FILE* says what is free.",),
     ),

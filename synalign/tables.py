@@ -72,6 +72,11 @@ SCHEMAS: dict[str, pa.Schema] = {
     "pool": _schema(_LINEAGE),
     "screening": _schema("candidate_id status reason? score:real?"),
     "weights": _schema("candidate_id scheme weight:real"),
+    # A train pair's own document at rank 0, its hard negatives from rank 1; `source` is who proposed each.
+    "negatives": _schema("pair_id rank:int document_id source cosine:real"),
+    # The same rows with the teacher's scores, empty where nobody teaches; one with an objection is not trained on, a
+    # pair's own document with one takes a written pair out.
+    "scores": _schema("pair_id rank:int document_id score:real? objection?"),
     # One row per arm, seed and judged query, all arms at the mass of the table `choice`, or at `alignment.mass` where
     # that is 0; `step` is the checkpoint that was best on validation queries, 0 the retriever before training.
     "evaluation": _schema(

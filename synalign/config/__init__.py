@@ -32,9 +32,11 @@ from synalign.config.source import (
     Source,
 )
 from synalign.config.traffic import Encoder, Ingest, Sampling
+from synalign.config.training import MOST_NEGATIVES, Negatives, Teacher
 
 __all__ = [
     "IN_WORDS",
+    "MOST_NEGATIVES",
     "MOST_TEXTS_PER_LABEL",
     "RUNTIME_REASONS",
     "SECRET",
@@ -61,6 +63,7 @@ __all__ = [
     "LogColumns",
     "LogSource",
     "Name",
+    "Negatives",
     "Notifier",
     "PersonalData",
     "Pool",
@@ -72,6 +75,7 @@ __all__ = [
     "Screening",
     "Source",
     "Task",
+    "Teacher",
     "Unlike",
     "home",
     "resolve",

@@ -16,6 +16,7 @@ from synalign.config.schedule import Schedule
 from synalign.config.selection import Alignment, Checks, Evaluation, Screening
 from synalign.config.source import Source
 from synalign.config.traffic import Encoder, Ingest, Sampling
+from synalign.config.training import Negatives, Teacher
 
 
 class Configuration(Closed):
@@ -34,6 +35,8 @@ class Configuration(Closed):
     generation: Generation = Generation()
     screening: Screening = Screening()
     alignment: Alignment = Alignment()
+    negatives: Negatives = Negatives()
+    teacher: Teacher = Teacher()
     evaluation: Evaluation = Evaluation()
     checks: Checks = Checks()
     experiment: Experiment | None = Field(None, description="null: no DAG reads experiments.")

@@ -25,11 +25,7 @@ def check(folder: Path) -> None:
     Raises:
         SetupError: A folder in it has pickled weights alone, or `modules.json` is malformed or names another class.
     """
-    for pickle in sorted(path for path in folder.rglob("*") if path.suffix in PICKLES):
-        if not any(pickle.parent.glob("*.safetensors")):
-            raise SetupError(
-                f"{pickle.parent} has no .safetensors weights.", remedy="save the model again; pickles are not loaded"
-            )
+    no_pickles(folder)
     try:
         kinds = [str(module["type"]) for module in json.loads((folder / "modules.json").read_bytes())]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -42,4 +38,17 @@ def check(folder: Path) -> None:
                 f"{folder / 'modules.json'} names the class {kind!r}, must be one of sentence-transformers.",
                 cause="a model that brings code of its own, which is not run",
                 remedy="save the model with modules of sentence-transformers alone",
+            )
+
+
+def no_pickles(folder: Path) -> None:
+    """Refuse a folder whose weights would be read from a pickle.
+
+    Raises:
+        SetupError: It has pickled weights alone.
+    """
+    for pickle in sorted(path for path in folder.rglob("*") if path.suffix in PICKLES):
+        if not any(pickle.parent.glob("*.safetensors")):
+            raise SetupError(
+                f"{pickle.parent} has no .safetensors weights.", remedy="save the model again; pickles are not loaded"
             )

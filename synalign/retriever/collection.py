@@ -57,11 +57,21 @@ class Pairs(NamedTuple):
         query: (p,) int64.
         document: (p,) int64.
         weight: (p,) float64, >= 0. Judged pairs are not weighed.
+        negatives: (p, n) int64, documents that are hard negatives of a pair, -1 where it has fewer; None: there are
+            none.
+        scores: (p, 1 + n) float64, a teacher's scores of the pair's own document and of its negatives, NaN where it
+            gave none; None: nobody was asked.
     """
 
     query: NDArray[np.int64]
     document: NDArray[np.int64]
     weight: NDArray[np.float64]
+    negatives: NDArray[np.int64] | None = None
+    scores: NDArray[np.float64] | None = None
+
+    def alone(self) -> Pairs:
+        """Return the pairs without negatives and scores."""
+        return self._replace(negatives=None, scores=None)
 
     def relevant(self) -> dict[int, set[int]]:
         """Return the relevant documents of each query, keyed by the query's row, ascending.
@@ -79,7 +89,8 @@ def check_pairs(name: str, pairs: Pairs, collection: Collection) -> None:
     """Refuse pairs that are not places of the collection, or whose weights are no weights.
 
     Raises:
-        ArgumentError: Lengths differ, a place is out of range, a weight is negative or not finite.
+        ArgumentError: Lengths differ, a place is out of range, a weight is negative or not finite, or a pair's own
+            document is among its negatives.
     """
     rows = len(pairs.query)
     for part, size in (("query", len(collection.queries)), ("document", len(collection.documents))):
@@ -94,3 +105,25 @@ def check_pairs(name: str, pairs: Pairs, collection: Collection) -> None:
     wrong = np.flatnonzero(~(np.isfinite(pairs.weight) & (pairs.weight >= 0.0)))
     if wrong.size:
         raise ArgumentError(f"{name}.weight[{wrong[0]}]", float(pairs.weight[wrong[0]]), "must be finite and >= 0")
+    if pairs.negatives is not None:
+        _check_negatives(name, pairs, len(collection.documents))
+
+
+def _check_negatives(name: str, pairs: Pairs, documents: int) -> None:
+    """Refuse negatives that are not places of documents, and scores that do not fit them."""
+    negatives, rows = pairs.negatives, len(pairs.query)
+    assert negatives is not None
+    if negatives.ndim != 2 or len(negatives) != rows or not np.issubdtype(negatives.dtype, np.integer):
+        raise ArgumentError(f"{name}.negatives", negatives.shape, f"must be ({rows}, n) whole numbers")
+    wrong = np.argwhere((negatives < -1) | (negatives >= documents) | (negatives == pairs.document[:, None]))
+    if wrong.size:
+        row, column = wrong[0]
+        raise ArgumentError(
+            f"{name}.negatives[{row}, {column}]", int(negatives[row, column]),
+            f"must be in -1..{documents - 1}, and not the pair's own document, {pairs.document[row]}",
+        )  # fmt: skip
+    if pairs.scores is not None and pairs.scores.shape != (rows, 1 + negatives.shape[1]):
+        raise ArgumentError(
+            f"{name}.scores.shape", pairs.scores.shape, f"must be ({rows}, {1 + negatives.shape[1]}): of the pair's "
+            "own document, then of its negatives",
+        )  # fmt: skip

@@ -104,8 +104,8 @@ class WeightedMultipleNegativesRankingLoss(nn.Module):
         Args:
             embeddings: (b, d) of queries, of their documents, and of each column of negatives.
             labels: (b,) weights, >= 0.
-            false_negatives: (b, b) bool: which documents of other rows are no negatives of a query, since they are
-                relevant to it too. None: all others are negatives.
+            false_negatives: (b, b) or (b, b columns) bool: which documents, of the positives or of all columns in turn,
+                are no negatives of a query, since they are relevant to it too. None: all others are negatives.
 
         Returns:
             A scalar. Zero, without gradient, for a batch whose weights are all zero.
@@ -116,8 +116,8 @@ class WeightedMultipleNegativesRankingLoss(nn.Module):
         scores = self.similarity_fct(queries, documents) * self.scale
         positives = scores.diagonal()
         if false_negatives is not None:
-            _check_hidden(false_negatives, len(queries))
-            hidden = nn.functional.pad(false_negatives, (0, scores.shape[1] - len(queries)))
+            _check_hidden(false_negatives, *scores.shape)
+            hidden = nn.functional.pad(false_negatives, (0, scores.shape[1] - false_negatives.shape[1]))
             scores = scores.masked_fill(hidden, -torch.inf)
         if self.weigh_negatives:
             scores = scores + self._negative_logits(weights, len(embeddings) - 1)
@@ -163,13 +163,13 @@ def _check_columns(embeddings: list[Tensor]) -> None:
             )
 
 
-def _check_hidden(false_negatives: Tensor, rows: int) -> None:
+def _check_hidden(false_negatives: Tensor, rows: int, documents: int) -> None:
     """Refuse a mask of another shape, or one that hides a query's own document."""
-    if tuple(false_negatives.shape) != (rows, rows) or false_negatives.dtype != torch.bool:
+    if tuple(false_negatives.shape) not in {(rows, rows), (rows, documents)} or false_negatives.dtype != torch.bool:
         raise ArgumentError(
             "false_negatives",
             f"{tuple(false_negatives.shape)} {false_negatives.dtype}",
-            f"must be ({rows}, {rows}) bool",
+            f"must be ({rows}, {rows}) bool" + (f", or ({rows}, {documents})" if documents > rows else ""),
         )
     if false_negatives.diagonal().any():
         raise ArgumentError("false_negatives", "True on the diagonal", "must not hide a query's own document")

@@ -10,8 +10,13 @@ from synalign.errors import ArgumentError
 
 Kind = Literal["adapter", "static", "full"]
 
+Teacher = Literal["none", "encoder", "scores"]
+
 LEARNING_RATES: dict[Kind, float] = {"adapter": 2e-4, "static": 3e-3, "full": 5e-5}
 """A learning rate for each kind, for batches of about a hundred and some hundred steps."""
+
+CONTRASTIVE = 0.3
+"""Share of the contrastive loss where there is a teacher."""
 
 
 class Recipe(NamedTuple):
@@ -26,6 +31,10 @@ class Recipe(NamedTuple):
         seed: Of batches and dropout.
         threads: Of torch. The same number gives the same bits.
         encoder: The model that `static` and `full` start from.
+        teacher: Who teaches which documents are nearer: nobody; the encoder as published, by the collection's vectors,
+            on all documents of a batch; or the pairs' scores, on the documents that have some.
+        temperature: Of the teacher's scores; unused for the encoder, whose cosines have the student's.
+        contrastive: Share of the contrastive loss beside what a teacher teaches.
     """
 
     retriever: Kind
@@ -35,6 +44,13 @@ class Recipe(NamedTuple):
     seed: int = 0
     threads: int = 1
     encoder: Encoder = Encoder()
+    teacher: Teacher = "none"
+    temperature: float = 1.0
+    contrastive: float = CONTRASTIVE
+
+    def alone(self) -> Recipe:
+        """Return the recipe of pairs alone, without a teacher."""
+        return self._replace(teacher="none")
 
     @property
     def rate(self) -> float:
@@ -63,3 +79,7 @@ class Recipe(NamedTuple):
         whole_number("seed", self.seed, 0)
         whole_number("threads", self.threads, 1)
         real_number("learning_rate", self.rate, above=0.0)
+        if self.teacher not in ("none", "encoder", "scores"):
+            raise ArgumentError("teacher", self.teacher, "must be none, encoder or scores")
+        real_number("temperature", self.temperature, above=0.0)
+        real_number("contrastive", self.contrastive, least=0.0)

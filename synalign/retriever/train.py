@@ -20,8 +20,8 @@ from synalign.retriever.adapter import PreparedAdapter
 from synalign.retriever.collection import Collection, Pairs, check_pairs
 from synalign.retriever.full import PreparedFull
 from synalign.retriever.learner import Learner, Prepared
-from synalign.retriever.loss import WeightedMultipleNegativesRankingLoss
 from synalign.retriever.measures import measure
+from synalign.retriever.objective import Objective
 from synalign.retriever.ranking import rank
 from synalign.retriever.recipe import Recipe
 from synalign.retriever.sampler import WeightedBatchSampler
@@ -132,7 +132,7 @@ def train(collection: Collection, pairs: Pairs, validation: Pairs, recipe: Recip
         learner = prepare(collection, recipe).learner()
         trained = Trained(learner, collection, recipe)
         best, kept = 0, _parameters(learner)
-        for step in _training(learner, pairs, recipe):
+        for step in _training(learner, collection, pairs, recipe):
             trained.at(step)
             if judged:
                 trained.validation[step] = trained.judge(queries, list(judged.values()))
@@ -167,27 +167,19 @@ def _key(recipe: Recipe) -> tuple[str, str]:
     return recipe.retriever, "" if recipe.retriever == "adapter" else recipe.encoder.model_dump_json()
 
 
-def _training(learner: Learner, pairs: Pairs, recipe: Recipe) -> Iterator[int]:
+def _training(learner: Learner, collection: Collection, pairs: Pairs, recipe: Recipe) -> Iterator[int]:
     """Train, and stop at every checkpoint to give its step."""
     batches = WeightedBatchSampler(
         pairs.weight, pairs.document, recipe.batch_size, batches=recipe.steps, seed=recipe.seed
     )
-    # What the draw could not give a row, because its document was in every batch already, its loss gets as a weight.
-    loss = WeightedMultipleNegativesRankingLoss(None, mean_weight=1.0)
-    weights = torch.from_numpy(batches.residual).float()
-    queries, documents = torch.from_numpy(pairs.query), torch.from_numpy(pairs.document)
-    also_relevant = {query: found for query, found in pairs.relevant().items() if len(found) > 1}
+    objective = Objective(pairs, batches.residual, recipe, collection)
     optimiser = learner.optimiser(recipe.rate)
     yield 0
     for step, batch in enumerate(batches, start=1):
-        rows = torch.tensor(batch)
         learner.train()
         optimiser.zero_grad()
-        vectors = [learner.queries(queries[rows]), learner.documents(documents[rows])]
         try:
-            value = loss.compute_loss_from_embeddings(
-                vectors, weights[rows], _false_negatives(queries[rows], documents[rows], also_relevant)
-            )
+            value = objective(learner, np.array(batch))
         except ArgumentError as error:
             # Vectors that were finite at the start are so no more.
             raise ArgumentError(
@@ -197,17 +189,6 @@ def _training(learner: Learner, pairs: Pairs, recipe: Recipe) -> Iterator[int]:
         optimiser.step()
         if step in recipe.checkpoints:
             yield step
-
-
-def _false_negatives(queries: Tensor, documents: Tensor, relevant: dict[int, set[int]]) -> Tensor | None:
-    """Which other documents of the batch are relevant to a query too, (b, b) bool; None: none is."""
-    rows = [row for row, query in enumerate(queries.tolist()) if query in relevant]
-    if not rows:
-        return None
-    hidden = torch.zeros(len(queries), len(documents), dtype=torch.bool)
-    for row in rows:
-        hidden[row] = torch.isin(documents, torch.tensor(sorted(relevant[int(queries[row])])))
-    return hidden.fill_diagonal_(False)
 
 
 def _parameters(learner: Learner) -> dict[str, Tensor]:

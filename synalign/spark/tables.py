@@ -32,6 +32,12 @@ ROWS_PER_FILE = 1_000_000
 ROWS_PER_TASK = 100_000
 """Rows of an object that one task reads, about: whole row groups."""
 
+_KEYS = {"rejected": None, "negatives": 2}
+"""How many of a table's first columns tell its rows apart, where it is not the first alone.
+
+Nothing does in `rejected`: sorting by all columns gives equal rows a stable place, as they are equal.
+"""
+
 BATCH_ROWS = 10_000
 """Rows that a task holds at once."""
 
@@ -141,8 +147,7 @@ def write_table(
 ) -> None:
     """Write a frame as Parquet whose bytes do not depend on the cluster, in one pass.
 
-    Rows go to files by hash of the table's first column, which is unique, and are sorted by it within a file. The
-    tasks write with Arrow, not with Spark's own writer, whose footers list encodings in an order that changes from one
+    Rows go to files by hash of the table's first column and are sorted by its key (`_KEYS`) within a file. The tasks write with Arrow, not with Spark's own writer, whose footers list encodings in an order that changes from one
     JVM to the next.
 
     Of a partition that was worked on twice, one file counts. On a file system every attempt of a task writes under a
@@ -162,16 +167,20 @@ def write_table(
     schema = tables.schema(table)
     written = schema.with_metadata(metadata) if metadata else schema
     files = max(1, -(-rows // ROWS_PER_FILE))
-    # `rejected` has no unique column: sorting by all of them gives equal rows a stable place, as they are equal.
-    order = schema.names if table == "rejected" else schema.names[:1]
+    order = schema.names[: _KEYS.get(table, 1)]
     folder.make()
-    frame = frame.select(*schema.names).repartition(files, *order).sortWithinPartitions(*order)
+    frame = frame.select(*schema.names).repartition(files, *_together(table, order)).sortWithinPartitions(*order)
     # One row for each file.
     done = frame.mapInArrow(_file_writer(folder, written), "partition int, file string").collect()
     _take(folder, {int(row["partition"]): str(row["file"]) for row in done})
     if not done:
         with (folder / _name(0)).open_output() as stream:
             pq.write_table(written.empty_table(), stream)
+
+
+def _together(table: str, order: list[str]) -> list[str]:
+    """Return the columns by whose hash rows go to files: of one key's rows all go to one file."""
+    return order if table == "rejected" else order[:1]
 
 
 def _name(partition: int) -> str:

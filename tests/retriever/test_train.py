@@ -56,7 +56,7 @@ def test_an_arm_is_nothing_but_weights(
 ) -> None:
     collection = make_collection()
     half = every_pair._replace(weight=np.where(THINGS < 12, 1.0, 0.0))
-    only = Pairs(*(part[:12] for part in every_pair))
+    only = Pairs(*(part[:12] for part in every_pair[:3]))
     scaled = half._replace(weight=half.weight * 7.0)
     first, second, third = (train(collection, pairs, NONE, recipe("static")) for pairs in (half, only, scaled))
     rankings = [trained.rank(THINGS, 24).tobytes() for trained in (first, second, third)]
@@ -142,7 +142,7 @@ def test_what_validation_says_before_training_is_asked_once_for_the_same_queries
         return measure(ranking, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr("synalign.retriever.train.measure", counted)
-    shared, some = make_collection(), Pairs(*(part[:7] for part in every_pair))
+    shared, some = make_collection(), Pairs(*(part[:7] for part in every_pair[:3]))
     for validation, seed in ((every_pair, 0), (every_pair, 1), (some, 1)):
         found = train(shared, every_pair, validation, recipe("adapter", steps=2)._replace(seed=seed))
         alone = train(make_collection(), every_pair, validation, recipe("adapter", steps=2)._replace(seed=seed))
