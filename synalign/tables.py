@@ -86,9 +86,10 @@ SCHEMAS: dict[str, pa.Schema] = {
     # One row: which weights the training set has and how much they sum to over the real train pairs, whether validation
     # queries chose both, and why in words. Scheme `none` with mass 0: the real pairs alone.
     "choice": _schema("scheme mass:real validated:bool reason"),
-    # A written row says which batch, request and interval it came from.
+    # A written row says which batch, request and interval it came from; `score` is the teacher's. Hard negatives stand
+    # beside it in columns of their own: see `training_set`.
     "training_set": _schema(
-        "pair_id query document_id document source weight:real split batch_id? request_id? interval?"
+        "pair_id query document_id document source weight:real split batch_id? request_id? interval? score:real?"
     ),
 }
 """The schema of every table by name: columns in their order, see `_schema`."""
@@ -103,6 +104,21 @@ def schema(table: str) -> pa.Schema:
     if table not in SCHEMAS:
         raise RunError(f"table == {table!r}, must be one of {', '.join(SCHEMAS)}.")
     return SCHEMAS[table]
+
+
+def training_set(negatives: int) -> pa.Schema:
+    """Return the schema of a training set whose pairs have hard negatives: their texts, then their scores.
+
+    Trainers take one column for each negative, in the order of the columns; a pair with fewer has nulls at the end.
+
+    Examples:
+        >>> training_set(2).names[-5:]
+        ['score', 'negative_1', 'negative_2', 'negative_score_1', 'negative_score_2']
+    """
+    numbers = range(1, negatives + 1)
+    texts = [pa.field(f"negative_{number}", _TYPES["text"]) for number in numbers]
+    scores = [pa.field(f"negative_score_{number}", _TYPES["real"]) for number in numbers]
+    return pa.schema([*SCHEMAS["training_set"], *texts, *scores])
 
 
 def content_id(*parts: str) -> str:

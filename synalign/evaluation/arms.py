@@ -11,6 +11,9 @@
 - `random_subset`: as many accepted ones as the aligned weights are worth, drawn at random for each seed anew, all
   equal. Whether alignment chooses well, or any choice that narrow would do as well.
 
+- `pairs_only`: the treatment's pairs, without their hard negatives and without a teacher. What mining and teaching are
+  worth; it is trained where a set has either.
+
 Every arm but the first has the same synthetic mass, `mass` times that of the real pairs, and sees all real pairs. The
 *treatment* is the arm whose weights the training set has, the control where it has no written query; it is one of these
 and not trained twice.
@@ -26,11 +29,16 @@ from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NONE, SCHEMES, S
 from synalign.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 CONTROL, TREATMENT = "control", "treatment"
 
 ARMS = (CONTROL, "unweighted", *SCHEMES, "random_subset")
+
+PAIRS_ONLY = "pairs_only"
+"""The treatment's weights without hard negatives and without a teacher: what mining and teaching are worth."""
 
 
 CONTRASTS = (
@@ -38,8 +46,23 @@ CONTRASTS = (
     (ALIGNED, EQUAL),
     (ALIGNED, EQUAL_MASS),
     (ALIGNED, "random_subset"),
+    (TREATMENT, PAIRS_ONLY),
 )
-"""Arms that are compared with each other, beside every arm with the control."""
+"""Arms that are compared with each other, beside every arm with the control; the last where it was trained."""
+
+
+def trained_arms(test: Mapping[str, object]) -> list[str]:
+    """Return the arms that figures on test queries are of, in order.
+
+    >>> trained_arms({"control": {}, "pairs_only": {}, "control_minus_pairs_only": {}})
+    ['control', 'pairs_only']
+    """
+    return [arm for arm in (*ARMS, PAIRS_ONLY) if arm in test]
+
+
+def contrasts(test: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return the pairs of arms that figures on test queries compare, beside every arm with the control."""
+    return [(arm, other) for arm, other in CONTRASTS if f"{arm}_minus_{other}" in test]
 
 
 class Pool(NamedTuple):

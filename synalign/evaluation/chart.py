@@ -9,7 +9,7 @@ from markupsafe import Markup
 from synalign.drawing.frame import Frame, round_steps
 from synalign.drawing.picture import picture
 from synalign.drawing.svg import EMPTY, text
-from synalign.evaluation.arms import ARMS, CONTROL, TREATMENT
+from synalign.evaluation.arms import CONTROL, TREATMENT, trained_arms
 from synalign.evaluation.comparison import LEAST_QUERIES
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ def chart(test: Mapping[str, Mapping[str, float]], treatment: str) -> str:
     Returns:
         An SVG image. The same figures give the same text.
     """
-    highest = max(test[arm].get("ndcg_at_10_upper", test[arm]["ndcg_at_10"]) for arm in ARMS)
+    highest = max(test[arm].get("ndcg_at_10_upper", test[arm]["ndcg_at_10"]) for arm in trained_arms(test))
     ticks = round_steps(highest)
-    frame = Frame(56, _WIDTH - 12, 56, _HEIGHT - 64, (-0.5, len(ARMS) - 0.5), (0.0, ticks[-1]))
+    frame = Frame(56, _WIDTH - 12, 56, _HEIGHT - 64, (-0.5, len(trained_arms(test)) - 0.5), (0.0, ticks[-1]))
     title = _title(test)
     parts = [text("title", 12, 20, title), text("axis", 12, 44, "nDCG@10"), frame.heights(ticks)]
-    parts += [_bar(frame, place, arm, test[arm], arm == treatment) for place, arm in enumerate(ARMS)]
+    parts += [_bar(frame, place, arm, test[arm], arm == treatment) for place, arm in enumerate(trained_arms(test))]
     parts.append(frame.level(test[CONTROL]["ndcg_at_10"], "reference"))
     return picture(_WIDTH, _HEIGHT, f"nDCG@10 of the arms: {title}", parts)
 

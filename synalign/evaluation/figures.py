@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT
+from synalign.evaluation.arms import CONTRASTS, CONTROL, TREATMENT
 from synalign.evaluation.comparison import LEAST_QUERIES, Comparison, Resampled
 from synalign.evaluation.segments import SEGMENTS
 from synalign.retriever.measures import MEASURES
@@ -30,7 +30,7 @@ def on_validation(trial: Trial) -> dict[str, dict[str, float]]:
     return {
         arm: {name: float(trial.scores("validation", name)[arm].mean()) for name in MEASURES}
         | {"step": _step(trial, arm)}
-        for arm in ARMS
+        for arm in trial.scores("validation")
     }
 
 
@@ -43,7 +43,7 @@ def on_test(trial: Trial, scores: Resampled, treatment: str) -> dict[str, dict[s
         treatment: The arm whose weights the training set has, the control where it is the real pairs alone.
     """
     figures: dict[str, dict[str, float]] = {}
-    for arm in ARMS:
+    for arm in scores.names:
         figures[arm] = _means(trial, "test", arm)
         if scores.queries >= LEAST_QUERIES:
             _, lower, upper = scores.mean(arm)
@@ -51,7 +51,9 @@ def on_test(trial: Trial, scores: Resampled, treatment: str) -> dict[str, dict[s
         if arm != CONTROL:
             figures[f"{arm}_minus_{CONTROL}"] = compared(scores.compare(arm, CONTROL))
     for arm, other in CONTRASTS:
-        figures[f"{arm}_minus_{other}"] = compared(scores.compare(arm, other))
+        if other in scores.names:
+            mine = treatment if arm == TREATMENT else arm
+            figures[f"{arm}_minus_{other}"] = compared(scores.compare(mine, other))
     figures[TREATMENT] = figures[treatment]
     figures[f"{TREATMENT}_minus_{CONTROL}"] = compared(scores.compare(treatment, CONTROL))
     return figures

@@ -1,8 +1,9 @@
 """What a trial is made of, read from a run's tables.
 
 Retrievers rank all documents of the run, up to `DOCUMENTS`. Beyond that, those that a pair or a judged query needs are
-ranked together with others, evenly spaced: scores are then higher than they would be among all, in every arm alike, and
-the manifest says among how many they were found.
+ranked together with hard negatives of train pairs and with others, evenly spaced: scores are then higher than they
+would be among all, in every arm alike, and the manifest says among how many they were found. Negatives that are not
+among them are not trained on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from synalign.config.schemes import SCHEMES
 from synalign.errors import InputError
 from synalign.evaluation.arms import Pool
 from synalign.evaluation.segments import cold_documents, traffic_segments
+from synalign.evaluation.taught import Taught
 from synalign.retriever.collection import Collection, Pairs
 from synalign.run import some_rows
 from synalign.screening.reasons import ROUND_TRIP
@@ -94,17 +96,19 @@ def read(run: Run) -> Material:
         raise InputError("no real pair is in the split train.", remedy="widen source.window_days")
     real = real.take(evenly_spaced(real.num_rows, REAL_PAIRS))
     asked = {split: _some_queries(_split(pairs, split), most) for split, most in JUDGED.items()}
-    written, pool = _written(run)
+    taught = Taught(run)
+    written, pool = _written(run, taught)
     used = pa.concat_tables([real, *asked.values()])
     needed = {*used["document_id"].to_pylist(), *written["document_id"].to_pylist()}
-    documents, texts = _documents(run, needed)
+    documents, texts = _documents(run, needed, taught.documents)
     queries = dict(zip(used["query_id"].to_pylist(), used["query"].to_pylist(), strict=True))
     collection = _collection(run, queries, written, documents, texts)
     query, document = _places(queries), _places(documents)
-    real_pairs = _pairs(_at(query, real["query_id"]), _at(document, real["document_id"]))
+    real_pairs = taught.beside(_pairs(_at(query, real["query_id"]), _at(document, real["document_id"])), real, document)
     new = np.arange(len(queries), len(collection.queries), dtype=np.int64)
+    written_pairs = taught.beside(_pairs(new, _at(document, written["document_id"])), written, document)
     judged = {split: _judged(run, rows, query, document, real_pairs) for split, rows in asked.items()}
-    return Material(collection, real_pairs, _pairs(new, _at(document, written["document_id"])), pool, judged)
+    return Material(collection, real_pairs, written_pairs, pool, judged)
 
 
 def _split(pairs: pa.Table, split: str) -> pa.Table:
@@ -118,26 +122,30 @@ def _some_queries(pairs: pa.Table, most: int) -> pa.Table:
     return pairs.filter(pc.is_in(pairs["query_id"], chosen))
 
 
-def _written(run: Run) -> tuple[pa.Table, Pool]:
+def _written(run: Run, taught: Taught) -> tuple[pa.Table, Pool]:
     """Return the candidates that at least one arm trains on, and the pool that arms are made of."""
     screening = run.read("screening", ["candidate_id", "status", "reason"]).to_pylist()
     accepted = {row["candidate_id"] for row in screening if row["status"] == "accepted"}
     kept = accepted | {row["candidate_id"] for row in screening if row["reason"] == ROUND_TRIP}
     candidates = run.read("pool", ["candidate_id", "query", "document_id"])
     candidates = candidates.filter(pc.is_in(candidates["candidate_id"], pa.array(sorted(kept), pa.string())))
+    candidates = taught.left(candidates)
     ids = candidates["candidate_id"].to_pylist()
     weights: dict[str, dict[str, float]] = {scheme: {} for scheme in SCHEMES}
     for row in run.read("weights").to_pylist():
         weights[row["scheme"]][row["candidate_id"]] = row["weight"]
     by_scheme = {scheme: np.array([weights[scheme][id] for id in ids if id in accepted]) for scheme in SCHEMES}
+    # What a teacher took out leaves its weight to the others.
+    by_scheme = {scheme: weights / weights.sum() for scheme, weights in by_scheme.items()}
     return candidates, Pool(np.array([id in accepted for id in ids], dtype=bool), by_scheme)
 
 
-def _documents(run: Run, needed: set[str]) -> tuple[list[str], list[str]]:
+def _documents(run: Run, needed: set[str], negatives: list[str]) -> tuple[list[str], list[str]]:
     """Return ids and texts of the documents that are ranked."""
     names = ["document_id", "title", "text"]
     if run.rows("documents") > DOCUMENTS:
         ids = run.read("documents", ["document_id"])["document_id"].to_pylist()
+        needed |= set(negatives[: max(0, DOCUMENTS - len(needed))])
         others = [identifier for identifier in ids if identifier not in needed]
         more = evenly_spaced(len(others), max(1, DOCUMENTS - len(needed)))
         documents = some_rows.having(run, "documents", "document_id", needed | {others[place] for place in more}, names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from synalign.config.schemes import NONE
-from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT, arm_of
+from synalign.evaluation.arms import CONTROL, TREATMENT, arm_of, contrasts, trained_arms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ def _ladder(entries: Sequence[Mapping[str, Any]]) -> str:
 
 def _arms(test: Mapping[str, Mapping[str, float]], treatment: str) -> str:
     rows = [["arm", *_NAMES.values(), "nDCG@10 minus control", "p"]]
-    for arm in ARMS:
+    for arm in trained_arms(test):
         compared = test.get(f"{arm}_minus_{CONTROL}")
         name = f"{arm} ({TREATMENT})" if arm == treatment else arm
         figures = [f"{test[arm][measure]:.4f}" for measure in _NAMES]
@@ -81,7 +81,7 @@ def _arms(test: Mapping[str, Mapping[str, float]], treatment: str) -> str:
 
 def _contrasts(test: Mapping[str, Mapping[str, float]]) -> str:
     rows = [["nDCG@10 of", "minus that of", "difference", "p"]]
-    for arm, other in CONTRASTS:
+    for arm, other in contrasts(test):
         compared = test[f"{arm}_minus_{other}"]
         rows.append([arm, other, difference(compared), f"{compared['p_value']:.4f}"])
     return _table(rows)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from synalign.evaluation.arms import ARMS, CONTROL, arm_of, arms
+from synalign.evaluation.arms import ARMS, CONTROL, PAIRS_ONLY, arm_of, arms
 from synalign.evaluation.ladder import climb
-from synalign.retriever.collection import Pairs
 from synalign.retriever.measures import DEPTH, MEASURES, measure
 
 if TYPE_CHECKING:
@@ -18,11 +17,14 @@ if TYPE_CHECKING:
     from synalign.evaluation.ladder import Cell, Ladder
     from synalign.evaluation.material import Judged, Material
     from synalign.progress import Advance
-    from synalign.retriever.collection import Collection
+    from synalign.retriever.collection import Collection, Pairs
     from synalign.retriever.recipe import Recipe
     from synalign.retriever.train import Trained
 
     Train = Callable[[Collection, Pairs, Pairs, Recipe], Trained]
+
+
+_ORDER = (*ARMS, PAIRS_ONLY)
 
 
 class Outcome(NamedTuple):
@@ -54,7 +56,7 @@ class Trial:
     def scores(self, split: str, name: str = MEASURES[0]) -> dict[str, NDArray[np.float64]]:
         """Return one measure of the queries of one split: by arm, (s, q) float64."""
         found: dict[str, list[NDArray[np.float64]]] = {}
-        for outcome in sorted(self.outcomes, key=lambda outcome: (ARMS.index(outcome.arm), outcome.seed)):
+        for outcome in sorted(self.outcomes, key=lambda outcome: (_ORDER.index(outcome.arm), outcome.seed)):
             found.setdefault(outcome.arm, []).append(outcome.scores[split][name])
         return {arm: np.stack(rows) for arm, rows in found.items()}
 
@@ -73,6 +75,12 @@ class Trainings:
         self.seeds = seeds
         self._material, self._recipe, self._train = material, recipe, train
         self._done: dict[tuple[str, float, int], Outcome] = {}
+        self._treatment = CONTROL
+
+    @property
+    def taught(self) -> bool:
+        """Whether pairs have more than themselves to learn from: hard negatives, or a teacher."""
+        return self._recipe.teacher != "none" or self._material.real.negatives is not None
 
     def climb(self, masses: Sequence[float], advance: Advance) -> Ladder:
         """Choose among masses and schemes on validation queries."""
@@ -82,14 +90,17 @@ class Trainings:
 
         return climb(masses, self.seeds, score)
 
-    def trial(self, mass: float, advance: Advance) -> Trial:
+    def trial(self, mass: float, advance: Advance, treatment: str = CONTROL) -> Trial:
         """Return the outcomes of every arm at one mass with every seed; what is trained already is not trained again.
 
         Args:
             mass: > 0, total weight of an arm's written pairs over that of the real ones.
             advance: Counts trainings; its total is set here.
+            treatment: The arm that is trained on its pairs alone too, where they have negatives or a teacher.
         """
-        wanted = [(arm, 0.0 if arm == CONTROL else mass, seed) for seed in self.seeds for arm in ARMS]
+        self._treatment = treatment
+        every = [*ARMS, PAIRS_ONLY] if self.taught else [*ARMS]
+        wanted = [(arm, 0.0 if arm == CONTROL else mass, seed) for seed in self.seeds for arm in every]
         advance.total = len(self._done) + sum(key not in self._done for key in wanted)
         outcomes = [self._outcome(*key, advance) for key in wanted]
         advance.note = ""
@@ -107,22 +118,14 @@ class Trainings:
 
     def _trained(self, arm: str, mass: float, seed: int) -> Outcome:
         material = self._material
-        weights = arms(material.pool, mass * len(material.real.query), seed)[arm]
-        pairs = _with(material.real, material.written, weights)
+        weights = arms(material.pool, mass * len(material.real.query), seed)
+        pairs = material.real.joined(material.written, weights[self._treatment if arm == PAIRS_ONLY else arm])
         recipe = self._recipe._replace(seed=seed)
+        if arm == PAIRS_ONLY:
+            pairs, recipe = pairs.alone(), recipe.alone()
         trained = self._train(material.collection, pairs, material.judged["validation"].pairs, recipe)
         scores = {split: _judge(trained, judged) for split, judged in material.judged.items()}
         return Outcome(arm, seed, trained.step, scores)
-
-
-def _with(real: Pairs, written: Pairs, weights: NDArray[np.float64]) -> Pairs:
-    """Join real pairs and the written pairs that have a weight."""
-    rows = weights > 0.0
-    return Pairs(
-        np.concatenate([real.query, written.query[rows]]),
-        np.concatenate([real.document, written.document[rows]]),
-        np.concatenate([real.weight, weights[rows]]),
-    )
 
 
 def _judge(trained: Trained, judged: Judged) -> dict[str, NDArray[np.float64]]:

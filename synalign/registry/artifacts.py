@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
-from synalign import flow, tables
+from synalign import flow
 from synalign.evaluation.arms import arm_of
 from synalign.evaluation.chart import chart
 from synalign.evaluation.report import report
@@ -82,7 +82,7 @@ def datasets(release: Release) -> list[DatasetInput]:
 def _dataset(release: Release, table: str, context: str) -> DatasetInput:
     manifest = release.manifests[flow.writer(table).name]["tables"][table]
     fields = [
-        {"name": field.name, "type": str(field.type), "required": not field.nullable} for field in tables.schema(table)
+        {"name": field.name, "type": str(field.type), "required": not field.nullable} for field in release.schema(table)
     ]
     dataset = Dataset(
         name=table,

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES, NONE
 from synalign.drawing.svg import interval
-from synalign.evaluation.arms import ARMS, CONTRASTS, CONTROL, TREATMENT, arm_of
+from synalign.evaluation.arms import CONTROL, PAIRS_ONLY, TREATMENT, arm_of, contrasts, trained_arms
 from synalign.evaluation.report import weights_in_words
 from synalign.report.ladder import climbed
 from synalign.report.section import Section
@@ -26,6 +26,7 @@ TELLS = {
     EQUAL_MASS: "the same, equal weight per document",
     ALIGNED: "the same, aligned weights",
     "random_subset": "as many, at random, as the aligned weights are worth",
+    PAIRS_ONLY: "the treatment's pairs, without hard negatives and teacher",
 }
 """What each arm is trained on."""
 
@@ -106,11 +107,11 @@ def section(material: Material) -> Section | None:
 
 def _judged(figures: Mapping[str, Any]) -> dict[str, Any]:
     test = figures["test"]
-    arms = [arm for arm in ARMS if arm in test]
+    arms = trained_arms(test)
     against = [(arm, CONTROL) for arm in arms if arm != CONTROL]
-    contrasts = [(arm, other) for arm, other in CONTRASTS if f"{arm}_minus_{other}" in test]
+    compared = contrasts(test)
     segments = {name: figures["segments"][name] for name in SEGMENTS if name in figures.get("segments", {})}
-    span = _span([test[f"{arm}_minus_{other}"] for arm, other in (*against, *contrasts)] + list(segments.values()))
+    span = _span([test[f"{arm}_minus_{other}"] for arm, other in (*against, *compared)] + list(segments.values()))
     effect = _change("", test[f"{TREATMENT}_minus_{CONTROL}"], span, TREATMENT)
     return {
         "effect": effect,
@@ -118,7 +119,7 @@ def _judged(figures: Mapping[str, Any]) -> dict[str, Any]:
         "arms": _arms(figures, arms, span),
         "contrasts": [
             _change(f"{_words(arm)} minus {_words(other)}", test[f"{arm}_minus_{other}"], span, "other")
-            for arm, other in contrasts
+            for arm, other in compared
         ],
         "segments": [_change(SEGMENTS[name], each, span, TREATMENT) for name, each in segments.items()],
         "span": (100.0 * span[0], 100.0 * span[1]),
@@ -151,11 +152,17 @@ def _arm(figures: Mapping[str, Any], arm: str, whole: tuple[float, float], span:
         _words(arm),
         TELLS[arm],
         role,
-        int(figures["synthetic"].get(arm, {"rows": 0})["rows"]),
+        _rows(figures, arm),
         [mine[name] for name in ("ndcg_at_10", "mrr_at_10", "recall_at_10", "recall_at_100")],
         interval(mine["ndcg_at_10"], ends, whole, test[CONTROL]["ndcg_at_10"], role),
         None if arm == CONTROL else _change("", test[f"{arm}_minus_{CONTROL}"], span, role),
     )
+
+
+def _rows(figures: Mapping[str, Any], arm: str) -> int:
+    """Return how many written queries an arm was trained on."""
+    weights = arm_of(figures["scheme"]) if arm == PAIRS_ONLY else arm
+    return int(figures["synthetic"].get(weights, {"rows": 0})["rows"])
 
 
 def _change(name: str, compared: Figures, span: tuple[float, float], role: str) -> Change:

@@ -69,6 +69,27 @@ class Pairs(NamedTuple):
     negatives: NDArray[np.int64] | None = None
     scores: NDArray[np.float64] | None = None
 
+    def joined(self, others: Pairs, weights: NDArray[np.float64]) -> Pairs:
+        """Join these pairs and others that have a weight.
+
+        Args:
+            others: m pairs.
+            weights: (m,) their weights; those of weight 0 are left out.
+
+        Examples:
+            >>> real, written = (Pairs(np.array([row]), np.array([row]), np.ones(1)) for row in (0, 1))
+            >>> real.joined(written, np.array([0.5])).weight.tolist()
+            [1.0, 0.5]
+        """
+        rows = weights > 0.0
+        return Pairs(
+            np.concatenate([self.query, others.query[rows]]),
+            np.concatenate([self.document, others.document[rows]]),
+            np.concatenate([self.weight, weights[rows]]),
+            _stacked(self.negatives, None if others.negatives is None else others.negatives[rows], -1),
+            _stacked(self.scores, None if others.scores is None else others.scores[rows], np.nan),
+        )
+
     def alone(self) -> Pairs:
         """Return the pairs without negatives and scores."""
         return self._replace(negatives=None, scores=None)
@@ -83,6 +104,15 @@ class Pairs(NamedTuple):
         for query, document in sorted(zip(self.query.tolist(), self.document.tolist(), strict=True)):
             found.setdefault(query, set()).add(document)
         return found
+
+
+def _stacked(first: NDArray[Any] | None, second: NDArray[Any] | None, empty: float) -> NDArray[Any] | None:
+    """Stack negatives or scores of pairs that have either; None where neither side has any."""
+    if first is None or second is None:
+        return None
+    width = max(first.shape[1], second.shape[1])
+    parts = [np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=empty) for part in (first, second)]
+    return np.concatenate(parts)
 
 
 def check_pairs(name: str, pairs: Pairs, collection: Collection) -> None:

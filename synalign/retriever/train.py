@@ -126,6 +126,8 @@ def train(collection: Collection, pairs: Pairs, validation: Pairs, recipe: Recip
     recipe.check()
     check_pairs("pairs", pairs, collection)
     check_pairs("validation", validation, collection)
+    if recipe.teacher == "scores" and pairs.scores is None:
+        raise ArgumentError("pairs.scores", None, "must be there where they teach")
     judged = validation.relevant()
     queries = np.fromiter(judged, np.int64, len(judged))
     with _as_if_alone(recipe.threads, recipe.seed):

@@ -143,12 +143,19 @@ def _rows(piece: Piece, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
 
 def write_table(
-    frame: DataFrame, folder: Place, table: str, *, rows: int, metadata: dict[str, str] | None = None
+    frame: DataFrame,
+    folder: Place,
+    table: str,
+    *,
+    rows: int,
+    metadata: dict[str, str] | None = None,
+    schema: pa.Schema | None = None,
 ) -> None:
     """Write a frame as Parquet whose bytes do not depend on the cluster, in one pass.
 
-    Rows go to files by hash of the table's first column and are sorted by its key (`_KEYS`) within a file. The tasks write with Arrow, not with Spark's own writer, whose footers list encodings in an order that changes from one
-    JVM to the next.
+    Rows go to files by hash of the table's first column and are sorted by its key (`_KEYS`) within a file. The tasks
+    write with Arrow, not with Spark's own writer, whose footers list encodings in an order that changes from one JVM to
+    the next.
 
     Of a partition that was worked on twice, one file counts. On a file system every attempt of a task writes under a
     name of its own, and the driver takes those whose attempts reported their end. An object gets its name with its
@@ -159,12 +166,13 @@ def write_table(
         folder: Where the files go; must be empty.
         table: Which schema and key.
         rows: At least as many as the frame has; one file is made per million.
+        schema: Where it has more columns than the table's own.
         metadata: Goes into every file's own schema: a file that went astray still says what made it.
 
     Raises:
         RunError: A file that a task has written is not there: the machines share no such folder.
     """
-    schema = tables.schema(table)
+    schema = schema or tables.schema(table)
     written = schema.with_metadata(metadata) if metadata else schema
     files = max(1, -(-rows // ROWS_PER_FILE))
     order = schema.names[: _KEYS.get(table, 1)]

@@ -19,11 +19,12 @@ from synalign.tables import schema
 
 if TYPE_CHECKING:
     from synalign.config import Configuration
+    from synalign.config import Teacher as TeacherSettings
     from synalign.evaluation.choice import Choice
     from synalign.evaluation.gate import Verdict
     from synalign.evaluation.material import Judged, Material
     from synalign.evaluation.trial import Outcome, Trial
-    from synalign.retriever.recipe import Kind
+    from synalign.retriever.recipe import Kind, Teacher
 
 log = logging.getLogger("synalign")
 
@@ -45,7 +46,7 @@ def evaluate(attempt: Attempt) -> None:
     if len(np.unique(made_of.real.document)) < 2:
         return _without_retriever(attempt, "the real train pairs have one document, with none to tell it from")
     attempt.metrics.update(_sizes(made_of, attempt.configuration))
-    chosen, done = _trained(attempt, made_of, _recipe(attempt.configuration, kind))
+    chosen, done = _trained(attempt, made_of, _recipe(attempt.configuration, kind, made_of))
     verdict = _judge(attempt, done, made_of.judged, chosen)
     _write(attempt, _rows(done, made_of.judged), chosen, verdict)
 
@@ -56,7 +57,7 @@ def _trained(attempt: Attempt, made_of: Material, recipe: Recipe) -> tuple[Choic
     masses, count = configuration.evaluation.masses, configuration.evaluation.seeds
     trainings = trial.Trainings(made_of, recipe, range(configuration.seed, configuration.seed + count), train)
     # At most: of the trial's arms some are trained by the time it begins.
-    with progress("evaluate", ladder.trainings(masses, count) + (len(ARMS) - 1) * count, "trainings") as advance:
+    with progress("evaluate", ladder.trainings(masses, count) + len(ARMS) * count, "trainings") as advance:
         why = _why_not(len(made_of.judged["validation"].ids))
         if why:
             chosen = choice.configured(configuration.alignment, why)
@@ -66,7 +67,7 @@ def _trained(attempt: Attempt, made_of: Material, recipe: Recipe) -> tuple[Choic
             attempt.metrics["ladder"] = climbed.figures()
         mass = chosen.mass or configuration.alignment.mass
         attempt.metrics["arms_mass"] = mass
-        return chosen, trainings.trial(mass, advance)
+        return chosen, trainings.trial(mass, advance, arm_of(chosen.scheme))
 
 
 def _why_not(queries: int) -> str:
@@ -76,7 +77,7 @@ def _why_not(queries: int) -> str:
     return "one validation query has no standard error" if queries < ladder.LEAST_QUERIES else ""
 
 
-def _recipe(configuration: Configuration, kind: Kind) -> Recipe:
+def _recipe(configuration: Configuration, kind: Kind, made_of: Material) -> Recipe:
     settings = configuration.evaluation
     return Recipe(
         retriever=kind,
@@ -85,7 +86,17 @@ def _recipe(configuration: Configuration, kind: Kind) -> Recipe:
         learning_rate=settings.learning_rate,
         threads=configuration.runtime.torch_threads,
         encoder=configuration.encoder,
+        teacher=_teacher(configuration.teacher, made_of),
+        temperature=configuration.teacher.temperature or Recipe._field_defaults["temperature"],
     )
+
+
+def _teacher(settings: TeacherSettings, made_of: Material) -> Teacher:
+    """Return who teaches a training."""
+    if settings.kind == "cross_encoder":
+        # It scored pairs beside their negatives: without any there is nothing to learn from it.
+        return "scores" if made_of.real.scores is not None else "none"
+    return settings.kind
 
 
 def _without_retriever(attempt: Attempt, why: str) -> None:
@@ -121,6 +132,8 @@ def _sizes(made_of: Material, configuration: Configuration) -> dict[str, Any]:
     rows = {arm: int(np.count_nonzero(weights[arm])) for arm in ARMS}
     return {
         "retriever": configuration.evaluation.retriever,
+        "teacher": configuration.teacher.kind,
+        "negatives": 0 if made_of.real.negatives is None else made_of.real.negatives.shape[1],
         "seeds": configuration.evaluation.seeds,
         "documents_ranked": len(made_of.collection.documents),
         "real_pairs": len(made_of.real.query),

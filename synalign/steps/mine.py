@@ -17,7 +17,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from synalign.mining.block import Block, Part
-from synalign.mining.negatives import OBJECTIONS, POSITIVE, mine as mine_block
+from synalign.mining.negatives import OBJECTIONS, POSITIVE
+from synalign.mining.negatives import mine as mine_block
 from synalign.run import Attempt, Run, manifests
 from synalign.spark.progress import tallied, tally
 from synalign.spark.session import content_id, session
@@ -42,7 +43,9 @@ VECTORS_PER_PART = 65_536
 TEXTS_PER_PART = 100_000
 """Documents of an index of words. Fixed, for each index has its own idea of which words are rare."""
 
-_BLOCK = "pair_id string, query string, embedding array<float>, document_id string, own array<float>, chosen array<string>"
+_BLOCK = (
+    "pair_id string, query string, embedding array<float>, document_id string, own array<float>, chosen array<string>"
+)
 
 
 def mine(attempt: Attempt) -> None:

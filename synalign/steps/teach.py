@@ -93,7 +93,7 @@ def _score(
     for start, end in pairs:
         documents = [texts[name] for name in rows["document_id"].slice(start, end - start).to_pylist()]
         scores[start:end] = scorer.score(queries[rows["pair_id"][start].as_py()], documents)
-        advance.add()
+        advance()
 
 
 def _queries(run: Run) -> dict[str, str]:

@@ -41,7 +41,9 @@ def weights_digest(settings: Teacher) -> str:
     folder = _folder(settings)
     digests = [file_digest(path) for path in sorted(folder.rglob("*.safetensors"))]
     if not digests:
-        raise SetupError(f"{folder} has no .safetensors weights.", remedy="save the model again; pickles are not loaded")
+        raise SetupError(
+            f"{folder} has no .safetensors weights.", remedy="save the model again; pickles are not loaded"
+        )
     return content_id(*digests)
 
 
