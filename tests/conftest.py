@@ -176,13 +176,16 @@ def configuration() -> Callable[..., config.Configuration]:
 def commit() -> Callable[..., Run]:
     """Puts hand-made tables into a run as if their steps had finished.
 
-    Where nothing is said of the pool, nothing is carried: it has this interval's candidates alone.
+    Where nothing is said of the pool, nothing is carried: it has this interval's candidates alone. Where nothing is
+    said of negatives, pairs have none and nobody teaches.
     """
+    unsaid = {"carry": "ingest", "mine": "align", "teach": "mine"}
 
     def put(run: Run, **contents: pa.Table) -> Run:
         for step in flow.STEPS:
             begun = bool(set(step.writes) & set(contents))
-            if begun or (step.name == "carry" and run.manifest("ingest") and run.manifest("carry") is None):
+            follows = step.name in unsaid and run.manifest(unsaid[step.name]) and run.manifest(step.name) is None
+            if begun or follows:
                 finish(run, step, contents)
         return run
 

@@ -13,7 +13,7 @@ from synalign.tables import schema
 
 OFTEN_LEFT_OUT = {
     "candidates": ["document_digest"],
-    "training_set": ["batch_id", "request_id", "interval"],
+    "training_set": ["batch_id", "request_id", "interval", "score"],
     "choice": ["mass"],
 }
 """Columns of which few tests say anything."""

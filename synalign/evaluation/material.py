@@ -135,8 +135,9 @@ def _written(run: Run, taught: Taught) -> tuple[pa.Table, Pool]:
     for row in run.read("weights").to_pylist():
         weights[row["scheme"]][row["candidate_id"]] = row["weight"]
     by_scheme = {scheme: np.array([weights[scheme][id] for id in ids if id in accepted]) for scheme in SCHEMES}
-    # What a teacher took out leaves its weight to the others.
-    by_scheme = {scheme: weights / weights.sum() for scheme, weights in by_scheme.items()}
+    if taught.lost:
+        # What a teacher took out leaves its weight to the others.
+        by_scheme = {scheme: found / found.sum() for scheme, found in by_scheme.items()}
     return candidates, Pool(np.array([id in accepted for id in ids], dtype=bool), by_scheme)
 
 

@@ -27,13 +27,14 @@ class Taught:
 
     Attributes:
         documents: Ids of all negatives, those of many pairs first.
+        lost: Pairs whose own document the teacher objects to; of these, written ones are not trained on.
     """
 
     def __init__(self, run: Run) -> None:
         rows = run.read("scores")
         own = pc.equal(rows["rank"], 0)
         lost = rows.filter(pc.and_(own, pc.is_valid(rows["objection"])))
-        self._lost = set(lost["pair_id"].to_pylist())
+        self.lost = set(lost["pair_id"].to_pylist())
         self._own = dict(zip(*(rows.filter(own)[name].to_pylist() for name in ("pair_id", "score")), strict=True))
         kept = rows.filter(pc.and_(pc.invert(own), pc.is_null(rows["objection"]))).sort_by("rank")
         self._negatives: dict[str, list[tuple[str, float | None]]] = {}
@@ -55,9 +56,9 @@ class Taught:
         Args:
             written: Columns `query` and `document_id`.
         """
-        if not self._lost:
+        if not self.lost:
             return written
-        return written.filter(pa.array([name not in self._lost for name in _ids(written)], pa.bool_()))
+        return written.filter(pa.array([name not in self.lost for name in _ids(written)], pa.bool_()))
 
     def beside(self, pairs: Pairs, rows: pa.Table, places: Mapping[str, int]) -> Pairs:
         """Return pairs with their negatives and scores.

@@ -19,7 +19,6 @@ from synalign.tables import schema
 
 if TYPE_CHECKING:
     from synalign.config import Configuration
-    from synalign.config import Teacher as TeacherSettings
     from synalign.evaluation.choice import Choice
     from synalign.evaluation.gate import Verdict
     from synalign.evaluation.material import Judged, Material
@@ -42,7 +41,7 @@ def evaluate(attempt: Attempt) -> None:
     kind = attempt.configuration.evaluation.retriever
     if kind == "none":
         return _without_retriever(attempt, "evaluation.retriever is none")
-    made_of = material.read(attempt.run)
+    made_of = _as_taught(material.read(attempt.run), _teacher(attempt.configuration))
     if len(np.unique(made_of.real.document)) < 2:
         return _without_retriever(attempt, "the real train pairs have one document, with none to tell it from")
     attempt.metrics.update(_sizes(made_of, attempt.configuration))
@@ -78,7 +77,9 @@ def _why_not(queries: int) -> str:
 
 
 def _recipe(configuration: Configuration, kind: Kind, made_of: Material) -> Recipe:
-    settings = configuration.evaluation
+    settings, teacher = configuration.evaluation, _teacher(configuration)
+    # A teacher other than the encoder has scored pairs beside their negatives: without any it has nothing to teach.
+    taught = teacher != "scores" or made_of.real.scores is not None
     return Recipe(
         retriever=kind,
         steps=settings.steps,
@@ -86,17 +87,24 @@ def _recipe(configuration: Configuration, kind: Kind, made_of: Material) -> Reci
         learning_rate=settings.learning_rate,
         threads=configuration.runtime.torch_threads,
         encoder=configuration.encoder,
-        teacher=_teacher(configuration.teacher, made_of),
+        teacher=teacher if taught else "none",
         temperature=configuration.teacher.temperature or Recipe._field_defaults["temperature"],
     )
 
 
-def _teacher(settings: TeacherSettings, made_of: Material) -> Teacher:
-    """Return who teaches a training."""
-    if settings.kind == "cross_encoder":
-        # It scored pairs beside their negatives: without any there is nothing to learn from it.
-        return "scores" if made_of.real.scores is not None else "none"
-    return settings.kind
+def _teacher(configuration: Configuration) -> Teacher:
+    """Return who teaches the retriever. The encoder cannot teach one that begins as the encoder."""
+    kind = configuration.teacher.kind
+    if kind == "encoder":
+        return "encoder" if configuration.evaluation.retriever == "static" else "none"
+    return "none" if kind == "none" else "scores"
+
+
+def _as_taught(made_of: Material, teacher: Teacher) -> Material:
+    """Return pairs alone where nobody teaches: hard negatives in a contrastive loss were not seen to help."""
+    if teacher != "none":
+        return made_of
+    return made_of._replace(real=made_of.real.alone(), written=made_of.written.alone())
 
 
 def _without_retriever(attempt: Attempt, why: str) -> None:
@@ -132,7 +140,7 @@ def _sizes(made_of: Material, configuration: Configuration) -> dict[str, Any]:
     rows = {arm: int(np.count_nonzero(weights[arm])) for arm in ARMS}
     return {
         "retriever": configuration.evaluation.retriever,
-        "teacher": configuration.teacher.kind,
+        "teacher": _teacher(configuration),
         "negatives": 0 if made_of.real.negatives is None else made_of.real.negatives.shape[1],
         "seeds": configuration.evaluation.seeds,
         "documents_ranked": len(made_of.collection.documents),

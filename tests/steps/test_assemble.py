@@ -12,7 +12,7 @@ from synalign.errors import InputError
 from synalign.run import Attempt, Interval, Run
 from synalign.steps.assemble import assemble
 from synalign.steps.job import perform
-from synalign.tables import content_id, schema
+from synalign.tables import content_id, schema, training_set
 from tests.formerly import as_formerly, without_masses
 from tests.handmade import table_of
 
@@ -22,7 +22,9 @@ pytestmark = pytest.mark.usefixtures("spark")
 WEIGHTS = {"equal": [0.5, 0.5], "equal_mass": [0.1, 0.9], "aligned": [0.25, 0.75]}
 
 
-def finished(run: Run, splits: list[str], scheme: str = "aligned", mass: float = 2.0) -> Run:
+def finished(
+    run: Run, splits: list[str], scheme: str = "aligned", mass: float = 2.0, scores: pa.Table | None = None
+) -> Run:
     """A run whose steps before *assemble* stand there with the few rows that matter."""
     count = len(splits)
     rows = {
@@ -41,6 +43,8 @@ def finished(run: Run, splits: list[str], scheme: str = "aligned", mass: float =
             "scheme": [scheme], "mass": [mass], "validated": [True], "reason": ["validation queries liked it"],
         }),
     }  # fmt: skip
+    if scores is not None:
+        rows["scores"] = scores
     for step in flow.before("assemble"):
         attempt = Attempt(run, step)
         attempt.begin()
@@ -67,10 +71,53 @@ def test_synthetic_rows_share_mass_times_the_real_train_total(
     assert rows["new one"] | {"weight": None} == {
         "pair_id": content_id("new one", "d1"), "query": "new one", "document_id": "d1", "document": "T\none",
         "source": "synthetic", "weight": None, "split": "train", "batch_id": "b1", "request_id": "r",
-        "interval": INTERVAL.name,
+        "interval": INTERVAL.name, "score": None,
+        **{f"negative_{number}": None for number in range(1, 5)},
+        **{f"negative_score_{number}": None for number in range(1, 5)},
     }  # fmt: skip
     assert rows["new two"]["document"] == "two"
     assert rows["q3"]["split"] == "test"
+    assert run.read("training_set").schema.equals(training_set(4))
+
+
+def scored(rows: list[tuple[str, int, str, float | None, str | None]]) -> pa.Table:
+    names = ("pair_id", "rank", "document_id", "score", "objection")
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], schema("scores"))
+
+
+def test_negatives_stand_beside_their_pair_without_gaps_and_with_their_scores(configuration: Make) -> None:
+    real, written = content_id("q0", "d1"), content_id("new one", "d1")
+    scores = scored([
+        (real, 0, "d1", 0.9, None), (real, 1, "d2", 0.89, "false_negative"), (real, 2, "d2", 0.5, None),
+        (written, 0, "d1", 0.8, None), (written, 1, "d2", 0.3, None),
+    ])  # fmt: skip
+    run = Run(configuration(negatives={"per_pair": 2}), INTERVAL)
+    finished(run, ["train", "test"], scores=scores)
+    perform(run, "assemble", assemble)
+    rows = {row["query"]: row for row in run.read("training_set").to_pylist()}
+    assert run.read("training_set").schema.equals(training_set(2))
+    taught = ("score", "negative_1", "negative_2", "negative_score_1", "negative_score_2")
+    assert [rows["q0"][name] for name in taught] == [0.9, "two", None, 0.5, None]
+    assert [rows["new one"][name] for name in taught] == [0.8, "two", None, 0.3, None]
+    # Nobody mined for these.
+    assert [rows[query][name] for query in ("q1", "new two") for name in taught] == [None] * 10
+
+
+def test_a_written_pair_that_its_teacher_takes_out_leaves_its_weight_to_the_others(configuration: Make) -> None:
+    real, written = content_id("q0", "d1"), content_id("new one", "d1")
+    scores = scored([(real, 0, "d1", 0.1, "loses"), (written, 0, "d1", 0.1, "loses")])
+    run = finished(Run(configuration(), INTERVAL), ["train", "train", "test"], scores=scores)
+    metrics = perform(run, "assemble", assemble)["metrics"]
+    rows = {row["query"]: row for row in run.read("training_set").to_pylist()}
+    # A real pair stays: somebody did choose its document.
+    assert set(rows) == {"q0", "q1", "q2", "new two"}
+    assert rows["new two"]["weight"] == pytest.approx(2.0 * 2)
+    assert metrics["synthetic_train_weight"] == pytest.approx(2.0 * metrics["real_train_weight"])
+
+
+def test_a_set_without_negatives_has_no_columns_for_them(configuration: Make) -> None:
+    run = finished(Run(configuration(negatives={"per_pair": 0}), INTERVAL), ["train", "test"])
+    perform(run, "assemble", assemble)
     assert run.read("training_set").schema.equals(schema("training_set"))
 
 

@@ -1,0 +1,54 @@
+import math
+
+import numpy as np
+import pytest
+
+from synalign.mining.lexical import LONGEST_TEXT, Lexicon, asked, terms
+from synalign.mining.nearest import NOBODY, Nearest
+
+TEXTS = ["the cat sat on the mat", "a dog and a cat", "dogs are animals", "\u732b\u304c\u597d\u304d\u3067\u3059", "", "mat mat mat"]
+
+
+def bm25(query: list[str], texts: list[str]) -> list[float]:
+    """Lucene's BM25 with k1 = 1.5 and b = 0.75, written out."""
+    split = [terms(text) for text in texts]
+    mean = sum(map(len, split)) / len(split)
+    scores = []
+    for words in split:
+        score = 0.0
+        for term in query:
+            having = sum(term in other for other in split)
+            count = words.count(term)
+            rarity = math.log(1 + (len(split) - having + 0.5) / (having + 0.5))
+            score += rarity * count / (count + 1.5 * (1 - 0.75 + 0.75 * len(words) / mean))
+        scores.append(score)
+    return scores
+
+
+@pytest.mark.parametrize("query", ["cat on a mat", "dog", "\u732b\u304c", "nothing of that", "", "the"])
+def test_scores_are_those_of_the_formula(query: str) -> None:
+    nearest = Nearest(1, 4)
+    Lexicon(TEXTS, 0).offer([asked(query)], nearest)
+    expected = bm25(asked(query), TEXTS)
+    order = [place for place in np.argsort(-np.array(expected), kind="stable")[:4].tolist() if expected[place] > 0]
+    found = nearest.numbers[0]
+    assert found[found != NOBODY].tolist() == order
+    assert nearest.scores[0, : len(order)].tolist() == pytest.approx([expected[place] for place in order], rel=1e-5)
+
+
+def test_documents_of_later_parts_have_later_numbers() -> None:
+    nearest = Nearest(1, 3)
+    Lexicon(TEXTS[:2], 0).offer([["cat"]], nearest)
+    Lexicon(["cat cat", "no"], 2).offer([["cat"]], nearest)
+    assert sorted(nearest.numbers[0].tolist()) == [0, 1, 2]
+
+
+def test_words_of_any_script_are_terms() -> None:
+    assert terms("Caf\u00e9 CAFE\u0301 \u0643\u062a\u0627\u0628 C++ \ufb01le") == ["caf\u00e9", "caf\u00e9", "\u0643\u062a\u0627\u0628", "c", "file"]
+    assert terms("\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35")[0] == "\u0e2a\u0e27"
+    assert terms("\u732b") == ["\u732b"]
+    assert terms(" \n\t!?") == []
+
+
+def test_a_document_of_megabytes_is_read_up_to_its_bound() -> None:
+    assert len(terms("word " * 1_000_000)) == LONGEST_TEXT // 5

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from synalign.mining import nearest
+from synalign.mining.nearest import NOBODY, Nearest
+
+
+def unit(count: int, seed: int, width: int = 8) -> np.ndarray:
+    rows = np.random.default_rng(seed).normal(size=(count, width))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [1, 7, 50, 400])
+@pytest.mark.parametrize("depth", [1, 10])
+def test_parts_of_any_size_give_what_sorting_all_gives(size: int, depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest, "ROWS", 5)
+    monkeypatch.setattr(nearest, "COLUMNS", 16)
+    queries, documents = unit(23, 0), unit(200, 1)
+    found = Nearest(23, depth)
+    for first in range(0, 200, size):
+        found.add_vectors(queries, documents[first : first + size], first)
+    cosines = queries @ documents.T
+    assert found.numbers.tolist() == np.argsort(-cosines, axis=1, kind="stable")[:, :depth].tolist()
+    assert np.allclose(found.scores, -np.sort(-cosines, axis=1)[:, :depth], atol=1e-6)
+
+
+def test_of_equal_documents_the_earlier_ones_are_kept() -> None:
+    query, documents = unit(1, 0), np.repeat(unit(1, 1), 30, axis=0)
+    found = Nearest(1, 4)
+    for first in (0, 10, 20):
+        found.add_vectors(query, documents[first : first + 10], first)
+    assert found.numbers.tolist() == [[0, 1, 2, 3]]
+
+
+def test_fewer_documents_than_the_depth_leave_places_free() -> None:
+    found = Nearest(2, 5)
+    found.add_vectors(unit(2, 0), unit(3, 1), 0)
+    assert (found.numbers[:, 3:] == NOBODY).all() and (found.numbers[:, :3] != NOBODY).all()
+    assert np.isneginf(found.reach).all()
+    found.add_vectors(unit(2, 0), unit(0, 1), 3)
+    assert (found.numbers[:, 3:] == NOBODY).all()
