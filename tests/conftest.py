@@ -179,9 +179,11 @@ def commit() -> Callable[..., Run]:
     Where nothing is said of the pool, nothing is carried: it has this interval's candidates alone. Where nothing is
     said of negatives, pairs have none and nobody teaches.
     """
-    unsaid = {"carry": "ingest", "mine": "align", "teach": "mine"}
+    # Steps that are finished empty with the one before them.
+    after = {"carry": "ingest", "mine": "align", "teach": "mine"}
 
     def put(run: Run, **contents: pa.Table) -> Run:
+        unsaid = {name: before for name, before in after.items() if name != "teach" or "negatives" not in contents}
         for step in flow.STEPS:
             begun = bool(set(step.writes) & set(contents))
             follows = step.name in unsaid and run.manifest(unsaid[step.name]) and run.manifest(step.name) is None

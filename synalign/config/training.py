@@ -59,7 +59,7 @@ class Teacher(Closed):
         0.05, ge=0.0, le=1.0, description="A negative that the teacher scores above this share below the pair's own "
         "document is taken out.",
     )  # fmt: skip
-    temperature: float | None = Field(
+    score_temperature: float | None = Field(
         None, gt=0.0, le=1000.0, description="Of its scores in the loss; null: 0.05 for cosines, 1 for logits."
     )
 

@@ -88,7 +88,7 @@ def _recipe(configuration: Configuration, kind: Kind, made_of: Material) -> Reci
         threads=configuration.runtime.torch_threads,
         encoder=configuration.encoder,
         teacher=teacher if taught else "none",
-        temperature=configuration.teacher.temperature or Recipe._field_defaults["temperature"],
+        temperature=configuration.teacher.score_temperature or Recipe._field_defaults["temperature"],
     )
 
 

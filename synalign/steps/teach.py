@@ -69,7 +69,7 @@ def _scores(
 
     scorer = CrossEncoder(settings)
     queries = _queries(run)
-    ends = np.append(starts[1:], rows.num_rows)
+    ends = _ends(starts, rows.num_rows)
     scores = np.empty(rows.num_rows)
     for first in range(0, len(starts), PAIRS_AT_ONCE):
         some = slice(first, first + PAIRS_AT_ONCE)
@@ -107,10 +107,15 @@ def _queries(run: Run) -> dict[str, str]:
     return queries
 
 
+def _ends(starts: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
+    """Return where the rows of each pair end, by where they start."""
+    return np.append(starts, rows)[1:]
+
+
 def _objections(scores: NDArray[np.float64], starts: NDArray[np.int64], settings: Teacher) -> list[str | None]:
     """Return for each row what the teacher objects to, if it does."""
     objections: list[str | None] = [None] * len(scores)
-    for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(scores)], strict=True):
+    for start, end in zip(starts.tolist(), _ends(starts, len(scores)).tolist(), strict=True):
         positive, negatives = float(scores[start]), scores[start + 1 : end]
         if loses(positive, negatives):
             objections[start] = LOSES

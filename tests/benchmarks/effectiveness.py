@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from synalign.config import Negatives
+from synalign.config.schemes import SCHEMES
 from synalign.evaluation.arms import arms
 from synalign.retriever.collection import Pairs
 from synalign.retriever.measures import measure
@@ -34,6 +36,12 @@ from tests.benchmarks.made_data import data_folder
 from tests.benchmarks.measurement import add_size
 
 MASS = 2.0
+PAIRS_ONLY = ", pairs only"
+"""Behind the name of an arm: trained without hard negatives and teacher."""
+
+TAUGHT: dict[Kind, tuple[str, int]] = {"static": ("encoder", Negatives().per_pair)}
+"""Who teaches a kind of retriever, on how many hard negatives: what the product does by default."""
+
 REAL_ONLY = "real only"
 """Stands for the pool where there is none."""
 
@@ -81,12 +89,19 @@ class Study(NamedTuple):
         ]
 
     def trainings(self, job: Job) -> int:
-        """Count a job's: control with every seed and the retriever before training, or five arms with every seed."""
-        return len(self.recipes) * (self.seeds + 1 if job.pool == REAL_ONLY else 5 * self.seeds)
+        """Count a job's: control with every seed and the retriever before training, or five arms with every seed.
+
+        Where a teacher teaches, control and the three schemes are trained on pairs alone too.
+        """
+        taught = len(TAUGHT.keys() & self.recipes.keys())
+        if job.pool == REAL_ONLY:
+            return len(self.recipes) * (self.seeds + 1) + taught * self.seeds
+        return (len(self.recipes) * 5 + taught * len(SCHEMES)) * self.seeds
 
     def made_with(self, retriever: Kind) -> str:
         """Tell results of other sizes or recipes apart."""
-        return hashlib.sha256(json.dumps([(*self.sizes, MASS), self.recipes[retriever]]).encode()).hexdigest()[:12]
+        made = [(*self.sizes, MASS), self.recipes[retriever], *TAUGHT.get(retriever, ())]
+        return hashlib.sha256(json.dumps(made).encode()).hexdigest()[:12]
 
 
 FULL = Study((100, 300), 3, {"adapter": (100, 96), "static": (200, 96)}, Sizes())
@@ -158,6 +173,8 @@ def _train(study: Study, job: Job, data: Path, output: Path) -> int:
         if (retriever, arm, seed) in finished:
             continue
         made_with, recipe = study.made_with(retriever), Recipe(retriever, *study.recipes[retriever], seed=seed)
+        if pairs is not None and pairs.negatives is not None:
+            recipe = recipe._replace(teacher="encoder")
         row = {**job._asdict(), "retriever": retriever, "made_with": made_with, "arm": arm, "seed": seed}
         row |= _judged(world, pairs, recipe)
         if written is not None:
@@ -170,17 +187,24 @@ def _train(study: Study, job: Job, data: Path, output: Path) -> int:
 
 def _trainings(study: Study, world: World, written: Written | None) -> Iterator[tuple[Kind, int, str, Pairs | None]]:
     """Retriever, seed, arm and what it trains on; None: nothing."""
-    real = world.real("train")
+    real, *others = world.with_negatives(world.real("train"), *([written.pairs] if written else []))
     for retriever in study.recipes:
+        taught = retriever in TAUGHT
         if written is None:
             yield retriever, 0, "untrained", None
         for seed in range(study.seeds):
             if written is None:
-                yield retriever, seed, "control", real
+                yield retriever, seed, "control", real if taught else real.alone()
+                if taught:
+                    yield retriever, seed, "control" + PAIRS_ONLY, real.alone()
                 continue
             for arm, weights in arms(written.pool, MASS * len(real.query), seed).items():
-                if arm != "control":
-                    yield retriever, seed, arm, joined(real, written.pairs, weights)
+                if arm == "control":
+                    continue
+                pairs = real.joined(others[0], weights)
+                yield retriever, seed, arm, pairs if taught else pairs.alone()
+                if taught and arm in SCHEMES:
+                    yield retriever, seed, arm + PAIRS_ONLY, pairs.alone()
 
 
 def joined(real: Pairs, written: Pairs, weights: NDArray[np.float64]) -> Pairs:

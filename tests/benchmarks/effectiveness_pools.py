@@ -19,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synalign.alignment import align
-from synalign.config import Alignment, Scheme, Screening
+from synalign.config import Alignment, Negatives, Scheme, Screening
 from synalign.evaluation.arms import Pool
+from synalign.mining.block import Block, Part
+from synalign.mining.negatives import Ranked, mine
 from synalign.retriever.collection import Collection, Pairs
 from synalign.screening.duplicates import exact_duplicates, near_duplicates, nearest_cosine
 from synalign.screening.round_trip import round_trip_ranks
@@ -172,6 +174,37 @@ class World:
         rows = np.arange(self._ends[place - 1] if place else 0, self._ends[place])
         return Pairs(rows, self._targets[rows], np.ones(len(rows)))
 
+    def with_negatives(self, *parts: Pairs) -> list[Pairs]:
+        """Mine hard negatives of pairs as the product does it; those of one query are right for it in every part."""
+        settings = Negatives()
+        right: dict[int, set[int]] = {}
+        for pairs in parts:
+            for query, found in pairs.relevant().items():
+                right.setdefault(query, set()).update(found)
+        mined = [self._mined(pairs, right, settings) for pairs in parts]
+        return [
+            pairs._replace(negatives=_filled(rows, len(pairs.query), settings.per_pair))
+            for pairs, rows in zip(parts, mined, strict=True)
+        ]
+
+    def _mined(self, pairs: Pairs, right: dict[int, set[int]], settings: Negatives) -> list[Ranked]:
+        collection, names = self.collection, [str(place) for place in range(len(self.collection.documents))]
+        found: list[Ranked] = []
+        for first in range(0, len(pairs.query), 5_000):
+            rows = range(first, min(first + 5_000, len(pairs.query)))
+            queries, documents = pairs.query[rows], pairs.document[rows]
+            block = Block(
+                [str(row) for row in rows],
+                [collection.queries[query] for query in queries],
+                collection.query_vectors[queries],
+                [names[document] for document in documents],
+                collection.document_vectors[documents],
+                [frozenset(names[place] for place in right[query]) for query in queries.tolist()],
+            )
+            vectors, texts = Part(names, collection.document_vectors), Part(names, collection.documents)
+            found += mine(block, [vectors], [texts], len(names), settings).rows
+        return found
+
     def written(self, pool: str) -> Written:
         """A pool, screened and weighted as the product does it, but for what its rules find in the text itself.
 
@@ -209,6 +242,15 @@ class World:
             "equal_mass": equal_mass(documents.astype(str)),
             "aligned": aligned.weights,
         }
+
+
+def _filled(rows: list[Ranked], pairs: int, most: int) -> NDArray[np.int64]:
+    """Return (p, most) places of the negatives, -1 where there are fewer."""
+    negatives = np.full((pairs, most), -1, dtype=np.int64)
+    for row in rows:
+        if row.rank:
+            negatives[int(row.pair_id), row.rank - 1] = int(row.document_id)
+    return negatives
 
 
 def drawn(name: str, folder: Path) -> list[tuple[str, str]]:

@@ -79,14 +79,19 @@ def _cells(rows: Rows) -> tuple[list[Cell], list[str]]:
         everything = {**groups[retriever, name, labelled, "real only"], **arms}
         title = f"{retriever}, {name}, {labelled} real, {pool}"
         seeds = max(len(trainings) for trainings in everything.values())
-        wanted = {"untrained", "control", "unweighted", *SCHEMES, "random_subset"}
-        if set(everything) != wanted or any(
+        if set(everything) != set(_order(retriever)) or any(
             len(trainings) < seeds for arm, trainings in everything.items() if arm != "untrained"
         ):
             missing.append(title)
             continue
         cells.append(_cell(title, retriever, pool, everything, seeds))
     return cells, missing
+
+
+def _order(retriever: str) -> list[str]:
+    """Return the arms of a kind of retriever, in the order in which they are told."""
+    arms = ["untrained", "control", "unweighted", *SCHEMES, "random_subset"]
+    return arms + ([f"{arm}, pairs only" for arm in ("control", *SCHEMES)] if retriever == "static" else [])
 
 
 def _cell(title: str, retriever: str, pool: str, arms: dict[str, Rows], seeds: int) -> Cell:
@@ -97,8 +102,7 @@ def _cell(title: str, retriever: str, pool: str, arms: dict[str, Rows], seeds: i
         for arm, trainings in arms.items()
         if arm != "untrained"
     }
-    order = ["untrained", "control", "unweighted", *SCHEMES, "random_subset"]
-    resampled = Resampled({arm: scores[arm] for arm in order})
+    resampled = Resampled({arm: scores[arm] for arm in _order(retriever)})
     removed = arms["equal"][0]["removed"]
     # Of equally good ones the simplest, as the product orders them.
     chosen = max(SCHEMES, key=lambda scheme: validation[scheme])
@@ -139,6 +143,10 @@ def _goals(cells: list[Cell]) -> list[tuple[str, str, str, str]]:
         found.append(
             (f"chosen - {better} (the better) >= -1", cell.title, _told(loss), _met(loss.difference * POINTS >= -1.0))
         )
+    for cell in weak:
+        worth = cell.resampled.compare(cell.chosen, f"{cell.chosen}, pairs only")
+        met = worth.difference * POINTS >= 1.0 and worth.lower > 0.0
+        found.append(("teacher and negatives: >= +1 over pairs only", cell.title, _told(worth), _met(met)))
     for cell in [cell for cell in weak if cell.pool == "off domain"]:
         gain = cell.resampled.compare(cell.chosen, "equal")
         met = gain.difference * POINTS >= 1.0 and gain.lower > 0.0

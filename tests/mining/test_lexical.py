@@ -6,7 +6,14 @@ import pytest
 from synalign.mining.lexical import LONGEST_TEXT, Lexicon, asked, terms
 from synalign.mining.nearest import NOBODY, Nearest
 
-TEXTS = ["the cat sat on the mat", "a dog and a cat", "dogs are animals", "\u732b\u304c\u597d\u304d\u3067\u3059", "", "mat mat mat"]
+TEXTS = [
+    "the cat sat on the mat",
+    "a dog and a cat",
+    "dogs are animals",
+    "\u732b\u304c\u597d\u304d\u3067\u3059",
+    "",
+    "mat mat mat",
+]
 
 
 def bm25(query: list[str], texts: list[str]) -> list[float]:
@@ -44,7 +51,13 @@ def test_documents_of_later_parts_have_later_numbers() -> None:
 
 
 def test_words_of_any_script_are_terms() -> None:
-    assert terms("Caf\u00e9 CAFE\u0301 \u0643\u062a\u0627\u0628 C++ \ufb01le") == ["caf\u00e9", "caf\u00e9", "\u0643\u062a\u0627\u0628", "c", "file"]
+    assert terms("Caf\u00e9 CAFE\u0301 \u0643\u062a\u0627\u0628 C++ \ufb01le") == [
+        "caf\u00e9",
+        "caf\u00e9",
+        "\u0643\u062a\u0627\u0628",
+        "c",
+        "file",
+    ]
     assert terms("\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35")[0] == "\u0e2a\u0e27"
     assert terms("\u732b") == ["\u732b"]
     assert terms(" \n\t!?") == []
