@@ -114,7 +114,7 @@ def examples(batches: Iterable[pa.RecordBatch], count: int) -> Iterator[Example]
         rows = batch.to_pylist()
         documents = defaultdict(set)
         for row in rows:
-            _check(row)
+            check_row(row)
             documents[row["query"]].add(row["document"])
         here = [row["document"] for row in rows]
         for number, row in enumerate(rows):
@@ -138,7 +138,12 @@ def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             yield train.slice(start, ROWS_AT_ONCE)
 
 
-def _check(row: dict[str, Any]) -> None:
+def check_row(row: dict[str, Any]) -> None:
+    """Refuse a row that cannot be trained on.
+
+    Raises:
+        InputError: It lacks a text, or its weight is no weight.
+    """
     for name in ("query", "document"):
         if not isinstance(row[name], str):
             raise InputError(

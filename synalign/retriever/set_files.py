@@ -34,7 +34,7 @@ class SetFiles(NamedTuple):
         Raises:
             InputError: A file cannot be read.
         """
-        with _readable(self.files[0]):
+        with readable(self.files[0]):
             for batch in manifests.batches(self.files, columns):
                 for start in range(0, batch.num_rows, ROWS_AT_ONCE):
                     yield batch.slice(start, ROWS_AT_ONCE)
@@ -59,7 +59,7 @@ def open_files(place: Place) -> SetFiles:
     Raises:
         InputError: There is none, or it cannot be read.
     """
-    with _readable(place):
+    with readable(place):
         files = [place] if place.is_file() else place.files("*.parquet")
         if not files:
             raise InputError(f"{place} does not exist, or holds no Parquet file.")
@@ -72,7 +72,7 @@ def of_files(files: list[Place]) -> SetFiles:
     Raises:
         InputError: One cannot be read, or has other columns than the first.
     """
-    with _readable(files[0]):
+    with readable(files[0]):
         heads = [_head(file) for file in files]
     schema = heads[0][0]
     for file, (other, _) in zip(files, heads, strict=True):
@@ -90,7 +90,12 @@ def _head(file: Place) -> tuple[pa.Schema, int]:
 
 
 @contextmanager
-def _readable(place: Place) -> Iterator[None]:
+def readable(place: Place) -> Iterator[None]:
+    """Turn errors of reading into one that names the place.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     try:
         yield
     except (pa.ArrowInvalid, OSError) as error:

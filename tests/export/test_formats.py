@@ -1,0 +1,106 @@
+"""Every format does what its line in the table says, and refuses what it has no place for."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from synalign.errors import ConfigurationError, InputError, RunError
+from synalign.export import FORMATS, Options, export
+from synalign.export.source import find
+from synalign.storage import Place
+from tests.export.sets import ROWS, Row, exported, source
+from tests.storage.conftest import bucket as bucket
+from tests.storage.conftest import s3_server as s3_server
+
+EVERY = pytest.mark.parametrize("to", FORMATS)
+
+
+@EVERY
+def test_old_sets_without_negatives_export_too(tmp_path: Path, to: str) -> None:
+    out, written = exported(tmp_path, to, count=0)
+    assert {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()} == {*written.rows, "README.md"}
+
+
+@EVERY
+def test_a_bucket_gets_what_a_folder_gets(tmp_path: Path, bucket: Place, to: str) -> None:
+    out, written = exported(tmp_path, to)
+    with source(tmp_path) as found:
+        export(found, to, bucket / "out")
+    for name in written.rows:
+        assert (bucket / "out" / name).read_bytes() == (out / name).read_bytes()
+
+
+@EVERY
+def test_what_a_format_has_no_place_for_is_refused(tmp_path: Path, to: str) -> None:
+    for wanted, takes in (({"draw": 5}, FORMATS[to].draws), ({"scores": True}, FORMATS[to].distils)):
+        if not takes:
+            with pytest.raises(ConfigurationError, match="cannot go with"):
+                exported(tmp_path, to, **wanted)
+            assert not (tmp_path / "out").exists()
+
+
+@EVERY
+def test_scores_without_negatives_are_refused(tmp_path: Path, to: str) -> None:
+    with pytest.raises(ConfigurationError, match="--scores"):
+        exported(tmp_path, to, count=0, scores=True)
+
+
+@EVERY
+def test_rows_of_another_shape_are_refused_and_leave_nothing(tmp_path: Path, to: str) -> None:
+    if to == "hf":
+        pytest.skip("it takes columns as they are")
+    with pytest.raises(InputError, match="must be a text"):
+        exported(tmp_path, to, (*ROWS, Row("q", "d", None)))  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_format_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="must be one of") as refused:
+        exported(tmp_path, "tevatorn")
+    assert "did you mean 'tevatron'?" in str(refused.value)
+
+
+def test_a_set_is_not_exported_into_itself(tmp_path: Path) -> None:
+    out, _ = exported(tmp_path, "hf", ROWS[:3])
+    with find(str(out / "data")) as found, pytest.raises(ConfigurationError, match="holds the training set"):
+        export(found, "tevatron", Place(out), Options(), overwrite=True)
+    assert (out / "data" / "train.parquet").is_file()
+
+
+def test_large_sets_come_out_whole(tmp_path: Path) -> None:
+    rows = tuple(Row(f"q{n}", f"d{n % 700}", f"text {n % 700}", negatives=(f"not {n}",)) for n in range(5000))
+    for to in FORMATS:
+        (tmp_path / to).mkdir()
+        _, written = exported(tmp_path / to, to, rows, 1)
+        assert 5000 in written.rows.values() or written.rows == {"train.jsonl": 10_000}
+
+
+def test_trainers_need_neither_spark_nor_mlflow_nor_airflow() -> None:
+    """What a machine with the extra `train` alone imports: the others are made impossible to import."""
+    program = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Refuse(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in ("pyspark", "py4j", "mlflow", "airflow", "openai", "ir_measures"):
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Refuse())
+import synalign.retriever.cached
+import synalign.retriever.dataset
+import synalign.retriever.loss
+import synalign.retriever.sampler
+import synalign.cli.export
+import synalign.export.source
+from synalign.cli import application
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_not_there_is_not_exported(home: Path) -> None:
+    with pytest.raises(RunError), find("shop"):
+        pass
