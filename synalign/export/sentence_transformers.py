@@ -43,7 +43,7 @@ def write(source: Source, target: Target, options: Options) -> Written:
             rows[TRAIN] += 1
             scored = scored or example.is_scored
     if options.scores and not scored:
-        raise InputError(f"{source.name} has no scores of a teacher.", remedy="export without --scores")
+        raise InputError("the training set has no scores of a teacher.", remedy="export without --scores")
     for split in OTHER_SPLITS:
         rows |= _other(source, target, split)
     loss = "WeightedListwiseDistillationLoss" if options.scores else "WeightedMultipleNegativesRankingLoss"
