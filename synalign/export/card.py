@@ -8,6 +8,11 @@ from synalign import __version__
 from synalign.export.layout import Format, Options, Written
 from synalign.export.source import Source
 
+_DRAWN = (
+    "Rows were drawn by weight: a row may be there several times, one copy after another. Shuffle, and keep copies out "
+    "of one batch where the trainer can, since they would be each other's negatives."
+)
+
 
 def card(source: Source, chosen: Format, options: Options, written: Written) -> str:
     """Return the card as Markdown, with a head that Hugging Face's `datasets` reads where files have splits."""
@@ -28,7 +33,7 @@ def card(source: Source, chosen: Format, options: Options, written: Written) -> 
         "Real queries, and written ones that are weighted to be distributed like them.\n",
         _table(("where it came from", ""), facts),
         _table(("file", "rows"), [(f"`{name}`", f"{rows:,}") for name, rows in written.rows.items()]),
-        *(f"{note}\n" for note in written.notes),
+        *(f"{note}\n" for note in (*written.notes, *([_DRAWN] if options.draw else []))),
         "## Train on it\n",
         f"{written.usage}\n",
         _command(source, chosen, options),

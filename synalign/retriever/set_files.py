@@ -35,9 +35,7 @@ class SetFiles(NamedTuple):
             InputError: A file cannot be read.
         """
         with readable(self.files[0]):
-            for batch in manifests.batches(self.files, columns):
-                for start in range(0, batch.num_rows, ROWS_AT_ONCE):
-                    yield batch.slice(start, ROWS_AT_ONCE)
+            yield from manifests.batches(self.files, columns, rows=ROWS_AT_ONCE)
 
     def examples(self, negatives: int | None = None, *more: str) -> Iterator[Example]:
         """Yield the rows of the split `train` as examples; see `synalign.retriever.examples.examples`.
