@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from synalign.errors import ConfigurationError, InputError, RunError
@@ -75,6 +78,40 @@ def test_large_sets_come_out_whole(tmp_path: Path) -> None:
         (tmp_path / to).mkdir()
         _, written = exported(tmp_path / to, to, rows, 1)
         assert 5000 in written.rows.values() or written.rows == {"train.jsonl": 10_000}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to", ["pylate", "hf", "beir"])
+def test_memory_does_not_grow_with_the_set(tmp_path: Path, to: str) -> None:
+    """Texts of 240 MB pass through; what grows is what is held of a row group, and ids."""
+    schema = pa.schema([(name, pa.string()) for name in ("query", "document_id", "document", "split", "negative_1")])
+    schema = schema.append(pa.field("weight", pa.float64()))
+    random = np.random.default_rng(0)
+    for name, groups in (("small", 1), ("large", 40)):
+        with pq.ParquetWriter(tmp_path / f"{name}.parquet", schema) as writer:
+            for group in range(groups):
+                ids = [f"{group}-{row}" for row in range(1000)]
+                texts = [random.bytes(1500).hex() for _ in ids]
+                columns = [ids, ids, texts, ["train"] * 1000, texts[::-1], [1.0] * 1000]
+                writer.write_table(pa.table(columns, schema=schema))
+    program = """
+import resource, sys
+from synalign.export import export
+from synalign.export.source import find
+from synalign.storage import Place
+
+peaks = []
+for name in ("small", "large"):
+    with find(f"{sys.argv[1]}/{name}.parquet") as found:
+        export(found, sys.argv[2], Place(f"{sys.argv[1]}/{name}"))
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(*peaks)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), to], capture_output=True, text=True, check=True
+    )
+    small, large = map(int, done.stdout.split())
+    assert large - small < 100, f"{small} MiB became {large} MiB"
 
 
 @pytest.mark.slow
