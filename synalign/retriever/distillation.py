@@ -124,7 +124,7 @@ class WeightedListwiseDistillationLoss(WeightedDistillation):
     With equal weights, `contrastive=0` and `distillation=1` it is the library's `DistillKLDivLoss`, T^2 included (Lin,
     Yang and Lin, *Distilling Dense Representations for Ranking using Tightly-Coupled Teachers*, 2020, arXiv:2010.11386;
     the temperature is Hinton, Vinyals and Dean's, arXiv:1503.02531). T^2 keeps gradients comparable where T >= 1, and
-    makes them small below: similarities of unit vectors differ by 1 at most, so that they need T near 0.05, and then
+    makes them small below: similarities of unit vectors differ by 2 at most, so that they need T near 0.05, and then
     `distillation=1 / T**2` undoes it. Logits of cross-encoders spread over ten or more: `teacher_temperature` 1 to 5.
 
     Args:
