@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from synalign import installed, masking
 from synalign.cli import experiment as cli_experiment
+from synalign.cli import export as cli_export
 from synalign.cli import forget as cli_forget
 from synalign.cli import gc as cli_gc
 from synalign.cli import look as cli_look
@@ -109,6 +110,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     "Refreshing": (cli_refresh.estimate, cli_refresh.refresh, cli_refresh.up, cli_refresh.down),
     "Looking at what came of it": (cli_look.show, cli_look.report, cli_look.compare, cli_experiment.lineage),
+    "Training on it": (cli_export.export,),
     "Keeping house": (cli_gc.gc, cli_forget.forget),
 }
 for panel, commands in PANELS.items():

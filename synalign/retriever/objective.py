@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from synalign.retriever.loss import WeightedMultipleNegativesRankingLoss, cos_sim
+from synalign.retriever.contrastive import WeightedMultipleNegativesRankingLoss, cos_sim
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -116,10 +116,15 @@ def dataset(places: Sequence[Place]) -> pads.Dataset:
     return pads.dataset([place.filesystem()[1] for place in places], format="parquet", filesystem=system)
 
 
-def batches(places: Iterable[Place], columns: list[str]) -> Iterator[pa.RecordBatch]:
+def batches(places: Iterable[Place], columns: list[str], *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
     """Yield some columns of Parquet files in stored order; one row group is in memory at a time.
 
     A dataset's batches, and a file's of all its row groups, are read ahead of a slow reader.
+
+    Args:
+        places: The files.
+        columns: Which columns.
+        rows: At most so many in a batch.
 
     Raises:
         OSError: Storage refuses.
@@ -127,7 +132,7 @@ def batches(places: Iterable[Place], columns: list[str]) -> Iterator[pa.RecordBa
     for place in places:
         with place.open_input() as stream, pq.ParquetFile(stream) as file:
             for group in range(file.num_row_groups):
-                yield from file.iter_batches(row_groups=[group], columns=columns)
+                yield from file.iter_batches(rows, row_groups=[group], columns=columns)
 
 
 def with_current_schemes(table: pa.Table) -> pa.Table:
