@@ -18,7 +18,6 @@ from torch import Tensor
 from synalign.errors import ArgumentError
 from synalign.retriever.adapter import PreparedAdapter
 from synalign.retriever.collection import Collection, Pairs, check_pairs
-from synalign.retriever.contrastive import WeightedMultipleNegativesRankingLoss
 from synalign.retriever.full import PreparedFull
 from synalign.retriever.learner import Learner, Prepared
 from synalign.retriever.measures import measure
