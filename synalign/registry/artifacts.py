@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import yaml
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
-from synalign import flow
+from synalign import flow, tables
 from synalign.evaluation.arms import arm_of
 from synalign.evaluation.chart import chart
 from synalign.evaluation.report import report
@@ -79,10 +80,18 @@ def datasets(release: Release) -> list[DatasetInput]:
     return [_dataset(release, table, context) for table, context in _DATASETS.items()]
 
 
+def _schema(release: Release, table: str) -> pa.Schema:
+    """Return the schema of a table; a training set has a column for each hard negative."""
+    if table != "training_set":
+        return tables.schema(table)
+    settings = release.configuration.get("negatives", {})
+    return tables.training_set(int(settings.get("per_pair", 0)))
+
+
 def _dataset(release: Release, table: str, context: str) -> DatasetInput:
     manifest = release.manifests[flow.writer(table).name]["tables"][table]
     fields = [
-        {"name": field.name, "type": str(field.type), "required": not field.nullable} for field in release.schema(table)
+        {"name": field.name, "type": str(field.type), "required": not field.nullable} for field in _schema(release, table)
     ]
     dataset = Dataset(
         name=table,

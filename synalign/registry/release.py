@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from synalign.config.schemes import NONE
 from synalign.prompts.templates import Template
@@ -81,11 +80,6 @@ class Release(NamedTuple):
     def read(self, table: str, columns: list[str]) -> pa.Table:
         """Read some columns of a table."""
         return read_table(self.folders[table].files("*.parquet"), columns)
-
-    def schema(self, table: str) -> pa.Schema:
-        """Return the schema of a table's files: a training set's has a column for each hard negative."""
-        with self.folders[table].files("*.parquet")[0].open_input() as stream:
-            return pq.read_schema(stream)
 
     def metrics(self, step: str) -> dict[str, Any]:
         """Return the metrics of a step."""

@@ -51,10 +51,10 @@ _BLOCK = (
 def mine(attempt: Attempt) -> None:
     """Write `negatives`; an empty table where `negatives.per_pair` is 0."""
     settings, run = attempt.configuration.negatives, attempt.run
+    if not settings.per_pair:
+        attempt.write("negatives", schema("negatives").empty_table())
+        return
     with session(f"synalign mine {attempt.configuration.retriever}") as spark:
-        if not settings.per_pair:
-            attempt.write("negatives", schema("negatives").empty_table())
-            return
         pairs = _pairs(spark, run).cache()
         count = pairs.count()
         with tallied(attempt.folder / ".progress", "mine", count, "pairs"):

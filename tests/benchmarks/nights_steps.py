@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from synalign.config import Configuration, Encoder
 from synalign.run import Attempt, Interval, Run
-from synalign.steps import align, carry, generate, sample, screen
+from synalign.steps import align, carry, generate, mine, sample, screen, teach
 from synalign.steps.job import perform
 from synalign.storage import Place
 from synalign.tables import content_id
@@ -99,6 +99,9 @@ def night(run: Run, traffic: Traffic) -> dict[str, Any]:
     perform(run, "embed_candidates", _embed)
     perform(run, "screen", screen.screen)
     perform(run, "align", align.align)
+    # Retrievers learn from pairs alone here: `bench-effectiveness` has what negatives and a teacher add.
+    perform(run, "mine", mine.mine)
+    perform(run, "teach", teach.teach)
     return {**_figures(run), "seconds": round(time.monotonic() - started, 1)}
 
 
