@@ -33,8 +33,13 @@ _PLAIN = {
 _LEGACY_POOLING = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 
 
-def obstacle(folder: Path) -> str:
-    """Return why the lean loop does not fit a model's folder, empty where it does; reads small files only."""
+def obstacle(folder: Path, prompted: bool = False) -> str:
+    """Return why the lean loop does not fit a model's folder, empty where it does; reads small files only.
+
+    Args:
+        folder: A sentence-transformers folder.
+        prompted: Texts have a prompt before them.
+    """
     modules = json.loads((folder / "modules.json").read_bytes())
     kinds = [module["type"] for module in modules]
     names = [kind.rsplit(".", 1)[-1] for kind in kinds]
@@ -44,9 +49,8 @@ def obstacle(folder: Path) -> str:
     place, pooling = folder / modules[0]["path"], _pooling(folder / modules[1]["path"])
     if pooling not in ("mean", "cls"):
         return f"its pooling is {pooling!r}, not 'mean' or 'cls'"
-    prompt = _json(folder / "config_sentence_transformers.json").get("default_prompt_name")
-    if prompt:
-        return f"it puts its prompt {prompt!r} before each text"
+    if prompted and _json(folder / modules[1]["path"] / "config.json").get("include_prompt", True) is False:
+        return "its pooling leaves the prompt out"
     return _unlike_bert(place) or _unlike_tokenizer(place)
 
 
@@ -152,12 +156,19 @@ class Lean:
                 )
             )
 
-    def encode(self, texts: list[str], advance: Callable[[int], None] | None = None) -> NDArray[np.float32]:
-        """Embed n texts: (n, d) float32, unit rows, in their order; `advance` hears how many more are done."""
+    def encode(
+        self, texts: list[str], advance: Callable[[int], None] | None = None, prompt: str = ""
+    ) -> NDArray[np.float32]:
+        """Embed n texts, each with the prompt before it: (n, d) float32, unit rows, in their order.
+
+        `advance` hears how many more are done.
+        """
         import torch
         from torch.nn.functional import normalize
 
-        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+        # One text with the prompt, as sentence-transformers has it: a word may begin in the one and end in the other.
+        whole = [prompt + text for text in texts] if prompt else texts
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(whole)]
         vectors = np.empty((len(texts), self._words.shape[1]), dtype=np.float32)
         with torch.inference_mode():
             for rows in equal_length_batches([len(ids) for ids in tokens]):
