@@ -15,6 +15,9 @@ Prompt = Annotated[str, StringConstraints(strip_whitespace=False, max_length=200
 _ADDED = ("query_prompt", "document_prompt")
 """Settings that finished runs may lack: null is what they were made with."""
 
+_OF_THE_MACHINE = ("device",)
+"""Settings that decide where vectors are computed, not what they are."""
+
 
 class Encoder(Closed):
     """The sentence-transformers model that places queries and documents on the unit sphere."""
@@ -33,6 +36,11 @@ class Encoder(Closed):
         "Empty: none.",
     )
     max_tokens: int = Field(256, ge=8, le=8192, description="Longer texts, their prompt included, are cut.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="Where it runs, on the driver as on each of Spark's executors. `auto`: on a GPU where PyTorch sees "
+        "one, else on the CPU. Changes no fingerprint: vectors differ by rounding alone.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="Of the weights. `auto`: bfloat16 where the CPU has instructions for it (AMX, AVX-512 BF16), "
@@ -42,7 +50,9 @@ class Encoder(Closed):
 
 
 def as_fingerprinted(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return a step's settings without those of the encoder that are newer than runs to be reused, and null.
+    """Return a step's settings without those of the encoder that tell no vectors apart.
+
+    These are `device`, and prompts that are null: finished runs lack them, and are still reused.
 
     Examples:
         >>> as_fingerprinted({"seed": 1, "encoder": {"model": "m", "query_prompt": None, "document_prompt": ""}})
@@ -50,8 +60,9 @@ def as_fingerprinted(settings: dict[str, Any]) -> dict[str, Any]:
     """
     if "encoder" not in settings:
         return settings
-    encoder = settings["encoder"]
-    return {
-        **settings,
-        "encoder": {key: encoder[key] for key in encoder if key not in _ADDED or encoder[key] is not None},
+    encoder = {
+        name: value
+        for name, value in settings["encoder"].items()
+        if name not in _OF_THE_MACHINE and not (name in _ADDED and value is None)
     }
+    return {**settings, "encoder": encoder}

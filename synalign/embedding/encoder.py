@@ -20,6 +20,7 @@ import numpy as np
 from synalign.config import Encoder
 from synalign.embedding import model_files, whole
 from synalign.embedding import prompts as model_prompts
+from synalign.embedding.device import device
 from synalign.embedding.lean import Lean, obstacle
 from synalign.embedding.prompts import Prompts, Side
 from synalign.errors import SetupError
@@ -195,15 +196,15 @@ def _has_bfloat16() -> bool:
 
 
 @lru_cache(maxsize=2)
-def _lean(model: str, precision: str, max_tokens: int) -> Lean:
+def _lean(model: str, precision: str, max_tokens: int, where: str) -> Lean:
     _one_thread()
-    return Lean(model_folder(model), precision, max_tokens)
+    return Lean(model_folder(model), precision, max_tokens, where)
 
 
 @lru_cache(maxsize=2)
-def _whole(model: str, max_tokens: int) -> Any:
+def _whole(model: str, max_tokens: int, where: str) -> Any:
     _one_thread()
-    return whole.load(model_folder(model), max_tokens)
+    return whole.load(model_folder(model), max_tokens, where)
 
 
 def _one_thread() -> None:
@@ -227,14 +228,15 @@ def encode(
         side: Queries or documents.
 
     Returns:
-        (n, d) float32, unit rows. A row depends on its text and side alone, to the last bit, not on the others.
+        (n, d) float32, unit rows. A row depends on its text and side alone, not on the others; on the CPU to the last
+        bit.
 
     Raises:
-        SetupError: The model is missing.
+        SetupError: The model is missing, or a GPU that is asked for.
     """
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
-    planned, prompt = plan(settings), prompts(settings).of(side)
+    planned, prompt, where = plan(settings), prompts(settings).of(side), device(settings)
     if not planned.obstacle:
-        return _lean(settings.model, planned.precision, settings.max_tokens).encode(texts, advance, prompt)
-    return whole.encode(_whole(settings.model, settings.max_tokens), texts, side, prompt, advance)
+        return _lean(settings.model, planned.precision, settings.max_tokens, where).encode(texts, advance, prompt)
+    return whole.encode(_whole(settings.model, settings.max_tokens, where), texts, side, prompt, advance)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from synalign.embedding.batches import distinct, equal_length_batches
+from synalign.embedding.batches import distinct, equal_length_batches, tokens_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,9 +108,10 @@ class Lean:
         folder: A sentence-transformers folder without an `obstacle`.
         precision: `float32` or `bfloat16`; pooling and scaling to length one are in float32 either way.
         max_tokens: Longer texts are cut, and at the model's own last position at the latest.
+        device: Where it runs, in PyTorch's words.
     """
 
-    def __init__(self, folder: Path, precision: str, max_tokens: int) -> None:
+    def __init__(self, folder: Path, precision: str, max_tokens: int, device: str = "cpu") -> None:
         import torch
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
@@ -127,8 +128,9 @@ class Lean:
         self._tokenizer.enable_truncation(min(max_tokens, int(config.get("max_position_embeddings", 512))))
         kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
         loaded = load_file(str(place / "model.safetensors"))
+        self._device = device
         # Checkpoints with a head keep the encoder under a name of its own.
-        self._read({name.removeprefix("bert."): weight.to(kind) for name, weight in loaded.items()})
+        self._read({name.removeprefix("bert."): weight.to(device, kind) for name, weight in loaded.items()})
 
     def _read(self, weights: dict[str, torch.Tensor]) -> None:
         import torch
@@ -171,10 +173,10 @@ class Lean:
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(whole)]
         vectors = np.empty((len(texts), self._words.shape[1]), dtype=np.float32)
         with torch.inference_mode():
-            for rows in equal_length_batches([len(ids) for ids in tokens]):
-                hidden = self._hidden(torch.tensor([tokens[row] for row in rows]))
+            for rows in equal_length_batches([len(ids) for ids in tokens], tokens_on(self._device)):
+                hidden = self._hidden(torch.tensor([tokens[row] for row in rows], device=self._device))
                 pooled = hidden.float().mean(dim=1) if self._mean else hidden[:, 0].float()
-                vectors[rows] = normalize(pooled, dim=1).numpy()
+                vectors[rows] = normalize(pooled, dim=1).cpu().numpy()
                 if advance is not None:
                     advance(distinct(rows))
         return vectors

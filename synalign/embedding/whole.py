@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synalign.embedding.batches import distinct, equal_length_batches
+from synalign.embedding.batches import distinct, equal_length_batches, tokens_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
     from synalign.embedding.prompts import Side
 
 
-def load(folder: Path, max_tokens: int) -> Any:
+def load(folder: Path, max_tokens: int, device: str = "cpu") -> Any:
     """Load a new `SentenceTransformer`, in float32, which no other code holds; nothing is downloaded or run from it.
 
     Args:
         folder: A sentence-transformers folder.
         max_tokens: Longer texts are cut.
+        device: Where it runs, in PyTorch's words.
     """
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     model = SentenceTransformer(
-        str(folder), device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
+        str(folder), device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True}
     )
     # Bags of words, such as StaticEmbedding, read texts of any length and refuse a bound.
     with suppress(AttributeError):
@@ -46,8 +47,9 @@ def encode(
 ) -> NDArray[np.float32]:
     """Embed n texts, at least one, each with the prompt before it: (n, d) float32, unit rows, in their order."""
     embed = model.encode_query if side == "query" else model.encode_document
+    counts = _token_counts(model, [prompt + text for text in texts])
     vectors: NDArray[np.float32] | None = None
-    for rows in equal_length_batches(_token_counts(model, [prompt + text for text in texts])):
+    for rows in equal_length_batches(counts, tokens_on(model.device.type)):
         batch = [texts[row] for row in rows]
         # An empty prompt is said, too: without one, the model's own would be taken.
         found = embed(batch, prompt=prompt, batch_size=len(batch), convert_to_numpy=True, show_progress_bar=False)

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from synalign.config import Encoder
 from synalign.embedding import cache, encoder
+from synalign.embedding.device import device
 from synalign.embedding.prompts import Side
 from synalign.embedding.readable import MOST_ALIKE, REMEDY, alike, read, refusal, told, too_many
 from synalign.errors import InputError, SetupError
@@ -102,7 +103,8 @@ def embed(attempt: Attempt) -> None:
     written queries do not: they are paid for, and `screen` rejects those alone.
 
     Raises:
-        SetupError: The encoder is missing or not the published one, or a prompt leaves no room for a text.
+        SetupError: The encoder is missing or not the published one, a prompt leaves no room for a text, or
+            PyTorch sees no GPU where one is asked for.
         InputError: It cannot read the texts.
     """
     # What the driver found holds for every worker.
@@ -118,6 +120,9 @@ def embed(attempt: Attempt) -> None:
     aside = attempt.folder / ".vectors"
     shown = Shown(attempt.step.name, attempt.folder / ".progress")
     with session(f"synalign {attempt.step.name} {attempt.configuration.retriever}") as spark:
+        # On a cluster the executors need a GPU, the driver does not.
+        if spark.sparkContext.master.startswith("local"):
+            device(settings)
         for target in attempt.step.writes:
             source = _sources()[target]
             prompt = encoder.prompts(settings).of(source.side)
