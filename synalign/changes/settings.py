@@ -11,6 +11,8 @@ from synalign.config import home
 
 # What people call a retriever and when it runs changes no row.
 _NOT_THE_SET = ("description", "owner", "schedule.", "experiment", "runtime.")
+# Of what the step *embed* found.
+_EMBEDDED = ("revision", "precision", "query_prompt", "document_prompt")
 
 
 class Difference(NamedTuple):
@@ -51,7 +53,7 @@ def _settings(side: Side) -> dict[str, str]:
 def _made_with(side: Side) -> dict[str, str]:
     """Versions of packages, and the encoder's weights, as the latest finished step has them."""
     embedded = side.metrics("embed")
-    encoder = {f"encoder {name}": str(embedded[name]) for name in ("revision", "precision") if name in embedded}
+    encoder = {f"encoder {name}": str(embedded[name]) for name in _EMBEDDED if name in embedded}
     versions = [manifest.get("versions", {}) for manifest in side.manifests.values()]
     return {**encoder, **(versions[-1] if versions else {})}
 

@@ -55,9 +55,11 @@ def _vectors(before: Side, after: Side, queries: list[str]) -> Floats:
 
 
 def _alike(before: Side, after: Side) -> bool:
-    """Check that the vectors of both can be compared: one encoder, one revision, one precision, one cut."""
+    """Check that the vectors of both can be compared: one encoder, revision, precision and prompt, one cut."""
     first, second = (side.metrics("embed") for side in (before, after))
     cuts = {side.configuration.encoder.max_tokens for side in (before, after)}
+    if first.get("query_prompt") != second.get("query_prompt"):
+        return False
     return len(cuts) == 1 and all(name in first and first[name] == second.get(name) for name in _SAME)
 
 

@@ -10,6 +10,7 @@ This package is imported by DAG files, so it imports nothing heavier than pydant
 
 from synalign.config.alerts import Alerts, Notifier
 from synalign.config.closed import IN_WORDS, SECRET, Fraction, Name, Task, Unlike
+from synalign.config.encoder import Encoder
 from synalign.config.experiment import Experiment
 from synalign.config.generation import MOST_TEXTS_PER_LABEL, Budget, Generation, PersonalData, Prompts
 from synalign.config.home import home, resolve
@@ -31,7 +32,7 @@ from synalign.config.source import (
     LogSource,
     Source,
 )
-from synalign.config.traffic import Encoder, Ingest, Sampling
+from synalign.config.traffic import Ingest, Sampling
 from synalign.config.training import MOST_NEGATIVES, Negatives, Teacher
 
 __all__ = [

@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
 from synalign.config.alerts import Alerts
 from synalign.config.closed import Closed, Name, Task
+from synalign.config.encoder import Encoder
 from synalign.config.experiment import Experiment
 from synalign.config.generation import MOST_TEXTS_PER_LABEL, Generation
 from synalign.config.pool import Pool
@@ -15,7 +16,7 @@ from synalign.config.runtime import Runtime
 from synalign.config.schedule import Schedule
 from synalign.config.selection import Alignment, Checks, Evaluation, Screening
 from synalign.config.source import Source
-from synalign.config.traffic import Encoder, Ingest, Sampling
+from synalign.config.traffic import Ingest, Sampling
 from synalign.config.training import Negatives, Teacher
 
 

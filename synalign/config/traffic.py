@@ -1,4 +1,4 @@
-"""Settings of ingestion, of embedding, and of the sampling of demonstrations."""
+"""Settings of ingestion, and of the sampling of demonstrations."""
 
 from __future__ import annotations
 
@@ -24,21 +24,6 @@ class Ingest(Closed):
         if self.validation_fraction + self.test_fraction > 0.9:
             raise ValueError("validation_fraction + test_fraction must be <= 0.9, or nothing is left to train on")
         return self
-
-
-class Encoder(Closed):
-    """The sentence-transformers model that places queries and documents on the unit sphere."""
-
-    model: str = Field(
-        "all-MiniLM-L6-v2", description="`all-MiniLM-L6-v2` (the copy in the environment) or a model folder."
-    )
-    max_tokens: int = Field(256, ge=8, le=8192, description="Longer texts are cut.")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto",
-        description="Of the weights. `auto`: bfloat16 where the CPU has instructions for it (AMX, AVX-512 BF16), "
-        "float32 elsewhere, so two kinds of machine give slightly different vectors; name one where that matters. "
-        "Models that the fast loop does not fit run in float32.",
-    )
 
 
 class Sampling(Closed):

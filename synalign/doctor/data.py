@@ -1,6 +1,6 @@
 """A source's data, looked into before anything is run on it: `synalign check --data`, and a check of `synalign doctor`.
 
-python -m synalign.doctor.data FILE START END     the same as JSON, with all that Spark prints
+python -m synalign.doctor.data FILE START END TEXTS     the same as JSON, with all that Spark prints
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from synalign.run import Interval
 from synalign.run.dates import interval_of
 
 SECONDS = 600
+TEXTS = 100
+"""Queries, and documents, that are handed on to the check of the encoder."""
+
 _MODULE = "synalign.doctor.data"
 
 
@@ -32,7 +35,8 @@ def data(case: Case) -> str:
     """
     if case.file is None:
         raise Skipped("no FILE was given; `synalign check --data FILE` looks into a source's data")
-    found = examine(case.file, usual_interval(case.configuration.schedule, None))
+    found = examine(case.file, usual_interval(case.configuration.schedule, None), TEXTS)
+    case.texts = found["texts"]
     problems = [problem for problem in found["problems"] if problem["about"] != "window"]
     if problems:
         raise InputError(
@@ -61,12 +65,13 @@ def usual_interval(schedule: Schedule, asked: str | None) -> Interval:
         return Interval(start, ticks.after(start))
 
 
-def examine(file: Path, interval: Interval) -> dict[str, Any]:
+def examine(file: Path, interval: Interval, texts: int = 0) -> dict[str, Any]:
     """Look into a source's data in a process of its own, so that what Spark prints stays there.
 
     Args:
         file: The retriever's YAML file.
         interval: The data interval that the window is of.
+        texts: How many queries, and documents, to return in full.
 
     Returns:
         What `synalign.doctor.sample.look` found.
@@ -75,7 +80,8 @@ def examine(file: Path, interval: Interval) -> dict[str, Any]:
         SynAlignError: What the process raised, as its own kind.
         SetupError: It ended without a result.
     """
-    command = [sys.executable, "-m", _MODULE, str(file), interval.start.isoformat(), interval.end.isoformat()]
+    told = [interval.start.isoformat(), interval.end.isoformat(), str(texts)]
+    command = [sys.executable, "-m", _MODULE, str(file), *told]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False)
         found: dict[str, Any] = json.loads((done.stdout.splitlines() or [""])[-1])
@@ -98,9 +104,9 @@ def main(arguments: Sequence[str]) -> None:
     """Print what was found, or the error, as one line of JSON."""
     from synalign.doctor.sample import look
 
-    file, start, end = arguments
+    file, start, end, texts = arguments
     try:
-        found = look(retriever_files.load(file), Interval.parse(start, end))
+        found = look(retriever_files.load(file), Interval.parse(start, end), int(texts))
     except SynAlignError as error:
         found = {"error": type(error).__name__, "message": error.message, "cause": error.cause, "remedy": error.remedy}
     sys.stdout.write(json.dumps(found) + "\n")

@@ -1,31 +1,205 @@
-"""The encoder: its files, its checksum, and one text."""
+"""The encoder: its files, its checksum, and what it makes of 200 texts."""
 
 from __future__ import annotations
 
-import numpy as np
+import re
+import time
+from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from synalign.config import Encoder
 from synalign.doctor.finding import Case
-from synalign.errors import SetupError
+from synalign.embedding.prompts import Prompts, Side, own
+from synalign.embedding.readable import MOST_ALIKE, REMEDY, alike, read, refusal, told, too_many
+from synalign.errors import InputError, SetupError, listed
+
+SIDES: dict[str, Side] = {"queries": "query", "documents": "document"}
+
+_FAMILIES = {"e5": Prompts("query: ", "passage: "), "nomic-embed": Prompts("search_query: ", "search_document: ")}
+"""Prompts that families of models were trained with, though the folders of many do not say so."""
+
+_FIRST = 8
+_SECONDS = 30.0
+"""Of a large model on a small machine fewer texts are embedded, so that it takes no longer than about this."""
+
+
+class Tried(NamedTuple):
+    """What the encoder made of the texts of one side.
+
+    Attributes:
+        texts: How many.
+        per_second: How many a second, the model loaded.
+        unknown: Share of their tokens that it does not know; None where its tokenizer does not say.
+        alike: How many have the very vector of another.
+        dimensions: Numbers in a vector.
+        note: What else is to be said of them; empty where all is well.
+    """
+
+    texts: int
+    per_second: float
+    unknown: float | None
+    alike: int
+    dimensions: int
+    note: str
 
 
 def encoder(case: Case) -> str:
-    """Check that the encoder's weights are there and unaltered, and that a text gets a vector of length 1.
+    """Check that the encoder's weights are there and unaltered, and what it makes of 200 texts, of the data if read.
 
     Raises:
-        SetupError: The model is missing or altered, or does not work.
+        SetupError: The model is missing or altered, or does not work, or there is no GPU where one is asked for.
+        InputError: It cannot read the texts.
+    """
+    from synalign.embedding import encoder as encoders
+    from synalign.embedding.device import device
+
+    settings = case.configuration.encoder
+    digest, where = encoders.revision(settings.model), device(settings)
+    encoders.check_room(settings)
+    mine = {name: texts for name, texts in case.texts.items() if texts}
+    texts = mine or {"queries": built_in()}
+    found = {name: tried(name, texts[name], settings) for name in SIDES if name in texts}
+    checked = "the published one" if settings.model == encoders.EMBEDDED_MODEL else "pinned by every run"
+    plan, first = encoders.plan(settings), next(iter(found.values()))
+    name = next(iter(found))
+    how = (
+        f"not by the lean loop: {plan.obstacle}"
+        if plan.obstacle
+        else _gain(texts[name][: found[name].texts], settings, SIDES[name], where)
+    )
+    notes = [one.note for one in found.values() if one.note] + prompt_notes(settings)
+    return "; ".join(
+        [
+            f"{settings.model} gives {first.dimensions} dimensions in {plan.precision} on {where} ({how})",
+            *(_said(name, one, "yours" if mine else "built in, in English") for name, one in found.items()),
+            _prompts_said(encoders.prompts(settings)),
+            f"SHA-256 {digest[:12]}..., {checked}",
+            *notes,
+        ]
+    )
+
+
+def tried(name: str, texts: list[str], settings: Encoder) -> Tried:
+    """Embed some distinct texts of one side as a refresh would.
+
+    Raises:
+        SetupError: A vector is not of length 1.
+        InputError: The encoder cannot read the texts.
     """
     from synalign.embedding import encoder as encoders
 
-    settings = case.configuration.encoder
-    digest = encoders.revision(settings.model)
-    vector = encoders.encode(["how to descale a kettle"], settings)[0]
-    length = float(np.linalg.norm(vector))
-    if not abs(length - 1.0) < 1e-3:
+    side = SIDES[name]
+    reading = read(texts, settings)
+    if reading is not None and not reading.fits:
+        raise refusal(name, settings, reading)
+    # The model is loaded by the first text.
+    encoders.encode(texts[:1], settings, side=side)
+    seconds, vectors = _timed(texts[:_FIRST], settings, side)
+    if seconds * len(texts) / _FIRST < _SECONDS:
+        seconds, vectors = _timed(texts, settings, side)
+    texts = texts[: len(vectors)]
+    lengths = np.linalg.norm(vectors, axis=1)
+    # Written so that NaN fails.
+    wrong = lengths[~(np.abs(lengths - 1.0) < 1e-3)]
+    if len(wrong):
         raise SetupError(
-            f"encoder.model == {settings.model!r}, gives a vector of length {length:.3g}, must be 1.",
+            f"encoder.model == {settings.model!r}, gives a vector of length {wrong[0]:.3g}, must be 1.",
             cause="weights that are damaged, or no sentence encoder",
             remedy="save the model again with SentenceTransformer.save_pretrained",
         )
-    checked = "the published one" if settings.model == encoders.EMBEDDED_MODEL else "pinned by every run"
-    precision = encoders.plan(settings).precision
-    return f"{settings.model} gives {len(vector)} dimensions in {precision}; SHA-256 {digest[:12]}..., {checked}"
+    same = alike(texts, vectors)
+    # Long documents may well begin alike, up to where they are cut.
+    if side == "query" and too_many(same, len(texts), MOST_ALIKE):
+        raise InputError(
+            f"encoder.model == {settings.model!r}, gives {same:,} of {len(texts):,} distinct queries the "
+            "vector of another.",
+            cause="the encoder cannot read them, or its weights are damaged",
+            remedy=REMEDY,
+        )
+    unknown = None if reading is None else reading.unknown_share
+    note = "" if reading is None else told(name, reading)
+    return Tried(len(texts), len(texts) / seconds, unknown, same, vectors.shape[1], f"{note}: {REMEDY}" if note else "")
+
+
+def _timed(texts: list[str], settings: Encoder, side: Side) -> tuple[float, NDArray[np.float32]]:
+    from synalign.embedding.encoder import encode
+
+    started = time.perf_counter()
+    vectors = encode(texts, settings, side=side)
+    return max(time.perf_counter() - started, 1e-9), vectors
+
+
+def _gain(texts: list[str], settings: Encoder, side: Side, where: str) -> str:
+    """Say how much faster the lean loop is than sentence-transformers by itself, in float32 and batches of 32.
+
+    On the CPU by the time of this process: on a busy machine a wall clock measures the neighbours.
+    """
+    from synalign.embedding import encoder as encoders
+    from synalign.embedding import whole
+
+    prompt = encoders.prompts(settings).of(side)
+    library = whole.load(encoders.model_folder(settings.model), settings.max_tokens, where)
+    library.encode(texts[:_FIRST], prompt=prompt, show_progress_bar=False)
+    clock = time.process_time if where == "cpu" else time.perf_counter
+    started = clock()
+    library.encode(texts, prompt=prompt, batch_size=32, show_progress_bar=False)
+    middle = clock()
+    encoders.encode(texts, settings, side=side)
+    theirs, ours = middle - started, max(clock() - middle, 1e-9)
+    return f"by the lean loop, {theirs / ours:.1f} times as fast as sentence-transformers' own"
+
+
+def _said(name: str, found: Tried, whose: str) -> str:
+    unknown = "" if found.unknown is None else f"{found.unknown:.1%} of their tokens unknown, "
+    return (
+        f"{found.texts} {name} ({whose}): {found.per_second:,.0f} a second and process, {unknown}"
+        f"{found.alike / found.texts:.1%} with the vector of another"
+    )
+
+
+def _prompts_said(prompts: Prompts) -> str:
+    if not any(prompts):
+        return "no prompts"
+    return f"before queries {prompts.query!r}, before documents {prompts.document!r}"
+
+
+def prompt_notes(settings: Encoder) -> list[str]:
+    """Return what to look at where a model may have been trained with prompts that are not used."""
+    from synalign.embedding import encoder as encoders
+
+    if any(encoders.prompts(settings)) or None not in (settings.query_prompt, settings.document_prompt):
+        return []
+    names = own(encoders.model_folder(settings.model)).names
+    if names:
+        return [
+            f"the model has prompts named {listed(names)}, and none for queries or documents: if it was trained with "
+            "them, copy the right ones into encoder.query_prompt and encoder.document_prompt"
+        ]
+    folder = Path(settings.model).name.lower()
+    if "instruct" in folder:
+        # Their prompts say the task, and are nobody's to guess.
+        return ["its folder names no prompts, and models with `instruct` in their name are trained with some: see its "
+                "page, and set encoder.query_prompt and encoder.document_prompt (empty: none)"]  # fmt: skip
+    return [
+        f"its folder names no prompts, and {family} models are trained with {prompts.query!r} and "
+        f"{prompts.document!r}: set encoder.query_prompt and encoder.document_prompt (empty: none)"
+        for family, prompts in _FAMILIES.items()
+        if re.search(rf"(^|[^a-z0-9]){family}([^a-z0-9]|$)", folder)
+    ]
+
+
+def built_in() -> list[str]:
+    """Return 200 distinct queries in English, for where no data can be read.
+
+    >>> len(set(built_in())), built_in()[0]
+    (200, 'how to clean a coffee machine')
+    """
+    asked = ("how to clean", "how to repair", "best", "spare parts for", "manual of",
+             "error code of", "warranty of", "price of", "noise of", "why is there water in")  # fmt: skip
+    things = ("coffee machine", "dishwasher", "washing machine", "toaster", "kettle", "fridge", "oven", "mixer",
+              "vacuum cleaner", "lamp", "heater", "fan", "iron", "radio", "printer", "camera", "phone", "bicycle",
+              "lawn mower", "drill")  # fmt: skip
+    return [f"{words} a {thing}" for words in asked for thing in things]

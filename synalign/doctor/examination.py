@@ -43,8 +43,9 @@ CHECKS = (
     Check("packages", machine.packages),
     Check("java", machine.java, of_jobs=True),
     Check("spark", spark.spark, of_jobs=True),
-    Check("encoder", _encoder, of_jobs=True),
     Check("data", data.data, of_jobs=True),
+    # After the data: it embeds some of its texts.
+    Check("encoder", _encoder, of_jobs=True),
     Check("model", _model, of_jobs=True),
     Check("mlflow", tracking.mlflow, of_jobs=True),
     Check("airflow", airflow.database),

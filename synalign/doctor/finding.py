@@ -32,12 +32,14 @@ class Case:
     Attributes:
         configuration: Settings of the retriever that this machine is to refresh.
         file: The retriever's YAML file, where a person named one.
+        texts: Distinct `queries` and `documents` of the data, for the check of the encoder; empty until they are read.
         clocks: Times that servers told on the way, for the check of the clock.
     """
 
     def __init__(self, configuration: Configuration, file: Path | None = None) -> None:
         self.configuration = configuration
         self.file = file
+        self.texts: dict[str, list[str]] = {}
         self.clocks: list[Clock] = []
 
     def note_time(self, server: str, date: str | None) -> None:

@@ -65,12 +65,13 @@ class Sample(NamedTuple):
     all_documents: bool
 
 
-def look(configuration: Configuration, interval: Interval) -> dict[str, Any]:
+def look(configuration: Configuration, interval: Interval, texts: int = 0) -> dict[str, Any]:
     """Read a sample of a source's data and say what a refresh would make of it.
 
     Args:
         configuration: The retriever's.
         interval: The data interval that the window is of.
+        texts: How many distinct queries, and how many documents, to return in full as `texts`; 0: none.
 
     Returns:
         Plain data: `said` (what was told from the files), `columns`, `sample`, `examples`, `window`, `ids`, `encoder`,
@@ -80,7 +81,7 @@ def look(configuration: Configuration, interval: Interval) -> dict[str, Any]:
         InputError: A file is missing or damaged, or a column is not there.
     """
     with sampled(configuration, interval) as found:
-        return _told(configuration, interval, found)
+        return _told(configuration, interval, found, texts)
 
 
 @contextmanager
@@ -103,7 +104,7 @@ def sampled(configuration: Configuration, interval: Interval) -> Iterator[Sample
             documents.unpersist()
 
 
-def _told(configuration: Configuration, interval: Interval, found: Sample) -> dict[str, Any]:
+def _told(configuration: Configuration, interval: Interval, found: Sample, most: int) -> dict[str, Any]:
     tables, events, documents, sample, whole, all_documents = found
     seen = _seen(events)
     usable = events.where(F.col("broken").isNull() & F.col("inside"))
@@ -112,8 +113,9 @@ def _told(configuration: Configuration, interval: Interval, found: Sample) -> di
     asked = events.where(rule.isin("", "unknown_document", "null_document", "malformed_time"))
     queries = [row[0] for row in asked.select("query").distinct().limit(_TEXTS["queries"]).collect()]
     sound = documents.where(F.col("broken").isNull())
-    texts = sound.select(F.concat_ws("\n", "title", "text").alias("text")).limit(_TEXTS["documents"]).collect()
-    encoder = _encoder(configuration, queries, [row["text"] for row in texts])
+    collected = sound.select(F.concat_ws("\n", "title", "text").alias("text")).limit(_TEXTS["documents"]).collect()
+    texts = [row["text"] for row in collected]
+    encoder = _encoder(configuration, queries, texts)
     rejected = _rejected(events.where("inside"), "query log") + _rejected(documents, "documents")
     ids = _ids(events) if all_documents and configuration.source.kind != "labelled" else None
     if ids is not None and ids["share"] is not None and ids["share"] < FEW_JOIN:
@@ -135,6 +137,7 @@ def _told(configuration: Configuration, interval: Interval, found: Sample) -> di
         "rejected": rejected,
         "problems": problems,
         "warnings": warnings,
+        **({"texts": {"queries": queries[:most], "documents": list(dict.fromkeys(texts))[:most]}} if most else {}),
     }
 
 

@@ -3,7 +3,8 @@
 Padding would make it depend: a matrix product over more, masked columns sums in another order. So would the number of
 rows, where it is small: matrix libraries take other kernels for a handful of rows than for many (MKL does below 16, on
 AVX-512). Every batch therefore has at least `LEAST` rows of tokens, if need be by repeating a text. On the CPUs tried,
-each row's sums then have one order, whatever stands in the other rows; a test compares the bytes.
+each row's sums then have one order, whatever stands in the other rows; a test compares the bytes. On a GPU batches are
+larger, and nothing is promised: its library may choose another kernel for another number of rows.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # More tokens at once are no faster on one core: the matrix products are at their best from a few hundred rows on.
 TOKENS = 1024
+# A GPU is at its best with as many rows as fill all its units.
+TOKENS_ON_GPU = 32_768
 LEAST = 64
 
 
@@ -44,6 +47,15 @@ def equal_length_batches(
             batch = rows[start : start + size]
             missing = max(0, -(-least // length) - len(batch))
             yield np.concatenate([batch, np.repeat(batch[-1:], missing)])
+
+
+def tokens_on(device: str) -> int:
+    """Return how many tokens a batch holds at most on a device.
+
+    >>> tokens_on("cpu"), tokens_on("cuda:1")
+    (1024, 32768)
+    """
+    return TOKENS if device == "cpu" else TOKENS_ON_GPU
 
 
 def distinct(rows: NDArray[np.int64]) -> int:

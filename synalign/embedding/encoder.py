@@ -1,8 +1,9 @@
 """The encoder: a sentence-transformers model, pinned by the digest of its weights, and the loop that runs it.
 
 Where `synalign.embedding.lean` fits the model, it runs it, in bfloat16 where the CPU has instructions for that; any
-other model runs through `SentenceTransformer.encode`, in float32. Either way only texts of equal token count share a
-batch, so that a text has one vector, whatever it is embedded with.
+other model runs through `SentenceTransformer.encode`, in float32 (`synalign.embedding.whole`). Either way queries and
+documents get their prompts (`synalign.embedding.prompts`), and only texts of equal token count share a batch, so that a
+text has one vector on its side, whatever it is embedded with.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from synalign.config import Encoder
-from synalign.embedding import model_files
-from synalign.embedding.batches import distinct, equal_length_batches
+from synalign.embedding import model_files, whole
+from synalign.embedding import prompts as model_prompts
+from synalign.embedding.device import device
 from synalign.embedding.lean import Lean, obstacle
+from synalign.embedding.prompts import Prompts, Side
 from synalign.errors import SetupError
 from synalign.run.manifests import canonical, file_digest
 
@@ -115,7 +117,7 @@ def plan(settings: Encoder) -> Plan:
     Raises:
         SetupError: The model is missing.
     """
-    reason = obstacle(model_folder(settings.model))
+    reason = obstacle(model_folder(settings.model), prompted=any(prompts(settings)))
     if reason:
         return Plan("float32", reason)
     if settings.precision == "auto":
@@ -123,15 +125,47 @@ def plan(settings: Encoder) -> Plan:
     return Plan(settings.precision, "")
 
 
-def identity(settings: Encoder) -> str:
-    """Names all that decides a vector but its text: the model and its files, the precision, where texts are cut.
+def prompts(settings: Encoder) -> Prompts:
+    """Return what is put before queries and before documents.
+
+    Raises:
+        SetupError: The model is missing, or its file of prompts malformed.
+    """
+    return model_prompts.prompts(model_folder(settings.model), settings)
+
+
+def check_room(settings: Encoder) -> None:
+    """Refuse prompts that leave no room for a text within `max_tokens`.
+
+    Raises:
+        SetupError: They do, or the model is missing.
+    """
+    model_prompts.check_room(model_folder(settings.model), settings)
+
+
+def resolved(settings: Encoder) -> Encoder:
+    """Return settings that leave nothing open: what this machine finds of precision and prompts.
+
+    Raises:
+        SetupError: The model is missing.
+    """
+    query, document = prompts(settings)
+    found = {"precision": plan(settings).precision, "query_prompt": query, "document_prompt": document}
+    return settings.model_copy(update=found)
+
+
+def identity(settings: Encoder, side: Side = "query") -> str:
+    """Name all that decides a vector but its text: the model and its files, prompt, precision, where texts are cut.
+
+    Models without prompts have one name for both sides.
 
     Raises:
         SetupError: The model is missing, or not the published one.
     """
     folder = model_folder(settings.model)
     precision = plan(settings).precision
-    content = {
+    own, prompt = model_prompts.own(folder), prompts(settings).of(side)
+    content: dict[str, Any] = {
         "revision": revision(settings.model),
         # A tokenizer or a pooling of another make gives other vectors from the same weights.
         "files": {
@@ -143,6 +177,11 @@ def identity(settings: Encoder) -> str:
         "max_tokens": settings.max_tokens,
         "loops": _LOOPS,
     }
+    # Left out where there is nothing to tell apart: caches are older than prompts.
+    if prompt or own.names:
+        content["prompt"] = prompt
+    if own.tasks:
+        content["side"] = side
     name = re.sub(r"[^A-Za-z0-9._-]", "_", Path(settings.model).name)
     return f"{name}-{precision}-{hashlib.sha256(canonical(content)).hexdigest()[:16]}"
 
@@ -157,25 +196,15 @@ def _has_bfloat16() -> bool:
 
 
 @lru_cache(maxsize=2)
-def _lean(model: str, precision: str, max_tokens: int) -> Lean:
+def _lean(model: str, precision: str, max_tokens: int, where: str) -> Lean:
     _one_thread()
-    return Lean(model_folder(model), precision, max_tokens)
+    return Lean(model_folder(model), precision, max_tokens, where)
 
 
 @lru_cache(maxsize=2)
-def _whole(model: str, max_tokens: int) -> Any:
+def _whole(model: str, max_tokens: int, where: str) -> Any:
     _one_thread()
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    loaded = SentenceTransformer(
-        str(model_folder(model)), device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
-    )
-    # Bags of words, such as StaticEmbedding, read texts of any length and refuse a bound.
-    with suppress(AttributeError):
-        loaded.max_seq_length = max_tokens
-    return loaded
+    return whole.load(model_folder(model), max_tokens, where)
 
 
 def _one_thread() -> None:
@@ -187,52 +216,27 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def encode(texts: list[str], settings: Encoder, advance: Callable[[int], None] | None = None) -> NDArray[np.float32]:
-    """Embed texts. The model is loaded once per process, and runs on one thread.
+def encode(
+    texts: list[str], settings: Encoder, advance: Callable[[int], None] | None = None, *, side: Side = "query"
+) -> NDArray[np.float32]:
+    """Embed texts, with the prompt of their side before each. The model is loaded once per process, on one thread.
 
     Args:
         texts: n texts, any order.
-        settings: Which model, where texts are cut, and in which precision (see `plan`).
+        settings: Which model, with which prompts, where texts are cut, and in which precision (see `plan`).
         advance: Called with how many more are done, batch by batch; None: nobody listens.
+        side: Queries or documents.
 
     Returns:
-        (n, d) float32, unit rows. A row depends on its text alone, to the last bit, not on the others.
+        (n, d) float32, unit rows. A row depends on its text and side alone, not on the others; on the CPU to the last
+        bit.
 
     Raises:
-        SetupError: The model is missing.
+        SetupError: The model is missing, or a GPU that is asked for.
     """
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
-    planned = plan(settings)
+    planned, prompt, where = plan(settings), prompts(settings).of(side), device(settings)
     if not planned.obstacle:
-        return _lean(settings.model, planned.precision, settings.max_tokens).encode(texts, advance)
-    vectors = _encode_whole(_whole(settings.model, settings.max_tokens), texts, advance)
-    # A text of which nothing is left after tokenizing still has a vector; only an all-zero one cannot be scaled.
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
-
-
-def _encode_whole(model: Any, texts: list[str], advance: Callable[[int], None] | None = None) -> NDArray[np.float32]:
-    """Any model, through its own `encode`: (n, d) float32, rows as the model scales them."""
-    vectors: NDArray[np.float32] | None = None
-    for rows in equal_length_batches(_token_counts(model, texts)):
-        batch = [texts[row] for row in rows]
-        found = model.encode(batch, batch_size=len(batch), convert_to_numpy=True, show_progress_bar=False)
-        found = np.asarray(found, dtype=np.float32).reshape(len(batch), -1)
-        if vectors is None:
-            vectors = np.empty((len(texts), found.shape[1]), dtype=np.float32)
-        vectors[rows] = found
-        if advance is not None:
-            advance(distinct(rows))
-    assert vectors is not None  # there is a text, so there is a batch
-    return vectors
-
-
-def _token_counts(model: Any, texts: list[str]) -> list[int]:
-    """Return the number of tokens of each text; all equal for models without a transformer's tokenizer."""
-    from transformers import PreTrainedTokenizerBase
-
-    tokenizer = getattr(model, "tokenizer", None)
-    if not isinstance(tokenizer, PreTrainedTokenizerBase):
-        # Such as StaticEmbedding, a bag of words: nothing is padded.
-        return [1] * len(texts)
-    return [len(ids) for ids in tokenizer(texts, truncation=True, max_length=model.max_seq_length)["input_ids"]]
+        return _lean(settings.model, planned.precision, settings.max_tokens, where).encode(texts, advance, prompt)
+    return whole.encode(_whole(settings.model, settings.max_tokens, where), texts, side, prompt, advance)

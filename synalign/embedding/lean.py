@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from synalign.embedding.batches import distinct, equal_length_batches
+from synalign.embedding.batches import distinct, equal_length_batches, tokens_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,13 @@ _PLAIN = {
 _LEGACY_POOLING = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 
 
-def obstacle(folder: Path) -> str:
-    """Return why the lean loop does not fit a model's folder, empty where it does; reads small files only."""
+def obstacle(folder: Path, prompted: bool = False) -> str:
+    """Return why the lean loop does not fit a model's folder, empty where it does; reads small files only.
+
+    Args:
+        folder: A sentence-transformers folder.
+        prompted: Texts have a prompt before them.
+    """
     modules = json.loads((folder / "modules.json").read_bytes())
     kinds = [module["type"] for module in modules]
     names = [kind.rsplit(".", 1)[-1] for kind in kinds]
@@ -44,9 +49,8 @@ def obstacle(folder: Path) -> str:
     place, pooling = folder / modules[0]["path"], _pooling(folder / modules[1]["path"])
     if pooling not in ("mean", "cls"):
         return f"its pooling is {pooling!r}, not 'mean' or 'cls'"
-    prompt = _json(folder / "config_sentence_transformers.json").get("default_prompt_name")
-    if prompt:
-        return f"it puts its prompt {prompt!r} before each text"
+    if prompted and _json(folder / modules[1]["path"] / "config.json").get("include_prompt", True) is False:
+        return "its pooling leaves the prompt out"
     return _unlike_bert(place) or _unlike_tokenizer(place)
 
 
@@ -104,9 +108,10 @@ class Lean:
         folder: A sentence-transformers folder without an `obstacle`.
         precision: `float32` or `bfloat16`; pooling and scaling to length one are in float32 either way.
         max_tokens: Longer texts are cut, and at the model's own last position at the latest.
+        device: Where it runs, in PyTorch's words.
     """
 
-    def __init__(self, folder: Path, precision: str, max_tokens: int) -> None:
+    def __init__(self, folder: Path, precision: str, max_tokens: int, device: str = "cpu") -> None:
         import torch
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
@@ -123,8 +128,9 @@ class Lean:
         self._tokenizer.enable_truncation(min(max_tokens, int(config.get("max_position_embeddings", 512))))
         kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
         loaded = load_file(str(place / "model.safetensors"))
+        self._device = device
         # Checkpoints with a head keep the encoder under a name of its own.
-        self._read({name.removeprefix("bert."): weight.to(kind) for name, weight in loaded.items()})
+        self._read({name.removeprefix("bert."): weight.to(device, kind) for name, weight in loaded.items()})
 
     def _read(self, weights: dict[str, torch.Tensor]) -> None:
         import torch
@@ -152,18 +158,25 @@ class Lean:
                 )
             )
 
-    def encode(self, texts: list[str], advance: Callable[[int], None] | None = None) -> NDArray[np.float32]:
-        """Embed n texts: (n, d) float32, unit rows, in their order; `advance` hears how many more are done."""
+    def encode(
+        self, texts: list[str], advance: Callable[[int], None] | None = None, prompt: str = ""
+    ) -> NDArray[np.float32]:
+        """Embed n texts, each with the prompt before it: (n, d) float32, unit rows, in their order.
+
+        `advance` hears how many more are done.
+        """
         import torch
         from torch.nn.functional import normalize
 
-        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+        # One text with the prompt, as sentence-transformers has it: a word may begin in the one and end in the other.
+        whole = [prompt + text for text in texts] if prompt else texts
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(whole)]
         vectors = np.empty((len(texts), self._words.shape[1]), dtype=np.float32)
         with torch.inference_mode():
-            for rows in equal_length_batches([len(ids) for ids in tokens]):
-                hidden = self._hidden(torch.tensor([tokens[row] for row in rows]))
+            for rows in equal_length_batches([len(ids) for ids in tokens], tokens_on(self._device)):
+                hidden = self._hidden(torch.tensor([tokens[row] for row in rows], device=self._device))
                 pooled = hidden.float().mean(dim=1) if self._mean else hidden[:, 0].float()
-                vectors[rows] = normalize(pooled, dim=1).numpy()
+                vectors[rows] = normalize(pooled, dim=1).cpu().numpy()
                 if advance is not None:
                     advance(distinct(rows))
         return vectors

@@ -288,6 +288,8 @@ def _another_encoder(configuration: Configuration) -> bool:
         precision, revision = encoder.plan(now).precision, encoder.revision(now.model)
     except SetupError:
         return bool(before["precision"] != now.precision)
+    if any(metrics.get(f"{side}_prompt", "") != prompt for side, prompt in encoder.prompts(now)._asdict().items()):
+        return True
     # Of `auto` only the machines that embed know what it is.
     other = before["precision"] != now.precision and precision != metrics.get("precision", precision)
     return other or bool(revision != metrics.get("revision", revision))

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from synalign.arrays.checks import evenly_spaced
 from synalign.embedding import encoder
+from synalign.embedding.prompts import Side
 from synalign.errors import RunError
 from synalign.run import Interval, Run, intervals, manifests, root, some_rows
 from synalign.tables import schema
@@ -129,16 +130,15 @@ def embedded(tables: Tables, configuration: Configuration) -> Tables:
     columns = zip(*(tables.documents[name].to_pylist() for name in ("title", "text")), strict=True)
     return tables._replace(
         query_vectors=vectors_of(tables.queries["query"].to_pylist(), configuration),
-        document_vectors=vectors_of([document_text(*column) for column in columns], configuration),
+        document_vectors=vectors_of([document_text(*column) for column in columns], configuration, "document"),
     )
 
 
-def vectors_of(texts: Sequence[str], configuration: Configuration) -> NDArray[np.float32]:
+def vectors_of(texts: Sequence[str], configuration: Configuration, side: Side = "query") -> NDArray[np.float32]:
     """Embed some texts as the step *embed* does.
 
     Raises:
-        SetupError: The encoder is missing.
+        SetupError: The encoder is missing, or a prompt leaves no room for a text.
     """
-    settings = configuration.encoder
-    precision = encoder.plan(settings).precision
-    return encoder.encode(list(texts), settings.model_copy(update={"precision": precision}))
+    encoder.check_room(configuration.encoder)
+    return encoder.encode(list(texts), encoder.resolved(configuration.encoder), side=side)

@@ -91,7 +91,8 @@ def _schema(release: Release, table: str) -> pa.Schema:
 def _dataset(release: Release, table: str, context: str) -> DatasetInput:
     manifest = release.manifests[flow.writer(table).name]["tables"][table]
     fields = [
-        {"name": field.name, "type": str(field.type), "required": not field.nullable} for field in _schema(release, table)
+        {"name": field.name, "type": str(field.type), "required": not field.nullable}
+        for field in _schema(release, table)
     ]
     dataset = Dataset(
         name=table,

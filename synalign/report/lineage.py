@@ -12,6 +12,8 @@ from synalign.prompts.templates import NUMBERS, USER, files_of, template
 from synalign.report.material import STEPS, Material
 from synalign.report.section import Section
 
+_PROMPTS = (("queries", "query_prompt"), ("documents", "document_prompt"))
+
 
 class TableDigest(NamedTuple):
     """A table of the run: which step wrote it, its rows, its digest, and that of the settings behind it."""
@@ -71,6 +73,7 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     if embedded:
         facts.append(("Encoder", f"{embedded['model']}, {embedded['precision']}"))
         facts.append(("Its weights", str(embedded["revision"])))
+        facts += [(f"Put before {name}", repr(embedded[key])) for name, key in _PROMPTS if key in embedded]
     facts.append(("Owner", material.configuration.owner))
     facts.append(("Seed", str(material.configuration.seed)))
     return facts

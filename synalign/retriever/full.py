@@ -1,4 +1,7 @@
-"""The kind `full`: the whole encoder is fine-tuned, the same one for queries and documents. Minutes to hours."""
+"""The kind `full`: the whole encoder is fine-tuned, the same one for queries and documents. Minutes to hours.
+
+Queries and documents have the encoder's prompts before them, in training as in ranking.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ import torch
 from torch import Tensor
 
 from synalign.config import Encoder
+from synalign.embedding.encoder import prompts
+from synalign.embedding.prompts import Prompts
+from synalign.embedding.prompts import Side as Task
 from synalign.retriever.collection import Collection
 from synalign.retriever.learner import Learner, Side
 from synalign.retriever.whole_model import load
@@ -23,11 +29,12 @@ class PreparedFull:
 
     def __init__(self, collection: Collection, encoder: Encoder) -> None:
         self._model = load(encoder)
+        self._prompts = prompts(encoder)
         self._texts: dict[Side, list[str]] = {"queries": collection.queries, "documents": collection.documents}
 
     def learner(self) -> Full:
         """Return a copy of the encoder, to be trained."""
-        return Full(copy.deepcopy(self._model), self._texts)
+        return Full(copy.deepcopy(self._model), self._texts, self._prompts)
 
 
 class Full(Learner):
@@ -36,15 +43,16 @@ class Full(Learner):
     Args:
         model: The `SentenceTransformer`; training changes it.
         texts: All queries and all documents.
+        prompts: What is put before each of them.
     """
 
     rows_at_once = 32
 
-    def __init__(self, model: Any, texts: dict[Side, list[str]]) -> None:
+    def __init__(self, model: Any, texts: dict[Side, list[str]], prompts: Prompts) -> None:
         super().__init__()
         self.model = model
         self._texts = texts
-        self._prompt = model.prompts.get(model.default_prompt_name, "")
+        self._prompts = prompts
 
     def queries(self, places: Tensor) -> Tensor:
         """Embeddings of queries."""
@@ -64,5 +72,8 @@ class Full(Learner):
 
     def _embed(self, side: Side, places: Tensor) -> Tensor:
         texts = [self._texts[side][place] for place in places.tolist()]
-        vectors: Tensor = self.model(self.model.preprocess(texts, prompt=self._prompt))["sentence_embedding"]
+        task: Task = "query" if side == "queries" else "document"
+        # As `encode_query` and `encode_document` do, but with gradients.
+        features = self.model.preprocess(texts, prompt=self._prompts.of(task), task=task)
+        vectors: Tensor = self.model(features, task=task)["sentence_embedding"]
         return vectors

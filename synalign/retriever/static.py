@@ -3,7 +3,7 @@
 A text's vector is the weighted mean of its tokens' vectors, with the weight a / (a + p) for a token of frequency p
 (Arora, Liang and Ma, *A Simple but Tough-to-Beat Baseline for Sentence Embeddings*, ICLR 2017; without their removal of
 the common component). The vectors start as the encoder's input embeddings and all are learned, shared by queries and
-documents.
+documents. The encoder's prompts play no part: in a mean they would move every text by the same vector.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from synalign.config import Encoder
+from synalign.embedding import whole
 from synalign.embedding.encoder import model_folder
 from synalign.errors import SetupError
 
@@ -25,17 +25,7 @@ def load(encoder: Encoder) -> Any:
     # Read by the tokenizer and the hub's client as they start: nothing is downloaded.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    model = SentenceTransformer(
-        str(folder), device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
-    )
-    # Bags of words, such as StaticEmbedding, read texts of any length and refuse a bound.
-    with suppress(AttributeError):
-        model.max_seq_length = encoder.max_tokens
-    return model
+    return whole.load(folder, encoder.max_tokens)
 
 
 def token_vectors(model: Any) -> Tensor:

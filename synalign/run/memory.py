@@ -57,9 +57,12 @@ def shown_earlier(run: Run) -> NDArray[np.float32] | None:
 
 
 def _encoder(run: Place) -> tuple[Any, ...] | None:
-    """Return what tells the space of a run's vectors: the model and its weights. Precision moves them but slightly."""
+    """Return what tells the space of queries' vectors: model, weights, prompt. Precision moves them but slightly."""
     manifest = manifests.read(run / "embed" / manifests.NAME)
-    return None if manifest is None else (manifest["settings"]["encoder"]["model"], manifest["metrics"].get("revision"))
+    if manifest is None:
+        return None
+    metrics = manifest["metrics"]
+    return manifest["settings"]["encoder"]["model"], metrics.get("revision"), metrics.get("query_prompt", "")
 
 
 def _memory(run: Run) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow.dataset as pads
 
 from synalign import flow, storage, tables
-from synalign.config import Configuration, resolve, schemes
+from synalign.config import Configuration, encoder, resolve, schemes
 from synalign.errors import BusyError, RunError, StorageError
 from synalign.run import driver_memory, manifests
 from synalign.run.interval import Interval
@@ -222,7 +222,7 @@ class Run:
         content = {
             "step": step,
             "interval": self.interval.name,
-            "settings": schemes.as_fingerprinted(self.settings(chosen)),
+            "settings": encoder.as_fingerprinted(schemes.as_fingerprinted(self.settings(chosen))),
             "schemas": {table: str(tables.schema(table)) for table in chosen.writes},
             "format": manifests.FORMAT,
         }

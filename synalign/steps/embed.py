@@ -6,6 +6,7 @@ the table is then read from there.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -16,8 +17,10 @@ from pyspark.sql import functions as F
 
 from synalign.config import Encoder
 from synalign.embedding import cache, encoder
+from synalign.embedding.device import device
+from synalign.embedding.prompts import Side
 from synalign.embedding.readable import MOST_ALIKE, REMEDY, alike, read, refusal, told, too_many
-from synalign.errors import InputError
+from synalign.errors import InputError, SetupError
 from synalign.run import Attempt, Run
 from synalign.spark.progress import tallied, tally, tasks
 from synalign.spark.session import content_id, document_text, session
@@ -40,13 +43,15 @@ class _Source(NamedTuple):
     table: str
     id: str
     text: Column | str
+    side: Side = "query"
 
 
 class Store(NamedTuple):
-    """Where vectors are kept, and what its files say of their making."""
+    """Where vectors of one side are kept, and what its files say of their making."""
 
     folder: Place
     made_by: dict[str, str]
+    side: Side = "query"
 
 
 class Shown(NamedTuple):
@@ -65,10 +70,30 @@ def _sources() -> dict[str, _Source]:
     """Say which table's ids and texts each table of embeddings is made from."""
     return {
         "query_embeddings": _Source("queries", "query_id", "query"),
-        "document_embeddings": _Source("documents", "document_id", document_text()),
+        "document_embeddings": _Source("documents", "document_id", document_text(), "document"),
         "carried_embeddings": _Source("carried", "candidate_id", "query"),
         "candidate_embeddings": _Source("candidates", "candidate_id", "query"),
     }
+
+
+def outside(run: Run) -> dict[str, str]:
+    """Return the digests of the model's own prompts where they are used: see `synalign.steps.job.main`."""
+    settings = run.configuration.encoder
+    try:
+        found = _prompts(settings)
+    except SetupError:
+        # Where the step has to run, it says what is missing.
+        return {}
+    return {
+        name: hashlib.sha256(prompt.encode()).hexdigest()
+        for name, prompt in found.items()
+        if getattr(settings, name) is None
+    }
+
+
+def _prompts(settings: Encoder) -> dict[str, str]:
+    """Return the prompts in force that are not empty, by the name of their setting."""
+    return {f"{side}_prompt": prompt for side, prompt in encoder.prompts(settings)._asdict().items() if prompt}
 
 
 def embed(attempt: Attempt) -> None:
@@ -78,25 +103,32 @@ def embed(attempt: Attempt) -> None:
     written queries do not: they are paid for, and `screen` rejects those alone.
 
     Raises:
-        SetupError: The encoder is missing or not the published one.
+        SetupError: The encoder is missing or not the published one, a prompt leaves no room for a text, or
+            PyTorch sees no GPU where one is asked for.
         InputError: It cannot read the texts.
     """
-    settings = attempt.configuration.encoder
+    # What the driver found holds for every worker.
+    settings = encoder.resolved(attempt.configuration.encoder)
+    encoder.check_room(settings)
     plan = encoder.plan(settings)
     if plan.obstacle:
         log.info("%s runs through SentenceTransformer.encode in float32: %s", settings.model, plan.obstacle)
-    # What the driver found holds for every worker.
-    settings = settings.model_copy(update={"precision": plan.precision})
     made_by = {"model": settings.model, "revision": encoder.revision(settings.model), "precision": plan.precision}
-    attempt.metrics.update({**made_by, "loop": plan.loop})
+    attempt.metrics.update({**made_by, "loop": plan.loop, **_prompts(settings)})
     kept = attempt.configuration.runtime.embedding_cache
     # Without a cache, vectors take the same way through a folder that goes with the attempt.
     aside = attempt.folder / ".vectors"
-    store = Store((cache.root() if kept else aside) / encoder.identity(settings), made_by)
     shown = Shown(attempt.step.name, attempt.folder / ".progress")
     with session(f"synalign {attempt.step.name} {attempt.configuration.retriever}") as spark:
+        # On a cluster the executors need a GPU, the driver does not.
+        if spark.sparkContext.master.startswith("local"):
+            device(settings)
         for target in attempt.step.writes:
             source = _sources()[target]
+            prompt = encoder.prompts(settings).of(source.side)
+            made = {**made_by, "prompt": prompt} if prompt else made_by
+            folder = (cache.root() if kept else aside) / encoder.identity(settings, source.side)
+            store = Store(folder, made, source.side)
             texts = _read(spark, attempt.run, source)
             must_fit = source.table in ("queries", "documents")
             attempt.metrics.update(_look(texts, source, settings, must_fit))
@@ -111,7 +143,7 @@ def embed(attempt: Attempt) -> None:
                 )
             rows = attempt.run.rows(source.table)
             with tasks(spark, attempt.step.name, f"writing {target}"):
-                write_table(vectors, attempt.output(target), target, rows=rows, metadata=made_by)
+                write_table(vectors, attempt.output(target), target, rows=rows, metadata=made)
             attempt.metrics.update({f"{target}_{name}": value for name, value in figures.items()})
             words = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items())
             log.info("%s: %s", target, words)
@@ -196,7 +228,7 @@ def _embedder(
         counted = tally(progress)
         for batch in batches:
             texts = batch.column("text").to_pylist()
-            vectors = encoder.encode(texts, settings, counted.add)
+            vectors = encoder.encode(texts, settings, counted.add, side=store.side)
             flat = pa.array(vectors.ravel(), pa.float32())
             offsets = pa.array(range(0, vectors.size + 1, vectors.shape[1] or 1), pa.int32())
             columns = [batch.column("text_id"), pa.ListArray.from_arrays(offsets, flat)]

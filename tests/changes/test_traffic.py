@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from synalign.changes import page, telling
 from synalign.config import Configuration
 from tests.changes.sets import ENCODER, FIRST, SECOND, Row, compared, finished, real, told
@@ -10,9 +12,12 @@ from tests.changes.sets import ENCODER, FIRST, SECOND, Row, compared, finished, 
 Make = Callable[..., Configuration]
 
 
-def test_vectors_of_another_encoder_are_made_anew(pair: Any, configuration: Make, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("other", [{"revision": "cd" * 32}, {"query_prompt": "query: "}])
+def test_vectors_of_another_encoder_are_made_anew(
+    pair: Any, configuration: Make, monkeypatch: Any, other: dict[str, str]
+) -> None:
     rows = [*real("a boat", "a ship"), Row("x")]
-    finished(configuration(), SECOND, rows, metrics={"embed": {**ENCODER, "revision": "cd" * 32}})
+    finished(configuration(), SECOND, rows, metrics={"embed": {**ENCODER, **other}})
     asked: list[str] = []
 
     def encode(texts: list[str], settings: Any) -> Any:

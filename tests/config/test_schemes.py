@@ -24,6 +24,8 @@ def fingerprint_of_before(run: Run, step: flow.Step) -> str:
     """What the version that called it `filtered` wrote into the manifest."""
     settings = run.configuration.model_dump(mode="json")
     settings["alignment"]["scheme"] = settings["alignment"]["scheme"].replace("equal", "filtered")
+    # Its encoder had no prompts and ran on the CPU.
+    settings["encoder"] = {name: settings["encoder"][name] for name in ("model", "max_tokens", "precision")}
     content = {
         "step": step.name,
         "interval": run.interval.name,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -38,6 +39,11 @@ def called(*arguments: object) -> Result:
     return CliRunner().invoke(application, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
 
 
+def examined_here(file: Path, interval: Interval, texts: int = 0) -> dict[str, Any]:
+    """Look in this process: the other end of the process is the same, and another one would start Java again."""
+    return sample.look(retriever_files.load(file), interval, texts)
+
+
 SHOP = """
 retriever: shop
 schedule: {start: 2026-01-01}
@@ -55,13 +61,13 @@ def test_check_shows_people_and_tells_programs_what_it_found(
     assert shown.exit_code == 0
     assert "right; DAG refresh__shop" in shown.output
     assert "the data can be used" in shown.output
-    # The other end of the process is the same; another one would start Java again.
-    monkeypatch.setattr(data, "examine", lambda file, interval: sample.look(retriever_files.load(file), interval))
+    monkeypatch.setattr(data, "examine", examined_here)
     file.write_text(SHOP.replace("documents:", "window_days: 7, documents:"))
     outside = called("check", file, "--data", "--date", "2026-06-01", "--json")
     assert outside.exit_code == InputError.exit_code == 3
     found = json.loads(outside.output)
     assert found["right"] is True
+    assert "texts" not in found["data"]
     assert about(found["data"]) == ["window"]
 
 
@@ -90,7 +96,9 @@ def test_doctor_looks_into_the_data_of_a_file_and_not_at_the_date(
     assert missing.state == "fail"
     assert "no such file" in missing.found
     demo_data.make(home / "data" / "demo", events=500)
-    monkeypatch.setattr(data, "examine", lambda file, interval: sample.look(retriever_files.load(file), interval))
-    there = check("data", Case(configuration(), file))
+    monkeypatch.setattr(data, "examine", examined_here)
+    looked_at = Case(configuration(), file)
+    there = check("data", looked_at)
     assert there.state == "pass"
+    assert {name: len(set(texts)) for name, texts in looked_at.texts.items()} == {"queries": 100, "documents": 100}
     assert "508 rows read (all rows of the log), 100% of the ids join" in there.found

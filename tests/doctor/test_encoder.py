@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from synalign.config import Encoder
 from synalign.doctor import Case, Finding
+from synalign.doctor.encoder import prompt_notes
 from synalign.embedding import encoder
+from tests.embedding.foreign import made
+from tests.embedding.prompted import with_prompts
 
 Make, Look = Callable[..., Case], Callable[[str, Case], Finding]
 
@@ -18,6 +24,10 @@ def test_the_encoder_in_the_environment_is_the_published_one(case: Make, check: 
     assert found.state == "pass", found
     assert "384 dimensions" in found.found
     assert f"{encoder.EMBEDDED_WEIGHTS[:12]}..., the published one" in found.found
+    assert "; 200 queries (built in, in English): " in found.found
+    assert re.search(r"on cpu \(by the lean loop, \d+\.\d times as fast as sentence-transformers' own\)", found.found)
+    assert "0.0% of their tokens unknown, 0.0% with the vector of another; no prompts; " in found.found
+    assert re.search(r": [\d,]+ a second and process", found.found)
 
 
 def test_an_encoder_that_was_altered_is_refused(case: Make, check: Look, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +47,87 @@ def test_an_encoder_that_is_not_there_is_named(case: Make, check: Look, tmp_path
     assert found.state == "fail"
     assert "encoder.model" in found.found
     assert "save_pretrained" in found.remedy
+
+
+def test_texts_of_the_data_are_embedded_where_they_were_read(case: Make, check: Look) -> None:
+    examined = case()
+    examined.texts = {"queries": made("English"), "documents": ["The kettle descales itself. " * 80, "A lamp."]}
+    found = check("encoder", examined)
+    assert found.state == "pass", found
+    assert "80 queries (yours): " in found.found
+    assert "2 documents (yours): " in found.found
+    # Their words are nobody's but the user's.
+    assert "kettle" not in found.found
+
+
+def test_a_text_that_is_there_once_is_enough(case: Make, check: Look) -> None:
+    examined = case()
+    examined.texts = {"queries": [], "documents": ["A lamp."]}
+    assert "; 1 documents (yours)" in check("encoder", examined).found
+
+
+@pytest.mark.parametrize("language", ["Thai", "Chinese"])
+def test_texts_in_another_language_than_the_encoders_fail_with_the_share_and_what_to_do(
+    case: Make, check: Look, language: str
+) -> None:
+    examined = case()
+    examined.texts = {"queries": made(language), "documents": []}
+    found = check("encoder", examined)
+    assert found.state == "fail"
+    assert re.search(r"cannot read the queries: \d+% of their tokens are unknown", found.found)
+    assert "language of your texts" in found.remedy
+
+
+def test_a_few_of_another_language_are_told(case: Make, check: Look) -> None:
+    examined = case()
+    examined.texts = {"queries": [*made("English"), *made("Thai")[:4]], "documents": []}
+    found = check("encoder", examined)
+    assert found.state == "pass"
+    assert "the encoder cannot read 4 of 84 queries" in found.found
+    examined.texts = {"queries": made("Russian")}
+    assert "letter by letter" in check("encoder", examined).found
+
+
+def test_vectors_that_are_all_equal_fail(
+    case: Make, check: Look, make_model: Callable[[str], str], tmp_path: Path
+) -> None:
+    import numpy as np
+    from safetensors.numpy import load_file, save_file
+
+    broken = tmp_path / "broken"
+    shutil.copytree(make_model("static"), broken)
+    file = next(broken.rglob("*.safetensors"))
+    save_file({name: np.ones_like(weights) for name, weights in load_file(file).items()}, file)
+    found = check("encoder", case(encoder={"model": str(broken)}))
+    assert found.state == "fail"
+    assert "gives 200 of 200 distinct queries the vector of another" in found.found
+
+
+def test_a_gpu_that_is_not_there_fails(case: Make, check: Look) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is here")
+    found = check("encoder", case(encoder={"device": "cuda"}))
+    assert found.state == "fail"
+    assert "sees no GPU" in found.found
+
+
+def test_prompts_in_use_are_shown_and_those_that_may_be_missing_named(
+    case: Make, check: Look, make_model: Callable[[str], str], tmp_path: Path
+) -> None:
+    model = with_prompts(make_model("mean"), tmp_path / "model", {"query": "q: ", "document": "d: "})
+    found = check("encoder", case(encoder={"model": model}))
+    assert found.state == "pass", found
+    assert "before queries 'q: ', before documents 'd: '" in found.found
+    other = with_prompts(make_model("mean"), tmp_path / "stella", {"s2p_query": "Instruct"})
+    assert "prompts named s2p_query" in check("encoder", case(encoder={"model": other})).found
+    slower = with_prompts(make_model("max"), tmp_path / "multilingual-e5-small", {})
+    found = check("encoder", case(encoder={"model": slower}))
+    assert "not by the lean loop: its pooling is 'max'" in found.found
+    assert "e5 models are trained with 'query: ' and 'passage: '" in found.found
+    instructed = with_prompts(make_model("mean"), tmp_path / "e5-large-instruct", {})
+    assert "models with `instruct`" in prompt_notes(Encoder(model=instructed))[0]
+    # Who says that there are none is not asked again.
+    assert prompt_notes(Encoder(model=slower, query_prompt="", document_prompt="")) == []
+    assert prompt_notes(Encoder(model=with_prompts(make_model("mean"), tmp_path / "base5-e5x", {}))) == []

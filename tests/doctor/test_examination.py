@@ -74,6 +74,6 @@ def test_what_the_system_refuses_is_no_fault_of_ours(case: Callable[..., Case], 
 def test_every_check_is_made_in_this_order() -> None:
     names = [check.name for check in CHECKS]
     assert names == [
-        "packages", "java", "spark", "encoder", "data", "model", "mlflow", "airflow", "storage", "journal", "disk",
+        "packages", "java", "spark", "data", "encoder", "model", "mlflow", "airflow", "storage", "journal", "disk",
         "memory", "clock",
     ]  # fmt: skip

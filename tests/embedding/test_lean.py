@@ -89,6 +89,16 @@ def edit(path: Path, **changes: object) -> None:
     path.write_text(json.dumps({**(json.loads(path.read_text()) if path.exists() else {}), **changes}))
 
 
+def test_a_pooling_that_leaves_prompts_out_is_left_to_sentence_transformers_where_there_is_a_prompt(
+    tmp_path: Path,
+) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(FOLDER, copy)
+    edit(copy / "1_Pooling/config.json", include_prompt=False)
+    assert obstacle(copy) == ""
+    assert obstacle(copy, prompted=True) == "its pooling leaves the prompt out"
+
+
 @pytest.mark.parametrize(
     ("file", "changes", "reason"),
     [
@@ -97,7 +107,6 @@ def edit(path: Path, **changes: object) -> None:
         ("config.json", {"position_embedding_type": "relative_key"}, "its position_embedding_type is"),
         ("1_Pooling/config.json", {"pooling_mode_max_tokens": True}, "pooling_mode_max_tokens"),
         ("1_Pooling/config.json", {"pooling_mode": ["mean", "cls"]}, r"its pooling is 'mean\+cls'"),
-        ("config_sentence_transformers.json", {"default_prompt_name": "query"}, "puts its prompt 'query'"),
         ("sentence_bert_config.json", {"do_lower_case": True}, "sets do_lower_case"),
         ("tokenizer_config.json", {"do_lower_case": False}, "differ about lower case"),
         ("tokenizer_config.json", {"padding_side": "left"}, "on the left"),

@@ -263,6 +263,9 @@ def test_a_change_of_settings_says_what_it_voids_before_anything_is_paid(
         ({"model": "/nowhere/another"}, True),
         ({"precision": "float32"}, False),
         ({"precision": "bfloat16"}, True),
+        ({"query_prompt": "query: "}, True),
+        ({"document_prompt": ""}, False),
+        ({"device": "cpu"}, False),
     ],
 )
 def test_another_encoder_embeds_and_judges_all_that_is_carried_anew(

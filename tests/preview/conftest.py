@@ -31,7 +31,9 @@ ANIMALS = ("fox", "owl", "elk", "bee", "cat", "dog", "hen", "cow", "ant", "bat")
 FORMS = ("how to feed a {} in winter", "{} food", "what does the {} eat?")
 
 
-def words_as_vectors(texts: list[str], settings: object = None, advance: object = None) -> NDArray[np.float32]:
+def words_as_vectors(
+    texts: list[str], settings: object = None, advance: object = None, *, side: str = "query"
+) -> NDArray[np.float32]:
     """Vectors of texts, by the words in them: queries find the documents that share their words."""
     rows = np.full((len(texts), 256), 1e-3, dtype=np.float32)
     for row, text in enumerate(texts):

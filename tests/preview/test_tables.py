@@ -7,9 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from synalign import flow
 from synalign.config import Configuration
+from synalign.embedding import encoder
 from synalign.preview import tables
 from synalign.preview.tables import embedded, latest
 from tests.handmade import finish
@@ -42,6 +44,23 @@ def test_of_a_large_interval_a_sample_is_taken_with_documents_that_were_not_chos
     chosen = set(found.pairs["document_id"].to_pylist())
     assert chosen <= ids and 3 <= len(chosen) < 6
     assert set(found.pairs["query_id"].to_pylist()) <= set(found.queries["query_id"].to_pylist())
+
+
+def test_queries_are_embedded_as_queries_and_documents_as_documents(
+    retriever: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = []
+
+    def noted(texts: list[str], settings: object = None, *, side: str) -> NDArray[np.float32]:
+        sides.append((side, len(texts)))
+        return words_as_vectors(texts)
+
+    monkeypatch.setattr(encoder, "encode", noted)
+    ingested(retriever())
+    found = latest(retriever())
+    assert found is not None
+    embedded(found, retriever())
+    assert sides == [("query", 30), ("document", 10)]
 
 
 def test_vectors_of_the_interval_are_used_and_others_made(retriever: Make) -> None:

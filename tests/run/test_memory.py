@@ -1,6 +1,8 @@
 """Demonstrations of earlier intervals: whose, how many, and their vectors."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -74,3 +76,19 @@ def test_what_was_shown_in_the_space_of_another_encoder_does_not_count(
     np.testing.assert_array_equal(shown_earlier(now), np.eye(3)[1:2])
     assert "1 earlier intervals have another encoder" in caplog.text
     assert len(earlier_demonstrations(now)) == 2
+
+
+def test_what_was_shown_with_another_prompt_does_not_count(
+    configuration: Callable[..., Configuration], commit: Callable[..., Run]
+) -> None:
+    days = [Interval.parse(f"2026-02-0{day}", f"2026-02-0{day + 1}") for day in range(1, 4)]
+    runs = [Run(configuration(), day) for day in days]
+    for run, prompt in zip(runs, ("query: ", "", ""), strict=True):
+        demonstrated(run, commit, ("q1",), np.eye(3).tolist())
+        if prompt:
+            file = Path(run.folder / "embed" / "manifest.json")
+            content = json.loads(file.read_bytes())
+            file.write_text(json.dumps({**content, "metrics": {**content["metrics"], "query_prompt": prompt}}))
+    shown = shown_earlier(runs[2])
+    assert shown is not None
+    assert len(shown) == 1

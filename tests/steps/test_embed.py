@@ -14,13 +14,14 @@ import pytest
 from synalign import tables
 from synalign.config import Configuration, Encoder
 from synalign.embedding import cache, encoder
-from synalign.errors import InputError, exit_code
+from synalign.errors import InputError, SetupError, exit_code
 from synalign.run import Interval, Run
 from synalign.run.matrix import matrix
-from synalign.steps.embed import Shown, Store, embed, embedded
+from synalign.steps.embed import Shown, Store, embed, embedded, outside
 from synalign.steps.job import perform
 from synalign.storage import Place
 from tests.embedding.foreign import made
+from tests.embedding.prompted import PROMPTS, with_prompts
 
 pytestmark = pytest.mark.usefixtures("spark")
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
@@ -127,6 +128,63 @@ def test_any_other_model_works_and_the_log_says_why_it_is_slower(
     assert "its modules are StaticEmbedding" in said[0]
     found = matrix(run.read("query_embeddings"), ["q0", "q1", "q2"])
     np.testing.assert_allclose(found, encoder.encode(queries, run.configuration.encoder), atol=1e-6)
+
+
+def test_queries_and_documents_get_the_models_prompts_and_do_not_share_vectors(
+    configuration: Callable[..., Configuration],
+    commit: Callable[..., Run],
+    make_model: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    texts = ["how to sort", "descale the kettle", "a lamp"]
+    model = with_prompts(make_model("mean"), tmp_path / "model")
+    settings = configuration(encoder={"model": model, "precision": "float32", "max_tokens": 30})
+    run = commit(Run(settings, INTERVAL), **ingested(texts, [("", text) for text in texts]))
+    metrics = perform(run, "embed", embed, outside(run))["metrics"]
+    # Airflow's database sees no prompt; the manifest has both.
+    assert "query_prompt" not in metrics
+    assert run.require("embed")["metrics"]["query_prompt"] == PROMPTS["query"]
+    library = SentenceTransformer(model, device="cpu")
+    for table, id_, embed_texts, prompt in (
+        ("query_embeddings", "q", library.encode_query, PROMPTS["query"]),
+        ("document_embeddings", "d", library.encode_document, PROMPTS["document"]),
+    ):
+        found = matrix(run.read(table), [f"{id_}{row}" for row in range(3)])
+        np.testing.assert_allclose(found, embed_texts(texts, normalize_embeddings=True), atol=1e-5)
+        metadata = pq.read_schema(Path(run.table_folder(table)) / "part-00000.parquet").metadata
+        assert metadata[b"prompt"] == prompt.encode()
+    assert perform(run, "embed", embed, outside(run))["reused"]
+
+
+def test_what_was_embedded_without_the_models_prompts_is_embedded_again(
+    configuration: Callable[..., Configuration],
+    commit: Callable[..., Run],
+    make_model: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    """As a run before there were prompts has it; of a model without any, nothing is done twice."""
+    assert outside(Run(configuration(), INTERVAL)) == {}
+    assert outside(Run(configuration(encoder={"model": str(tmp_path / "nowhere")}), INTERVAL)) == {}
+    model = with_prompts(make_model("mean"), tmp_path / "model")
+    said = {"model": model, "query_prompt": "q: ", "document_prompt": ""}
+    # What the settings say is in the fingerprint.
+    assert outside(Run(configuration(encoder=said), INTERVAL)) == {}
+    own = Run(configuration(encoder={"model": model}), INTERVAL)
+    assert outside(own).keys() == {"query_prompt", "document_prompt"}
+    commit(own, **ingested(["how to sort"], []))
+    perform(own, "embed", embed)
+    assert not perform(own, "embed", embed, outside(own))["reused"]
+
+
+def test_a_prompt_that_leaves_no_room_ends_the_step_before_spark_starts(
+    configuration: Callable[..., Configuration], commit: Callable[..., Run]
+) -> None:
+    settings = configuration(encoder={"query_prompt": "word " * 40, "max_tokens": 32})
+    run = commit(Run(settings, INTERVAL), **ingested(["how to sort"], []))
+    with pytest.raises(SetupError, match="must be at least 50"):
+        perform(run, "embed", embed)
 
 
 def test_of_two_cached_vectors_of_a_text_the_file_that_sorts_first_has_its_way(tmp_path: Path, spark: Any) -> None:
