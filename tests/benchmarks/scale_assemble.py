@@ -30,7 +30,8 @@ def write(spark: SparkSession, rows: int, folder: Place) -> None:
         F.lit("train").alias("split"),
     )
     pairs = pairs.withColumn("pair_id", content_id("query", "document_id"))
-    write_table(_real(pairs).join(documents, "document_id"), folder, "training_set", rows=rows)
+    pairs = _real(pairs).withColumn("score", F.lit(None).cast("double"))
+    write_table(pairs.join(documents, "document_id"), folder, "training_set", rows=rows)
 
 
 def main(*numbers: str) -> None:
