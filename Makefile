@@ -10,6 +10,7 @@
 #   make bench-scale [QUICK=1]             20 million events in bounded memory, and what each step costs a unit
 #   make bench-experiments [QUICK=1]       error rates and power of online tests, by simulation, and of other rules
 #   make bench-effectiveness DATA=PATH     what every weighting does to a retriever, on real queries
+#   make bench-mining [QUICK=1]            hard negatives of 100,000 pairs among 1,000,000 documents
 #   make bench-nights DATA=PATH            what a pool that is carried from night to night is worth
 #   make bench-writers DATA=PATH [MODELS=]  what language models make of the prompts; GGUF files beside the built-in one
 #   make experiment-demo                   three online A/B tests whose truth is known, read out by the real DAG
@@ -31,7 +32,7 @@ FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
 # Markers of tests, set in tests/conftest.py.
 HEAVY = spark or airflow or mlflow or browser or slow
 
-.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness bench-nights bench-writers experiment-demo figures docs layers up down clean java chromium
+.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness bench-mining bench-nights bench-writers experiment-demo figures docs layers up down clean java chromium
 
 refresh: .venv/installed $(if $(filter-out embedded,$(WRITER)),.venv/local)
 	@.venv/bin/synalign refresh --source '$(SOURCE)' --writer '$(WRITER)'
@@ -72,6 +73,9 @@ bench-experiments: .venv/installed
 
 bench-effectiveness: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.effectiveness $(if $(DATA),--data '$(DATA)') $(FORM)
+
+bench-mining: .venv/installed
+	@.venv/bin/python -m tests.benchmarks.mining $(FORM)
 
 bench-nights: .venv/installed
 	@.venv/bin/python -m tests.benchmarks.nights $(if $(DATA),--data '$(DATA)') $(FORM)

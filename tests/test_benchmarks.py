@@ -24,6 +24,7 @@ from tests.benchmarks import (
     experiments,
     figures,
     generation,
+    mining,
     nights,
     nights_report,
     nights_steps,
@@ -230,6 +231,13 @@ def test_tables_of_nights_are_those_of_the_step(spark: Any, home: Path) -> None:
         assert run.read(table).equals(rows), table
 
 
+@pytest.mark.usefixtures("spark")
+def test_mining(home: Path) -> None:
+    mining.main(["--smoke", "--output", str(home / "mining.json")])
+    (line,) = json.loads((home / "mining.json").read_text())
+    assert line["accuracy"] == "30/30 as by sorting"
+
+
 @pytest.mark.slow
 def test_figures_of_the_pages(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures.main(["--smoke", "--output", str(home / "figures")])
@@ -251,12 +259,12 @@ def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], na
 
 def test_every_benchmark_has_a_form_of_seconds() -> None:
     modules = (
-        alignment, core, effectiveness, embedding, experiments, figures, generation, nights, pool_costs, sampling,
-        scale, step_costs, writers,
+        alignment, core, effectiveness, embedding, experiments, figures, generation, mining, nights, pool_costs,
+        sampling, scale, step_costs, writers,
     )  # fmt: skip
     run = {module.__name__.rpartition(".")[2] for module in modules}
     # Parts that a benchmark starts as processes of its own.
-    parts = {"generation_client", "limited_server", "scale_assemble", "scale_ingest"}
+    parts = {"generation_client", "limited_server", "mining_step", "scale_assemble", "scale_ingest"}
     commands = {path.stem for path in FOLDER.glob("*.py") if "__main__" in path.read_text()}
     assert commands == run | parts
     made = re.findall(r"-m tests\.benchmarks\.(\w+)", (ROOT / "Makefile").read_text())

@@ -74,6 +74,8 @@ def run_of(base: Path, retriever: str, source: dict[str, Any], way: Way, start: 
         "sampling": {"batches": batches},
         # The same vectors on any machine.
         "encoder": {"precision": "float32"},
+        # Retrievers learn from pairs alone here: `bench-effectiveness` has what negatives and a teacher add.
+        "negatives": {"per_pair": 0},
         # All but names, whose model takes more time than all other steps.
         "generation": {"redact": ["email", "phone", "card", "ip", "digits"]},
     }
@@ -99,7 +101,6 @@ def night(run: Run, traffic: Traffic) -> dict[str, Any]:
     perform(run, "embed_candidates", _embed)
     perform(run, "screen", screen.screen)
     perform(run, "align", align.align)
-    # Retrievers learn from pairs alone here: `bench-effectiveness` has what negatives and a teacher add.
     perform(run, "mine", mine.mine)
     perform(run, "teach", teach.teach)
     return {**_figures(run), "seconds": round(time.monotonic() - started, 1)}
