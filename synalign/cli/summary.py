@@ -11,6 +11,7 @@ from synalign.errors import RunError
 from synalign.evaluation.report import difference, weights_in_words
 from synalign.generation.ledger import carried_ledger, carried_lines, ledger_lines, whole_ledger
 from synalign.run import Run
+from synalign.text.numbers import words
 
 
 class Entry(NamedTuple):
@@ -53,6 +54,7 @@ def entries(run: Run, since: datetime | None = None) -> list[Entry]:
         Entry("asked", _asked(manifests)),
         Entry("wrote", ledger_lines(_ledger(manifests))),
         *_carried(manifests),
+        *_negatives(manifests),
         Entry("out", [_out(manifests)]),
         *_alignment(manifests),
         Entry("arms", evaluation_lines(manifests["evaluate"]["metrics"])),
@@ -130,6 +132,25 @@ def _carried(manifests: _Manifests) -> list[Entry]:
     """Return the ledger's part of earlier intervals' queries; nothing where they wrote none."""
     lines = carried_lines(carried_ledger(manifests["carry"]["metrics"], manifests["screen"]["metrics"]))
     return [Entry("carried", lines)] if lines else []
+
+
+def _negatives(manifests: _Manifests) -> list[Entry]:
+    """Return what was mined and who taught; nothing where pairs stand alone."""
+    mined, taught = (manifests.get(step, {}).get("metrics", {}) for step in ("mine", "teach"))
+    if not mined.get("pairs"):
+        return []
+    refused = ", ".join(f"{number} {words(name)}" for name, number in mined["objections"].items() if number)
+    objections = ", ".join(f"{number} {words(name)}" for name, number in taught["objections"].items())
+    return [
+        Entry(
+            "mined",
+            [
+                f"{sum(mined['sources'].values())} hard negatives of {mined['pairs']} train pairs"
+                + (f"; refused: {refused}" if refused else ""),
+                f"teacher {taught['teacher']}" + (f", which objects to {objections}" if objections else ""),
+            ],
+        )
+    ]
 
 
 def _out(manifests: _Manifests) -> str:

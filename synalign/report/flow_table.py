@@ -30,6 +30,8 @@ _ROWS = {
     "carried": "carried queries",
     "pool": "queries to judge",
     "screening": "verdicts",
+    "negatives": "documents of pairs",
+    "scores": "scored documents",
     "evaluation": "scores",
     "training_set": "rows",
 }
@@ -57,7 +59,9 @@ class StepRows(NamedTuple):
 def section(material: Material) -> Section:
     """Show rows per step, and sums."""
     sums = [
-        found for make in (_log, _documents, _queries, _ledger, _carried, _training_set) for found in make(material)
+        found
+        for make in (_log, _documents, _queries, _ledger, _carried, _negatives, _training_set)
+        for found in make(material)
     ]
     return Section(
         "flow", "What went in, what came out", "flow_table.html",
@@ -169,6 +173,28 @@ def _carried(material: Material) -> Iterator[Sum]:
 def _ledger_part(material: Material, kind: str, reason: str, number: int) -> Part:
     why, examples = reasons.of_ledger(material, reason, EXAMPLES)
     return Part(f"{kind}: {words(reason)}", number, "lost", why, examples)
+
+
+_REFUSED = {
+    "chosen": "a user chose it for this query, or a query of the same words was written for it",
+    "duplicate": "it says the same as the pair's own document",
+    "too_near": "it is so near the query that it may be a right answer",
+}
+"""Why a proposed document is no negative."""
+
+
+def _negatives(material: Material) -> Iterator[Sum]:
+    """Sum proposed documents that became negatives or were refused; the others lay behind those that were taken."""
+    mined = material.metrics("mine")
+    if not mined.get("pairs"):
+        return
+    parts = [Part(f"proposed by {source}", number, "kept") for source, number in mined["sources"].items()]
+    refused = [(name, number) for name, number in mined["objections"].items() if number]
+    parts += [Part(f"refused: {words(name)}", number, "lost", _REFUSED[name]) for name, number in refused]
+    total = sum(part.number for part in parts)
+    yield Sum(
+        "Hard negatives", parts, total, f"documents proposed for {count(mined['pairs'])} train pairs and looked at"
+    )
 
 
 def _training_set(material: Material) -> Iterator[Sum]:

@@ -147,3 +147,12 @@ def test_a_run_as_data_has_every_step_and_its_state(configuration: Callable[...,
     begun = as_json(Run(configuration(), Interval.parse("2026-03-01", "2026-03-02")))
     assert begun["ledger"] is None and begun["carried"] is None
     assert {step["state"] for step in begun["steps"].values()} == {"missing"}
+
+
+def test_what_was_mined_and_who_taught_are_shown(configuration: Callable[..., Configuration]) -> None:
+    mined = {"pairs": 10, "sources": {"bm25": 15, "encoder": 25}, "objections": {"chosen": 2, "too_near": 0}}
+    taught = {"teacher": "cross_encoder", "pairs": 10, "objections": {"false_negative": 4}}
+    lines = "\n".join(summarise(finished(configuration(), mine=mined, teach=taught)))
+    assert "mined 40 hard negatives of 10 train pairs; refused: 2 chosen" in " ".join(lines.split())
+    assert "teacher cross_encoder, which objects to 4 false negative" in lines
+    assert "mined" not in "\n".join(summarise(finished(configuration())))

@@ -55,3 +55,17 @@ def test_before_screening_what_is_carried_is_handed_on(finished: Material) -> No
         ("handed on to screening", 3), ("left behind: retired", 2)
     ]  # fmt: skip
     assert pool.balanced
+
+
+def test_what_was_proposed_as_a_negative_is_a_sum_by_who_proposed_it_and_what_refused_it(finished: Material) -> None:
+    mine = {
+        "pairs": 30, "sources": {"bm25": 40, "encoder": 80}, "short": 0,
+        "objections": {"chosen": 3, "duplicate": 0, "too_near": 9},
+    }  # fmt: skip
+    sums = {each.title: each for each in flow_table.section(changed(finished, mine=mine)).content["sums"]}
+    negatives = sums["Hard negatives"]
+    assert [(part.name, part.number, part.fate) for part in negatives.parts] == [
+        ("proposed by bm25", 40, "kept"), ("proposed by encoder", 80, "kept"),
+        ("refused: chosen", 3, "lost"), ("refused: too near", 9, "lost"),
+    ]  # fmt: skip
+    assert negatives.balanced and negatives.total == 132
