@@ -25,7 +25,17 @@ from synalign.errors import SetupError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-PACKAGES = ("pyspark", "numpy", "pandas", "pyarrow", "torch", "transformers", "tokenizers", "sentence-transformers")
+PACKAGES = (
+    "pyspark",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "sentence-transformers",
+    "bm25s",
+)
 """What tasks compute with: another version may give other bytes."""
 
 _LACKING = ("Cannot run program", "PYTHON_VERSION_MISMATCH", "ModuleNotFoundError", "ImportError")
