@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from synalign.config.closed import Closed
+from synalign.config.closed import Address, Closed
+from synalign.config.generation import Variable
 
 NegativeSource = Literal["encoder", "bm25"]
 
@@ -46,13 +47,28 @@ class Negatives(Closed):
 class Teacher(Closed):
     """A model that says which documents answer a query better; retrievers learn its ranking, not the pairs alone."""
 
-    kind: Literal["none", "encoder", "cross_encoder"] = Field(
+    kind: Literal["none", "encoder", "cross_encoder", "rerank"] = Field(
         "encoder",
-        description="`encoder` costs nothing: its cosines are there. `cross_encoder` scores every pair and its "
-        "negatives anew.",
+        description="`encoder` costs nothing: its cosines are there. A `cross_encoder` on this machine, or a server "
+        "that has `/rerank`, scores every pair and its negatives anew.",
     )
     model: str | None = Field(
-        None, description="Folder of a cross-encoder; nothing is downloaded. A relative path starts at $SYNALIGN_HOME."
+        None,
+        description="Folder of a cross-encoder (nothing is downloaded; a relative path starts at $SYNALIGN_HOME), or "
+        "the name of the server's model.",
+    )
+    endpoint: Address | None = Field(
+        None, description="Base URL of a server that reranks.", examples=["http://127.0.0.1:8080/v1"]
+    )
+    protocol: Literal["cohere", "tei"] = Field(
+        "cohere",
+        description="`cohere`: as Cohere, Jina, vLLM and llama.cpp take it; `tei`: as Text Embeddings Inference does.",
+    )
+    api_key_variable: Variable | None = Field(
+        None, description="Environment variable that holds the server's key. null: none is sent."
+    )
+    document_characters: int = Field(
+        4000, ge=100, le=100_000, description="How much of a document is sent to a server that reranks."
     )
     max_tokens: int = Field(512, ge=8, le=32_768, description="What a cross-encoder reads of query and document.")
     relative_margin: float = Field(
@@ -65,6 +81,8 @@ class Teacher(Closed):
 
     @model_validator(mode="after")
     def _model_where_one_is_needed(self) -> Teacher:
-        if (self.kind == "cross_encoder") != (self.model is not None):
-            raise ValueError("model must be given for kind cross_encoder, and for no other")
+        if (self.kind in ("cross_encoder", "rerank")) != (self.model is not None):
+            raise ValueError("model must be given for kind cross_encoder or rerank, and for no other")
+        if (self.kind == "rerank") != (self.endpoint is not None):
+            raise ValueError("endpoint must be given for kind rerank, and for no other")
         return self

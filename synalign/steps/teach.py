@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,11 +65,36 @@ def _scores(
     run: Run, settings: Teacher, rows: pa.Table, starts: NDArray[np.int64], advance: Advance
 ) -> NDArray[np.float64]:
     """Return the teacher's score of each row; the cosines where it is the encoder, or nobody."""
-    if settings.kind != "cross_encoder":
+    if settings.kind in ("none", "encoder"):
         return np.asarray(rows["cosine"].to_numpy())
-    from synalign.teaching.teachers import CrossEncoder
+    with _scorer(run) as scorer:
+        return _scored(run, scorer, rows, starts, advance)
 
-    scorer = CrossEncoder(settings)
+
+@contextmanager
+def _scorer(run: Run) -> Iterator[Scorer]:
+    """Yield the teacher of a run's configuration."""
+    settings = run.configuration.teacher
+    if settings.kind == "cross_encoder":
+        from synalign.teaching.teachers import CrossEncoder
+
+        yield CrossEncoder(settings)
+        return
+    # The client takes a second to import.
+    from synalign.generation.endpoint import Endpoint
+    from synalign.generation.journal import Journal
+    from synalign.steps.judge import journal_of
+    from synalign.teaching.reranker import Reranker
+    from synalign.writer.endpoint import api_key
+
+    with Journal(journal_of(run)) as journal:
+        yield Reranker(run.configuration, Endpoint(str(settings.endpoint), api_key(settings, "teacher")), journal)
+
+
+def _scored(
+    run: Run, scorer: Scorer, rows: pa.Table, starts: NDArray[np.int64], advance: Advance
+) -> NDArray[np.float64]:
+    """Have a teacher score every row, so many pairs at a time."""
     queries = _queries(run)
     ends = _ends(starts, rows.num_rows)
     scores = np.empty(rows.num_rows)
@@ -90,10 +117,15 @@ def _score(
     names = rows["document_id"].slice(pairs[0][0], pairs[-1][1] - pairs[0][0]).to_pylist()
     found = some_rows.having(run, "documents", "document_id", names, ["document_id", "title", "text"])
     texts = {row["document_id"]: document_text(row["title"], row["text"]) for row in found.to_pylist()}
-    for start, end in pairs:
-        documents = [texts[name] for name in rows["document_id"].slice(start, end - start).to_pylist()]
-        scores[start:end] = scorer.score(queries[rows["pair_id"][start].as_py()], documents)
-        advance()
+    asked = [
+        (
+            queries[rows["pair_id"][start].as_py()],
+            [texts[name] for name in rows["document_id"].slice(start, end - start).to_pylist()],
+        )
+        for start, end in pairs
+    ]
+    for (start, end), found in zip(pairs, scorer.scores(asked, advance), strict=True):
+        scores[start:end] = found
 
 
 def _queries(run: Run) -> dict[str, str]:

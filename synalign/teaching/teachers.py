@@ -1,4 +1,4 @@
-"""Who scores pairs of a query and a document: a cross-encoder, or a server that reranks.
+"""Who scores pairs of a query and a document: a cross-encoder; `reranker` has a server that does.
 
 The encoder itself is a teacher without a file here: its cosines are known since documents were mined.
 """
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from synalign.config import Teacher
+    from synalign.progress import Advance
 
 
 class Scorer(Protocol):
     """What scores documents for queries."""
 
-    def score(self, query: str, documents: Sequence[str]) -> NDArray[np.float64]:
-        """Return (n,) float64 scores of n documents for a query, the larger the better."""
+    def scores(self, asked: Sequence[tuple[str, Sequence[str]]], advance: Advance) -> list[NDArray[np.float64]]:
+        """Return (n,) float64 scores of the n documents of each query, the larger the better."""
         ...
 
 
@@ -99,7 +100,11 @@ class CrossEncoder:
                 remedy="name a reranker",
             )  # fmt: skip
 
-    def score(self, query: str, documents: Sequence[str]) -> NDArray[np.float64]:
-        """Return the logits of documents for a query."""
-        scores = self._model.predict([(query, document) for document in documents], show_progress_bar=False)
-        return np.asarray(scores, dtype=np.float64)
+    def scores(self, asked: Sequence[tuple[str, Sequence[str]]], advance: Advance) -> list[NDArray[np.float64]]:
+        """Return the logits of the documents of each query."""
+        found = []
+        for query, documents in asked:
+            logits = self._model.predict([(query, document) for document in documents], show_progress_bar=False)
+            found.append(np.asarray(logits, dtype=np.float64))
+            advance()
+        return found

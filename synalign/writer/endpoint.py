@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from synalign import masking
-from synalign.config import Generation
+from synalign.config import Generation, Teacher
 from synalign.errors import ConfigurationError
 from synalign.generation.endpoint import EMBEDDED, LOCAL_MODEL, WRITER_VARIABLE, Endpoint, headers
 from synalign.writer.local_model import local_model
@@ -30,7 +30,7 @@ def endpoint(settings: Generation) -> Iterator[Endpoint]:
             yield Endpoint(served.url, _NO_KEY, slots=served.slots)
         return
     if settings.endpoint != EMBEDDED:
-        yield Endpoint(settings.endpoint, _api_key(settings), headers(settings.headers_variable))
+        yield Endpoint(settings.endpoint, api_key(settings), headers(settings.headers_variable))
         return
     url = os.environ.get(WRITER_VARIABLE, "").strip()
     if not url:
@@ -45,16 +45,24 @@ def endpoint(settings: Generation) -> Iterator[Endpoint]:
         )
 
 
-def _api_key(settings: Generation) -> str:
-    """Return the key from the environment, or an empty one. An error never shows it."""
+def api_key(settings: Generation | Teacher, section: str = "generation") -> str:
+    """Return the key from the environment, or an empty one. An error never shows it.
+
+    Args:
+        settings: Its `api_key_variable` is the variable that holds the key.
+        section: Its name in the configuration.
+
+    Raises:
+        ConfigurationError: The variable is not set, or holds no key.
+    """
     if settings.api_key_variable is None:
         return ""
     key = os.environ.get(settings.api_key_variable, "").strip()
-    remedy = f"export {settings.api_key_variable}=..., or name another variable in generation.api_key_variable"
+    remedy = f"export {settings.api_key_variable}=..., or name another variable in {section}.api_key_variable"
     if not key:
         raise ConfigurationError(
             f"the environment variable {settings.api_key_variable} is not set; {settings.endpoint} needs a key.",
-            remedy=remedy + "; an endpoint without keys takes any text, or none with generation.api_key_variable: null",
+            remedy=f"{remedy}; an endpoint without keys takes any text, or none with {section}.api_key_variable: null",
         )
     if not (key.isascii() and key.isprintable()):
         raise ConfigurationError(

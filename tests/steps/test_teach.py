@@ -2,10 +2,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from synalign.config import Configuration
+from synalign.progress import progress
 from synalign.run import Interval, Run
 from synalign.steps import teach as teaching
 from synalign.steps.job import perform
@@ -91,12 +93,10 @@ def test_a_cross_encoder_scores_each_pairs_query_with_its_documents(
     settings = configuration(teacher={"kind": "cross_encoder", "model": str(make_cross_encoder())})
     run = prepared(settings, commit, COSINES)
     perform(run, "teach", teach, outside(run))
-    scorer = CrossEncoder(settings.teacher)
-    expected = [
-        *scorer.score("q0", ["T\ntext 0", "T\ntext 1", "T\ntext 2"]),
-        *scorer.score("q1", ["T\ntext 1", "T\ntext 2", "T\ntext 3"]),
-        *scorer.score("c5", ["T\ntext 1", "T\ntext 2", "T\ntext 3"]),
-    ]
+    asked = [(query, [f"T\ntext {int(own[1]) + rank}" for rank in range(3)]) for query, own in OWN.items()]
+    with progress("teach", 3, "pairs") as advance:
+        found = CrossEncoder(settings.teacher).scores(asked, advance)
+    expected = np.concatenate(found).tolist()
     assert [row["score"] for row in run.read("scores").to_pylist()] == pytest.approx(expected, abs=1e-5)
     assert len(outside(run)["teacher"]) == 32
 
