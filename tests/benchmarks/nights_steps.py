@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -88,7 +89,7 @@ def midnight(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)
 
 
-def night(run: Run, traffic: Traffic) -> dict[str, Any]:
+def night(run: Run, traffic: Traffic, ingest: Callable[[Attempt, Traffic], None] = ingest) -> dict[str, Any]:
     """Do the steps up to the weights, or reuse them, and return the night's figures."""
     started = time.monotonic()
     perform(run, "ingest", partial(ingest, traffic=traffic), {"traffic": traffic.digest})
