@@ -16,7 +16,6 @@ import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from synalign.retriever.recipe import Recipe
 
-STRENGTHS = (1, 10, 100)
+STRENGTHS = (1, 10, 100, 1000)
 """C, the inverse of the ridge, that validation texts choose among."""
 
 STRENGTH = 10
@@ -122,8 +121,9 @@ def _fitted(vectors: NDArray[np.float32], pairs: Pairs, strength: int) -> Classi
     texts, labels, weights = pairs.query[rows], pairs.document[rows], pairs.weight[rows]
     model = LogisticRegression(C=strength, max_iter=_ITERATIONS)
     with warnings.catch_warnings():
-        # After so many iterations what is left to gain is far below what a text more or less changes.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        # After so many iterations what is left to gain is far below what a text more or less changes; and few texts per
+        # label look to scikit-learn as if labels were numbers to regress on.
+        warnings.simplefilter("ignore", UserWarning)
         model.fit(vectors[texts].astype(np.float64), labels, weights * (weights.sum() / np.square(weights).sum()))
     coefficients, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:

@@ -144,7 +144,8 @@ def _run(study: Study, labels: int, shots: int, seed: int) -> Run:
             "redact": ["email", "phone", "card", "ip", "digits"], "documents_per_batch": study.texts,
             "queries_per_document": 1,
         },
-        "pool": {"nights": 0}, "seed": seed,
+        # A classifier learns from texts and labels alone.
+        "negatives": {"per_pair": 0}, "teacher": {"kind": "none"}, "pool": {"nights": 0}, "seed": seed,
     }  # fmt: skip
     base = kept_folder() / f"classification-{study.made_with}" / f"{shots}-{seed}"
     return Run(Configuration.model_validate(content), Interval(FIRST, FIRST + pd.Timedelta(days=1)), Place(base))
