@@ -287,8 +287,8 @@ def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], na
 
 def test_every_benchmark_has_a_form_of_seconds() -> None:
     modules = (
-        alignment, classification, core, effectiveness, embedding, experiments, figures, generation, nights, pool_costs, sampling,
-        scale, step_costs, writers,
+        alignment, classification, core, effectiveness, embedding, experiments, figures, generation, nights,
+        pool_costs, sampling, scale, step_costs, writers,
     )  # fmt: skip
     run = {module.__name__.rpartition(".")[2] for module in modules}
     # Parts that a benchmark starts as processes of its own.

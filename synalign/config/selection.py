@@ -89,7 +89,7 @@ class Gate(Closed):
 
 
 class Evaluation(Closed):
-    """Training retrievers, or classifiers, on real pairs and on the training set, to choose its weights and to expose harm."""
+    """Training retrievers or classifiers on real pairs and on the set, to choose its weights and to expose harm."""
 
     retriever: Literal["none", "adapter", "static", "full"] = Field(
         "adapter",

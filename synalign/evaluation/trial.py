@@ -83,10 +83,15 @@ class Trial:
 
     def labels(self, split: str) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]] | None:
         """Return predicted and true labels of the texts of one split, each by arm (s, q); None of retrievers."""
-        kept = [outcome.labels for outcome in self.outcomes]
-        if None in kept:
+        if any(outcome.labels is None for outcome in self.outcomes):
             return None
-        return tuple(self._by_arm(lambda outcome, at=at: outcome.labels[split][at]) for at in (0, 1))
+
+        def part(outcome: Outcome) -> Labels:
+            assert outcome.labels is not None
+            return outcome.labels[split]
+
+        predicted = self._by_arm(lambda outcome: part(outcome).predicted)
+        return predicted, self._by_arm(lambda outcome: part(outcome).true)
 
     def _by_arm(self, part: Callable[[Outcome], NDArray[Any]]) -> dict[str, NDArray[Any]]:
         found: dict[str, list[NDArray[Any]]] = {}

@@ -103,8 +103,8 @@ def texts(folder: Path, shots: int, seed: int) -> Traffic:
         shots: Texts per label, of each of both splits; a label that has fewer has them all.
         seed: Another one draws others, of the same splits.
     """
-    rows = pd.DataFrame(dict(zip(("query", "document_id"), map(list, banking_queries(folder)), strict=True)))
-    rows["query"] = rows["query"].map(normalise)
+    questions, intents = banking_queries(folder)
+    rows = pd.DataFrame({"query": [normalise(question) for question in questions], "document_id": intents.tolist()})
     rows = rows.drop_duplicates().assign(count=1, time=FIRST)
     ids = rows["query"].map(content_id)
     rows["split"] = [split_of(identifier, SPLITS) for identifier in ids]
