@@ -12,7 +12,7 @@ from synalign.config import Encoder
 from synalign.errors import ArgumentError
 from synalign.retriever.classifier import STRENGTH, STRENGTHS, classify
 from synalign.retriever.collection import Collection, Pairs
-from synalign.retriever.recipe import Recipe
+from synalign.retriever.recipe import Kind, Recipe
 
 RECIPE = Recipe("adapter")
 NOBODY = Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
@@ -125,9 +125,8 @@ def test_what_cannot_be_trained_on_is_refused(changed: dict[str, np.ndarray], sa
         classify(collection, pairs._replace(**changed), NOBODY, RECIPE)
 
 
-def test_a_static_encoder_is_fine_tuned_first_on_any_language(
-    static_model: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("kind", "model"), [("static", "static_model"), ("full", "bert_model")])
+def test_an_encoder_is_fine_tuned_first_on_any_language(kind: Kind, model: str, request: pytest.FixtureRequest) -> None:
     said = {
         "Karte": ["wo ist meine Karte", "meine Karte fehlt"],
         "卡": ["我的卡在哪里", "卡丢了"],
@@ -139,7 +138,7 @@ def test_a_static_encoder_is_fine_tuned_first_on_any_language(
     empty = np.zeros((len(texts), 0), np.float32)
     collection = Collection(texts, labels, empty, np.zeros((3, 0), np.float32))
     pairs = Pairs(np.arange(8), np.array([0, 0, 1, 1, 2, 2, 2, 2]), np.ones(8))
-    recipe = Recipe("static", steps=4, batch_size=3, encoder=Encoder(model=static_model))
+    recipe = Recipe(kind, steps=4, batch_size=3, encoder=Encoder(model=request.getfixturevalue(model)))
     first, second = (classify(collection, pairs, NOBODY, recipe) for _ in range(2))
     assert first.rank(np.arange(7), 1)[:, 0].tolist() == [0, 0, 1, 1, 2, 2, 2]
     assert np.array_equal(first.coefficients, second.coefficients)
