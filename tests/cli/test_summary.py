@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from synalign import flow
-from synalign.cli.summary import as_json, summarise
+from synalign.cli.summary import as_json, evaluation_lines, summarise
 from synalign.config import Configuration
 from synalign.errors import RunError
 from synalign.run import Attempt, Interval, Run
@@ -147,3 +147,15 @@ def test_a_run_as_data_has_every_step_and_its_state(configuration: Callable[...,
     begun = as_json(Run(configuration(), Interval.parse("2026-03-01", "2026-03-02")))
     assert begun["ledger"] is None and begun["carried"] is None
     assert {step["state"] for step in begun["steps"].values()} == {"missing"}
+
+
+def test_a_classifier_is_told_in_accuracy() -> None:
+    arms = {"control": {"accuracy": 0.75}, "treatment": {"accuracy": 0.875}}
+    compared = {"difference": 0.125, "lower": 0.05, "upper": 0.2}
+    content = {
+        "measure": "accuracy", "scheme": "equal", "mass": 0.5, "reason": "better",
+        "gate": {"status": "passed", "reason": "fine"}, "test": {**arms, "treatment_minus_control": compared},
+    }  # fmt: skip
+    assert evaluation_lines(content)[1] == (
+        "test accuracy 0.7500 with real pairs, 0.8750 with the set: +0.1250 [+0.0500, +0.2000]"
+    )
