@@ -15,6 +15,7 @@
 #   make bench-writers DATA=PATH [MODELS=]  what language models make of the prompts; GGUF files beside the built-in one
 #   make experiment-demo                   three online A/B tests whose truth is known, read out by the real DAG
 #   make figures DATA=PATH                 the pictures of README.md and docs/method.md, from public data sets
+#   make bench-classification DATA=PATH    what written texts do to a classifier, with few real texts per label
 #   ... SMOKE=1                            any of these benchmarks in seconds, to see that it runs
 #   make docs                              the configuration reference, from the configuration's schema
 #   make layers                            the picture of the rooms in CONTRIBUTING.md, from .importlinter and the code
@@ -32,7 +33,7 @@ FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
 # Markers of tests, set in tests/conftest.py.
 HEAVY = spark or airflow or mlflow or browser or slow
 
-.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness bench-mining bench-nights bench-writers experiment-demo figures docs layers up down clean java chromium
+.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness bench-mining bench-nights bench-writers bench-classification experiment-demo figures docs layers up down clean java chromium
 
 refresh: .venv/installed $(if $(filter-out embedded,$(WRITER)),.venv/local)
 	@.venv/bin/synalign refresh --source '$(SOURCE)' --writer '$(WRITER)'
@@ -85,6 +86,9 @@ bench-writers: .venv/local
 
 experiment-demo: .venv/installed
 	@.venv/bin/python -m synalign.local.experiment_demo
+
+bench-classification: .venv/installed
+	@.venv/bin/python -m tests.benchmarks.classification $(if $(DATA),--data '$(DATA)') $(FORM)
 
 figures: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.figures $(if $(DATA),--data '$(DATA)') $(FORM)

@@ -233,9 +233,9 @@ STEPS = (
             "evaluation": "what every trained retriever ranks, query by query",
             "choice": "which weighting and mass the training set has, and why",
         },
-        settings=("evaluation", "alignment", "encoder", "teacher", "seed"),
-        purpose="Trains retrievers on real pairs and on each weighting, and chooses weights and mass on validation "
-        "queries.",
+        settings=("evaluation", "alignment", "encoder", "teacher", "seed", "task"),
+        purpose="Trains retrievers, or classifiers, on real pairs and on each weighting, and chooses weights and mass "
+        "on validation queries.",
         beside="the encoder's weights, as the retriever to train",
         remedies=(
             "**Too slow**: a smaller *evaluation.retriever*, or fewer *seeds* and *steps*, in the trigger form; fewer "

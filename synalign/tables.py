@@ -78,10 +78,12 @@ SCHEMAS: dict[str, pa.Schema] = {
     # pair's own document with one takes a written pair out.
     "scores": _schema("pair_id rank:int document_id score:real? objection?"),
     # One row per arm, seed and judged query, all arms at the mass of the table `choice`, or at `alignment.mass` where
-    # that is 0; `step` is the checkpoint that was best on validation queries, 0 the retriever before training.
+    # that is 0; `step` is the checkpoint that was best on validation queries, 0 the retriever before training. Of
+    # `task: classification`, and there alone: `step` is the classifier's C, `predicted` the most probable label, and
+    # `accuracy` whether the text has it; the other measures are of the labels by probability.
     "evaluation": _schema(
         "arm seed:int step:int query_id split segment cold_document:bool "
-        "ndcg_at_10:real mrr_at_10:real recall_at_10:real recall_at_100:real"
+        "ndcg_at_10:real mrr_at_10:real recall_at_10:real recall_at_100:real accuracy:real? predicted?"
     ),
     # One row: which weights the training set has and how much they sum to over the real train pairs, whether validation
     # queries chose both, and why in words. Scheme `none` with mass 0: the real pairs alone.

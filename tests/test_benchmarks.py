@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.metrics import accuracy_score, f1_score
 
-from synalign.evaluation.arms import SCHEMES
+from synalign.evaluation.arms import ARMS, SCHEMES
 from synalign.steps import ingest
 from synalign.steps.job import perform
 from tests.benchmarks import (
     alignment,
+    classification,
     core,
     effectiveness,
     embedding,
@@ -188,6 +190,37 @@ def test_writers(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(kept.read_text().splitlines()) == len(rows)
 
 
+def test_classification(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = home / "classification.jsonl"
+    classification.main(["--smoke", "--output", str(kept)])
+    (row,) = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert (row["real"], row["validation"]) == (12, 6) and row["candidates"] > 0
+    test = row["test"]
+    accuracy, f1 = classification.scored([row])
+    for arm in (*ARMS, classification.CHOSEN):
+        true = [labels[0] for labels in test["relevant"]]
+        assert accuracy.mean(arm).value == pytest.approx(accuracy_score(true, test[arm]))
+        expected = f1_score(true, test[arm], labels=sorted(set(true)), average="macro", zero_division=0.0)
+        assert f1.values[arm] == pytest.approx(expected)
+    printed = capsys.readouterr().out
+    for column in ("accuracy", "macro-F1", "minus control", "random_subset", "chosen on 6 validation texts"):
+        assert column in printed
+    classification.main(["--smoke", "--output", str(kept)])
+    assert len(kept.read_text().splitlines()) == 1
+
+
+def test_few_real_texts_are_drawn_and_the_test_texts_stay(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    first, second = (classification.texts(tmp_path / "banking77", 2, seed).events for seed in (0, 1))
+    for events in (first, second):
+        assert not events.duplicated(["query", "document_id"]).any()
+        chosen = events[events["split"] != "test"]
+        assert chosen.groupby(["split", "document_id"]).size().max() == 2
+    tests = [set(events[events["split"] == "test"]["query"]) for events in (first, second)]
+    assert tests[0] == tests[1]
+    assert set(first["query"]) != set(second["query"])
+
+
 def test_goals_of_nights_are_met_or_missed(capsys: pytest.CaptureFixture[str]) -> None:
     def night(way: str, number: int, mmd2: float, ess: float, documents: int) -> dict[str, Any]:
         figures = {"tokens": 100, "candidates": 900, "mmd2": [0.003, mmd2], "ess": ess, "documents": documents}
@@ -249,7 +282,10 @@ def test_figures_of_the_pages(home: Path, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize(
     ("main", "named"),
-    [(module.main, module.__name__) for module in (core, embedding, effectiveness, figures, nights, writers)],
+    [
+        (module.main, module.__name__)
+        for module in (classification, core, embedding, effectiveness, figures, nights, writers)
+    ],
 )
 def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], named: str) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -259,8 +295,8 @@ def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], na
 
 def test_every_benchmark_has_a_form_of_seconds() -> None:
     modules = (
-        alignment, core, effectiveness, embedding, experiments, figures, generation, mining, nights, pool_costs,
-        sampling, scale, step_costs, writers,
+        alignment, classification, core, effectiveness, embedding, experiments, figures, generation, mining, nights,
+        pool_costs, sampling, scale, step_costs, writers,
     )  # fmt: skip
     run = {module.__name__.rpartition(".")[2] for module in modules}
     # Parts that a benchmark starts as processes of its own.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from synalign.changes.side import Side
+from synalign.evaluation.measured import CLASSIFICATION, RETRIEVAL, Measured, measured
 from synalign.generation.usage import money_in_words
 
 Kind = Literal["count", "figure", "score", "share", "p_value", "seconds", "text"]
@@ -48,8 +49,12 @@ _SHOWN: tuple[tuple[str, str, Kind, str | Callable[[Side], float | str | None]],
     ("Aligned weights", "effective share of rows", "share", lambda side: _effective(side)),
     ("Retriever", "weights chosen", "text", "evaluate metrics scheme"),
     ("Retriever", "mass chosen", "figure", "evaluate metrics mass"),
-    ("Retriever", "nDCG@10, real pairs alone", "score", "evaluate metrics test control ndcg_at_10"),
-    ("Retriever", "nDCG@10, with the set", "score", "evaluate metrics test treatment ndcg_at_10"),
+    ("Retriever", "nDCG@10, real pairs alone", "score", lambda side: _score(side, "control", RETRIEVAL)),
+    ("Retriever", "nDCG@10, with the set", "score", lambda side: _score(side, "treatment", RETRIEVAL)),
+    ("Retriever", "accuracy, real pairs alone", "score", lambda side: _score(side, "control", CLASSIFICATION)),
+    ("Retriever", "accuracy, with the set", "score", lambda side: _score(side, "treatment", CLASSIFICATION)),
+    ("Retriever", "macro-F1, real pairs alone", "score", "evaluate metrics test control macro_f1"),
+    ("Retriever", "macro-F1, with the set", "score", "evaluate metrics test treatment macro_f1"),
     ("Retriever", "gate", "text", "evaluate metrics gate status"),
     ("Cost", "tokens", "count", "generate metrics tokens"),
     ("Cost", "money", "text", lambda side: _money(side)),
@@ -72,6 +77,12 @@ def _found(side: Side, at: str | Callable[[Side], float | str | None]) -> Any:
     for key in at.split():
         content = content.get(key) if content is not None else None
     return content
+
+
+def _score(side: Side, arm: str, by: Measured) -> float | None:
+    """Return an arm's score on test queries; None where it was measured by something else."""
+    score: float | None = _found(side, f"evaluate metrics test {arm} {by.name}")
+    return score if measured(side.metrics("evaluate")) is by else None
 
 
 def _accepted(side: Side) -> float | None:

@@ -10,6 +10,7 @@ from synalign.changes.drift import Drift
 from synalign.changes.figures import Figure, Kind
 from synalign.changes.lineage import FACTOR, Lineage
 from synalign.changes.rows import Weights
+from synalign.evaluation.measured import measured
 from synalign.screening.reasons import REASONS
 from synalign.text import numbers
 
@@ -251,4 +252,5 @@ def _retriever(changes: Changes) -> list[str]:
             said.append(f"{difference} (gate {metrics['gate']['status']})")
     if len(said) < 2:
         return []
-    return [f"nDCG@10 over real pairs alone, each on its own test queries: {said[0]} before, {said[1]} after."]
+    words = measured(changes.after.metrics("evaluate")).words
+    return [f"{words} over real pairs alone, each on its own test queries: {said[0]} before, {said[1]} after."]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from synalign import flow
 from synalign.config.schemes import ALIGNED
 from synalign.errors import RunError
+from synalign.evaluation.measured import measured
 from synalign.evaluation.report import difference, weights_in_words
 from synalign.generation.ledger import carried_ledger, carried_lines, ledger_lines, whole_ledger
 from synalign.run import Run
@@ -97,9 +98,9 @@ def evaluation_lines(metrics: dict[str, Any]) -> list[str]:
     """Return the result of the evaluation: the chosen weights, treatment against control, and the gate."""
     lines = [f"weights {weights_in_words(metrics)}: {metrics['reason']}"]
     if "test" in metrics:
-        test = metrics["test"]
+        test, by = metrics["test"], measured(metrics)
         lines.append(
-            f"test nDCG@10 {test['control']['ndcg_at_10']:.4f} with real pairs, {test['treatment']['ndcg_at_10']:.4f} "
+            f"test {by.words} {test['control'][by.name]:.4f} with real pairs, {test['treatment'][by.name]:.4f} "
             f"with the set: {difference(test['treatment_minus_control'])}"
         )
     return [*lines, f"gate {metrics['gate']['status']}: {metrics['gate']['reason']}"]

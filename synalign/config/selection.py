@@ -74,7 +74,12 @@ class Alignment(Closed):
 class Gate(Closed):
     """How much worse than real pairs alone a retriever may be, before its training set is kept from `current`."""
 
-    max_loss: float = Field(0.005, ge=0.0, lt=1.0, description="Of nDCG@10 on test queries, relative to the control.")
+    max_loss: float = Field(
+        0.005,
+        ge=0.0,
+        lt=1.0,
+        description="Of nDCG@10 on test queries (of accuracy for classification), relative to the control.",
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1.0, description="Of the interval that decides.")
     evidence: Literal["of_harm", "of_safety"] = Field(
         "of_harm",
@@ -84,12 +89,14 @@ class Gate(Closed):
 
 
 class Evaluation(Closed):
-    """Training retrievers on real pairs and on the training set, to choose its weights and to expose harm."""
+    """Training retrievers or classifiers on real pairs and on the set, to choose its weights and to expose harm."""
 
     retriever: Literal["none", "adapter", "static", "full"] = Field(
         "adapter",
         description="What is trained: a linear map on the queries' vectors (seconds), averaged token vectors (a weak "
-        "retriever, on which effects show), the whole encoder (minutes to hours), or nothing.",
+        "retriever, on which effects show), the whole encoder (minutes to hours), or nothing. Of `task: "
+        "classification` a logistic regression: on the encoder's vectors as they are (`adapter`), or on those of "
+        "token vectors or the encoder that texts and labels have fine-tuned (`static`, `full`).",
     )
     masses: Masses = Field(
         (0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
@@ -97,7 +104,13 @@ class Evaluation(Closed):
         max_length=12,
         description="What validation queries choose `alignment.mass` among; 0 is the real pairs alone.",
     )
-    seeds: int = Field(3, ge=1, le=20, description="Trainings per arm.")
+    seeds: int = Field(
+        3,
+        ge=1,
+        le=20,
+        description="Trainings per arm. A logistic regression on given vectors is the same for every seed, but for the "
+        "random subset.",
+    )
     steps: int = Field(100, ge=1, le=1_000_000, description="Batches per training, the same in every arm.")
     batch_size: int = Field(96, ge=2, le=4096, description="Pairs in a batch; each is a negative of the others.")
     learning_rate: float | None = Field(None, gt=0.0, lt=1.0, description="null: what suits the kind of retriever.")

@@ -32,7 +32,9 @@ def choose(ladder: Ladder) -> Choice:
     """Return the champion of the last round; test queries have no say."""
     chosen = ladder.champion
     queries = ladder.scores[chosen.cell].shape[1]
-    return Choice(chosen.cell.scheme, chosen.cell.mass, True, _reason(ladder.last, chosen, queries))
+    return Choice(
+        chosen.cell.scheme, chosen.cell.mass, True, _reason(ladder.last, chosen, queries, ladder.measured.words)
+    )
 
 
 def configured(settings: Alignment, why: str) -> Choice:
@@ -59,24 +61,24 @@ def mass_of(found: dict[str, Any], settings: Alignment) -> float:
     return settings.mass if mass is None else float(mass)
 
 
-def _reason(entries: list[Entry], chosen: Entry, queries: int) -> str:
+def _reason(entries: list[Entry], chosen: Entry, queries: int, words: str) -> str:
     """Say which simpler arm was beaten; where none was, that no other is better, so that a tie is not told as a win.
 
     The scores stand after a colon: the report has them elsewhere.
     """
     judged = counted(queries, "validation query", "validation queries")
     if len(entries) == 1:
-        return f"the only one of evaluation.masses: nDCG@10 {chosen.mean:.4f} on {judged}"
+        return f"the only one of evaluation.masses: {words} {chosen.mean:.4f} on {judged}"
     if chosen.against is not None:
         return (
             f"better than {chosen.against.words} by more than one standard error on {judged}: "
-            f"nDCG@10 {chosen.mean:.4f} at mass {chosen.cell.mass:g}, {_apart(chosen)}"
+            f"{words} {chosen.mean:.4f} at mass {chosen.cell.mass:g}, {_apart(chosen)}"
         )
     best = max(entries[1:], key=lambda entry: entry.difference)
     others = "training with written queries" if chosen.cell.scheme == NONE else "any other arm"
     return (
         f"{others} is not better than {chosen.cell.words} by more than one standard error on {judged}: "
-        f"nDCG@10 {chosen.mean:.4f}, the best other {best.cell.words} {_apart(best)}"
+        f"{words} {chosen.mean:.4f}, the best other {best.cell.words} {_apart(best)}"
     )
 
 

@@ -177,17 +177,18 @@ def _resampled_means(scores: NDArray[np.float64], resamples: int, rng: np.random
     arms, seeds, queries = scores.shape
     flat = scores.reshape(arms * seeds, queries).T
     means = np.empty((resamples, arms))
-    for rows in _blocks(resamples, max(1, ENTRIES // queries)):
-        by_seed = (_draws(rows, queries, rng) @ flat).reshape(len(rows), arms, seeds)
-        means[rows] = np.einsum("bas,bs->ba", by_seed, _draws(rows, seeds, rng)) / (queries * seeds)
+    for rows in blocks(resamples, max(1, ENTRIES // queries)):
+        by_seed = (draws(rows, queries, rng) @ flat).reshape(len(rows), arms, seeds)
+        means[rows] = np.einsum("bas,bs->ba", by_seed, draws(rows, seeds, rng)) / (queries * seeds)
     return means
 
 
-def _draws(rows: Sequence[int], size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def draws(rows: Sequence[int], size: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw `size` times with replacement for each row: (len(rows), size) counts, rows sum to `size`."""
     drawn = rng.integers(0, size, size=(len(rows), size)) + size * np.arange(len(rows))[:, None]
     return np.bincount(drawn.ravel(), minlength=len(rows) * size).reshape(len(rows), size).astype(np.float64)
 
 
-def _blocks(count: int, size: int) -> list[range]:
+def blocks(count: int, size: int) -> list[range]:
+    """Cut the numbers below `count` into ranges of at most `size`."""
     return [range(start, min(start + size, count)) for start in range(0, count, size)]

@@ -1,8 +1,9 @@
 """The ladder: arms from the simplest up, and which of them is better than a simpler one by more than chance explains.
 
 An arm is a scheme with a mass. The order is fixed: the real pairs alone, then by mass, within a mass by scheme as
-`SCHEMES` has them. One champion walks up: an arm replaces it where its nDCG@10 on validation queries is higher by more
-than one paired standard error over queries and trainings. So a tie is never a choice, and the simplest arm wins it.
+`SCHEMES` has them. One champion walks up: an arm replaces it where its nDCG@10 (a classifier's accuracy) on validation
+queries is higher by more than one paired standard error over queries and trainings. So a tie is never a choice, and the
+simplest arm wins it.
 
 Not all arms are trained with every seed. The first round trains all of them with the first seed and keeps `KEPT`: the
 simplest, the champion, and the best of the others; the last round trains these with every seed, and its champion is the
@@ -19,6 +20,7 @@ import numpy as np
 
 from synalign.config.schemes import NONE, SCHEMES, Chosen
 from synalign.evaluation.comparison import ROUNDING
+from synalign.evaluation.measured import RETRIEVAL, Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,11 +84,14 @@ class Ladder(NamedTuple):
 
     Attributes:
         entries: Of every round, each from the simplest up.
-        scores: nDCG@10 of validation queries by arm, (s, q) float64 for the s seeds that the arm was trained with.
+        scores: nDCG@10 of validation queries by arm, (s, q) float64 for the s seeds that the arm was trained with; of
+            classifiers, 1 where a text's label is found and 0 where not.
+        measured: What the arms are measured by.
     """
 
     entries: list[Entry]
     scores: dict[Cell, NDArray[np.float64]]
+    measured: Measured = RETRIEVAL
 
     @property
     def last(self) -> list[Entry]:
@@ -110,7 +115,7 @@ class Ladder(NamedTuple):
         apart = self.scores[entry.cell][: entry.seeds] - chosen
         found: dict[str, Any] = {
             "round": entry.round, "scheme": entry.cell.scheme, "mass": entry.cell.mass, "seeds": entry.seeds,
-            "ndcg_at_10": entry.mean, "replaced": entry.replaced,
+            self.measured.name: entry.mean, "replaced": entry.replaced,
             "minus_chosen": mean(apart), "minus_chosen_standard_error": standard_error(apart),
         }  # fmt: skip
         if entry.against is not None:
@@ -151,14 +156,20 @@ def _halves(arms: int, seeds: int) -> bool:
     return arms > KEPT and seeds > 1
 
 
-def climb(masses: Sequence[float], seeds: Sequence[int], score: Callable[[Cell, int], NDArray[np.float64]]) -> Ladder:
+def climb(
+    masses: Sequence[float],
+    seeds: Sequence[int],
+    score: Callable[[Cell, int], NDArray[np.float64]],
+    measured: Measured = RETRIEVAL,
+) -> Ladder:
     """Train and compare arms in two rounds; in one where there are few of them, or one seed.
 
     Args:
         masses: To choose among.
         seeds: Of the trainings, at least one.
-        score: Returns nDCG@10 of the validation queries, (q,) float64, of an arm trained with a seed. Called at most
-            once for each.
+        score: Returns the measure of each validation query, (q,) float64, of an arm trained with a seed. Called at
+            most once for each.
+        measured: What it is.
 
     Returns:
         The ladder, the same for the same scores whatever the order of the queries.
@@ -174,7 +185,7 @@ def climb(masses: Sequence[float], seeds: Sequence[int], score: Callable[[Cell, 
         cell: np.stack([*scores.get(cell, ()), *(score(cell, seed) for seed in seeds[len(scores.get(cell, ())) :])])
         for cell in some
     }
-    return Ladder([*entries, *walk(whole, 2 if entries else 1)], scores | whole)
+    return Ladder([*entries, *walk(whole, 2 if entries else 1)], scores | whole, measured)
 
 
 def walk(scores: Mapping[Cell, NDArray[np.float64]], number: int = 1) -> list[Entry]:

@@ -8,7 +8,7 @@ among them are not trained on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -75,6 +75,7 @@ class Material(NamedTuple):
         written: (m,) written pairs in the pool's order; their weights are the arms' to give.
         pool: Which of them were accepted, and the weights of every scheme.
         judged: Real queries by split, `validation` and `test`; either may be empty.
+        document_ids: Ids of the collection's documents.
     """
 
     collection: Collection
@@ -82,6 +83,7 @@ class Material(NamedTuple):
     written: Pairs
     pool: Pool
     judged: dict[str, Judged]
+    document_ids: Sequence[str] = ()
 
 
 def read(run: Run) -> Material:
@@ -108,7 +110,7 @@ def read(run: Run) -> Material:
     new = np.arange(len(queries), len(collection.queries), dtype=np.int64)
     written_pairs = taught.beside(_pairs(new, _at(document, written["document_id"])), written, document)
     judged = {split: _judged(run, rows, query, document, real_pairs) for split, rows in asked.items()}
-    return Material(collection, real_pairs, written_pairs, pool, judged)
+    return Material(collection, real_pairs, written_pairs, pool, judged, documents)
 
 
 def _split(pairs: pa.Table, split: str) -> pa.Table:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from synalign.evaluation.arms import ARMS, CONTROL, PAIRS_ONLY, arm_of, arms
 from synalign.evaluation.ladder import climb
+from synalign.evaluation.macro_f1 import true_labels
+from synalign.evaluation.measured import ACCURACY, RETRIEVAL, Measured
 from synalign.retriever.measures import DEPTH, MEASURES, measure
 
 if TYPE_CHECKING:
@@ -17,14 +19,27 @@ if TYPE_CHECKING:
     from synalign.evaluation.ladder import Cell, Ladder
     from synalign.evaluation.material import Judged, Material
     from synalign.progress import Advance
+    from synalign.retriever.classifier import Classifier
     from synalign.retriever.collection import Collection, Pairs
     from synalign.retriever.recipe import Recipe
     from synalign.retriever.train import Trained
 
-    Train = Callable[[Collection, Pairs, Pairs, Recipe], Trained]
+    Train = Callable[[Collection, Pairs, Pairs, Recipe], Trained | Classifier]
 
 
 _ORDER = (*ARMS, PAIRS_ONLY)
+
+
+class Labels(NamedTuple):
+    """Predicted and true labels of the texts of one split, (q,) int64 places.
+
+    Attributes:
+        predicted: The most probable label of each.
+        true: The label that each counts for, see `synalign.evaluation.macro_f1.true_labels`.
+    """
+
+    predicted: NDArray[np.int64]
+    true: NDArray[np.int64]
 
 
 class Outcome(NamedTuple):
@@ -35,12 +50,14 @@ class Outcome(NamedTuple):
         seed: Of the training.
         step: The checkpoint that was kept.
         scores: By split and measure, (q,) float64.
+        labels: By split, of a classifier; None of a retriever.
     """
 
     arm: str
     seed: int
     step: int
     scores: dict[str, dict[str, NDArray[np.float64]]]
+    labels: dict[str, Labels] | None = None
 
 
 class Trial:
@@ -48,16 +65,38 @@ class Trial:
 
     Args:
         outcomes: In any order.
+        measured: What they are measured by.
     """
 
-    def __init__(self, outcomes: list[Outcome]) -> None:
+    def __init__(self, outcomes: list[Outcome], measured: Measured = RETRIEVAL) -> None:
         self.outcomes = outcomes
+        self.measured = measured
 
-    def scores(self, split: str, name: str = MEASURES[0]) -> dict[str, NDArray[np.float64]]:
-        """Return one measure of the queries of one split: by arm, (s, q) float64."""
-        found: dict[str, list[NDArray[np.float64]]] = {}
+    @property
+    def names(self) -> list[str]:
+        """Names of all measures that each query has."""
+        return list(dict.fromkeys([self.measured.name, *MEASURES]))
+
+    def scores(self, split: str, name: str = "") -> dict[str, NDArray[np.float64]]:
+        """Return one measure of the queries of one split: by arm, (s, q) float64; unnamed, the one that chooses."""
+        return self._by_arm(lambda outcome: outcome.scores[split][name or self.measured.name])
+
+    def labels(self, split: str) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]] | None:
+        """Return predicted and true labels of the texts of one split, each by arm (s, q); None of retrievers."""
+        if any(outcome.labels is None for outcome in self.outcomes):
+            return None
+
+        def part(outcome: Outcome) -> Labels:
+            assert outcome.labels is not None
+            return outcome.labels[split]
+
+        predicted = self._by_arm(lambda outcome: part(outcome).predicted)
+        return predicted, self._by_arm(lambda outcome: part(outcome).true)
+
+    def _by_arm(self, part: Callable[[Outcome], NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        found: dict[str, list[NDArray[Any]]] = {}
         for outcome in sorted(self.outcomes, key=lambda outcome: (_ORDER.index(outcome.arm), outcome.seed)):
-            found.setdefault(outcome.arm, []).append(outcome.scores[split][name])
+            found.setdefault(outcome.arm, []).append(part(outcome))
         return {arm: np.stack(rows) for arm, rows in found.items()}
 
 
@@ -68,11 +107,14 @@ class Trainings:
         material: What to train and to judge on.
         recipe: The same for all but for the seed.
         seeds: Of batches, and of the random subset.
-        train: `synalign.retriever.train.train`.
+        train: `synalign.retriever.train.train`, or `synalign.retriever.classifier.classify`.
+        measured: What they are measured by.
     """
 
-    def __init__(self, material: Material, recipe: Recipe, seeds: range, train: Train) -> None:
-        self.seeds = seeds
+    def __init__(
+        self, material: Material, recipe: Recipe, seeds: range, train: Train, measured: Measured = RETRIEVAL
+    ) -> None:
+        self.seeds, self._measured = seeds, measured
         self._material, self._recipe, self._train = material, recipe, train
         self._done: dict[tuple[str, float, int], Outcome] = {}
         self._treatment = CONTROL
@@ -86,9 +128,11 @@ class Trainings:
         """Choose among masses and schemes on validation queries."""
 
         def score(cell: Cell, seed: int) -> NDArray[np.float64]:
-            return self._outcome(arm_of(cell.scheme), cell.mass, seed, advance).scores["validation"][MEASURES[0]]
+            return self._outcome(arm_of(cell.scheme), cell.mass, seed, advance).scores["validation"][
+                self._measured.name
+            ]
 
-        return climb(masses, self.seeds, score)
+        return climb(masses, self.seeds, score, self._measured)
 
     def trial(self, mass: float, advance: Advance, treatment: str = CONTROL) -> Trial:
         """Return the outcomes of every arm at one mass with every seed; what is trained already is not trained again.
@@ -105,7 +149,7 @@ class Trainings:
         outcomes = [self._outcome(*key, advance) for key in wanted]
         advance.note = ""
         advance.reach(len(self._done))
-        return Trial(outcomes)
+        return Trial(outcomes, self._measured)
 
     def _outcome(self, arm: str, mass: float, seed: int, advance: Advance) -> Outcome:
         key = arm, mass, seed
@@ -124,11 +168,16 @@ class Trainings:
         if arm == PAIRS_ONLY:
             pairs, recipe = pairs.alone(), recipe.alone()
         trained = self._train(material.collection, pairs, material.judged["validation"].pairs, recipe)
-        scores = {split: _judge(trained, judged) for split, judged in material.judged.items()}
-        return Outcome(arm, seed, trained.step, scores)
+        rankings = {split: trained.rank(judged.places, DEPTH) for split, judged in material.judged.items()}
+        scores = {split: measure(ranking, material.judged[split].relevant) for split, ranking in rankings.items()}
+        if self._measured.name != ACCURACY:
+            return Outcome(arm, seed, trained.step, scores)
+        labels = {split: _labels(ranking, material.judged[split]) for split, ranking in rankings.items()}
+        for split, (predicted, true) in labels.items():
+            scores[split][ACCURACY] = (predicted == true).astype(np.float64)
+        return Outcome(arm, seed, trained.step, scores, labels)
 
 
-def _judge(trained: Trained, judged: Judged) -> dict[str, NDArray[np.float64]]:
-    if not judged.ids:
-        return {name: np.zeros(0) for name in MEASURES}
-    return measure(trained.rank(judged.places, DEPTH), judged.relevant)
+def _labels(ranking: NDArray[np.int64], judged: Judged) -> Labels:
+    predicted = ranking[:, 0]
+    return Labels(predicted, true_labels(predicted, judged.relevant))

@@ -15,6 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 from synalign import flow, tables
 from synalign.evaluation.arms import arm_of
 from synalign.evaluation.chart import chart
+from synalign.evaluation.measured import measured
 from synalign.evaluation.report import report
 from synalign.experiment import TrainingSet, draft
 from synalign.storage.copies import fetched
@@ -47,7 +48,7 @@ def log_files(client: MlflowClient, release: Release, run_id: str, version: str)
         client.log_artifacts(run_id, folder, "manifests")
     client.log_text(run_id, report(release.evaluation), "evaluation/report.md")
     if "test" in release.evaluation:
-        bars = chart(release.evaluation["test"], arm_of(release.evaluation["scheme"]))
+        bars = chart(release.evaluation["test"], arm_of(release.evaluation["scheme"]), measured(release.evaluation))
         client.log_text(run_id, bars, "evaluation/arms.svg")
     client.log_text(run_id, yaml.safe_dump(release.configuration, sort_keys=False), "configuration.yaml")
     trained = TrainingSet(model=release.model, version=version, digest=release.digest)

@@ -9,6 +9,7 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 from synalign.config.schemes import ALIGNED
+from synalign.evaluation.measured import MACRO_F1, measured
 from synalign.evaluation.report import difference, weights_in_words
 from synalign.generation.ledger import carried_ledger, whole_ledger
 from synalign.registry.attachment import REPORT
@@ -137,7 +138,10 @@ def _rows(release: Release) -> list[tuple[str, str]]:
         ("Weights", f"{weights_in_words(evaluation)}: {evaluation['reason']}"),
     ]
     if "test" in evaluation:
-        found.append(("Test nDCG@10", _test(evaluation["test"])))
+        by = measured(evaluation)
+        found += [(f"Test {by.words}", _test(evaluation["test"], by.name))]
+        if MACRO_F1 in by.others:
+            found.append((f"Test {by.others[MACRO_F1]}", _test(evaluation["test"], MACRO_F1, f"{MACRO_F1}_")))
     found.append(("Gate", f"{evaluation['gate']['status']}: {evaluation['gate']['reason']}"))
     return [*found, ("SHA-256", release.digest)]
 
@@ -184,11 +188,11 @@ def _distance(release: Release) -> str:
     return f"{before} \u2192 {after}{chance}{others}"
 
 
-def _test(test: dict[str, Any]) -> str:
-    control, treatment = (test[arm]["ndcg_at_10"] for arm in ("control", "treatment"))
+def _test(test: dict[str, Any], measure: str, of: str = "") -> str:
+    control, treatment = (test[arm][measure] for arm in ("control", "treatment"))
     return (
         f"{treatment:.4f} with the set, {control:.4f} with real pairs alone: "
-        f"{difference(test['treatment_minus_control'])}"
+        f"{difference(test['treatment_minus_control'], of)}"
     )
 
 

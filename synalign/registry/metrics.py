@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.compute as pc
 from mlflow.entities import Metric
 
+from synalign.evaluation.measured import MACRO_F1, measured
 from synalign.generation.ledger import carried_figures, carried_ledger, ledger_figures, whole_ledger
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _ALIGNMENT = {
 }
 _COST = ("money", "money_at_most", "tokens_in", "tokens_out", "requests", "usage_missing")
 _COMPARED = {"difference": "difference", "difference_lower": "lower", "difference_upper": "upper", "p_value": "p_value"}
+
+_ENDS = ("difference", "lower", "upper")
 
 
 def metrics(release: Release, at: int) -> list[Metric]:
@@ -153,11 +156,13 @@ def _retriever(release: Release) -> dict[str, float]:
     if not test:
         return {}
     settings = release.configuration.get("evaluation", {}).get("gate")
-    arms = ("control", "treatment", "unweighted")
-    scores = {f"ndcg_at_10_{arm}": test[arm]["ndcg_at_10"] for arm in arms if arm in test}
+    arms, name = ("control", "treatment", "unweighted"), measured(release.evaluation).name
+    shown = [measure for measure in (name, MACRO_F1) if measure in test["control"]]
+    scores = {f"{measure}_{arm}": test[arm][measure] for measure in shown for arm in arms if arm in test}
     compared = test["treatment_minus_control"]
-    line = {"ndcg_at_10_gate": scores["ndcg_at_10_control"] * (1.0 - settings["max_loss"])} if settings else {}
-    return scores | line | {name: compared[key] for name, key in _COMPARED.items() if key in compared}
+    line = {f"{name}_gate": scores[f"{name}_control"] * (1.0 - settings["max_loss"])} if settings else {}
+    f1 = {key: compared[key] for key in (f"{MACRO_F1}_{end}" for end in _ENDS) if key in compared}
+    return scores | line | f1 | {name: compared[key] for name, key in _COMPARED.items() if key in compared}
 
 
 def _seconds(release: Release) -> dict[str, float]:

@@ -11,6 +11,7 @@ from synalign.config.schemes import NONE, SCHEMES
 from synalign.drawing.chart import HEIGHT, WIDTH, curve, dots
 from synalign.drawing.frame import Frame, round_steps
 from synalign.drawing.svg import EMPTY, text
+from synalign.evaluation.measured import Measured, measured
 from synalign.evaluation.report import weights_in_words
 from synalign.report.population import KINDS
 from synalign.text.numbers import counted
@@ -25,11 +26,11 @@ _Entry = Mapping[str, Any]
 
 
 class Rung(NamedTuple):
-    """One arm among those to choose from, in points (hundredths) of nDCG@10.
+    """One arm among those to choose from, in points (hundredths) of nDCG@10, or of a classifier's accuracy.
 
     Attributes:
         name: In words.
-        score: Mean nDCG@10 on validation queries.
+        score: Mean of that measure on validation queries.
         seeds: Trainings behind it.
         against: The simpler arm that it was compared with; empty for the simplest.
         difference: Minus that arm's, with one standard error on either side; None for the simplest.
@@ -71,47 +72,48 @@ def climbed(metrics: Mapping[str, Any]) -> Climb | None:
     entries: Sequence[_Entry] = metrics.get("ladder", ())
     if not entries:
         return None
+    by = measured(metrics)
     latest = {weights_in_words(entry): entry for entry in entries}
     rounds = max(entry["round"] for entry in entries)
     chosen = [entry for entry in entries if entry["round"] == rounds and entry["replaced"]][-1]
-    rungs = [_rung(entry, entry is chosen, rounds) for entry in latest.values()]
+    rungs = [_rung(entry, entry is chosen, rounds, by) for entry in latest.values()]
     drawn = [(scheme.replace("_", " "), KINDS[scheme]) for scheme in _schemes(list(latest.values()))]
-    return Climb(_sentence(metrics, chosen, entries), rungs, drawn, _chart(list(latest.values()), chosen))
+    return Climb(_sentence(metrics, chosen, entries, by), rungs, drawn, _chart(list(latest.values()), chosen, by))
 
 
-def _sentence(metrics: Mapping[str, Any], chosen: _Entry, entries: Sequence[_Entry]) -> str:
+def _sentence(metrics: Mapping[str, Any], chosen: _Entry, entries: Sequence[_Entry], by: Measured) -> str:
     """Say against which simpler arm the choice was made, and by how much."""
     count = int(metrics["queries"]["validation"])
     judged = counted(count, "validation query", "validation queries")
     name = _words(chosen)
     if "against" in chosen:
-        ends = _ends(chosen["difference"], chosen["standard_error"])
+        ends = _ends(chosen["difference"], chosen["standard_error"], by)
         return f"{_capital(name)} is chosen over {_words(chosen['against'])}, which is simpler: {ends} on {judged}."
     others = [entry for entry in entries if entry["round"] == chosen["round"] and "against" in entry]
     if not others:
         return f"{_capital(name)} is the only arm that evaluation.masses has."
     best = max(others, key=lambda entry: float(entry["difference"]))
-    ends = _ends(best["difference"], best["standard_error"])
+    ends = _ends(best["difference"], best["standard_error"], by)
     return (
         f"{_capital(name)}, the simplest arm, is kept: no other is better by more than one standard error. The best of "
         f"the others, {_words(best)}: {ends} on {judged}."
     )
 
 
-def _ends(difference: float, error: float) -> str:
+def _ends(difference: float, error: float, by: Measured) -> str:
     low, high = difference - error, difference + error
-    signed = f"{100 * difference:+.2f} points of nDCG@10, one standard error either side {100 * low:+.2f} to"
+    signed = f"{100 * difference:+.2f} points of {by.words}, one standard error either side {100 * low:+.2f} to"
     return f"{signed} {100 * high:+.2f}".replace("-", "\u2212")
 
 
-def _rung(entry: _Entry, chosen: bool, rounds: int) -> Rung:
+def _rung(entry: _Entry, chosen: bool, rounds: int, by: Measured) -> Rung:
     apart = None
     if "against" in entry:
         difference, error = float(entry["difference"]), float(entry["standard_error"])
         apart = (100 * difference, 100 * (difference - error), 100 * (difference + error))
     return Rung(
         _words(entry),
-        float(entry["ndcg_at_10"]),
+        float(entry[by.name]),
         int(entry["seeds"]),
         _words(entry["against"]) if "against" in entry else "",
         apart,
@@ -135,7 +137,7 @@ def _schemes(entries: Sequence[_Entry]) -> list[str]:
     return [scheme for scheme in SCHEMES if scheme in there]
 
 
-def _chart(entries: Sequence[_Entry], chosen: _Entry) -> Markup:
+def _chart(entries: Sequence[_Entry], chosen: _Entry, by: Measured) -> Markup:
     """Draw each arm's difference to the chosen one with its standard error, a line for each scheme.
 
     Arms stand at differences and not at means, because they were not all trained equally often: a difference is taken
@@ -153,7 +155,7 @@ def _chart(entries: Sequence[_Entry], chosen: _Entry) -> Markup:
     parts = [
         frame.heights(ticks),
         frame.level(0.0, "reference"),
-        text("axis", 0, 11, "nDCG@10 minus the chosen, points"),
+        text("axis", 0, 11, f"{by.words} minus the chosen, points"),
     ]
     parts += [
         text("tick", frame.x(place), frame.bottom + 16, f"{mass:g}", "middle") for place, mass in enumerate(masses)
@@ -169,7 +171,7 @@ def _chart(entries: Sequence[_Entry], chosen: _Entry) -> Markup:
         parts.append(_line(frame, KINDS[scheme], [*start, *places], [*alone, *mine]))
         parts.append(_marks(frame, KINDS[scheme], places, mine))
     parts.append(_marks(frame, "real", start, alone))
-    label = f"nDCG@10 on validation queries by mass, minus that of the chosen arm, {_words(chosen)}"
+    label = f"{by.words} on validation queries by mass, minus that of the chosen arm, {_words(chosen)}"
     return Markup('<svg class="chart ladder" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         WIDTH, HEIGHT, label, EMPTY.join(parts)
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synalign import flow
 from synalign.errors import RunError
+from synalign.evaluation.measured import measured
 from synalign.run import Interval, intervals, manifests
 from synalign.storage import Place
 
@@ -33,8 +34,8 @@ _PLACES = {
     "mmd2_equal": "align metrics mmd2_held_out_before",
     "mmd2_aligned": "align metrics mmd2_held_out_after",
     "effective": "align metrics effective_sample_size",
-    "control": "evaluate metrics test control ndcg_at_10",
-    "treatment": "evaluate metrics test treatment ndcg_at_10",
+    "control": "evaluate metrics test control {measure}",
+    "treatment": "evaluate metrics test treatment {measure}",
     "max_loss": "evaluate settings evaluation gate max_loss",
 }
 """Where each figure stands in the manifests."""
@@ -88,7 +89,9 @@ def nights(material: Material) -> list[Night]:
 
 def figures(kept: Manifests) -> dict[str, float | None]:
     """Return an interval's figures from the manifests that it has; whatever else may stand there, it is no figure."""
-    found = {name: _number(kept, place.split()) for name, place in _PLACES.items()}
+    # A measure of the evaluation is the classifier's where one was trained.
+    by = measured({"measure": _at(kept, ["evaluate", "metrics", "measure"])})
+    found = {name: _number(kept, place.format(measure=by.name).split()) for name, place in _PLACES.items()}
     if found["new"] is not None and "carried" not in kept["screen"]["metrics"]:
         # Screened by a SynAlign without a pool.
         found["carried"] = 0.0
@@ -147,10 +150,16 @@ def _read(step: Place) -> Mapping[str, Any] | None:
     return found if all(isinstance(entry, dict) for entry in found["tables"].values()) else None
 
 
-def _number(content: Any, keys: Sequence[str]) -> float | None:
-    """Return the finite number that stands under some keys; None where there is no such thing."""
+def _at(content: Any, keys: Sequence[str]) -> Any:
+    """Return what stands under some keys; None where there is no such thing."""
     for key in keys:
         content = content.get(key) if isinstance(content, Mapping) else None
+    return content
+
+
+def _number(kept: Any, keys: Sequence[str]) -> float | None:
+    """Return the finite number that stands under some keys; None where there is no such thing."""
+    content = _at(kept, keys)
     if isinstance(content, bool) or not isinstance(content, int | float):
         return None
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from synalign.drawing.trend import Trend, trend_chart
+from synalign.evaluation.measured import RETRIEVAL, of_task
 from synalign.report.nights import Night, nights
 from synalign.report.section import Section
 from synalign.text.numbers import change, count, figure
@@ -62,7 +63,7 @@ _CHARTS = (
         note="So many equally weighted queries the aligned ones are worth.",
     ),
     Drawn(
-        "nDCG@10 on test queries",
+        "{measure} on test queries",
         (
             ("control", "control", "real pairs alone"), ("treatment", "treatment", "with the set"),
             ("gate", "limit", "the gate's line"),
@@ -93,7 +94,9 @@ def section(material: Material) -> Section | None:
     found = nights(material)
     if len(found) < 2:
         return None
-    charts = [chart for chart in _CHARTS if any(_known(found, name) for name, _, _ in chart.lines)]
+    measure = of_task(material.configuration.task).words
+    charts = [chart._replace(title=chart.title.format(measure=measure)) for chart in _CHARTS]
+    charts = [chart for chart in charts if any(_known(found, name) for name, _, _ in chart.lines)]
     columns = [line for chart in charts for line in chart.lines if _known(found, line[0])]
     shapes = {name: chart.shape for chart in charts for name, _, _ in chart.lines}
     rows = [
@@ -103,7 +106,7 @@ def section(material: Material) -> Section | None:
     return Section(
         "nights", "Over the nights", "over_the_nights.html",
         {
-            "sentence": sentence(found),
+            "sentence": sentence(found, measure),
             "count": len(found),
             "unfinished": sum(bool(night.unfinished) for night in found[:-1]),
             "figures": [_figure(chart, found) for chart in charts],
@@ -116,11 +119,12 @@ def section(material: Material) -> Section | None:
     )  # fmt: skip
 
 
-def sentence(found: Sequence[Night]) -> str:
+def sentence(found: Sequence[Night], measure: str = RETRIEVAL.words) -> str:
     """Say what changed from the first interval shown to the last.
 
     Args:
         found: At least two, oldest first.
+        measure: What retrievers or classifiers are measured by.
     """
     first, last = found[0].figures, found[-1].figures
     parts = []
@@ -134,7 +138,7 @@ def sentence(found: Sequence[Night]) -> str:
         if one["treatment"] is not None and one["control"] is not None
     ]
     if len(gains) == 2:
-        parts.append(f"nDCG@10 over real pairs alone {gains[0]} \u2192 {gains[1]}")
+        parts.append(f"{measure} over real pairs alone {gains[0]} \u2192 {gains[1]}")
     if not parts:
         return f"Nothing was measured both in the interval up to {found[0].label} and in this one."
     return f"Since the interval up to {found[0].label}: {'; '.join(parts)}."

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES, NONE
 from synalign.drawing.svg import interval
 from synalign.evaluation.arms import CONTROL, PAIRS_ONLY, TREATMENT, arm_of, contrasts, trained_arms
+from synalign.evaluation.measured import MACRO_F1, Measured, measured
 from synalign.evaluation.report import weights_in_words
 from synalign.report.ladder import climbed
 from synalign.report.section import Section
@@ -48,9 +49,10 @@ class Arm(NamedTuple):
         tells: What it is trained on.
         role: `control`, `treatment` or `other`.
         synthetic: How many written queries it has.
-        measures: nDCG@10, MRR@10, recall@10 and recall@100.
-        figure: nDCG@10 with its interval.
-        change: nDCG@10 minus the control's; None of the control.
+        measures: nDCG@10, MRR@10, recall@10 and recall@100; of a classifier, accuracy, macro-F1 and MRR@10.
+        figure: The first of them with its interval.
+        change: The first of them minus the control's; None of the control.
+        f1: Macro-F1 minus the control's; None of the control, and of retrievers.
     """
 
     name: str
@@ -60,10 +62,11 @@ class Arm(NamedTuple):
     measures: list[float]
     figure: Markup
     change: Change | None
+    f1: tuple[float, tuple[float, float] | None] | None
 
 
 class Change(NamedTuple):
-    """One arm against another, in points (hundredths) of nDCG@10.
+    """One arm against another, in points (hundredths) of nDCG@10, or of a classifier's accuracy.
 
     Attributes:
         name: What is compared.
@@ -72,7 +75,7 @@ class Change(NamedTuple):
         p_value: Of the paired randomisation test.
         queries: How many queries it rests on.
         figure: The difference with its interval, beside 0.
-        arms: Mean nDCG@10 of control and treatment, where they are those of a segment.
+        arms: Means of control and treatment, where they are those of a segment.
     """
 
     name: str
@@ -99,6 +102,7 @@ def section(material: Material) -> Section | None:
         "gate": figures["gate"],
         "figures": figures,
         "judged": "test" in figures,
+        "by": measured(figures),
     }
     if "test" in figures:
         content |= _judged(figures)
@@ -137,26 +141,39 @@ def _finding(effect: Change) -> str:
 
 def _arms(figures: Mapping[str, Any], names: Sequence[str], span: tuple[float, float]) -> list[Arm]:
     test = figures["test"]
-    ends = [test[arm].get(f"ndcg_at_10_{end}", test[arm]["ndcg_at_10"]) for arm in names for end in ("lower", "upper")]
+    by = measured(figures)
+    ends = [test[arm].get(f"{by.name}_{end}", test[arm][by.name]) for arm in names for end in ("lower", "upper")]
     room = max(max(ends) - min(ends), 1e-3) * 0.08
     whole = (min(ends) - room, max(ends) + room)
-    return [_arm(figures, arm, whole, span) for arm in names]
+    return [_arm(figures, arm, whole, span, by) for arm in names]
 
 
-def _arm(figures: Mapping[str, Any], arm: str, whole: tuple[float, float], span: tuple[float, float]) -> Arm:
+def _arm(
+    figures: Mapping[str, Any], arm: str, whole: tuple[float, float], span: tuple[float, float], by: Measured
+) -> Arm:
     test: Mapping[str, Figures] = figures["test"]
     mine = test[arm]
     role = CONTROL if arm == CONTROL else TREATMENT if arm == figures["scheme"] else "other"
-    ends = (mine["ndcg_at_10_lower"], mine["ndcg_at_10_upper"]) if "ndcg_at_10_lower" in mine else None
+    ends = (mine[f"{by.name}_lower"], mine[f"{by.name}_upper"]) if f"{by.name}_lower" in mine else None
     return Arm(
         _words(arm),
         TELLS[arm],
         role,
         _rows(figures, arm),
-        [mine[name] for name in ("ndcg_at_10", "mrr_at_10", "recall_at_10", "recall_at_100")],
-        interval(mine["ndcg_at_10"], ends, whole, test[CONTROL]["ndcg_at_10"], role),
+        [mine[name] for name in by.all],
+        interval(mine[by.name], ends, whole, test[CONTROL][by.name], role),
         None if arm == CONTROL else _change("", test[f"{arm}_minus_{CONTROL}"], span, role),
+        None if arm == CONTROL else _macro_f1(test[f"{arm}_minus_{CONTROL}"]),
     )
+
+
+def _macro_f1(compared: Figures) -> tuple[float, tuple[float, float] | None] | None:
+    """Return a difference of macro-F1 in points, with its interval where there is one; None of retrievers."""
+    keys = [f"{MACRO_F1}_{end}" for end in ("difference", "lower", "upper")]
+    if keys[0] not in compared:
+        return None
+    value, *ends = (100.0 * compared[key] for key in keys if key in compared)
+    return value, (ends[0], ends[1]) if ends else None
 
 
 def _rows(figures: Mapping[str, Any], arm: str) -> int:

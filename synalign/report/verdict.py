@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from synalign.config.schemes import ALIGNED, EQUAL, NAMES, NONE
+from synalign.evaluation.measured import measured
 from synalign.generation.usage import money_in_words, tokens_in_words
 from synalign.report import closeness
 from synalign.report.closeness import Closeness, chosen_scheme
@@ -156,7 +157,7 @@ def effective_size(material: Material) -> tuple[float, int]:
 def _why(material: Material) -> str:
     """Say which weights were chosen, and why; the scores behind it are in the section on the retriever."""
     metrics = material.metrics("evaluate")
-    reason = metrics["reason"].removeprefix("not validated: ").partition(": nDCG")[0]
+    reason = metrics["reason"].removeprefix("not validated: ").partition(f": {measured(metrics).words}")[0]
     if metrics["scheme"] == NONE:
         written = int(material.metrics("align")["synthetic"]) if material.has("weights") else 0
         unused = f": the {counted(written, 'accepted query is', 'accepted queries are')} not in it" if written else ""
@@ -172,15 +173,16 @@ def _retriever(material: Material) -> str:
     if "test" not in metrics:
         return f"No retriever was judged on it: {metrics['gate']['reason']}."
     compared = metrics["test"]["treatment_minus_control"]
-    control = metrics["test"]["control"]["ndcg_at_10"]
+    by = measured(metrics)
+    control = metrics["test"]["control"][by.name]
     if metrics["scheme"] == NONE:
         judged = counted(compared["queries"], "test query", "test queries")
-        return f"A retriever trained on it scores {control:.4f} nDCG@10 on {judged}."
+        return f"A {by.model} trained on it scores {control:.4f} {by.words} on {judged}."
     gain = f"{compared['difference']:+.4f}"
     if "lower" in compared:
         gain += f", 95\u202f% interval {compared['lower']:+.4f} to {compared['upper']:+.4f}"
     return (
-        f"A retriever trained on it scores {control + compared['difference']:.4f} nDCG@10 on "
+        f"A {by.model} trained on it scores {control + compared['difference']:.4f} {by.words} on "
         f"{counted(compared['queries'], 'test query', 'test queries')}, against {control:.4f} with real pairs alone "
         f"({gain.replace('-', chr(0x2212))}): {_told(compared)}."
     )

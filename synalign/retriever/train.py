@@ -65,6 +65,11 @@ class Trained:
             vectors = self._learner.vectors("queries", torch.tensor(queries, dtype=torch.int64))
         return rank(vectors, self._vectors, depth)
 
+    def vectors(self, queries: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the vectors of some queries, (q, d) float32 unit rows."""
+        with _as_if_alone(self._recipe.threads, self._recipe.seed):
+            return self._learner.vectors("queries", torch.tensor(queries, dtype=torch.int64))
+
     def judge(self, queries: NDArray[np.int64], relevant: list[set[int]]) -> float:
         """Return the mean nDCG@10 of some queries; before training it is that of every arm and seed.
 

@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from synalign.evaluation import choice, figures, gate, ladder, material, trial
 from synalign.evaluation.arms import ARMS, arm_of, arms, effective_sample_size
+from synalign.evaluation.measured import ACCURACY, of_task
 from synalign.progress import progress
+from synalign.retriever.classifier import classify
 from synalign.retriever.measures import MEASURES
 from synalign.retriever.recipe import Recipe
 from synalign.retriever.train import train
@@ -18,6 +20,8 @@ from synalign.run import Attempt
 from synalign.tables import schema
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from synalign.config import Configuration
     from synalign.evaluation.choice import Choice
     from synalign.evaluation.gate import Verdict
@@ -47,14 +51,16 @@ def evaluate(attempt: Attempt) -> None:
     attempt.metrics.update(_sizes(made_of, attempt.configuration))
     chosen, done = _trained(attempt, made_of, _recipe(attempt.configuration, kind, made_of))
     verdict = _judge(attempt, done, made_of.judged, chosen)
-    _write(attempt, _rows(done, made_of.judged), chosen, verdict)
+    _write(attempt, _rows(done, made_of), chosen, verdict)
 
 
 def _trained(attempt: Attempt, made_of: Material, recipe: Recipe) -> tuple[Choice, Trial]:
     """Choose scheme and mass on validation queries, and train every arm at that mass."""
     configuration = attempt.configuration
     masses, count = configuration.evaluation.masses, configuration.evaluation.seeds
-    trainings = trial.Trainings(made_of, recipe, range(configuration.seed, configuration.seed + count), train)
+    measured, seeds = of_task(configuration.task), range(configuration.seed, configuration.seed + count)
+    teach = classify if measured.name == ACCURACY else train
+    trainings = trial.Trainings(made_of, recipe, seeds, teach, measured)
     # At most: of the trial's arms some are trained by the time it begins.
     with progress("evaluate", ladder.trainings(masses, count) + len(ARMS) * count, "trainings") as advance:
         why = _why_not(len(made_of.judged["validation"].ids))
@@ -93,8 +99,10 @@ def _recipe(configuration: Configuration, kind: Kind, made_of: Material) -> Reci
 
 
 def _teacher(configuration: Configuration) -> Teacher:
-    """Return who teaches the retriever. The encoder cannot teach one that begins as the encoder."""
+    """Return who teaches the retriever: nobody a classifier, nor the encoder one that begins as the encoder."""
     kind = configuration.teacher.kind
+    if configuration.task == "classification":
+        return "none"
     if kind == "encoder":
         return "encoder" if configuration.evaluation.retriever == "static" else "none"
     return "none" if kind == "none" else "scores"
@@ -123,6 +131,7 @@ def _write(attempt: Attempt, rows: pa.Table, chosen: Choice, verdict: Verdict) -
 
 def _judge(attempt: Attempt, done: Trial, judged: dict[str, Judged], chosen: Choice) -> Verdict:
     """Return the gate's verdict; the figures behind it go into the manifest."""
+    words = of_task(attempt.configuration.task).words
     scores, treatment = figures.resampled(done, len(judged["test"].ids)), arm_of(chosen.scheme)
     if judged["validation"].ids:
         attempt.metrics["validation"] = figures.on_validation(done)
@@ -130,7 +139,7 @@ def _judge(attempt: Attempt, done: Trial, judged: dict[str, Judged], chosen: Cho
         attempt.metrics["test"] = figures.on_test(done, scores, treatment)
         attempt.metrics["segments"] = figures.by_segment(done, judged["test"], treatment)
     missing = "no real pair is in the split test"
-    return gate.judge(attempt.configuration.evaluation.gate, scores, treatment, missing)
+    return gate.judge(attempt.configuration.evaluation.gate, scores, treatment, missing, words)
 
 
 def _sizes(made_of: Material, configuration: Configuration) -> dict[str, Any]:
@@ -140,6 +149,7 @@ def _sizes(made_of: Material, configuration: Configuration) -> dict[str, Any]:
     rows = {arm: int(np.count_nonzero(weights[arm])) for arm in ARMS}
     return {
         "retriever": configuration.evaluation.retriever,
+        "measure": of_task(configuration.task).name,
         "teacher": _teacher(configuration),
         "negatives": 0 if made_of.real.negatives is None else made_of.real.negatives.shape[1],
         "seeds": configuration.evaluation.seeds,
@@ -154,15 +164,22 @@ def _sizes(made_of: Material, configuration: Configuration) -> dict[str, Any]:
     }
 
 
-def _rows(done: Trial, judged: dict[str, Judged]) -> pa.Table:
-    tables = [_outcome(outcome, split, queries) for outcome in done.outcomes for split, queries in judged.items()]
-    return pa.concat_tables(tables)
+def _rows(done: Trial, made_of: Material) -> pa.Table:
+    return pa.concat_tables(
+        _outcome(outcome, split, queries, made_of.document_ids)
+        for outcome in done.outcomes
+        for split, queries in made_of.judged.items()
+    )
 
 
-def _outcome(outcome: Outcome, split: str, queries: Judged) -> pa.Table:
+def _outcome(outcome: Outcome, split: str, queries: Judged, labels: Sequence[str]) -> pa.Table:
     count = len(queries.ids)
     constant = {"arm": outcome.arm, "seed": outcome.seed, "step": outcome.step, "split": split}
     content: dict[str, Any] = {name: [value] * count for name, value in constant.items()}
     content |= {"query_id": queries.ids, "segment": queries.segments.tolist(), "cold_document": queries.cold.tolist()}
     content |= {name: outcome.scores[split][name] for name in MEASURES}
+    content |= dict.fromkeys(("accuracy", "predicted"), [None] * count)
+    if outcome.labels is not None:
+        content["accuracy"] = outcome.scores[split][ACCURACY]
+        content["predicted"] = [labels[place] for place in outcome.labels[split].predicted.tolist()]
     return pa.table(content).select(schema("evaluation").names).cast(schema("evaluation"))

@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -90,7 +90,14 @@ def midnight(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)
 
 
-def night(run: Run, traffic: Traffic) -> dict[str, Any]:
+class Ingest(Protocol):
+    """Writes the tables of the step *ingest*."""
+
+    def __call__(self, attempt: Attempt, traffic: Traffic) -> None:
+        """Write `queries`, `documents`, `pairs` and `rejected`."""
+
+
+def night(run: Run, traffic: Traffic, ingest: Ingest = ingest) -> dict[str, Any]:
     """Do the steps up to the weights, or reuse them, and return the night's figures."""
     started = time.monotonic()
     perform(run, "ingest", partial(ingest, traffic=traffic), {"traffic": traffic.digest})

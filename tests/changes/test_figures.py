@@ -33,3 +33,15 @@ def test_a_figure_is_shown_where_one_of_the_sets_has_it() -> None:
         "money": (None, "1.50 EUR"),
         "seconds of all steps": (5.0, 10.0),
     }
+
+
+def test_classifiers_are_compared_by_accuracy_and_macro_f1() -> None:
+    control = {"ndcg_at_10": 0.9, "accuracy": 0.75, "macro_f1": 0.5}
+    before, after = (
+        side(evaluate={"metrics": {"measure": "accuracy", "test": {"control": {**control, "accuracy": score}}}})
+        for score in (0.75, 0.875)
+    )
+    found = {figure.name: (figure.before, figure.after) for figure in figures(before, after)}
+    assert found["accuracy, real pairs alone"] == (0.75, 0.875)
+    assert found["macro-F1, real pairs alone"] == (0.5, 0.5)
+    assert not any("nDCG" in name for name in found)

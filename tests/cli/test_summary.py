@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from synalign import flow
-from synalign.cli.summary import as_json, summarise
+from synalign.cli.summary import as_json, evaluation_lines, summarise
 from synalign.config import Configuration
 from synalign.errors import RunError
 from synalign.run import Attempt, Interval, Run
@@ -156,3 +156,15 @@ def test_what_was_mined_and_who_taught_are_shown(configuration: Callable[..., Co
     assert "mined 40 hard negatives of 10 train pairs; refused: 2 chosen" in " ".join(lines.split())
     assert "teacher cross_encoder, which objects to 4 false negative" in lines
     assert "mined" not in "\n".join(summarise(finished(configuration())))
+
+
+def test_a_classifier_is_told_in_accuracy() -> None:
+    arms = {"control": {"accuracy": 0.75}, "treatment": {"accuracy": 0.875}}
+    compared = {"difference": 0.125, "lower": 0.05, "upper": 0.2}
+    content = {
+        "measure": "accuracy", "scheme": "equal", "mass": 0.5, "reason": "better",
+        "gate": {"status": "passed", "reason": "fine"}, "test": {**arms, "treatment_minus_control": compared},
+    }  # fmt: skip
+    assert evaluation_lines(content)[1] == (
+        "test accuracy 0.7500 with real pairs, 0.8750 with the set: +0.1250 [+0.0500, +0.2000]"
+    )

@@ -6,6 +6,7 @@ import pytest
 
 from synalign.evaluation.arms import ARMS
 from synalign.evaluation.chart import chart
+from synalign.evaluation.measured import CLASSIFICATION
 from tests.evaluation.test_report import evaluation
 
 
@@ -55,3 +56,13 @@ def test_too_few_queries_for_an_interval_are_said_to_be_too_few() -> None:
 
 def test_the_same_figures_give_the_same_image() -> None:
     assert chart(evaluation()["test"], "aligned") == chart(evaluation()["test"], "aligned")
+
+
+def test_bars_of_classifiers_are_their_accuracy() -> None:
+    test = {name: {**content, "accuracy": 0.8, "accuracy_lower": 0.7, "accuracy_upper": 0.9}
+            for name, content in evaluation()["test"].items()}  # fmt: skip
+    image = chart(test, "equal_mass", CLASSIFICATION)
+    found = {max(heights(points)) - min(heights(points)) for kind, points in drawn(image, "polygon")}
+    assert max(found) == pytest.approx(min(found), abs=0.2)
+    assert ("axis", "accuracy") in drawn(image, "text")
+    assert "nDCG" not in image

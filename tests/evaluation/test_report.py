@@ -52,3 +52,20 @@ def test_without_test_queries_the_page_is_choice_and_gate() -> None:
 
 def test_too_few_queries_for_an_interval_are_said_to_be_too_few() -> None:
     assert "(too few queries for an interval)" in report(evaluation(19))
+
+
+def test_a_classifier_is_told_in_accuracy_and_macro_f1() -> None:
+    content = evaluation() | {"measure": "accuracy"}
+    for name, found in content["test"].items():
+        more = {"macro_f1_difference": 0.02, "macro_f1_lower": 0.01, "macro_f1_upper": 0.03}
+        content["test"][name] = found | (more if "_minus_" in name else {"accuracy": 0.8, "macro_f1": 0.7})
+    page = report(content)
+    assert "`static` classifiers" in page and "ranking 240 labels" in page
+    assert "| arm | accuracy | macro-F1 | MRR@10 | accuracy minus control | p | macro-F1 minus control |" in page
+    assert (
+        "| aligned | 0.8000 | 0.7000 | 0.2000 | +0.0123 [-0.0211, +0.0533] | 0.0417 | +0.0200 [+0.0100, +0.0300] |"
+        in page
+    )
+    assert "nDCG" not in page
+    for table in re.findall(r"(?:\|.*\n)+", page):
+        assert len({row.count("|") for row in table.splitlines()}) == 1

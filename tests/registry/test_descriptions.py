@@ -70,3 +70,15 @@ def test_intervals_within_a_day_show_their_hours() -> None:
     names = [descriptions.interval_name(f"20260228T{start}0000Z-20260228T{start + 1}0000Z") for start in (10, 11, 12)]
     assert names == sorted(names)
     assert names[0] == "2026-02-28 10:00 to 2026-02-28 11:00"
+
+
+def test_a_version_of_a_classifier_says_its_accuracy_and_macro_f1(release: Release) -> None:
+    evaluation = release.manifests["evaluate"]["metrics"]
+    evaluation["measure"] = "accuracy"
+    for name, content in evaluation["test"].items():
+        more = {"macro_f1_difference": 0.02, "macro_f1_lower": 0.01, "macro_f1_upper": 0.03}
+        evaluation["test"][name] = content | (more if "_minus_" in name else {"accuracy": 0.8, "macro_f1": 0.7})
+    rows = dict(descriptions._rows(release))
+    assert rows["Test accuracy"] == "0.8000 with the set, 0.8000 with real pairs alone: +0.0000 [-0.0100, +0.0100]"
+    assert rows["Test macro-F1"] == "0.7000 with the set, 0.7000 with real pairs alone: +0.0200 [+0.0100, +0.0300]"
+    assert "Test nDCG@10" not in rows

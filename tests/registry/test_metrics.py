@@ -57,6 +57,21 @@ def test_the_gates_line_is_a_metric_where_there_is_a_gate(release: Release) -> N
     assert "retriever/ndcg_at_10_gate" not in metrics.figures(release)
 
 
+def test_a_classifier_has_accuracy_and_macro_f1_and_no_ndcg(release: Release) -> None:
+    evaluation = release.manifests["evaluate"]["metrics"]
+    evaluation["measure"] = "accuracy"
+    for name, content in evaluation["test"].items():
+        compared = "_minus_" in name
+        more = {"macro_f1_difference": 0.02, "macro_f1_lower": 0.01, "macro_f1_upper": 0.03}
+        evaluation["test"][name] = content | (more if compared else {"accuracy": 0.8, "macro_f1": 0.7})
+    found = {name: value for name, value in metrics.figures(release).items() if name.startswith("retriever/")}
+    assert (found["retriever/accuracy_control"], found["retriever/macro_f1_treatment"]) == (0.8, 0.7)
+    assert found["retriever/accuracy_gate"] == pytest.approx(0.8 * 0.98)
+    assert (found["retriever/macro_f1_difference"], found["retriever/macro_f1_lower"]) == (0.02, 0.01)
+    assert found["retriever/difference_lower"] == -0.01
+    assert not any("ndcg" in name for name in found)
+
+
 def test_carried_queries_that_do_not_add_up_are_refused(release: Release) -> None:
     release.manifests["carry"]["metrics"]["found"] = 9
     with pytest.raises(RunError, match="carried queries does not add up"):

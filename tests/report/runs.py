@@ -214,6 +214,7 @@ def _scores(made: Made) -> pa.Table:
         {
             "arm": arm, "seed": 0, "step": 10, "query_id": name, "split": split, "segment": "tail",
             "cold_document": False, "ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 1.0,
+            "accuracy": None, "predicted": None,
         }
         for arm in arms for name, split in judged
     ]  # fmt: skip

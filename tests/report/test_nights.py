@@ -142,3 +142,13 @@ def test_several_intervals_of_a_day_are_told_apart_by_the_time(configuration: Ma
             (own.run.folder.parent / part.name / step / "manifest.json").write_text(json.dumps(manifest))
     labels = [night.label for night in nights(own)]
     assert labels == ["2026-02-27 06:00", "2026-02-27 12:00", "2026-02-28 00:00", "2026-03-01 00:00"]
+
+
+def test_scores_of_classifiers_are_their_accuracy() -> None:
+    arms = {arm: {"accuracy": score, "ndcg_at_10": 0.9} for arm, score in (("control", 0.5), ("treatment", 0.75))}
+    gate = {"settings": {"evaluation": {"gate": {"max_loss": 0.02}}}}
+    found = figures({"evaluate": {"metrics": {"measure": "accuracy", "test": arms}, **gate}})
+    assert (found["control"], found["treatment"], found["gate"]) == (0.5, 0.75, pytest.approx(0.49))
+    # Whatever stands there may be damaged.
+    found = figures({"evaluate": {"metrics": {"measure": ["accuracy"], "test": arms}, **gate}})
+    assert found["control"] == 0.9

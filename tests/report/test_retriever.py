@@ -10,6 +10,7 @@ import pytest
 from synalign.config import Configuration
 from synalign.report import retriever
 from synalign.report.material import Material
+from synalign.report.page import render
 from tests.report.runs import made_run
 
 Make = Callable[..., Configuration]
@@ -74,3 +75,19 @@ def test_without_test_queries_the_section_says_that_nothing_was_judged(content: 
     figures = content()["figures"]
     del figures["test"], figures["segments"]
     assert content()["judged"] is False
+
+
+def test_a_classifier_is_shown_with_accuracy_and_macro_f1(configuration: Make) -> None:
+    material = Material(made_run(configuration()))
+    figures = material.manifests["evaluate"]["metrics"]
+    figures["measure"] = "accuracy"
+    for name, content in figures["test"].items():
+        more = {"macro_f1_difference": 0.0212, "macro_f1_lower": 0.01, "macro_f1_upper": 0.03}
+        ends = {"accuracy": 0.8123, "accuracy_lower": 0.8, "accuracy_upper": 0.82, "macro_f1": 0.7321}
+        figures["test"][name] = content | (more if "_minus_" in name else ends)
+    figures["ladder"] = [{**entry, "accuracy": entry["ndcg_at_10"]} for entry in figures["ladder"]]
+    html = render(material)
+    shown = html[html.index('id="retriever"') :]
+    for words in ("0.8123", "0.7321", "macro-F1 minus control", "+2.12", "points of accuracy", "Kind of classifier"):
+        assert words in shown, words
+    assert "labels" in shown and "A classifier trained on it scores" in html

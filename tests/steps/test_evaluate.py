@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.metrics import accuracy_score, f1_score
 
 from synalign.config import Configuration
 from synalign.errors import InputError
 from synalign.evaluation import material
 from synalign.evaluation.arms import ARMS
+from synalign.retriever.classifier import STRENGTHS
 from synalign.run import Interval, Run
 from synalign.steps.evaluate import evaluate
 from synalign.steps.job import perform
@@ -279,3 +281,84 @@ def test_a_query_with_several_documents_is_one_query(configuration: Make, commit
     assert len(judged.ids) == 25
     assert [len(documents) for documents in judged.relevant[:6]] == [2, 2, 2, 2, 2, 1]
     assert len(judged.pairs.query) == 30
+
+
+LABELLED: dict[str, Any] = {"task": "classification", "source": {"kind": "labelled", "path": "texts"}}
+
+
+def test_classifiers_are_judged_by_accuracy_and_macro_f1(configuration: Make, commit: Commit) -> None:
+    """Real train texts have the labels 0 to 7; written ones have all 40."""
+    run, metrics = done(configuration(evaluation={"seeds": 2}, teacher={"kind": "encoder"}, **LABELLED), commit)
+    rows = run.read("evaluation").to_pylist()
+    assert run.read("evaluation").schema.equals(schema("evaluation"))
+    assert len(rows) == 6 * 2 * 50
+    assert (metrics["measure"], metrics["teacher"]) == ("accuracy", "none")
+    label = {row["query_id"]: row["document_id"] for row in run.read("pairs").to_pylist()}
+    for row in rows:
+        assert row["accuracy"] == float(row["predicted"] == label[row["query_id"]])
+    for arm in (*ARMS, "treatment"):
+        mine = metrics["scheme"] if arm == "treatment" else arm
+        for split in ("validation", "test") if arm in ARMS else ("test",):
+            predicted = {
+                seed: [row for row in rows if (row["arm"], row["seed"], row["split"]) == (mine, seed, split)]
+                for seed in (0, 1)
+            }
+            both = [
+                ([label[row["query_id"]] for row in found], [row["predicted"] for row in found])
+                for found in predicted.values()
+            ]
+            assert metrics[split][arm]["accuracy"] == pytest.approx(np.mean([accuracy_score(*one) for one in both]))
+            if split == "test":
+                f1 = [f1_score(*one, labels=sorted(set(one[0])), average="macro", zero_division=0.0) for one in both]
+                assert metrics[split][arm]["macro_f1"] == pytest.approx(np.mean(f1))
+    # No label of a validation or test text but those of few has a real train text.
+    assert {row["predicted"] for row in rows if row["arm"] == "control"} <= {f"d{place:03}" for place in range(8)}
+    compared = metrics["test"]["treatment_minus_control"]
+    assert compared["lower"] > 0.0 and compared["macro_f1_lower"] > 0.0
+    assert compared["macro_f1_difference"] == pytest.approx(
+        metrics["test"]["treatment"]["macro_f1"] - metrics["test"]["control"]["macro_f1"]
+    )
+    assert metrics["ladder"][0]["accuracy"] == metrics["validation"]["control"]["accuracy"]
+    assert "ndcg_at_10" not in metrics["ladder"][0]
+    assert "accuracy" in metrics["reason"] and "the control's accuracy at" in metrics["gate"]["reason"]
+    assert {row["step"] for row in rows} <= set(STRENGTHS)
+
+
+def test_predictions_of_test_texts_play_no_part_in_the_choice_of_a_classifier(
+    configuration: Make, commit: Commit, tmp_path: Path
+) -> None:
+    settings = configuration(evaluation={"seeds": 1}, **LABELLED)
+    runs = [done(settings, commit, tmp_path / (moved or "none"), moved=moved)[0] for moved in ("", "test")]
+    assert runs[0].digest("evaluation") != runs[1].digest("evaluation")
+    assert runs[0].digest("choice") == runs[1].digest("choice")
+
+
+@pytest.mark.parametrize(
+    ("splits", "documents", "why", "rows"),
+    [
+        (["train"] * 8 + ["test"] * 25, DOCUMENTS, "no real pair is in the split validation", 6 * 25),
+        (["train"] * 8 + ["validation"] * 25, DOCUMENTS, "", 6 * 25),
+        (["train"] * 8 + ["test"] * 25, 1, "one document, with none to tell it from", 0),
+    ],
+)
+def test_classifiers_without_a_split_or_with_one_label(
+    configuration: Make, commit: Commit, splits: list[str], documents: int, why: str, rows: int
+) -> None:
+    settings = configuration(evaluation={"seeds": 1}, **LABELLED)
+    run, metrics = done(settings, commit, splits=splits, documents=documents)
+    assert run.rows("evaluation") == rows
+    assert why in metrics["reason"]
+    assert metrics["validated"] is ("validation" in splits)
+    assert ("test" in metrics) is ("test" in splits and rows > 0)
+
+
+def test_a_label_that_only_test_texts_have_is_never_found(configuration: Make, commit: Commit) -> None:
+    content = world()
+    rows = content["candidates"].to_pylist()
+    content["candidates"] = pa.Table.from_pylist([{**row, "document_id": f"d{n % 8:03}"} for n, row in enumerate(rows)])
+    run = commit(Run(configuration(evaluation={"seeds": 1}, **LABELLED), INTERVAL), **content)
+    perform(run, "evaluate", evaluate)
+    unseen = {row["query_id"] for row in content["pairs"].to_pylist() if row["document_id"] >= "d008"}
+    found = [row for row in run.read("evaluation").to_pylist() if row["query_id"] in unseen]
+    assert found and not any(row["accuracy"] for row in found)
+    assert not any(row["ndcg_at_10"] for row in found)

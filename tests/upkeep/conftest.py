@@ -105,7 +105,8 @@ def tables() -> dict[str, pa.Table]:
         "weights": [{"candidate_id": ids[text], "scheme": "aligned", "weight": 1.0} for text in (*CARRIED, *WRITTEN)],
         "evaluation": [
             {"arm": "control", "seed": 0, "step": 1, "query_id": ids[text], "split": "test", "segment": "head",
-             "cold_document": False, "ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 0.5}
+             "cold_document": False, "ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 0.5,
+             "accuracy": None, "predicted": None}
             for text in (QUERY, "red shoes")
         ],
         "choice": [{"scheme": "aligned", "mass": 2.0, "validated": True, "reason": "best of three"}],
