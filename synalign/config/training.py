@@ -73,9 +73,9 @@ class Teacher(Closed):
 class Training(Closed):
     """How `synalign train` trains a retriever on the training set; no training set depends on it."""
 
-    schedule: Literal["never", "on_training_set"] = Field(
-        "never",
-        description="`on_training_set`: the DAG `train__<retriever>` trains whenever a refresh has published a set.",
+    trigger: Literal["manual", "training_set"] = Field(
+        "manual",
+        description="`training_set`: the DAG `train__<retriever>` trains whenever a refresh has published a set.",
     )
     model: str | None = Field(
         None, description="The model to begin with, named as `encoder.model` is. null: the encoder."
@@ -85,7 +85,7 @@ class Training(Closed):
         description="`distillation` teaches the scores of the set. `auto`: that where a cross-encoder gave them and "
         "`mini_batch_size` is null, else `contrastive`.",
     )
-    negatives: int | None = Field(
+    hard_negatives: int | None = Field(
         0,
         ge=0,
         le=MOST_NEGATIVES,

@@ -62,7 +62,7 @@ def lesson(run: Run, settings: Training) -> Lesson:
         teacher = configuration.teacher
         usual = _LOGITS if teacher.kind == "cross_encoder" else _TEMPERATURE
         return Lesson(loss, training_dataset(folder, scores=True), teacher.score_temperature or usual)
-    return Lesson(loss, training_dataset(folder, negatives=settings.negatives), _TEMPERATURE)
+    return Lesson(loss, training_dataset(folder, negatives=settings.hard_negatives), _TEMPERATURE)
 
 
 def chosen(settings: Training, configuration: Configuration, scored: bool) -> Loss:

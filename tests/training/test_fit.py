@@ -33,7 +33,7 @@ def trained(configuration: Make) -> Callable[..., tuple[Any, Fitted, Corpus]]:
     return train
 
 
-@pytest.mark.parametrize("settings", [{}, {"negatives": 2}, {"loss": "distillation"}], ids=str)
+@pytest.mark.parametrize("settings", [{}, {"hard_negatives": 2}, {"loss": "distillation"}], ids=str)
 def test_every_loss_teaches_names_that_were_never_seen_together(
     trained: Callable[..., Any], make_model: Callable[[str], str], settings: dict[str, Any]
 ) -> None:

@@ -40,7 +40,7 @@ def test_columns_are_those_that_the_loss_takes(configuration: Make) -> None:
     run = world(configuration(), negatives=2, scored=True)
     assert has_scores(run)
     assert lesson(run, Training()).dataset.column_names == ["anchor", "positive", "label"]
-    with_one = lesson(run, Training(negatives=1))
+    with_one = lesson(run, Training(hard_negatives=1))
     assert with_one.dataset.column_names == ["anchor", "positive", "negative_1", "label"]
     taught = lesson(run, Training(loss="distillation"))
     assert taught.dataset[0]["label"] == [1.0, 5.0, -5.0, -5.0]
