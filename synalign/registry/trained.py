@@ -8,10 +8,9 @@ of experiments (`synalign.registry.serving`).
 from __future__ import annotations
 
 import json
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version as version_of_package
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,8 +24,7 @@ from requests import RequestException
 
 from synalign.errors import RegistryError
 from synalign.experiment.plan import TrainingSet
-from synalign.registry.address import REGISTRY_VARIABLE, VARIABLE, registry_uri
-from synalign.registry.connection import connected, experiment, registered_model, versions_of
+from synalign.registry.connection import connected, experiment, fluent, registered_model, versions_of
 from synalign.registry.descriptions import of_retriever, of_trained, of_trainings
 from synalign.registry.pages import page, run_path
 
@@ -116,7 +114,8 @@ def register(retriever: str, key: str, model: Any, figures: Mapping[str, Any], d
         place = experiment(client, f"train/{retriever}", uri, of_trainings(retriever))
         run_id = client.create_run(place, tags=_run_tags(retriever, key, figures), run_name=_name(figures)).info.run_id
         try:
-            version = _version(client, place, run_id, key, model, figures, draft, uri)
+            with fluent(uri):
+                version = _version(client, place, run_id, key, model, figures, draft)
         except BaseException:
             with suppress(MlflowException, RequestException):
                 client.delete_run(run_id)
@@ -154,7 +153,7 @@ def _version(
             if value is not None:
                 client.log_metric(run_id, f"test/{name}/{measure}", value)
     client.log_text(run_id, json.dumps(figures, indent=2, ensure_ascii=False), FIGURES)
-    model_id = _logged(client, place, run_id, model, uri)
+    model_id = _logged(client, place, run_id, model)
     # Its version has no number yet; this address is of the same model.
     client.log_text(run_id, draft(f"models:/{model_id}"), DRAFT)
     # A version is ready at once: it only points somewhere.
@@ -169,18 +168,17 @@ def _version(
     )
 
 
-def _logged(client: MlflowClient, place: str, run_id: str, model: Any, uri: str) -> str:
+def _logged(client: MlflowClient, place: str, run_id: str, model: Any) -> str:
     """Log a model and return MLflow's id of it.
 
     It is made first: without a run in progress MLflow would put it into the experiment `Default`.
     """
     made = client.create_logged_model(place, "model", run_id)
     try:
-        with _fluent(uri):
-            # A model card shows what it was trained on, and `synalign forget` does not reach it.
-            mlflow.sentence_transformers.log_model(
-                model, run_id=run_id, model_id=made.model_id, pip_requirements=_requirements(), create_model_card=False
-            )
+        # A model card shows what it was trained on, and `synalign forget` does not reach it.
+        mlflow.sentence_transformers.log_model(
+            model, run_id=run_id, model_id=made.model_id, pip_requirements=_requirements(), create_model_card=False
+        )
     except BaseException:
         with suppress(MlflowException, RequestException):
             client.delete_logged_model(made.model_id)
@@ -194,21 +192,6 @@ def _requirements() -> list[str]:
     packages = ("sentence-transformers", "transformers", "torch")
     # A local version, such as torch's +cpu, is in no registry.
     return [f"{name}=={version_of_package(name).partition('+')[0]}" for name in packages]
-
-
-@contextmanager
-def _fluent(uri: str) -> Iterator[None]:
-    """Tell MLflow's functions that take no client where it is; they change the environment, which is given back."""
-    before = {name: os.environ.get(name) for name in (VARIABLE, REGISTRY_VARIABLE)}
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(registry_uri(uri))
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
-        mlflow.set_registry_uri(None)  # type: ignore[arg-type]
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def _run_tags(retriever: str, key: str, figures: Mapping[str, Any]) -> dict[str, str]:
