@@ -25,8 +25,8 @@ def dag_page(configuration: Configuration) -> str:
         f"Trains the retriever {configuration.retriever} whenever its refresh has published a training set.",
         (
             "What it does",
-            "One task: sentence-transformers' own trainer, the best checkpoint by real validation queries, and a paired "
-            "comparison with the model before training and with the champion. The same set and settings are trained "
+            "One task: sentence-transformers' own trainer, the best checkpoint by real validation queries, and a "
+            "paired comparison with the model before training and with the champion. The same set and settings are trained "
             "once: where the new set did not pass its checks, *current* is the one before, and nothing is trained.",
         ),
         ("To go on", "*synalign experiment draft* fills in a plan of an A/B test with what was trained."),

@@ -140,8 +140,7 @@ def newest(retriever: str, uri: str) -> Candidate | None:
 
 
 def _version(
-    client: MlflowClient, place: str, run_id: str, key: str, model: Any, figures: Mapping[str, Any], draft: Draft,
-    uri: str,
+    client: MlflowClient, place: str, run_id: str, key: str, model: Any, figures: Mapping[str, Any], draft: Draft
 ) -> ModelVersion:  # fmt: skip
     for name, value in figures["settings"].items():
         client.log_param(run_id, name, value)
