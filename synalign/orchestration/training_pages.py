@@ -26,8 +26,9 @@ def dag_page(configuration: Configuration) -> str:
         (
             "What it does",
             "One task: sentence-transformers' own trainer, the best checkpoint by real validation queries, and a "
-            "paired comparison with the model before training and with the champion. The same set and settings are trained "
-            "once: where the new set did not pass its checks, *current* is the one before, and nothing is trained.",
+            "paired comparison with the model before training and with the champion. The same set and settings are "
+            "trained once: where the new set did not pass its checks, *current* is the one before, and nothing is "
+            "trained.",
         ),
         ("To go on", "*synalign experiment draft* fills in a plan of an A/B test with what was trained."),
         ("To switch it off", "*training.trigger: manual* in the YAML file; *synalign train* does the same by hand."),
