@@ -12,6 +12,7 @@ from requests import RequestException
 
 from synalign.embedding import model_files
 from synalign.errors import RegistryError
+from synalign.registry.connection import fluent
 
 _FETCHED = ("models:", "runs:", "mlflow-artifacts:", "s3:", "file:")
 
@@ -34,7 +35,8 @@ def fetch(model_uri: str, folder: Path, uri: str) -> Path:
     place = Path(model_uri)
     if model_uri.startswith(_FETCHED):
         try:
-            place = Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=str(folder), tracking_uri=uri))
+            with fluent(uri):
+                place = Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=str(folder)))
         except (MlflowException, OSError, RequestException) as error:
             said = next(iter(str(error).splitlines()), type(error).__name__)
             raise _unusable(model_uri, f"it cannot be fetched: {said}") from error
