@@ -6,6 +6,7 @@ import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synalign.errors import SetupError
@@ -45,15 +46,15 @@ def check_packages() -> None:
     Raises:
         SetupError: `accelerate` or `datasets` is missing.
     """
-    try:
-        import accelerate  # noqa: F401
-        import datasets  # noqa: F401
-    except ImportError as error:
-        raise SetupError(
-            f"sentence-transformers' trainer cannot run here: the package `{error.name}` is missing.",
-            cause="the extra `jobs` alone is installed, which has no trainer",
-            remedy="pip install 'synalign[train]'",
-        ) from error
+    for name in ("accelerate", "datasets"):
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise SetupError(
+                f"sentence-transformers' trainer cannot run here: the package `{name}` is missing.",
+                cause="the extra `jobs` alone is installed, which has no trainer",
+                remedy="pip install 'synalign[train]'",
+            ) from error
 
 
 def fit(model: Any, lesson: Lesson, corpus: Corpus, settings: Training, seed: int) -> Fitted:

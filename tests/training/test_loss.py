@@ -7,7 +7,6 @@ import pytest
 
 from synalign.config import Configuration, Training
 from synalign.errors import InputError
-from synalign.retriever.cached import CachedWeightedMultipleNegativesRankingLoss
 from synalign.retriever.contrastive import WeightedMultipleNegativesRankingLoss
 from synalign.retriever.distillation import WeightedListwiseDistillationLoss
 from synalign.training.loss import chosen, has_scores, lesson, loss_of
@@ -57,6 +56,9 @@ def test_a_set_without_scores_cannot_be_distilled(configuration: Make) -> None:
 def test_parts_are_for_models_that_have_something_to_cache(
     configuration: Make, make_model: Callable[[str], str]
 ) -> None:
+    # Its import takes ten seconds, which other tests do without.
+    from synalign.retriever.cached import CachedWeightedMultipleNegativesRankingLoss
+
     learnt = lesson(world(configuration()), Training())
     for kind, size, expected in (
         ("mean", None, WeightedMultipleNegativesRankingLoss),
