@@ -131,7 +131,7 @@ def of_trainings(retriever: str) -> str:
     """Describe the MLflow experiment that holds a retriever's trainings."""
     return (
         f"Trainings of the retriever {retriever} by `synalign train`: one run per training set and settings.\n\n"
-        "Each run has the model, what came of it (`training.json`) and a draft of an A/B test (`plan.yaml`) among its "
+        "Each run has the model, what came of it (`figures.json`) and a draft of an A/B test (`plan.yaml`) among its "
         "artefacts. Metrics: `validation/` by step, `test/` beside the model before training and the champion.\n\n"
         f"Versions: [{retriever}]({model_path(retriever)})."
     )

@@ -28,7 +28,7 @@ from synalign.registry.connection import connected, experiment, fluent, register
 from synalign.registry.descriptions import of_retriever, of_trained, of_trainings
 from synalign.registry.pages import page, run_path
 
-FIGURES, DRAFT = "training.json", "plan.yaml"
+FIGURES, DRAFT = "figures.json", "plan.yaml"
 Draft = Callable[[str], str]
 
 _KEY = "synalign.key"
