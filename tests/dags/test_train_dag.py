@@ -22,7 +22,7 @@ emitted = [asset.uri for asset in bag.dags["refresh__learns"].get_task("publish"
 (task,) = dag.tasks
 print("RESULT" + json.dumps({{
     "names": sorted(bag.dags),
-    "asset": [asset.uri for _, asset in dag.timetable.asset_condition.iter_assets()],
+    "asset": [asset.uri for asset in dag.timetable.asset_condition.objects],
     "emitted": emitted,
     "task": task.task_id,
     "command": task.bash_command,
