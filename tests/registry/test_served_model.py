@@ -17,7 +17,7 @@ def test_a_folder_that_names_code_of_its_own_is_refused(uri: str, tmp_path: Path
     hostile = tmp_path / "hostile"
     hostile.mkdir()
     (hostile / "modules.json").write_text('[{"idx": 0, "name": "0", "path": "", "type": "evil.Module"}]')
-    with pytest.raises(SetupError, match="names the class 'evil.Module'"):
+    with pytest.raises(SetupError, match=r"names the class 'evil\.Module'"):
         fetch(str(hostile), tmp_path / "into", uri)
 
 
