@@ -179,7 +179,7 @@ def _trainer(model: Any, lesson: Lesson, settings: Training, arguments: Any) -> 
     from sentence_transformers import SentenceTransformerTrainer
     from transformers import PrinterCallback
 
-    class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
+    class Trainer(SentenceTransformerTrainer):
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
             """Make no model card: it would show queries of users, where `synalign forget` does not reach."""
 
@@ -192,7 +192,7 @@ def _watching(kept: Kept, advance: Advance, at: set[int]) -> Any:
     """Return what the trainer calls after each step: it counts, and has validation queries asked."""
     from transformers import TrainerCallback
 
-    class Watching(TrainerCallback):  # type: ignore[misc]
+    class Watching(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
             advance.reach(state.global_step)
             if state.global_step in at:
