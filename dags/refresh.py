@@ -15,7 +15,6 @@ from typing import Any
 
 from airflow.sdk import (
     DAG,
-    Asset,
     BaseOperator,
     CronDataIntervalTimetable,
     Metadata,
@@ -27,7 +26,7 @@ from airflow.sdk import (
 
 from synalign import flow
 from synalign.config import Configuration, overrides
-from synalign.orchestration import alerts, retries, task_pages, turn
+from synalign.orchestration import alerts, assets, retries, task_pages, turn
 from synalign.orchestration.deferral import WaitingJobOperator
 from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator, SparkJobOperator
 from synalign.retriever_files import retriever_files, valid
@@ -119,11 +118,7 @@ def _task(step: flow.Step, path: Path, configuration: Configuration) -> BaseOper
 
 def _publish(configuration: Configuration, registration: Any) -> None:
     """Make the last task, which tells Airflow that a new training set is there, from the return value of `register`."""
-    asset = Asset(
-        name=f"{configuration.retriever}-training-set",
-        uri=f"synalign://training-set/{configuration.retriever}",
-        group="synalign",
-    )
+    asset = assets.training_set(configuration.retriever)
 
     @task(task_id="publish", outlets=[asset], doc_md=PUBLISH_PAGE)
     def publish(registration: dict[str, Any]) -> Iterator[Metadata]:

@@ -21,6 +21,7 @@ from synalign.cli import look as cli_look
 from synalign.cli import preview as cli_preview
 from synalign.cli import refresh as cli_refresh
 from synalign.cli import setup as cli_setup
+from synalign.cli import train as cli_train
 from synalign.errors import SynAlignError
 from synalign.processes.interruption import INTERRUPTED, Interrupted, interruptible
 
@@ -110,7 +111,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     "Refreshing": (cli_refresh.estimate, cli_refresh.refresh, cli_refresh.up, cli_refresh.down),
     "Looking at what came of it": (cli_look.show, cli_look.report, cli_look.compare, cli_experiment.lineage),
-    "Training on it": (cli_export.export,),
+    "Training on it": (cli_train.train, cli_export.export),
     "Keeping house": (cli_gc.gc, cli_forget.forget),
 }
 for panel, commands in PANELS.items():

@@ -54,7 +54,11 @@ At = Annotated[
 
 @experiment.command()
 def draft(file: Annotated[Path, typer.Argument(help="The retriever's YAML file.")]) -> None:
-    """Print a commented plan, filled from what serves and from the newest training set.
+    """Print a commented plan, filled from what serves and from what was trained last.
+
+    The treatment is the newest retriever of `synalign train` that did not fail
+    at its gate; where there is none, or it serves already, one that you
+    trained on the newest training set, wherever it is.
 
     What only a person knows is `null`; `check` names each of them.
 
@@ -64,17 +68,22 @@ def draft(file: Annotated[Path, typer.Argument(help="The retriever's YAML file."
     from synalign.experiment.plan import TrainingSet
     from synalign.registry.connection import tracking_uri
     from synalign.registry.serving import champion, newest_training_set
+    from synalign.registry.trained import newest
 
     configuration = retriever_files.load(file)
     serving = champion(configuration.retriever, tracking_uri())
+    candidate = newest(configuration.retriever, tracking_uri())
+    if candidate is not None and serving is not None and candidate.uri == serving.model_uri:
+        candidate = None
     trained = serving.training_set if serving else None
     text = drafted(
         configuration.retriever,
-        newest_training_set(configuration.retriever, tracking_uri()),
+        candidate.training_set if candidate else newest_training_set(configuration.retriever, tracking_uri()),
         datetime.now(UTC).date() + timedelta(days=1),
         owner=configuration.owner,
         control_uri=serving.model_uri if serving else None,
         control_set=TrainingSet(**trained) if trained else None,
+        treatment_uri=candidate.uri if candidate else None,
     )
     typer.echo(text, nl=False)
 

@@ -33,7 +33,7 @@ from synalign.config.source import (
     Source,
 )
 from synalign.config.traffic import Ingest, Sampling
-from synalign.config.training import MOST_NEGATIVES, Negatives, Teacher
+from synalign.config.training import MOST_NEGATIVES, Negatives, Teacher, Training
 
 __all__ = [
     "IN_WORDS",
@@ -77,6 +77,7 @@ __all__ = [
     "Source",
     "Task",
     "Teacher",
+    "Training",
     "Unlike",
     "home",
     "resolve",

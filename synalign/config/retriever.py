@@ -17,7 +17,7 @@ from synalign.config.schedule import Schedule
 from synalign.config.selection import Alignment, Checks, Evaluation, Screening
 from synalign.config.source import Source
 from synalign.config.traffic import Ingest, Sampling
-from synalign.config.training import Negatives, Teacher
+from synalign.config.training import Negatives, Teacher, Training
 
 
 class Configuration(Closed):
@@ -38,6 +38,7 @@ class Configuration(Closed):
     alignment: Alignment = Alignment()
     negatives: Negatives = Negatives()
     teacher: Teacher = Teacher()
+    training: Training = Training()
     evaluation: Evaluation = Evaluation()
     checks: Checks = Checks()
     experiment: Experiment | None = Field(None, description="null: no DAG reads experiments.")

@@ -1,4 +1,4 @@
-"""What a training set gives a trainer beside its pairs."""
+"""What a training set gives a trainer beside its pairs, and how SynAlign trains on it itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from synalign.config.closed import Address, Closed
+from synalign.config.closed import Address, Closed, Fraction
 from synalign.config.generation import Variable
 
 NegativeSource = Literal["encoder", "bm25"]
@@ -85,4 +85,57 @@ class Teacher(Closed):
             raise ValueError("model must be given for kind cross_encoder or rerank, and for no other")
         if (self.kind == "rerank") != (self.endpoint is not None):
             raise ValueError("endpoint must be given for kind rerank, and for no other")
+        return self
+
+
+class Training(Closed):
+    """How `synalign train` trains a retriever on the training set; no training set depends on it."""
+
+    trigger: Literal["manual", "training_set"] = Field(
+        "manual",
+        description="`training_set`: the DAG `train__<retriever>` trains whenever a refresh has published a set.",
+    )
+    model: str | None = Field(
+        None, description="The model to begin with, named as `encoder.model` is. null: the encoder."
+    )
+    loss: Literal["auto", "contrastive", "distillation"] = Field(
+        "auto",
+        description="`distillation` teaches the scores of the set. `auto`: that where a cross-encoder gave them and "
+        "`mini_batch_size` is null, else `contrastive`.",
+    )
+    hard_negatives: int | None = Field(
+        0,
+        ge=0,
+        le=MOST_NEGATIVES,
+        description="Hard negatives of a pair in the contrastive loss; null: all that the set has. Distillation takes "
+        "all.",
+    )
+    epochs: float = Field(1.0, gt=0.0, le=1000.0, description="How often each train row is seen.")
+    steps: int | None = Field(None, ge=1, le=10_000_000, description="Batches. null: as many as `epochs` takes.")
+    batch_size: int = Field(64, ge=2, le=65_536, description="Pairs in a batch; each is a negative of the others.")
+    mini_batch_size: int | None = Field(
+        None,
+        ge=1,
+        le=65_536,
+        description="Rows of a batch that are embedded together (GradCache): memory for so many, time for two passes. "
+        "null: the whole batch at once. Of the contrastive loss alone.",
+    )
+    learning_rate: float | None = Field(
+        None, gt=0.0, lt=1.0, description="null: 5e-5; 3e-3 for a model of static token vectors."
+    )
+    warmup: Fraction = Field(0.1, description="Share of the steps in which the learning rate rises.")
+    max_tokens: int | None = Field(
+        None, ge=8, le=32_768, description="Longer texts are cut. null: as `encoder.max_tokens`."
+    )
+    evaluations: int = Field(
+        10, ge=1, le=1000, description="How often validation queries are asked in a training, its end included."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Of the multiplications. `auto`: bfloat16 on a GPU that has it, float32 elsewhere."
+    )
+
+    @model_validator(mode="after")
+    def _cached_loss_is_contrastive(self) -> Training:
+        if self.loss == "distillation" and self.mini_batch_size is not None:
+            raise ValueError("mini_batch_size must be null for loss distillation, which takes a batch at once")
         return self

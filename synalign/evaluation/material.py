@@ -93,16 +93,16 @@ def read(run: Run) -> Material:
         InputError: There is no real pair in the split `train`.
     """
     pairs = run.read("pairs", ["query_id", "query", "document_id", "split"])
-    real = _split(pairs, "train")
+    real = split_of(pairs, "train")
     if not real.num_rows:
         raise InputError("no real pair is in the split train.", remedy="widen source.window_days")
     real = real.take(evenly_spaced(real.num_rows, REAL_PAIRS))
-    asked = {split: _some_queries(_split(pairs, split), most) for split, most in JUDGED.items()}
+    asked = {split: some_queries(split_of(pairs, split), most) for split, most in JUDGED.items()}
     taught = Taught(run)
     written, pool = _written(run, taught)
     used = pa.concat_tables([real, *asked.values()])
     needed = {*used["document_id"].to_pylist(), *written["document_id"].to_pylist()}
-    documents, texts = _documents(run, needed, taught.documents)
+    documents, texts = ranked_documents(run, needed, taught.documents)
     queries = dict(zip(used["query_id"].to_pylist(), used["query"].to_pylist(), strict=True))
     collection = _collection(run, queries, written, documents, texts)
     query, document = _places(queries), _places(documents)
@@ -113,11 +113,12 @@ def read(run: Run) -> Material:
     return Material(collection, real_pairs, written_pairs, pool, judged, documents)
 
 
-def _split(pairs: pa.Table, split: str) -> pa.Table:
+def split_of(pairs: pa.Table, split: str) -> pa.Table:
+    """Return the pairs of a split."""
     return pairs.filter(pc.equal(pairs["split"], split))
 
 
-def _some_queries(pairs: pa.Table, most: int) -> pa.Table:
+def some_queries(pairs: pa.Table, most: int) -> pa.Table:
     """Return all pairs of at most so many queries, evenly spaced by id."""
     ids = sorted(set(pairs["query_id"].to_pylist()))
     chosen = pa.array([ids[place] for place in evenly_spaced(len(ids), most)], pa.string())
@@ -143,7 +144,7 @@ def _written(run: Run, taught: Taught) -> tuple[pa.Table, Pool]:
     return candidates, Pool(np.array([id in accepted for id in ids], dtype=bool), by_scheme)
 
 
-def _documents(run: Run, needed: set[str], negatives: list[str]) -> tuple[list[str], list[str]]:
+def ranked_documents(run: Run, needed: set[str], negatives: list[str]) -> tuple[list[str], list[str]]:
     """Return ids and texts of the documents that are ranked."""
     names = ["document_id", "title", "text"]
     if run.rows("documents") > DOCUMENTS:

@@ -35,7 +35,7 @@ arms:
     model_uri: {control_uri}
     training_set: {control_set}
   - name: treatment       # trained on the training set below
-    model_uri: null       # where that retriever is: a URI that your serving side loads
+    model_uri: {treatment_uri}       # where that retriever is: a URI that your serving side loads
     training_set: {treatment_set}
 
 # What is measured: columns of the outcomes, summed per unit. With a denominator it is a ratio of two sums.
@@ -70,6 +70,7 @@ def draft(
     owner: str | None = None,
     control_uri: str | None = None,
     control_set: TrainingSet | None = None,
+    treatment_uri: str | None = None,
 ) -> str:
     """Write a commented plan in YAML. It is not valid until a person has filled in every `null`.
 
@@ -80,6 +81,7 @@ def draft(
         owner: Who answers for it; None: not known.
         control_uri: Where the retriever is that serves today; None: not known.
         control_set: What that was trained on; None: not known, or older than SynAlign.
+        treatment_uri: Where the retriever is that is tried; None: not known.
 
     Returns:
         YAML; the same arguments give the same bytes.
@@ -98,6 +100,7 @@ def draft(
         stop=start + timedelta(days=DAYS - 1),
         control_uri=_yaml(control_uri),
         control_set=_yaml(control_set.model_dump() if control_set else None),
+        treatment_uri=_yaml(treatment_uri),
         treatment_set=_yaml(training_set.model_dump() if training_set else None),
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -17,11 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from synalign.config import home
 from synalign.errors import RegistryError
-from synalign.registry.address import registry_uri, tracking_uri
+from synalign.registry.address import REGISTRY_VARIABLE, VARIABLE, registry_uri, tracking_uri
 from synalign.storage.home_lock import one_at_a_time
 
 __all__ = [
-    "alias_of", "artifact_root", "connected", "every", "experiment", "impatient", "registered_model",
+    "alias_of", "artifact_root", "connected", "every", "experiment", "fluent", "impatient", "registered_model",
     "require_reachable", "tracking_uri", "unless_missing", "unless_there", "version_of", "versions_of",
 ]  # fmt: skip
 
@@ -88,6 +89,24 @@ def _client(uri: str) -> MlflowClient:
         client.search_registered_models(max_results=1)
     _made.add(uri)
     return client
+
+
+@contextmanager
+def fluent(uri: str) -> Iterator[None]:
+    """Tell MLflow's functions that take no client where it is meanwhile, and give the environment back.
+
+    A client's own `create_model_version` is one of them where the source is `models:/...`.
+    """
+    before = {name: os.environ.get(name) for name in (VARIABLE, REGISTRY_VARIABLE)}
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(registry_uri(uri))
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def require_reachable(uri: str) -> None:

@@ -17,7 +17,7 @@ from synalign.registry.pages import experiment_path, model_path
 from synalign.text.numbers import count, counted, figure, p_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from synalign.experiment.plan import Arm, ExperimentPlan
     from synalign.registry.release import Release
@@ -120,12 +120,44 @@ def of_record(retriever: str) -> str:
 def of_retriever(retriever: str) -> str:
     """Describe the registered model that names what serves and what is tried."""
     return (
-        f"Retrievers that served or were tried as {retriever}, one version per arm of an A/B test. The alias "
-        "`champion` names what serves, `challenger` what is tried.\n\n"
+        f"Retrievers that served, were tried or were trained as {retriever}: one version per arm of an A/B test, and "
+        "one per training. The alias `champion` names what serves, `challenger` what is tried.\n\n"
         "A version only points to its retriever: the tag `model_uri` says where it is. Move aliases by "
         "`synalign experiment`, which says so in the record.\n\n"
         f"Trained on: [{retriever}-training-set]({model_path(f'{retriever}-training-set')})."
     )
+
+
+def of_trainings(retriever: str) -> str:
+    """Describe the MLflow experiment that holds a retriever's trainings."""
+    return (
+        f"Trainings of the retriever {retriever} by `synalign train`: one run per training set and settings.\n\n"
+        "Each run has the model, what came of it (`figures.json`) and a draft of an A/B test (`plan.yaml`) among its "
+        "artefacts. Metrics: `validation/` by step, `test/` beside the model before training and the champion.\n\n"
+        f"Versions: [{retriever}]({model_path(retriever)})."
+    )
+
+
+def of_trained(figures: Mapping[str, Any]) -> str:
+    """Describe a trained retriever: its run, and its version.
+
+    Args:
+        figures: What came of the training.
+    """
+    trained, base, test, gate = (figures[name] for name in ("training_set", "base", "test", "gate"))
+    kept = "the model before training" if not figures["step"] else f"step {figures['step']} of {figures['steps']}"
+    rows = [
+        ("Trained on", f"{trained['model']} version {trained['version']}, SHA-256 {trained['digest']}"),
+        ("From", f"{base['model']}, SHA-256 {base['revision']}"),
+        ("How", f"{figures['loss']}, {count(figures['rows'])} rows, {kept} kept"),
+    ]
+    for name in ("zero_shot", "champion"):
+        if f"new_minus_{name}" in test:
+            said = f"{test[name]['ndcg_at_10']:.4f}: {difference(test[f'new_minus_{name}'])}"
+            rows.append((f"Test nDCG@10, {name.replace('_', ' ')}", said))
+    rows.append(("Gate", f"{gate['status']}: {gate['reason']}"))
+    load = 'mlflow.sentence_transformers.load_model("models:/' + figures["retriever"] + '/VERSION")'
+    return f"Gate {gate['status']}. {trained['model']} version {trained['version']}.\n\n{_table(rows)}\n\n`{load}`"
 
 
 def _rows(release: Release) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from synalign.errors import RegistryError
 from synalign.experiment.plan import Arm, ExperimentPlan, TrainingSet
 from synalign.registry import record
-from synalign.registry.connection import alias_of, connected, registered_model, version_of, versions_of
+from synalign.registry.connection import alias_of, connected, fluent, registered_model, version_of, versions_of
 from synalign.registry.descriptions import of_retriever
 from synalign.registry.experiments import arm_folder, experiment_run
 from synalign.registry.record import Event, Served
@@ -67,7 +67,9 @@ def register_arms(plan: ExperimentPlan, uri: str, *, by: str | None = None, at: 
         known = _start(plan, chain)
         if known is None:
             _may_start(client, plan, chain)
-        control, treatment = (_version(client, plan, arm, run_id) for arm in plan.arms)
+        # An arm may be at `models:/...`, as those that SynAlign trained.
+        with fluent(uri):
+            control, treatment = (_version(client, plan, arm, run_id) for arm in plan.arms)
         if known is None:
             known = record.append(client, plan.retriever, uri, chain, record.happening(
                 "started", plan, plan.owner if by is None else by, at or datetime.now(UTC), plan.hypothesis,

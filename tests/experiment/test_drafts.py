@@ -31,6 +31,11 @@ def test_a_draft_is_a_plan_once_the_open_fields_are_filled(tmp_path: Path, conte
     assert set(yaml.safe_load(text)) == set(content) | set(), "a draft shows every field"
 
 
+def test_a_draft_names_the_retriever_that_is_tried_where_it_is_known() -> None:
+    text = draft("shop", None, date(2026, 3, 2), treatment_uri='models:/shop/3 # "new"')
+    assert yaml.safe_load(text)["arms"][1]["model_uri"] == 'models:/shop/3 # "new"'
+
+
 def test_a_draft_without_anything_known_names_all_that_is_missing() -> None:
     with pytest.raises(ConfigurationError) as error:
         parse_plan(yaml.safe_load(draft("shop", None, date(2026, 3, 2))), "draft")
