@@ -199,7 +199,7 @@ def _fitted(
     serving = champion(run.configuration.retriever, uri)
     learnt, corpus = lesson(run, settings), corpora.read(run)
     test = corpus.judged["test"]
-    model = retriever(str(settings.model), int(settings.max_tokens or 0), device)
+    model = retriever(str(settings.model), int(settings.max_tokens or 0), device, run.configuration.encoder)
     log.info("train: %s, %d rows, from %s on %s", learnt.loss, len(learnt.dataset), settings.model, device)
     scored = {ZERO_SHOT: scores(model, corpus.documents, test)}
     fitted = fit(model, learnt, corpus, settings, configuration.seed)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synalign.config import Encoder
+from synalign.embedding.encoder import model_folder
+from synalign.embedding.prompts import prompts
 from synalign.errors import ArgumentError, SetupError
 from synalign.retriever.measures import measure
 from synalign.retriever.ranking import rank
@@ -46,18 +48,27 @@ def device_of(name: str) -> str:
     return "cuda" if found and name != "cpu" else "cpu"
 
 
-def retriever(model: str, max_tokens: int, device: str) -> Any:
+def retriever(model: str, max_tokens: int, device: str, encoder: Encoder | None = None) -> Any:
     """Load a model as a new `SentenceTransformer` on a device.
+
+    What it puts before queries and documents goes with it wherever it is saved.
 
     Args:
         model: A folder, or a name as in `encoder.model`.
         max_tokens: Longer texts are cut.
         device: `cpu` or `cuda`.
+        encoder: Its prompts hold where it is this model; else the model's own.
 
     Raises:
         SetupError: The model is missing, or brings pickles or code of its own.
     """
-    return load(Encoder(model=model, max_tokens=max_tokens)).to(device)
+    settings = Encoder(model=model, max_tokens=max_tokens)
+    if encoder is not None and encoder.model == model:
+        settings = encoder.model_copy(update={"max_tokens": max_tokens})
+    loaded = load(settings).to(device)
+    before = prompts(model_folder(model), settings)
+    loaded.prompts = {**loaded.prompts, "query": before.query, "document": before.document}
+    return loaded
 
 
 def scores(model: Any, documents: list[str], judged: Judged) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Which rows of which table have the query: by its text, by its id, or by the id of a written query that has it.
+"""Which rows of which table have the query: by its text, by its id, or by the id of a candidate or pair that has it.
 
 Tables are read a batch at a time, and only the columns that decide, so memory does not grow with them.
 """
@@ -25,10 +25,12 @@ _CANDIDATE_IDS = {
     "screening": "candidate_id",
     "weights": "candidate_id",
 }
+_PAIR_IDS = ("negatives", "scores")
 _WRITTEN = ("candidates", "carried", "pool")
 _COLUMNS = {
     **{table: [column] for table, column in {**_QUERIES, **_QUERY_IDS, **_CANDIDATE_IDS}.items()},
     **{table: ["query"] for table in _WRITTEN},
+    **{table: ["pair_id"] for table in _PAIR_IDS},
     "attributes": ["name", "value"],
     "traces": ["batch_id", "messages", "answer"],
     "rejected": ["row"],
@@ -46,6 +48,7 @@ class Known(NamedTuple):
         texts: Ids of all these texts in the embedding cache.
         batches: Batches of demonstrations that showed it.
         shown: The requests of those batches.
+        pairs: Ids of train pairs that have it, real or written.
     """
 
     queries: set[str]
@@ -53,11 +56,12 @@ class Known(NamedTuple):
     texts: set[str]
     batches: set[str]
     shown: set[Shown]
+    pairs: set[str]
 
 
 def nothing_known(trace: Trace) -> Known:
     """Return what a search begins with: the query itself."""
-    return Known({trace.query_id}, set(), {trace.query_id}, set(), set())
+    return Known({trace.query_id}, set(), {trace.query_id}, set(), set(), set())
 
 
 def learn(table: str, files: list[Place], trace: Trace, known: Known) -> None:
@@ -76,11 +80,20 @@ def learn(table: str, files: list[Place], trace: Trace, known: Known) -> None:
                 for row in batch.to_pylist()
                 if row["batch_id"] in known.batches
             )
+    elif table == "pairs":
+        for batch in batches(files, ["pair_id", "query"]):
+            known.pairs.update(_where(batch, "pair_id", _hits(table, batch, trace, known)))
     elif table in _WRITTEN:
-        for batch in batches(files, ["candidate_id", "query"]):
-            hits = _hits(table, batch, trace, known)
-            known.candidates.update(_where(batch, "candidate_id", hits))
-            known.texts.update(content_id(query) for query in _where(batch, "query", hits))
+        _learn_written(table, files, trace, known)
+
+
+def _learn_written(table: str, files: list[Place], trace: Trace, known: Known) -> None:
+    for batch in batches(files, ["candidate_id", "query", "document_id"]):
+        hits = _hits(table, batch, trace, known)
+        both = zip(*(_where(batch, name, hits) for name in ("query", "document_id")), strict=True)
+        known.pairs.update(content_id(query, document) for query, document in both)
+        known.candidates.update(_where(batch, "candidate_id", hits))
+        known.texts.update(content_id(query) for query in _where(batch, "query", hits))
 
 
 def count(table: str, file: Place, trace: Trace, known: Known) -> int:
@@ -120,6 +133,8 @@ def _hits(table: str, batch: pa.RecordBatch, trace: Trace, known: Known) -> list
         return [found in known.queries for found in texts(_QUERY_IDS[table])]
     if table in _CANDIDATE_IDS:
         return [found in known.candidates for found in texts(_CANDIDATE_IDS[table])]
+    if table in _PAIR_IDS:
+        return [found in known.pairs for found in texts("pair_id")]
     if table in _WRITTEN:
         return [trace.in_(text) for text in texts("query")]
     if table == "attributes":

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synalign.config import Encoder
 from synalign.errors import ArgumentError, SetupError
 from synalign.training import retriever
 from synalign.training.corpus import Judged
@@ -31,6 +32,22 @@ def test_prompts_that_a_model_names_stand_before_what_it_reads(make_model: Calla
     assert retriever.scores(model, documents, judged)[0] < 1.0
     model.prompts["query"] = "query "
     assert retriever.scores(model, documents, judged)[0] == 1.0
+
+
+def test_prompts_of_the_settings_hold_for_the_encoder_alone_and_are_saved(
+    make_model: Callable[[str], str], tmp_path: Path
+) -> None:
+    folder = make_model("static")
+    settings = Encoder(model=folder, query_prompt="query ", document_prompt="")
+    model = retriever.retriever(folder, 32, "cpu", settings)
+    assert (model.prompts["query"], model.prompts["document"]) == ("query ", "")
+    judged = Judged(["list"], [{1}])
+    assert retriever.scores(model, ["list", "query list"], judged)[0] == 1.0
+    model.save_pretrained(str(tmp_path / "saved"))
+    again = retriever.retriever(str(tmp_path / "saved"), 32, "cpu")
+    assert again.prompts["query"] == "query "
+    other = retriever.retriever(folder, 32, "cpu", Encoder(model="all-MiniLM-L6-v2", query_prompt="query "))
+    assert not other.prompts["query"]
 
 
 def test_vectors_that_are_no_numbers_are_told(make_model: Callable[[str], str]) -> None:

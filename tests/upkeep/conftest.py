@@ -103,6 +103,14 @@ def tables() -> dict[str, pa.Table]:
         "pool": [{name: row[name] for name in schema("pool").names} for row in (*carried, *new)],
         "screening": [{"candidate_id": ids[text], "status": "accepted"} for text in (*CARRIED, *WRITTEN)],
         "weights": [{"candidate_id": ids[text], "scheme": "aligned", "weight": 1.0} for text in (*CARRIED, *WRITTEN)],
+        "negatives": [
+            {"pair_id": content_id(text, "d1"), "rank": 0, "document_id": "d1", "source": "positive", "cosine": 0.5}
+            for text in (*queries, *WRITTEN, *CARRIED)
+        ],
+        "scores": [
+            {"pair_id": content_id(text, "d1"), "rank": 0, "document_id": "d1", "score": 0.5, "objection": None}
+            for text in (*queries, *WRITTEN, *CARRIED)
+        ],
         "evaluation": [
             {"arm": "control", "seed": 0, "step": 1, "query_id": ids[text], "split": "test", "segment": "head",
              "cold_document": False, "ndcg_at_10": 0.5, "mrr_at_10": 0.5, "recall_at_10": 0.5, "recall_at_100": 0.5,

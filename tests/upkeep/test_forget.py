@@ -34,7 +34,8 @@ from tests.upkeep.conftest import BYSTANDERS, CARRIED, NOW, OTHER, QUERY, WRITTE
 STRIDE = int(os.environ.get("FORGET_KILL_STRIDE", "11"))
 """Writes between two of those at which it is killed: with 1, it is killed at each, which takes six minutes."""
 
-GOING = {content_id(text) for text in (QUERY, OTHER, WRITTEN[0], CARRIED[0])}
+FORGOTTEN = (QUERY, OTHER, WRITTEN[0], CARRIED[0])
+GOING = {content_id(*parts) for text in FORGOTTEN for parts in ((text,), (text, "d1"))}
 
 
 def traces(folder: Path, trace: Trace | None = None) -> list[str]:
@@ -66,7 +67,7 @@ def test_afterwards_it_is_nowhere(remembered: Run, home: Path) -> None:
     assert told.rows == {
         "queries": 2, "pairs": 2, "rejected": 1, "query_embeddings": 2, "demonstrations": 1, "attributes": 1,
         "traces": 1, "candidates": 1, "candidate_embeddings": 1, "carried": 1, "carried_embeddings": 1, "pool": 2,
-        "screening": 2, "weights": 2, "evaluation": 1, "training_set": 3,
+        "screening": 2, "weights": 2, "negatives": 4, "scores": 4, "evaluation": 1, "training_set": 3,
     }  # fmt: skip
     assert (told.answers, told.vectors, told.reports, told.examples) == (3, 3, 1, 1)
     assert told.held == ()
