@@ -46,7 +46,7 @@ def test_a_terminal_shows_a_line_for_each_step_that_ended_and_a_bar_for_the_one_
     console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None, legacy_windows=False)
     text = shown(console)
     assert "1,024 of 4,096 texts, 310/s, 10 s left" in text
-    assert "embed (1 of 12)" in text
+    assert "embed (1 of 14)" in text
     assert "✓ embed                 41.7 s" in text
     assert "✓ sample                reused" in text
     assert "warning: generate: requests failed (timeout 2)" in text
