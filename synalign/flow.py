@@ -204,7 +204,7 @@ STEPS = (
             "query_embeddings", "carried_embeddings", "candidate_embeddings", "document_embeddings",
         ),
         writes={"negatives": "for each train pair its document and its hard negatives"},
-        settings=("negatives", "seed"),
+        settings=("negatives", "task", "seed"),
         purpose="Finds documents that look like the answer to a query and are not, for every train pair.",
         remedies=(
             "**Too slow**: fewer *negatives.sources*; the work grows with pairs times documents.",
@@ -247,7 +247,7 @@ STEPS = (
         "assemble", "assemble", "release", "spark",
         reads=("pairs", "documents", "pool", "weights", "choice", "scores"),
         writes={"training_set": "real and weighted written pairs, with hard negatives and a teacher's scores"},
-        settings=("alignment", "negatives"),
+        settings=("alignment", "negatives", "task"),
         purpose="Puts real and weighted synthetic pairs into one training set.",
         remedies=("**Out of memory or disk**: *synalign doctor FILE* says what is free.",),
     ),

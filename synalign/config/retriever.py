@@ -79,6 +79,11 @@ class Configuration(Closed):
         return copy
 
     @property
+    def negatives_per_pair(self) -> int:
+        """Hard negatives that each train pair gets; none for classification, where nobody learns from them."""
+        return self.negatives.per_pair if self.task == "retrieval" else 0
+
+    @property
     def queries_per_target(self) -> int:
         """Queries asked for per document; for a label, which is a batch's only one, as many as for all documents."""
         settings = self.generation

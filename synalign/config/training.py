@@ -26,7 +26,10 @@ class Negatives(Closed):
     """Hard negatives: documents that look like the answer to a query and are not."""
 
     per_pair: int = Field(
-        4, ge=0, le=MOST_NEGATIVES, description="Of every train pair, real and written; 0: none are mined."
+        4,
+        ge=0,
+        le=MOST_NEGATIVES,
+        description="Of every train pair, real and written; 0: none are mined, nor for classification.",
     )
     sources: Annotated[tuple[NegativeSource, ...], AfterValidator(_distinct)] = Field(
         ("encoder", "bm25"), min_length=1, description="Who proposes documents: nearest by vectors, by words, or both."

@@ -86,7 +86,8 @@ def _schema(release: Release, table: str) -> pa.Schema:
     if table != "training_set":
         return tables.schema(table)
     settings = release.configuration.get("negatives", {})
-    return tables.training_set(int(settings.get("per_pair", 0)))
+    retrieval = release.configuration.get("task", "retrieval") == "retrieval"
+    return tables.training_set(int(settings.get("per_pair", 0)) if retrieval else 0)
 
 
 def _dataset(release: Release, table: str, context: str) -> DatasetInput:

@@ -46,7 +46,7 @@ def assemble(attempt: Attempt) -> None:
         real_train = pairs.where(F.col("split") == "train").count()
         if real_train == 0:
             raise InputError("no real pair is in the split train.", remedy="widen source.window_days")
-        count = attempt.configuration.negatives.per_pair
+        count = attempt.configuration.negatives_per_pair
         rows = _real(pairs).unionByName(_synthetic(spark, attempt, real_train)).join(documents, "document_id")
         rows = _taught(rows, read_table(spark, attempt.run, "scores"), documents, count)
         most = attempt.run.rows("pairs") + attempt.run.rows("pool")

@@ -49,9 +49,9 @@ _BLOCK = (
 
 
 def mine(attempt: Attempt) -> None:
-    """Write `negatives`; an empty table where `negatives.per_pair` is 0."""
+    """Write `negatives`; an empty table where `negatives.per_pair` is 0, and for classification."""
     settings, run = attempt.configuration.negatives, attempt.run
-    if not settings.per_pair:
+    if not attempt.configuration.negatives_per_pair:
         attempt.write("negatives", schema("negatives").empty_table())
         return
     with session(f"synalign mine {attempt.configuration.retriever}") as spark:

@@ -141,8 +141,17 @@ def test_words_and_vectors_propose_by_turns(configuration: Make, commit: Callabl
     assert metrics["sources"]["bm25"] >= 1 and metrics["sources"]["encoder"] >= 1
 
 
-def test_none_are_mined_where_none_are_wanted(configuration: Make, commit: Callable[..., Run]) -> None:
-    run = commit(Run(configuration(negatives={"per_pair": 0}), INTERVAL), **World().tables())
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"negatives": {"per_pair": 0}},
+        {"task": "classification", "source": {"kind": "labelled", "path": "t.csv"}},
+    ],
+)
+def test_none_are_mined_where_nobody_learns_from_them(
+    configuration: Make, commit: Callable[..., Run], settings: dict[str, Any]
+) -> None:
+    run = commit(Run(configuration(**settings), INTERVAL), **World().tables())
     perform(run, "mine", mine)
     assert run.read("negatives").num_rows == 0
 
