@@ -28,7 +28,7 @@ from synalign.tables import content_id, document_digest
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 QUERIES = tuple(f"query number {number}" for number in range(40))
 DOCUMENTS = {f"d{number}": f"about thing {number}" for number in range(6)}
-STEPS = flow.before("evaluate")
+STEPS = flow.before("mine")
 
 Work = Callable[[Attempt], None]
 Outside = Callable[[Run], dict[str, str]]
