@@ -137,7 +137,8 @@ def test_weightings_on_a_retriever(home: Path, capsys: pytest.CaptureFixture[str
     kept = home / "effectiveness.jsonl"
     effectiveness.main(["--smoke", "--output", str(kept)])
     rows = [json.loads(line) for line in kept.read_text().splitlines()]
-    assert {row["arm"] for row in rows} == {"untrained", "control", "unweighted", *SCHEMES, "random_subset"}
+    alone = {f"{arm}, pairs only" for arm in ("control", *SCHEMES)}
+    assert {row["arm"] for row in rows} == {"untrained", "control", "unweighted", *SCHEMES, "random_subset", *alone}
     assert all(0.0 <= score <= 1.0 for row in rows for score in row["test"])
     printed = capsys.readouterr().out
     assert "not finished" not in printed
