@@ -82,9 +82,21 @@ class Teacher(Closed):
         None, gt=0.0, le=1000.0, description="Of its scores in the loss; null: 0.05 for cosines, 1 for logits."
     )
 
+    @property
+    def scores_anew(self) -> bool:
+        """Tell whether it is a model other than the encoder, which has scored every pair and its negatives."""
+        return self.kind in ("cross_encoder", "rerank")
+
+    @property
+    def temperature(self) -> float:
+        """Return the temperature of its scores in force."""
+        if self.score_temperature is not None:
+            return self.score_temperature
+        return 1.0 if self.scores_anew else 0.05
+
     @model_validator(mode="after")
     def _model_where_one_is_needed(self) -> Teacher:
-        if (self.kind in ("cross_encoder", "rerank")) != (self.model is not None):
+        if self.scores_anew != (self.model is not None):
             raise ValueError("model must be given for kind cross_encoder or rerank, and for no other")
         if (self.kind == "rerank") != (self.endpoint is not None):
             raise ValueError("endpoint must be given for kind rerank, and for no other")
@@ -103,7 +115,7 @@ class Training(Closed):
     )
     loss: Literal["auto", "contrastive", "distillation"] = Field(
         "auto",
-        description="`distillation` teaches the scores of the set. `auto`: that where a cross-encoder gave them and "
+        description="`distillation` teaches the scores of the set. `auto`: that where a reranker gave them and "
         "`mini_batch_size` is null, else `contrastive`.",
     )
     hard_negatives: int | None = Field(

@@ -94,18 +94,18 @@ def _recipe(configuration: Configuration, kind: Kind, made_of: Material) -> Reci
         threads=configuration.runtime.torch_threads,
         encoder=configuration.encoder,
         teacher=teacher if taught else "none",
-        temperature=configuration.teacher.score_temperature or Recipe._field_defaults["temperature"],
+        temperature=configuration.teacher.temperature,
     )
 
 
 def _teacher(configuration: Configuration) -> Teacher:
     """Return who teaches the retriever: nobody a classifier, nor the encoder one that begins as the encoder."""
-    kind = configuration.teacher.kind
+    teacher = configuration.teacher
     if configuration.task == "classification":
         return "none"
-    if kind == "encoder":
-        return "encoder" if configuration.evaluation.retriever == "static" else "none"
-    return "none" if kind == "none" else "scores"
+    if teacher.scores_anew:
+        return "scores"
+    return "encoder" if teacher.kind == "encoder" and configuration.evaluation.retriever == "static" else "none"
 
 
 def _as_taught(made_of: Material, teacher: Teacher) -> Material:

@@ -65,7 +65,7 @@ def _scores(
     run: Run, settings: Teacher, rows: pa.Table, starts: NDArray[np.int64], advance: Advance
 ) -> NDArray[np.float64]:
     """Return the teacher's score of each row; the cosines where it is the encoder, or nobody."""
-    if settings.kind in ("none", "encoder"):
+    if not settings.scores_anew:
         return np.asarray(rows["cosine"].to_numpy())
     with _scorer(run) as scorer:
         return _scored(run, scorer, rows, starts, advance)

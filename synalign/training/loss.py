@@ -24,9 +24,6 @@ Loss = Literal["contrastive", "distillation"]
 _TEMPERATURE = 0.05
 """Of cosines in a softmax, the student's always: similarities of unit vectors differ by 2 at most."""
 
-_LOGITS = 1.0
-"""Of a cross-encoder's scores where the configuration names no temperature."""
-
 
 class Lesson(NamedTuple):
     """What a model learns from.
@@ -59,9 +56,7 @@ def lesson(run: Run, settings: Training) -> Lesson:
     folder, configuration = run.table_folder("training_set"), run.configuration
     loss = chosen(settings, configuration, has_scores(run))
     if loss == "distillation":
-        teacher = configuration.teacher
-        usual = _LOGITS if teacher.kind == "cross_encoder" else _TEMPERATURE
-        return Lesson(loss, training_dataset(folder, scores=True), teacher.score_temperature or usual)
+        return Lesson(loss, training_dataset(folder, scores=True), configuration.teacher.temperature)
     return Lesson(loss, training_dataset(folder, negatives=settings.hard_negatives), _TEMPERATURE)
 
 
@@ -77,7 +72,7 @@ def chosen(settings: Training, configuration: Configuration, scored: bool) -> Lo
     """
     if settings.loss != "auto":
         return settings.loss
-    taught = scored and configuration.teacher.kind == "cross_encoder"
+    taught = scored and configuration.teacher.scores_anew
     return "distillation" if taught and settings.mini_batch_size is None else "contrastive"
 
 

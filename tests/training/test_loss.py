@@ -15,12 +15,14 @@ from tests.training.world import world
 
 Make = Callable[..., Configuration]
 CROSS = {"kind": "cross_encoder", "model": "m"}
+SERVER = {"kind": "rerank", "model": "m", "endpoint": "http://127.0.0.1:9/v1"}
 
 
 @pytest.mark.parametrize(
     ("settings", "teacher", "scored", "expected"),
     [
         ({}, CROSS, True, "distillation"),
+        ({}, SERVER, True, "distillation"),
         ({}, CROSS, False, "contrastive"),
         ({"mini_batch_size": 8}, CROSS, True, "contrastive"),
         # The encoder's own cosines teach nothing to a model that begins as the encoder.
@@ -33,6 +35,23 @@ def test_the_loss_follows_settings_teacher_and_set(
     configuration: Make, settings: dict[str, Any], teacher: dict[str, Any], scored: bool, expected: str
 ) -> None:
     assert chosen(Training(**settings), configuration(teacher=teacher), scored) == expected
+
+
+@pytest.mark.parametrize(
+    ("teacher", "expected"),
+    [
+        (CROSS, 1.0),
+        (SERVER, 1.0),
+        ({}, 0.05),
+        ({"score_temperature": 0.3}, 0.3),
+        ({**SERVER, "score_temperature": 2.0}, 2.0),
+    ],
+)
+def test_logits_and_cosines_have_their_own_temperatures(
+    configuration: Make, teacher: dict[str, Any], expected: float
+) -> None:
+    run = world(configuration(teacher=teacher), negatives=2, scored=True)
+    assert lesson(run, Training(loss="distillation")).temperature == expected
 
 
 def test_columns_are_those_that_the_loss_takes(configuration: Make) -> None:
