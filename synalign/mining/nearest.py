@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from synalign.screening.cosines import tiles
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -48,12 +50,9 @@ class Nearest:
             documents: (n, d) float32, unit rows.
             first: Number of the first of them; the others' follow.
         """
-        for left in range(0, len(documents), COLUMNS):
-            part = documents[left : left + COLUMNS].T
-            for top in range(0, len(queries), ROWS):
-                cosines = queries[top : top + ROWS] @ part
-                rows, columns = _near_enough(cosines, self.reach[top : top + ROWS], self.scores.shape[1])
-                self.add(rows + top, columns + (first + left), cosines[rows, columns])
+        for tile in tiles(queries, documents, (ROWS, COLUMNS)):
+            rows, columns = _near_enough(tile.cosines, self.reach[tile.rows], self.scores.shape[1])
+            self.add(rows + tile.rows.start, columns + (first + tile.columns.start), tile.cosines[rows, columns])
 
     def add(self, rows: NDArray[np.int64], numbers: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
         """Offer some documents, each to one query.

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def rows_of(vectors: pa.Array) -> NDArray[np.float32]:
+    """Return a column of n vectors of one length as (n, d) float32; of none as (0, 0).
+
+    Args:
+        vectors: Lists of numbers, in one piece.
+    """
+    flat = np.asarray(vectors.flatten(), dtype=np.float32)
+    return flat.reshape(len(vectors), -1) if len(vectors) else np.empty((0, 0), dtype=np.float32)
+
+
 def matrix(embeddings: pa.Table, ids: Sequence[str]) -> NDArray[np.float32]:
     """Return the vectors of some ids as a matrix.
 
@@ -30,8 +40,7 @@ def matrix(embeddings: pa.Table, ids: Sequence[str]) -> NDArray[np.float32]:
     """
     vectors = embeddings.column("embedding").combine_chunks()
     rows = len(vectors)
-    flat = np.asarray(vectors.flatten(), dtype=np.float32)
-    if rows and flat.size % rows:
+    if rows and len(vectors.flatten()) % rows:
         raise RunError("the vectors of a table of embeddings differ in length.", remedy="run the embed step again")
     place = {identifier: row for row, identifier in enumerate(embeddings.column("id").to_pylist())}
     missing = [identifier for identifier in ids if identifier not in place]
@@ -40,4 +49,4 @@ def matrix(embeddings: pa.Table, ids: Sequence[str]) -> NDArray[np.float32]:
             f"{len(missing)} ids have no embedding, the first is {missing[0]!r}.", remedy="run the embed step again"
         )
     order = np.fromiter((place[identifier] for identifier in ids), dtype=np.int64, count=len(ids))
-    return flat.reshape(rows, -1)[order] if rows else np.empty((0, 0), dtype=np.float32)
+    return rows_of(vectors)[order]

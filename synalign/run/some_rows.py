@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from synalign.run import manifests
-from synalign.run.matrix import matrix
+from synalign.run.matrix import matrix, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -88,8 +88,7 @@ def vectors_in_parts(
             batch = batch.filter(inside if within else pc.invert(inside))
         if not batch.num_rows:
             continue
-        flat = np.asarray(batch.column("embedding").flatten(), dtype=np.float32)
-        held.append(flat.reshape(batch.num_rows, -1))
+        held.append(rows_of(batch.column("embedding")))
         count += batch.num_rows
         while count >= rows:
             joined = np.concatenate(held)

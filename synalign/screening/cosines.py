@@ -29,17 +29,21 @@ class Tile(NamedTuple):
     cosines: NDArray[np.float32]
 
 
-def tiles(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> Iterator[Tile]:
-    """Yield all cosines, in tiles of at most 1024 x 16384 (64 MB); none where either side is empty.
+def tiles(
+    vectors: NDArray[np.float32], others: NDArray[np.float32], size: tuple[int, int] | None = None
+) -> Iterator[Tile]:
+    """Yield all cosines, in tiles; none where either side is empty.
 
     Args:
         vectors: (m, d) float32, unit rows.
         others: (n, d) float32, unit rows.
+        size: Most rows and columns of a tile; None: 1024 x 16384 (64 MB).
     """
-    for top in range(0, len(vectors), ROWS):
-        rows = slice(top, min(top + ROWS, len(vectors)))
-        for left in range(0, len(others), COLUMNS):
-            columns = slice(left, min(left + COLUMNS, len(others)))
+    height, width = size or (ROWS, COLUMNS)
+    for top in range(0, len(vectors), height):
+        rows = slice(top, min(top + height, len(vectors)))
+        for left in range(0, len(others), width):
+            columns = slice(left, min(left + width, len(others)))
             yield Tile(rows, columns, vectors[rows] @ others[columns].T)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -20,6 +19,7 @@ from synalign.mining.block import Block, Part
 from synalign.mining.negatives import OBJECTIONS, POSITIVE
 from synalign.mining.negatives import mine as mine_block
 from synalign.run import Attempt, Run, manifests
+from synalign.run.matrix import rows_of
 from synalign.spark.progress import tallied, tally
 from synalign.spark.session import content_id, session
 from synalign.spark.tables import read_table, write_table
@@ -152,21 +152,16 @@ def _block(table: pa.Table) -> Block:
     return Block(
         table["pair_id"].to_pylist(),
         table["query"].to_pylist(),
-        _matrix(table["embedding"]),
+        rows_of(table["embedding"].combine_chunks()),
         table["document_id"].to_pylist(),
-        _matrix(table["own"]),
+        rows_of(table["own"].combine_chunks()),
         [frozenset(chosen) for chosen in table["chosen"].to_pylist()],
     )
 
 
-def _matrix(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.float32]]:
-    flat = np.asarray(column.combine_chunks().flatten(), dtype=np.float32)
-    return flat.reshape(len(column), -1)
-
-
 def _vectors(files: list[Place]) -> Iterator[Part]:
     for table in _parts(files, ["id", "embedding"], VECTORS_PER_PART):
-        yield Part(table["id"].to_pylist(), _matrix(table["embedding"]))
+        yield Part(table["id"].to_pylist(), rows_of(table["embedding"].combine_chunks()))
 
 
 def _texts(files: list[Place]) -> Iterator[Part]:
