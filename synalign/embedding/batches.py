@@ -59,7 +59,7 @@ def tokens_on(device: str) -> int:
 
 
 def distinct(rows: NDArray[np.int64]) -> int:
-    """How many texts a batch has, each counted once.
+    """Count the texts of a batch, each once.
 
     >>> distinct(np.array([7, 9, 9, 9]))
     2

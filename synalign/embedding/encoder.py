@@ -41,7 +41,7 @@ _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
 def model_folder(model: str) -> Path:
-    """Where a model's files lie: the copy in the environment, or a folder of the user's.
+    """Return where a model's files lie: the copy in the environment, or a folder of the user's.
 
     Raises:
         SetupError: There is no such folder, it holds what is not to be loaded, or the package that holds the embedded

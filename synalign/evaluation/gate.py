@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
 def judge(
     gate: Gate | None, scores: Resampled | None, treatment: str, missing: str = "", words: str = RETRIEVAL.words
 ) -> Verdict:
-    """Whether a training set passes.
+    """Tell whether a training set passes.
 
     What is looked at is nDCG@10, or a classifier's accuracy, of the treatment minus (1 - max_loss) times that of the
     control: below 0, the loss is beyond the bound. Under `of_harm` the whole interval has to lie there for a set to

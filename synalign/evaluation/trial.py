@@ -121,7 +121,7 @@ class Trainings:
 
     @property
     def taught(self) -> bool:
-        """Whether pairs have more than themselves to learn from: hard negatives, or a teacher."""
+        """Tell whether pairs have more than themselves to learn from: hard negatives, or a teacher."""
         return self._recipe.teacher != "none" or self._material.real.negatives is not None
 
     def climb(self, masses: Sequence[float], advance: Advance) -> Ladder:

@@ -55,7 +55,7 @@ class Trained(NamedTuple):
 
     @property
     def uri(self) -> str:
-        """Where the retriever is, as plans and `mlflow.sentence_transformers.load_model` take it."""
+        """Return where the retriever is, as plans and `mlflow.sentence_transformers.load_model` take it."""
         return f"models:/{self.model}/{self.version}"
 
 

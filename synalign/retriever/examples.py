@@ -54,7 +54,7 @@ class Example(NamedTuple):
 
     @property
     def is_scored(self) -> bool:
-        """Whether the teacher scored the document and every negative."""
+        """Tell whether the teacher scored the document and every negative."""
         return not any(map(math.isnan, self.scores))
 
 

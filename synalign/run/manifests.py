@@ -61,7 +61,7 @@ def read(place: Place) -> dict[str, Any] | None:
 
 
 def folder(step: Place, manifest: dict[str, Any]) -> Place:
-    """Where the tables of a step lie that a manifest beside its attempts speaks of.
+    """Return where the tables of a step lie that a manifest beside its attempts speaks of.
 
     Raises:
         RunError: The manifest was tampered with.

@@ -148,7 +148,7 @@ class Run:
         return manifests.read(self.folder / step / manifests.NAME)
 
     def step_folder(self, step: str) -> Place:
-        """Where the attempt lies that counts.
+        """Return where the attempt lies that counts.
 
         Raises:
             RunError: The step has not finished.
