@@ -22,7 +22,7 @@ from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TriggerRul
 
 from synalign.config import Configuration, Experiment, cron
 from synalign.experiment import approval, store
-from synalign.orchestration import alerts, retries
+from synalign.orchestration import retries
 from synalign.orchestration.experiment_pages import TASKS, dag_page
 from synalign.orchestration.operators import PYTHON, JobOperator, SparkJobOperator
 from synalign.retriever_files import retriever_files, valid
@@ -67,11 +67,7 @@ def experiment_dag(path: Path, configuration: Configuration, experiment: Experim
         catchup=False,
         # The next day is read out while a person still thinks about this one.
         max_active_runs=16,
-        default_args={
-            "owner": configuration.owner,
-            "on_failure_callback": [alerts.Failure(notifier) for notifier in configuration.alerts.notifiers],
-            **retries.DEFAULTS,
-        },
+        default_args=retries.defaults(configuration),
         tags=["synalign", "experiment", retriever],
     ) as dag:
         running = ShortCircuitOperator(

@@ -57,11 +57,7 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
         params={field.key: _param(field) for field in form},
         user_defined_macros={"changes": partial(overrides.changed, form)},
         deadline=alerts.deadline(configuration.alerts),
-        default_args={
-            "owner": configuration.owner,
-            "on_failure_callback": [alerts.Failure(notifier) for notifier in configuration.alerts.notifiers],
-            **retries.DEFAULTS,
-        },
+        default_args=retries.defaults(configuration),
         tags=["synalign", "refresh", configuration.retriever, configuration.task],
     ) as dag:
         tasks: dict[str, BaseOperator] = {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from airflow.sdk import DAG, get_parsing_context
 
 from synalign.config import Configuration
-from synalign.orchestration import alerts, assets, retries
+from synalign.orchestration import assets, retries
 from synalign.orchestration.operators import PYTHON, JobOperator, SummaryLink
 from synalign.orchestration.training_pages import TRAIN, dag_page
 from synalign.retriever_files import retriever_files, valid
@@ -39,11 +39,7 @@ def train_dag(path: Path, configuration: Configuration) -> DAG:
         catchup=False,
         # Of two sets that come one after another, the second trains once the first has.
         max_active_runs=1,
-        default_args={
-            "owner": configuration.owner,
-            "on_failure_callback": [alerts.Failure(notifier) for notifier in configuration.alerts.notifiers],
-            **retries.DEFAULTS,
-        },
+        default_args=retries.defaults(configuration),
         tags=["synalign", "train", retriever],
     ) as dag:
         # Paths are quoted; `exec` hands Airflow's signals to the job itself.

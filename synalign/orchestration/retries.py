@@ -12,7 +12,9 @@ from typing import Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
 
+from synalign.config import Configuration
 from synalign.errors import EXIT_CODES, OTHERWISE, exit_code
+from synalign.orchestration import alerts
 
 # A person at a terminal mends and starts again; nobody waits for half an hour there.
 MOST = int(os.environ.get("SYNALIGN_RETRIES", max(entry.tries for entry in EXIT_CODES)))
@@ -47,4 +49,10 @@ DEFAULTS: dict[str, Any] = {
     "retry_delay": timedelta(minutes=OTHERWISE.minutes),
     "retry_exponential_backoff": 2.0,
 }
-"""Default arguments of every task."""
+"""What every task is tried again by."""
+
+
+def defaults(configuration: Configuration) -> dict[str, Any]:
+    """Return the default arguments of every task of a retriever's DAGs: owner, alerts and retries."""
+    failures = [alerts.Failure(notifier) for notifier in configuration.alerts.notifiers]
+    return {"owner": configuration.owner, "on_failure_callback": failures, **DEFAULTS}
