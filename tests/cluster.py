@@ -118,7 +118,8 @@ def _await_workers(page: str) -> None:
             with urllib.request.urlopen(page, timeout=5) as answer:
                 if json.load(answer)["aliveworkers"] == WORKERS:
                     return
-        except OSError:
+        except (OSError, ValueError):
+            # The server listens before the master has put its JSON there: until then a page of HTML comes back.
             pass
         time.sleep(0.3)
     raise RuntimeError(f"the cluster did not come up within {_START_SECONDS} s")
