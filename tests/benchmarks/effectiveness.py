@@ -105,6 +105,8 @@ class Study(NamedTuple):
 
 
 FULL = Study((100, 300), 3, {"adapter": (100, 96), "static": (200, 96)}, Sizes())
+ON_REQUEST: dict[Kind, tuple[int, int]] = {"full": (150, 32)}
+"""Kinds that take hours without a GPU: trained where `--retrievers` names them."""
 SMALL = Study((8,), 1, {"adapter": (2, 8), "static": (2, 8)}, SMOKE, ("clapnq",), ("junk", "off domain"))
 
 
@@ -114,11 +116,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, help="folder of public data sets")
     add_size(parser)
     parser.add_argument("--processes", type=int, default=2)
+    kinds = [*FULL.recipes, *ON_REQUEST]
+    parser.add_argument("--retrievers", nargs="+", choices=kinds, help="default: all but full, which takes hours")
+    parser.add_argument("--collections", nargs="+", choices=COLLECTIONS, default=list(COLLECTIONS))
+    parser.add_argument("--pools", nargs="+", choices=POOLS, default=list(POOLS))
+    parser.add_argument("--labelled", nargs="+", type=int, choices=FULL.labelled, default=list(FULL.labelled))
     parser.add_argument("--report", action="store_true", help="only print what is there")
     parser.add_argument("--output", type=Path, default=kept_folder() / "effectiveness.jsonl")
     arguments = parser.parse_args(argv)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    study = SMALL if arguments.size == "smoke" else FULL
+    study = SMALL if arguments.size == "smoke" else _asked_for(arguments)
     with data_folder(arguments.data, arguments.size) as data:
         if not arguments.report:
             if data is None:
@@ -131,6 +138,18 @@ def main(argv: list[str] | None = None) -> None:
             ):
                 _train_all(study, data, arguments.output, executor)
     print_report(list(kept(study, arguments.output).values()))
+
+
+def _asked_for(arguments: argparse.Namespace) -> Study:
+    """Return the whole study, or the part of it that the command line names."""
+    kinds = arguments.retrievers or list(FULL.recipes)
+    recipes = {kind: recipe for kind, recipe in {**FULL.recipes, **ON_REQUEST}.items() if kind in kinds}
+    return FULL._replace(
+        labelled=tuple(arguments.labelled),
+        recipes=recipes,
+        names=tuple(arguments.collections),
+        pools=tuple(arguments.pools),
+    )
 
 
 def kept(study: Study, output: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
