@@ -79,13 +79,13 @@ class Lexicon:
             queries: The terms of q queries, each as `asked` gives them.
             nearest: Of q queries; documents already there were of other parts.
         """
-        depth = nearest.scores.shape[1]
+        depth, reach = nearest.depth, nearest.reach
         for row, query in enumerate(queries):
             numbers = self._index.get_tokens_ids(list(query))
             if not numbers:
                 continue
             scores = self._index.get_scores_from_ids(numbers).astype(np.float32)
-            least = float(nearest.reach[row])
+            least = float(reach[row])
             if len(scores) > depth:
                 least = max(least, float(np.partition(scores, -depth)[-depth]))
             places = np.flatnonzero((scores >= least) & (scores > 0.0))

@@ -94,10 +94,11 @@ class Search:
     def proposals(self) -> Proposals:
         """Return what is proposed, now that the whole collection has passed."""
         lists = []
+        nearest = None if self._nearest is None else self._nearest.numbers
         for pair, query in enumerate(self._query.tolist()):
             found = {RANDOM: [self._names[number] for number in dict.fromkeys(self._drawn[pair].tolist())]}
-            if self._nearest is not None:
-                numbers = self._nearest.numbers[query]
+            if nearest is not None:
+                numbers = nearest[query]
                 found[ENCODER] = [self._names[number] for number in numbers[numbers != NOBODY].tolist()]
             if len(self._by_words):
                 # A text without a vector is none of the collection.
