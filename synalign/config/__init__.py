@@ -33,7 +33,7 @@ from synalign.config.source import (
     Source,
 )
 from synalign.config.traffic import Ingest, Sampling
-from synalign.config.training import MOST_NEGATIVES, Negatives, Teacher, Training
+from synalign.config.training import MOST_NEGATIVES, Lora, Negatives, Teacher, Training
 
 __all__ = [
     "IN_WORDS",
@@ -63,6 +63,7 @@ __all__ = [
     "LabelledSource",
     "LogColumns",
     "LogSource",
+    "Lora",
     "Name",
     "Negatives",
     "Notifier",

@@ -103,6 +103,14 @@ class Teacher(Closed):
         return self
 
 
+class Lora(Closed):
+    """Low-rank matrices that are trained beside each linear layer, whose own weights stay (Hu et al., 2022)."""
+
+    rank: int = Field(16, ge=1, le=1024, description="Of each pair of matrices: the more, the more can be learnt.")
+    alpha: float = Field(32.0, gt=0.0, le=10_000.0, description="What they add is multiplied by alpha / rank.")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of their inputs that are left out at random.")
+
+
 class Training(Closed):
     """How `synalign train` trains a retriever on the training set; no training set depends on it."""
 
@@ -125,6 +133,11 @@ class Training(Closed):
         description="Hard negatives of a pair in the contrastive loss; null: all that the set has. Distillation takes "
         "all.",
     )
+    lora: Lora | None = Field(
+        None,
+        description="Trains small matrices beside the weights (LoRA) instead of the weights: less memory for gradients "
+        "and optimiser. They are merged into the weights at the end. null: all weights are trained.",
+    )
     epochs: float = Field(1.0, gt=0.0, le=1000.0, description="How often each train row is seen.")
     steps: int | None = Field(None, ge=1, le=10_000_000, description="Batches. null: as many as `epochs` takes.")
     batch_size: int = Field(64, ge=2, le=65_536, description="Pairs in a batch; each is a negative of the others.")
@@ -136,7 +149,10 @@ class Training(Closed):
         "null: the whole batch at once. Of the contrastive loss alone.",
     )
     learning_rate: float | None = Field(
-        None, gt=0.0, lt=1.0, description="null: 5e-5; 3e-3 for a model of static token vectors."
+        None,
+        gt=0.0,
+        lt=1.0,
+        description="null: 5e-5; 5e-4 with `lora`; 3e-3 for a model of static token vectors.",
     )
     warmup: Fraction = Field(0.1, description="Share of the steps in which the learning rate rises.")
     max_tokens: int | None = Field(
