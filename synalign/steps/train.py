@@ -229,7 +229,8 @@ def _champion(serving: Served, folder: Path, settings: config.Training, device: 
     from synalign.registry.served_model import fetch
     from synalign.training.retriever import retriever
 
-    return retriever(str(fetch(serving.model_uri, folder, uri)), int(settings.max_tokens or 0), device)
+    # Made absolute: a relative path of a configuration starts elsewhere.
+    return retriever(str(fetch(serving.model_uri, folder, uri).resolve()), int(settings.max_tokens or 0), device)
 
 
 def _saved(model: Any, retriever: str, name: str) -> Path:

@@ -66,7 +66,7 @@ def _folder(settings: Teacher) -> Path:
     """Return the folder of a cross-encoder.
 
     Raises:
-        SetupError: There is no such folder, or it has pickled weights alone.
+        SetupError: There is no such folder, or it has pickled weights alone, or an adapter.
     """
     folder = resolve(str(settings.model))
     if not (folder / "config.json").is_file():
@@ -75,6 +75,7 @@ def _folder(settings: Teacher) -> Path:
             remedy="save the model with CrossEncoder.save_pretrained and give that folder; nothing is downloaded",
         )
     model_files.no_pickles(folder)
+    model_files.no_adapters(folder)
     return folder
 
 
