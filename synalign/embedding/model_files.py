@@ -23,7 +23,8 @@ def check(folder: Path) -> None:
     A pickle beside `.safetensors` weights, as many published models have it, is never opened.
 
     Raises:
-        SetupError: A folder in it has pickled weights alone, or an adapter; or `modules.json` is malformed or names another class.
+        SetupError: A folder in it has pickled weights alone, or an adapter; or `modules.json` is malformed or names
+            another class.
     """
     no_pickles(folder)
     no_adapters(folder)
