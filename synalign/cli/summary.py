@@ -11,6 +11,7 @@ from synalign.errors import RunError
 from synalign.evaluation.measured import measured
 from synalign.evaluation.report import difference, weights_in_words
 from synalign.generation.ledger import carried_ledger, carried_lines, ledger_lines, whole_ledger
+from synalign.generation.usage import money_in_words
 from synalign.run import Run
 from synalign.text.numbers import words
 
@@ -151,9 +152,18 @@ def _negatives(manifests: _Manifests) -> list[Entry]:
                 f"{sum(mined['sources'].values())} hard negatives of {mined['pairs']} train pairs"
                 + (f"; refused: {refused}" if refused else ""),
                 f"teacher {taught['teacher']}" + (f", which objects to {objections}" if objections else ""),
+                *_teaching_cost(taught),
             ],
         )
     ]
+
+
+def _teaching_cost(taught: dict[str, Any]) -> list[str]:
+    """Return what the teacher's scores cost, and how many are missing; nothing of a teacher that costs nothing."""
+    if "requests" not in taught:
+        return []
+    missing = f"; {taught['not_scored']} documents have no score" if taught["not_scored"] else ""
+    return [f"teacher: {taught['tokens']:,} tokens, {money_in_words(taught)}, {taught['requests']:,} requests{missing}"]
 
 
 def _out(manifests: _Manifests) -> str:

@@ -32,8 +32,9 @@ from synalign.config.source import (
     LogSource,
     Source,
 )
+from synalign.config.teacher import RerankBudget, Teacher
 from synalign.config.traffic import Ingest, Sampling
-from synalign.config.training import MOST_NEGATIVES, Negatives, Teacher, Training
+from synalign.config.training import MOST_NEGATIVES, Lora, Negatives, Training
 
 __all__ = [
     "IN_WORDS",
@@ -63,12 +64,14 @@ __all__ = [
     "LabelledSource",
     "LogColumns",
     "LogSource",
+    "Lora",
     "Name",
     "Negatives",
     "Notifier",
     "PersonalData",
     "Pool",
     "Prompts",
+    "RerankBudget",
     "Runtime",
     "Sampling",
     "Schedule",

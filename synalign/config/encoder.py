@@ -23,7 +23,9 @@ class Encoder(Closed):
     """The sentence-transformers model that places queries and documents on the unit sphere."""
 
     model: str = Field(
-        "all-MiniLM-L6-v2", description="`all-MiniLM-L6-v2` (the copy in the environment) or a model folder."
+        "all-MiniLM-L6-v2",
+        description="`all-MiniLM-L6-v2` (the copy in the environment) or a model folder; a relative path starts at "
+        "$SYNALIGN_HOME.",
     )
     query_prompt: Prompt | None = Field(
         None,

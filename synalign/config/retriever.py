@@ -16,8 +16,9 @@ from synalign.config.runtime import Runtime
 from synalign.config.schedule import Schedule
 from synalign.config.selection import Alignment, Checks, Evaluation, Screening
 from synalign.config.source import Source
+from synalign.config.teacher import Teacher
 from synalign.config.traffic import Ingest, Sampling
-from synalign.config.training import Negatives, Teacher, Training
+from synalign.config.training import Negatives, Training
 
 
 class Configuration(Closed):
@@ -63,6 +64,19 @@ class Configuration(Closed):
         if sampling.label_balance == "equal" and known.data.get("task") == "retrieval":
             raise ValueError("label_balance equal is for task classification; queries for documents have no labels")
         return sampling
+
+    @field_validator("teacher")
+    @classmethod
+    def _judge_is_a_language_model(cls, teacher: Teacher, known: ValidationInfo) -> Teacher:
+        screening, generation = known.data.get("screening"), known.data.get("generation")
+        if teacher.kind != "judge" or screening is None or generation is None:
+            return teacher
+        if screening.judge is None and generation.endpoint == "embedded":
+            raise ValueError(
+                "kind judge needs a model that can grade: give screening.judge its endpoint and model, or "
+                "generation.endpoint another than embedded, whose writer cannot judge"
+            )
+        return teacher
 
     # Texts of the files under `generation.prompts`, read with the YAML file: one wording for the whole of a run.
     _templates: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from synalign.config.closed import Address, Closed, Fraction
-from synalign.config.generation import Variable
+from synalign.config.closed import Closed, Fraction
 
 NegativeSource = Literal["encoder", "bm25"]
 
@@ -47,60 +46,12 @@ class Negatives(Closed):
     )
 
 
-class Teacher(Closed):
-    """A model that says which documents answer a query better; retrievers learn its ranking, not the pairs alone."""
+class Lora(Closed):
+    """Low-rank matrices that are trained beside each linear layer, whose own weights stay (Hu et al., 2022)."""
 
-    kind: Literal["none", "encoder", "cross_encoder", "rerank"] = Field(
-        "encoder",
-        description="`encoder` costs nothing: its cosines are there. A `cross_encoder` on this machine, or a server "
-        "that has `/rerank`, scores every pair and its negatives anew.",
-    )
-    model: str | None = Field(
-        None,
-        description="Folder of a cross-encoder (nothing is downloaded; a relative path starts at $SYNALIGN_HOME), or "
-        "the name of the server's model.",
-    )
-    endpoint: Address | None = Field(
-        None, description="Base URL of a server that reranks.", examples=["http://127.0.0.1:8080/v1"]
-    )
-    protocol: Literal["cohere", "tei"] = Field(
-        "cohere",
-        description="`cohere`: as Cohere, Jina, vLLM and llama.cpp take it; `tei`: as Text Embeddings Inference does.",
-    )
-    api_key_variable: Variable | None = Field(
-        None, description="Environment variable that holds the server's key. null: none is sent."
-    )
-    document_characters: int = Field(
-        4000, ge=100, le=100_000, description="How much of a document is sent to a server that reranks."
-    )
-    max_tokens: int = Field(512, ge=8, le=32_768, description="What a cross-encoder reads of query and document.")
-    relative_margin: float = Field(
-        0.05, ge=0.0, le=1.0, description="A negative that the teacher scores above this share below the pair's own "
-        "document is taken out.",
-    )  # fmt: skip
-    score_temperature: float | None = Field(
-        None, gt=0.0, le=1000.0, description="Of its scores in the loss; null: 0.05 for cosines, 1 for logits."
-    )
-
-    @property
-    def scores_anew(self) -> bool:
-        """Tell whether it is a model other than the encoder, which has scored every pair and its negatives."""
-        return self.kind in ("cross_encoder", "rerank")
-
-    @property
-    def temperature(self) -> float:
-        """Return the temperature of its scores in force."""
-        if self.score_temperature is not None:
-            return self.score_temperature
-        return 1.0 if self.scores_anew else 0.05
-
-    @model_validator(mode="after")
-    def _model_where_one_is_needed(self) -> Teacher:
-        if self.scores_anew != (self.model is not None):
-            raise ValueError("model must be given for kind cross_encoder or rerank, and for no other")
-        if (self.kind == "rerank") != (self.endpoint is not None):
-            raise ValueError("endpoint must be given for kind rerank, and for no other")
-        return self
+    rank: int = Field(16, ge=1, le=1024, description="Of each pair of matrices: the more, the more can be learnt.")
+    alpha: int = Field(32, ge=1, le=10_000, description="What they add is multiplied by alpha / rank.")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of their inputs that are left out at random.")
 
 
 class Training(Closed):
@@ -125,6 +76,11 @@ class Training(Closed):
         description="Hard negatives of a pair in the contrastive loss; null: all that the set has. Distillation takes "
         "all.",
     )
+    lora: Lora | None = Field(
+        None,
+        description="Trains small matrices beside the weights (LoRA) instead of the weights: less memory for gradients "
+        "and optimiser. They are merged into the weights at the end. null: all weights are trained.",
+    )
     epochs: float = Field(1.0, gt=0.0, le=1000.0, description="How often each train row is seen.")
     steps: int | None = Field(None, ge=1, le=10_000_000, description="Batches. null: as many as `epochs` takes.")
     batch_size: int = Field(64, ge=2, le=65_536, description="Pairs in a batch; each is a negative of the others.")
@@ -136,7 +92,10 @@ class Training(Closed):
         "null: the whole batch at once. Of the contrastive loss alone.",
     )
     learning_rate: float | None = Field(
-        None, gt=0.0, lt=1.0, description="null: 5e-5; 3e-3 for a model of static token vectors."
+        None,
+        gt=0.0,
+        lt=1.0,
+        description="null: 5e-5; 5e-4 with `lora`; 3e-3 for a model of static token vectors.",
     )
     warmup: Fraction = Field(0.1, description="Share of the steps in which the learning rate rises.")
     max_tokens: int | None = Field(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from synalign.config import Encoder
+from synalign.config import Encoder, resolve
 from synalign.embedding import model_files, whole
 from synalign.embedding import prompts as model_prompts
 from synalign.embedding.device import device
@@ -41,7 +41,7 @@ _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
 def model_folder(model: str) -> Path:
-    """Return where a model's files lie: the copy in the environment, or a folder of the user's.
+    """Return where a model's files lie: the copy in the environment, or a folder, as `synalign.config.resolve` has it.
 
     Raises:
         SetupError: There is no such folder, it holds what is not to be loaded, or the package that holds the embedded
@@ -56,10 +56,11 @@ def model_folder(model: str) -> Path:
                 remedy="pip install 'synalign[jobs]'",
             ) from error
         return Path(get_model_path())
-    folder = Path(model).expanduser()
+    folder = resolve(model)
     if not (folder / "modules.json").is_file():
         raise SetupError(
             f"encoder.model == {model!r}, must be {EMBEDDED_MODEL!r} or a sentence-transformers folder.",
+            cause=f"there is none at {folder}; a relative path starts at $SYNALIGN_HOME",
             remedy="save the model with SentenceTransformer.save_pretrained and give that folder; "
             "nothing is downloaded",
         )

@@ -23,9 +23,11 @@ def check(folder: Path) -> None:
     A pickle beside `.safetensors` weights, as many published models have it, is never opened.
 
     Raises:
-        SetupError: A folder in it has pickled weights alone, or `modules.json` is malformed or names another class.
+        SetupError: A folder in it has pickled weights alone, or an adapter; or `modules.json` is malformed or names
+            another class.
     """
     no_pickles(folder)
+    no_adapters(folder)
     try:
         kinds = [str(module["type"]) for module in json.loads((folder / "modules.json").read_bytes())]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -52,3 +54,19 @@ def no_pickles(folder: Path) -> None:
             raise SetupError(
                 f"{pickle.parent} has no .safetensors weights.", remedy="save the model again; pickles are not loaded"
             )
+
+
+def no_adapters(folder: Path) -> None:
+    """Refuse a folder with an adapter: `transformers` would load the model that it belongs to from somewhere else.
+
+    Neither that model's weights nor whether they are pickles would be known to whoever trusts the folder.
+
+    Raises:
+        SetupError: It has one.
+    """
+    for adapter in sorted(folder.rglob("adapter_config.json")):
+        raise SetupError(
+            f"{adapter.parent} holds an adapter, whose model is elsewhere.",
+            cause="a model that was trained with peft, and saved before its adapter was merged",
+            remedy="merge it into the weights (peft's `merge_and_unload`), and save the model again",
+        )

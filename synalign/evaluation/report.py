@@ -39,7 +39,7 @@ def report(evaluation: Mapping[str, Any]) -> str:
         at = f" at mass {evaluation['arms_mass']:g}" if "arms_mass" in evaluation else ""
         parts += [f"## Arms on test queries{at}", _arms(evaluation["test"], arm_of(evaluation["scheme"]), by)]
         parts += ["## Arm against arm", _contrasts(evaluation["test"], by)]
-        parts += ["## Treatment against control by segment", _segments(evaluation["segments"])]
+        parts += ["## Treatment against control by segment", _segments(evaluation["segments"], by)]
     if "ladder" in evaluation:
         parts += ["## Arms on validation queries, from the simplest up", _ladder(evaluation["ladder"], by)]
     return "\n\n".join(parts) + "\n"
@@ -89,12 +89,20 @@ def _contrasts(test: Mapping[str, Mapping[str, float]], by: Measured) -> str:
     return _table(rows)
 
 
-def _segments(segments: Mapping[str, Mapping[str, float]]) -> str:
+def _segments(segments: Mapping[str, Mapping[str, float]], by: Measured) -> str:
     rows = [["segment", "queries", "control", "treatment", "difference", "p"]]
     for name, figures in ((name, segments[name]) for name in _SEGMENTS if name in segments):
         both = [f"{figures[arm]:.4f}" for arm in (CONTROL, TREATMENT)]
         queries = f"{figures['queries']:.0f}"
-        rows.append([name.replace("_", " "), queries, *both, difference(figures), f"{figures['p_value']:.4f}"])
+        rows.append(
+            [
+                name.replace("_", " ").replace("document", by.ranked),
+                queries,
+                *both,
+                difference(figures),
+                f"{figures['p_value']:.4f}",
+            ]
+        )
     return _table(rows)
 
 

@@ -16,7 +16,7 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from synalign.arrays.tally import Report, Tally
-from synalign.config import Configuration
+from synalign.config import Configuration, Generation, Judge
 from synalign.errors import EndpointError, GenerationError
 from synalign.generation import outcomes
 from synalign.generation.client import Answer, Client
@@ -32,6 +32,9 @@ from synalign.storage import Place
 
 DIALECT, SPENDING = "judge_endpoint.jsonl", "judge_spending.jsonl"
 """Files of a run's folder: what the judge's endpoint takes, and what the judge has cost."""
+
+_OF_JUDGES = {"document_characters", "max_output_tokens"}
+"""Settings that a judge and a writer both have, and want otherwise."""
 
 _TITLE_CHARACTERS = 300
 _LEAST_CHARACTERS = 200
@@ -52,7 +55,7 @@ class Judged(NamedTuple):
 
     Attributes:
         answers: To each pair, in order.
-        tokens: What this run has spent on its judge, both ways, killed attempts included.
+        tokens: What this run has spent by this record, both ways, killed attempts included.
         money: The same in money.
     """
 
@@ -72,6 +75,20 @@ def judge_configuration(configuration: Configuration) -> Configuration:
     if judge is None:
         return configuration
     return configuration.model_copy(update={"generation": judge.asked_as(configuration.generation)})
+
+
+def teacher_configuration(configuration: Configuration) -> Configuration:
+    """Return the configuration by which the client asks the judge as teacher.
+
+    That is the judge of `screening.judge`; or, where there is none, the model that
+    writes.
+    """
+    if configuration.screening.judge is not None:
+        return judge_configuration(configuration)
+    writing = configuration.generation
+    shared = (Judge.model_fields.keys() & Generation.model_fields.keys()) - _OF_JUDGES
+    given = Judge.model_validate({name: getattr(writing, name) for name in shared})
+    return configuration.model_copy(update={"generation": given.asked_as(writing)})
 
 
 def judge_request(pair: Pair, characters: int, configuration: Configuration) -> Request:
@@ -95,6 +112,7 @@ def judge(
     journal: Journal,
     folder: Place,
     report: Report | None = None,
+    record: str = SPENDING,
 ) -> Judged:
     """Ask the judge for the grade of each pair.
 
@@ -105,13 +123,14 @@ def judge(
         journal: What was judged before.
         folder: Of the run, where it is kept what the endpoint takes and what was spent.
         report: Called as pairs are judged.
+        record: File of the folder that remembers what was spent.
 
     Raises:
         GenerationError: The judge cannot be reached or used, or has graded nothing.
         RunError: The journal or a record is damaged.
     """
     with closing(Dialect(configuration, folder / DIALECT)) as dialect:
-        judged = asyncio.run(_ask_all(pairs, configuration, where, journal, folder / SPENDING, dialect, report))
+        judged = asyncio.run(_ask_all(pairs, configuration, where, journal, folder / record, dialect, report))
     _require_grades(judged)
     return judged
 

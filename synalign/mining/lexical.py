@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from synalign.mining.nearest import NOBODY, Nearest
-from synalign.text.words import is_function
+from synalign.text.words import UNSPACED, is_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from synalign.mining.block import Part
 
-# Scripts without spaces between words: their pairs of neighbouring characters are the terms, as in search engines.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_RUN = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
-_ALONE = re.compile(rf"[{_UNSPACED}]")
+# Of scripts without spaces, pairs of neighbouring characters are the terms, as in search engines.
+_RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
+_ALONE = re.compile(rf"[{UNSPACED}]")
 
 LONGEST_TEXT = 20_000
 """Characters of a document that are indexed: what follows changes which words are rare, not which are there."""

@@ -54,6 +54,10 @@ def metrics(release: Release, at: int) -> list[Metric]:
     return points
 
 
+_TEACHER = ("requests", "tokens", "money", "not_scored")
+"""What the teacher's scores cost, and how many are missing."""
+
+
 def figures(release: Release) -> dict[str, float]:
     """Return single metrics by name, such as `ledger/rejected.leak`; what was not measured is left out.
 
@@ -73,6 +77,9 @@ def figures(release: Release) -> dict[str, float]:
         "ledger": ledger_figures(ledger),
         "pool": _pool(release),
         "judge": _judge(release.metrics("screen").get("judge", {})),
+        "teacher": {
+            name: value for name, value in release.metrics("teach").items() if name in _TEACHER and value is not None
+        },
         "cost": {
             name: value for name, value in release.metrics("generate").items() if name in _COST and value is not None
         },

@@ -22,6 +22,7 @@ class StepCost(NamedTuple):
         rows: Rows it wrote.
         tokens: Tokens, both ways; None: the endpoint does not say.
         money: Money; None: the endpoint does not say what it counts.
+        currency: Of the money.
     """
 
     name: str
@@ -30,6 +31,7 @@ class StepCost(NamedTuple):
     rows: int
     tokens: int | None
     money: float | None
+    currency: str
 
 
 class KindCost(NamedTuple):
@@ -60,7 +62,8 @@ def section(material: Material) -> Section | None:
             "steps": steps,
             "seconds": sum(step.seconds for step in steps),
             "tokens": sum(step.tokens or 0 for step in steps),
-            "money": sum(step.money or 0.0 for step in steps),
+            "sums": _sums(steps, budget.currency),
+            "paid": budget.has_prices or any(step.money for step in steps),
             "usage_missing": known.get("usage_missing", 0),
             "tokens_in_words": tokens_in_words(known),
             "money_in_words": money_in_words(known, 4),
@@ -76,7 +79,10 @@ def section(material: Material) -> Section | None:
 
 def _steps(material: Material) -> list[StepCost]:
     total = sum(manifest["seconds"] for manifest in material.manifests.values())
-    spent = {"generate": material.metrics("generate"), "screen": material.metrics("screen").get("judge", {})}
+    spent = {
+        "generate": material.metrics("generate"), "screen": material.metrics("screen").get("judge", {}),
+        "teach": material.metrics("teach"),
+    }  # fmt: skip
     found = []
     for step in STEPS:
         if step.name not in material.manifests:
@@ -86,8 +92,19 @@ def _steps(material: Material) -> list[StepCost]:
         rows = sum(table["rows"] for table in manifest["tables"].values())
         seconds = manifest["seconds"]
         part = seconds / total if total else 0.0
-        found.append(StepCost(step.name, seconds, part, rows, asked.get("tokens", 0), asked.get("money", 0.0)))
+        currency = asked.get("currency", material.configuration.generation.budget.currency)
+        tokens, money = asked.get("tokens", 0), asked.get("money", 0.0)
+        found.append(StepCost(step.name, seconds, part, rows, tokens, money, currency))
     return found
+
+
+def _sums(steps: list[StepCost], currency: str) -> list[tuple[float, str]]:
+    """Return the money of all steps by currency: the writer's first, then those of other models."""
+    sums = {currency: 0.0}
+    for step in steps:
+        if step.money:
+            sums[step.currency] = sums.get(step.currency, 0.0) + step.money
+    return [(money, name) for name, money in sums.items() if money or len(sums) == 1]
 
 
 def _kinds(material: Material) -> list[KindCost]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synalign import flow
 from synalign.errors import RunError
-from synalign.evaluation.measured import measured
+from synalign.evaluation.measured import Measured, measured, of_task
 from synalign.run import Interval, intervals, manifests
 from synalign.storage import Place
 
@@ -72,29 +72,35 @@ def nights(material: Material) -> list[Night]:
     Raises:
         StorageError: Storage refuses.
     """
-    own = material.run.interval
+    own, by = material.run.interval, of_task(material.configuration.task)
     unfinished = next((step for step in _STEPS if step not in material.manifests), "")
-    found = [_Read(own, unfinished, figures(material.manifests))]
+    found = [_Read(own, unfinished, figures(material.manifests, by))]
     with ThreadPoolExecutor(len(_STEPS)) as pool:
         for place in _before(material.run.folder, own):
             if sum(not one.unfinished for one in found[1:]) >= MOST:
                 break
             kept, missing = _finished(place, pool)
-            found.append(_Read(Interval.named(place.name), missing, figures(kept)))
+            found.append(_Read(Interval.named(place.name), missing, figures(kept, by)))
     while len(found) > 1 and found[-1].unfinished:
         # Before the first that finished there is no line to break.
         found.pop()
     return _labelled(found[::-1])
 
 
-def figures(kept: Manifests) -> dict[str, float | None]:
-    """Return an interval's figures from the manifests that it has; whatever else may stand there, it is no figure."""
-    # A measure of the evaluation is the classifier's where one was trained.
-    by = measured({"measure": _at(kept, ["evaluate", "metrics", "measure"])})
+def figures(kept: Manifests, by: Measured) -> dict[str, float | None]:
+    """Return an interval's figures from the manifests that it has; whatever else may stand there, it is no figure.
+
+    Args:
+        kept: Manifests by step.
+        by: What today's retriever or classifier is measured by. What an interval of another task measured, before the
+            retriever's task was changed, does not stand beside it.
+    """
     found = {name: _number(kept, place.format(measure=by.name).split()) for name, place in _PLACES.items()}
     if found["new"] is not None and "carried" not in kept["screen"]["metrics"]:
         # Screened by a SynAlign without a pool.
         found["carried"] = 0.0
+    if measured({"measure": _at(kept, ["evaluate", "metrics", "measure"])}) != by:
+        found["control"] = found["treatment"] = None
     control, max_loss = found["control"], found.pop("max_loss")
     found["gate"] = control * (1.0 - max_loss) if control is not None and max_loss is not None else None
     return found

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from synalign.config.schemes import ALIGNED, EQUAL, EQUAL_MASS, NAMES, NONE
 from synalign.drawing.svg import interval
 from synalign.evaluation.arms import CONTROL, PAIRS_ONLY, TREATMENT, arm_of, contrasts, trained_arms
-from synalign.evaluation.measured import MACRO_F1, Measured, measured
+from synalign.evaluation.measured import CLASSIFICATION, MACRO_F1, Measured, measured
 from synalign.evaluation.report import weights_in_words
 from synalign.report.ladder import climbed
 from synalign.report.section import Section
@@ -39,6 +39,12 @@ SEGMENTS = {
     "cold_document": "cold documents: no real train pair",
 }
 """Segments of test queries, in words."""
+
+LABELLED = {
+    "known_document": "labels with real train texts",
+    "cold_document": "cold labels: no real train text",
+}
+"""The same of a classifier's, where they are other words."""
 
 
 class Arm(NamedTuple):
@@ -114,7 +120,8 @@ def _judged(figures: Mapping[str, Any]) -> dict[str, Any]:
     arms = trained_arms(test)
     against = [(arm, CONTROL) for arm in arms if arm != CONTROL]
     compared = contrasts(test)
-    segments = {name: figures["segments"][name] for name in SEGMENTS if name in figures.get("segments", {})}
+    words = SEGMENTS | LABELLED if measured(figures) == CLASSIFICATION else SEGMENTS
+    segments = {name: figures["segments"][name] for name in words if name in figures.get("segments", {})}
     span = _span([test[f"{arm}_minus_{other}"] for arm, other in (*against, *compared)] + list(segments.values()))
     effect = _change("", test[f"{TREATMENT}_minus_{CONTROL}"], span, TREATMENT)
     return {
@@ -125,7 +132,7 @@ def _judged(figures: Mapping[str, Any]) -> dict[str, Any]:
             _change(f"{_words(arm)} minus {_words(other)}", test[f"{arm}_minus_{other}"], span, "other")
             for arm, other in compared
         ],
-        "segments": [_change(SEGMENTS[name], each, span, TREATMENT) for name, each in segments.items()],
+        "segments": [_change(words[name], each, span, TREATMENT) for name, each in segments.items()],
         "span": (100.0 * span[0], 100.0 * span[1]),
     }
 

@@ -279,6 +279,19 @@ def _writer(material: Material) -> Iterator[Concern]:
         )  # fmt: skip
 
 
+def _teacher(material: Material) -> Iterator[Concern]:
+    metrics = material.metrics("teach")
+    if metrics.get("not_scored"):
+        over = metrics["over_budget"]
+        yield Concern(
+            "not-scored", "caution",
+            f"{counted(metrics['not_scored'], 'document has', 'documents have')} no score of the teacher.",
+            "The ceiling of its budget is reached." if over else "The teacher gave none that can be read.",
+            "Raise the ceiling and refresh again: only the rest is asked for. Pairs without scores are learnt without "
+            "them." if over else "Pairs without scores are learnt without them; another model may answer better.",
+        )  # fmt: skip
+
+
 def _versions(material: Material) -> Iterator[Concern]:
     made = {step: manifest["versions"].get("synalign", "unknown") for step, manifest in material.manifests.items()}
     if len(set(made.values())) > 1:
@@ -291,5 +304,6 @@ def _versions(material: Material) -> Iterator[Concern]:
 
 
 RULES: tuple[Callable[[Material], Iterator[Concern]], ...] = (
-    _missing, _stale, _checks, _log, _sampling, _writer, _ledger, _carried, _alignment, _narrow, _choice, _versions,
+    _missing, _stale, _checks, _log, _sampling, _writer, _ledger, _carried, _alignment, _narrow, _teacher, _choice,
+    _versions,
 )  # fmt: skip

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from synalign.arrays.checks import MOST_NUMBER, real_number
 from synalign.retriever.contrastive import WeightedMultipleNegativesRankingLoss
+from synalign.retriever.divergence import divergences
 from synalign.retriever.labels import (
     check_columns,
     explain,
@@ -174,11 +175,9 @@ class WeightedListwiseDistillationLoss(WeightedDistillation):
 
     def row_losses(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Return (b,) divergences, times T^2 and `distillation`; 0 for a row that lacks a score."""
-        known = ~torch.isnan(teacher).any(dim=1)
-        target = torch.softmax(teacher.nan_to_num() / self.teacher_temperature, dim=1)
-        learned = torch.log_softmax(student / self.student_temperature, dim=1)
-        divergence = nn.functional.kl_div(learned, target, reduction="none").sum(dim=1)
-        return self.distillation * self.student_temperature**2 * torch.where(known, divergence, 0.0)
+        unknown = torch.isnan(teacher).any(dim=1, keepdim=True).expand_as(teacher)
+        rows = divergences(student / self.student_temperature, teacher.nan_to_num() / self.teacher_temperature, unknown)
+        return self.distillation * self.student_temperature**2 * rows
 
     def get_config_dict(self) -> dict[str, Any]:
         """Return the settings, for the model card that the trainer writes."""

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from synalign.retriever.contrastive import WeightedMultipleNegativesRankingLoss, cos_sim
+from synalign.retriever.divergence import divergences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,8 +75,8 @@ class Objective:
         if self._recipe.teacher == "none":
             return contrastive
         student = cos_sim(vectors, found) * SCALE
-        taught = listwise(student, *self._taught(rows, documents), weights)
-        return taught + self._recipe.contrastive * contrastive
+        taught = weights * divergences(student, *self._taught(rows, documents))
+        return taught.mean() + self._recipe.contrastive * contrastive
 
     def documents(self, rows: NDArray[np.int64]) -> Documents:
         """Return the documents of some rows, and which are no negatives of which."""
@@ -115,29 +116,3 @@ class Objective:
             logits[every[there], (column * len(rows) + every)[there]] = scores[rows, column][there]
             unknown[every[there], (column * len(rows) + every)[there]] = False
         return torch.from_numpy(logits / self._recipe.temperature), torch.from_numpy(unknown)
-
-
-def listwise(student: Tensor, teacher: Tensor, unknown: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted mean over rows of the divergence of the student's distribution from the teacher's.
-
-    Args:
-        student: (b, c) logits, with gradients.
-        teacher: (b, c) logits.
-        unknown: (b, c) bool, which documents are left out of a row's list.
-        weights: (b,) >= 0.
-
-    Returns:
-        A scalar >= 0. A row whose list has fewer than two documents adds nothing.
-
-    Examples:
-        >>> student, teacher = torch.zeros(1, 2), torch.tensor([[0.0, 1.0]]).log_softmax(1)
-        >>> known = torch.zeros(1, 2, dtype=torch.bool)
-        >>> round(listwise(student, teacher, known, torch.ones(1)).item(), 4)
-        0.1109
-    """
-    least = torch.finfo(student.dtype).min
-    log_student = student.masked_fill(unknown, least).log_softmax(1)
-    log_teacher = teacher.to(student.dtype).masked_fill(unknown, least).log_softmax(1)
-    divergence = nn.functional.kl_div(log_student, log_teacher, log_target=True, reduction="none")
-    rows = divergence.masked_fill(unknown, 0.0).sum(1) * ((~unknown).sum(1) > 1)
-    return (weights * rows).sum() / len(weights)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow.dataset as pads
 
 from synalign import flow, storage, tables
-from synalign.config import Configuration, encoder, resolve, schemes
+from synalign.config import Configuration, encoder, resolve, schemes, teacher
 from synalign.errors import BusyError, RunError, StorageError
 from synalign.run import driver_memory, manifests
 from synalign.run.interval import Interval
@@ -222,7 +222,7 @@ class Run:
         content = {
             "step": step,
             "interval": self.interval.name,
-            "settings": encoder.as_fingerprinted(schemes.as_fingerprinted(self.settings(chosen))),
+            "settings": _as_fingerprinted(self.settings(chosen)),
             "schemas": {table: str(tables.schema(table)) for table in chosen.writes},
             "format": manifests.FORMAT,
         }
@@ -297,3 +297,8 @@ class Run:
 
     def _again(self, step: str) -> str:
         return f"run step {step!r} of {self.configuration.retriever} for {self.interval.name} again"
+
+
+def _as_fingerprinted(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return a step's settings as fingerprints have always had them, so that finished steps are still reused."""
+    return encoder.as_fingerprinted(teacher.as_fingerprinted(schemes.as_fingerprinted(settings)))

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synalign.errors import EndpointError
 from synalign.progress import progress
 from synalign.run import Attempt, Run, some_rows
+from synalign.steps import teacher
 from synalign.tables import content_id, schema
 from synalign.teaching.objections import FALSE_NEGATIVE, LOSES, false_negatives, loses
-from synalign.text.normal import document_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,27 +31,37 @@ PAIRS_AT_ONCE = 20_000
 
 
 def outside(run: Run) -> dict[str, str]:
-    """Return the digest of the teacher's weights, where they are no encoder's: see `synalign.steps.job.main`."""
-    if run.configuration.teacher.kind != "cross_encoder":
-        return {}
-    from synalign.teaching.teachers import weights_digest
+    """Return digests of what the teacher is, beside its settings: see `synalign.steps.job.main`.
 
-    return {"teacher": weights_digest(run.configuration.teacher)}
+    Of a cross-encoder, its weights; of a judge, its own settings and its prompt.
+    """
+    configuration = run.configuration
+    if configuration.teacher.kind == "cross_encoder":
+        from synalign.teaching.teachers import weights_digest
+
+        return {"teacher": weights_digest(configuration.teacher)}
+    return teacher.digests(configuration) if configuration.teacher.kind == "judge" else {}
 
 
 def teach(attempt: Attempt) -> None:
     """Write `scores`.
 
+    A pair that the ceiling of a teacher's budget leaves no room for has no scores; what was scored is in the journal.
+
     Raises:
+        EndpointError: The teacher's endpoint refuses, or the ceiling leaves room for nothing.
+        GenerationError: It cannot be reached or used.
         SetupError: The teacher is missing or is no reranker.
     """
     settings, rows = attempt.configuration.teacher, attempt.run.read("negatives")
     # A pair's rows stand together, its own document first.
     starts = np.flatnonzero(rows["rank"].to_numpy() == 0)
     with progress("teach", len(starts), "pairs") as advance:
-        scores = _scores(attempt.run, settings, rows, starts, advance)
+        scores, spent = _scores(attempt.run, settings, rows, starts, advance)
+    attempt.metrics.update(spent)
+    _judge_ceiling(scores, spent, attempt.run)
     objections = _objections(scores, starts, settings) if settings.kind != "none" else [None] * len(scores)
-    missing = pa.nulls(len(scores), pa.float64()) if settings.kind == "none" else pa.array(scores)
+    missing = pa.nulls(len(scores), pa.float64()) if settings.kind == "none" else pa.array(scores, from_pandas=True)
     written = rows.select(["pair_id", "rank", "document_id"])
     written = written.append_column("score", missing).append_column("objection", pa.array(objections, pa.string()))
     attempt.write("scores", written.select(schema("scores").names))
@@ -63,32 +72,34 @@ def teach(attempt: Attempt) -> None:
 
 def _scores(
     run: Run, settings: Teacher, rows: pa.Table, starts: NDArray[np.int64], advance: Advance
-) -> NDArray[np.float64]:
-    """Return the teacher's score of each row; the cosines where it is the encoder, or nobody."""
+) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """Return the teacher's score of each row, and what they cost; the cosines where it is the encoder, or nobody."""
     if not settings.scores_anew:
-        return np.asarray(rows["cosine"].to_numpy())
-    with _scorer(run) as scorer:
-        return _scored(run, scorer, rows, starts, advance)
+        return np.asarray(rows["cosine"].to_numpy()), {}
+    with teacher.scorer(run) as scorer:
+        return _scored(run, scorer, rows, starts, advance), scorer.spent
 
 
-@contextmanager
-def _scorer(run: Run) -> Iterator[Scorer]:
-    """Yield the teacher of a run's configuration."""
-    settings = run.configuration.teacher
-    if settings.kind == "cross_encoder":
-        from synalign.teaching.teachers import CrossEncoder
+def _judge_ceiling(scores: NDArray[np.float64], spent: dict[str, Any], run: Run) -> None:
+    """Warn where documents have no score; stop where the ceiling left room for none at all.
 
-        yield CrossEncoder(settings)
+    Raises:
+        EndpointError: No document has a score, for want of room.
+    """
+    if not spent.get("not_scored"):
         return
-    # The client takes a second to import.
-    from synalign.generation.endpoint import Endpoint
-    from synalign.generation.journal import Journal
-    from synalign.steps.judge import journal_of
-    from synalign.teaching.reranker import Reranker
-    from synalign.writer.endpoint import api_key
-
-    with Journal(journal_of(run)) as journal:
-        yield Reranker(run.configuration, Endpoint(str(settings.endpoint), api_key(settings, "teacher")), journal)
+    named = teacher.ceiling(run.configuration)
+    if spent["over_budget"] and not np.isfinite(scores).any():
+        raise EndpointError(
+            f"the ceiling of {named} leaves no room for the teacher's scores.",
+            cause="it is lower than the most that one request can cost, or the steps before have spent it",
+            remedy=f"raise the ceiling of {named}, or set teacher.kind to encoder, and run the step again",
+        )
+    log.warning(
+        "teach: %d of %d documents have no score%s", spent["not_scored"], len(scores),
+        f": the ceiling of {named} is reached; raise it and run the step again, which asks only for the rest"
+        if spent["over_budget"] else ", and are learnt without one",
+    )  # fmt: skip
 
 
 def _scored(
@@ -116,7 +127,7 @@ def _score(
     """Score the documents of some pairs, each from one row to another."""
     names = rows["document_id"].slice(pairs[0][0], pairs[-1][1] - pairs[0][0]).to_pylist()
     found = some_rows.having(run, "documents", "document_id", names, ["document_id", "title", "text"])
-    texts = {row["document_id"]: document_text(row["title"], row["text"]) for row in found.to_pylist()}
+    texts = {row["document_id"]: (row["title"], row["text"]) for row in found.to_pylist()}
     asked = [
         (
             queries[rows["pair_id"][start].as_py()],

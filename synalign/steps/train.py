@@ -129,7 +129,7 @@ def trained(run: Run, configuration: config.Configuration, options: Options) -> 
     from synalign.training.fit import check_packages
     from synalign.training.retriever import device_of
 
-    check_packages()
+    check_packages(configuration.training)
     device, settings = device_of(options.device), _settings(configuration, options)
     began = _beginning(run, configuration, settings)
     retriever, uri = run.configuration.retriever, tracking_uri()
@@ -177,8 +177,8 @@ def _beginning(run: Run, configuration: config.Configuration, settings: config.T
         "interval": run.interval.name,
         "training_set": {"model": retriever + SUFFIX, "version": version, "digest": digest},
         "base": {"model": settings.model, "revision": revision(str(settings.model))},
-        # Whether a DAG trains by itself changes no model.
-        "settings": settings.model_dump(mode="json", exclude={"trigger"}),
+        # Whether a DAG trains by itself changes no model; what was trained before there was LoRA is found again.
+        "settings": settings.model_dump(mode="json", exclude={"trigger"} if settings.lora else {"trigger", "lora"}),
         "seed": configuration.seed,
     }
 
@@ -229,7 +229,8 @@ def _champion(serving: Served, folder: Path, settings: config.Training, device: 
     from synalign.registry.served_model import fetch
     from synalign.training.retriever import retriever
 
-    return retriever(str(fetch(serving.model_uri, folder, uri)), int(settings.max_tokens or 0), device)
+    # Made absolute: a relative path of a configuration starts elsewhere.
+    return retriever(str(fetch(serving.model_uri, folder, uri).resolve()), int(settings.max_tokens or 0), device)
 
 
 def _saved(model: Any, retriever: str, name: str) -> Path:

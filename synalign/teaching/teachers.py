@@ -1,4 +1,4 @@
-"""Who scores pairs of a query and a document: a cross-encoder; `reranker` has a server that does.
+"""Who scores pairs of a query and a document: a cross-encoder; `reranker` has a server, `grader` a language model.
 
 The encoder itself is a teacher without a file here: its cosines are known since documents were mined.
 """
@@ -17,6 +17,7 @@ from synalign.embedding import model_files
 from synalign.errors import SetupError
 from synalign.run.manifests import file_digest
 from synalign.tables import content_id
+from synalign.text.normal import document_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,11 +26,24 @@ if TYPE_CHECKING:
     from synalign.progress import Advance
 
 
+Asked = Sequence[tuple[str, Sequence[tuple[str, str]]]]
+"""Queries, each with the title and the text of its documents."""
+
+
 class Scorer(Protocol):
     """What scores documents for queries."""
 
-    def scores(self, asked: Sequence[tuple[str, Sequence[str]]], advance: Advance) -> list[NDArray[np.float64]]:
-        """Return (n,) float64 scores of the n documents of each query, the larger the better."""
+    @property
+    def spent(self) -> dict[str, Any]:
+        """Return what its scores have cost, as metrics of the step; empty where they cost nothing.
+
+        `requests`, `journal_hits`, `tokens`, `money`, `currency`; `not_scored`, how many documents have no score, and
+        `over_budget`, how many requests the ceiling kept from being sent.
+        """
+        ...
+
+    def scores(self, asked: Asked, advance: Advance) -> list[NDArray[np.float64]]:
+        """Return (n,) float64 scores of the n documents of each query, the larger the better; NaN: none was given."""
         ...
 
 
@@ -52,7 +66,7 @@ def _folder(settings: Teacher) -> Path:
     """Return the folder of a cross-encoder.
 
     Raises:
-        SetupError: There is no such folder, or it has pickled weights alone.
+        SetupError: There is no such folder, or it has pickled weights alone, or an adapter.
     """
     folder = resolve(str(settings.model))
     if not (folder / "config.json").is_file():
@@ -61,6 +75,7 @@ def _folder(settings: Teacher) -> Path:
             remedy="save the model with CrossEncoder.save_pretrained and give that folder; nothing is downloaded",
         )
     model_files.no_pickles(folder)
+    model_files.no_adapters(folder)
     return folder
 
 
@@ -100,11 +115,17 @@ class CrossEncoder:
                 remedy="name a reranker",
             )  # fmt: skip
 
-    def scores(self, asked: Sequence[tuple[str, Sequence[str]]], advance: Advance) -> list[NDArray[np.float64]]:
+    @property
+    def spent(self) -> dict[str, Any]:
+        """Return nothing: it costs no money."""
+        return {}
+
+    def scores(self, asked: Asked, advance: Advance) -> list[NDArray[np.float64]]:
         """Return the logits of the documents of each query."""
         found = []
         for query, documents in asked:
-            logits = self._model.predict([(query, document) for document in documents], show_progress_bar=False)
+            pairs = [(query, document_text(*document)) for document in documents]
+            logits = self._model.predict(pairs, show_progress_bar=False)
             found.append(np.asarray(logits, dtype=np.float64))
             advance()
         return found

@@ -74,10 +74,15 @@ CODE_WORDS = _set(
     "param params arg idx name"
 )
 
-# Scripts without spaces between words: their runs are cut into pieces of a few characters.
-_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_UNSPACED_RUN = re.compile(f"[{_UNSPACED}]+")
-_WORD = re.compile(rf"[{_UNSPACED}]{{1,4}}|(?:(?![{_UNSPACED}])[\w\u0300-\u036f])+(?:['\u2019.\-+#][\w]+)*[+#]*")
+UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\U00020000-\U0003ffff"
+)
+"""Scripts without spaces between words, as a class of a regular expression: Thai and Lao, Burmese, Khmer, Japanese and
+Chinese. Their runs are cut into pieces of a few characters."""
+
+_UNSPACED_RUN = re.compile(f"[{UNSPACED}]+")
+_WORD = re.compile(rf"[{UNSPACED}]{{1,4}}|(?:(?![{UNSPACED}])[\w\u0300-\u036f])+(?:['\u2019.\-+#][\w]+)*[+#]*")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
 

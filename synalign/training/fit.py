@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from synalign.errors import SetupError
 from synalign.progress import progress
 from synalign.retriever.recipe import LEARNING_RATES
+from synalign.training import lora
 from synalign.training.kept import Kept
 from synalign.training.loss import Lesson, is_static, loss_of
 from synalign.training.retriever import scores
@@ -40,20 +41,22 @@ class Fitted(NamedTuple):
     precision: str
 
 
-def check_packages() -> None:
+def check_packages(settings: Training) -> None:
     """Refuse an installation without what the trainer needs.
 
     Raises:
-        SetupError: `accelerate` or `datasets` is missing.
+        SetupError: `accelerate` or `datasets` is missing, or `peft` where `training.lora` needs it.
     """
-    for name in ("accelerate", "datasets"):
+    for name in ("accelerate", "datasets", *(["peft"] if settings.lora else [])):
         try:
             import_module(name)
         except ImportError as error:
             raise SetupError(
                 f"sentence-transformers' trainer cannot run here: the package `{name}` is missing.",
-                cause="the extra `jobs` alone is installed, which has no trainer",
-                remedy="pip install 'synalign[train]'",
+                cause="training.lora is set, and an extra `train` without LoRA is installed"
+                if name == "peft"
+                else "the extra `jobs` alone is installed, which has no trainer",
+                remedy="pip install 'synalign[train]'" + (", or set training.lora to null" if name == "peft" else ""),
             ) from error
 
 
@@ -72,16 +75,18 @@ def fit(model: Any, lesson: Lesson, corpus: Corpus, settings: Training, seed: in
 
     Raises:
         ArgumentError: The loss or the vectors left the finite numbers.
-        SetupError: The trainer's packages are missing.
+        SetupError: The trainer's packages are missing, or `training.lora` is set for a model that is no transformer.
     """
-    check_packages()
+    check_packages(settings)
     judged = corpus.judged["validation"]
     steps = steps_of(settings, len(lesson.dataset))
-    # Before the trainer is made: it puts the model into its own device and mode.
-    kept = Kept(model, (lambda: float(scores(model, corpus.documents, judged).mean())) if judged.queries else None)
-    rate = settings.learning_rate or LEARNING_RATES["static" if is_static(model) else "full"]
+    rate = settings.learning_rate or _rate(model, settings)
     half_precision = is_half(settings, model.device.type)
     with _random(seed), tempfile.TemporaryDirectory(prefix="synalign-train-") as folder:
+        if settings.lora is not None:
+            lora.add(model, settings.lora)
+        # Before the trainer is made: it puts the model into its own device and mode.
+        kept = Kept(model, (lambda: float(scores(model, corpus.documents, judged).mean())) if judged.queries else None)
         arguments = _arguments(
             folder, model, lesson, settings, steps=steps, rate=rate, half_precision=half_precision, seed=seed
         )
@@ -91,6 +96,8 @@ def fit(model: Any, lesson: Lesson, corpus: Corpus, settings: Training, seed: in
             trainer.train()
     kept.restore()
     model.eval()
+    if settings.lora is not None:
+        lora.merge(model)
     return Fitted(steps, kept.step, kept.scores, rate, "bfloat16" if half_precision else "float32")
 
 
@@ -102,6 +109,13 @@ def steps_of(settings: Training, rows: int) -> int:
     (2, 20, 7)
     """
     return settings.steps or max(1, math.ceil(settings.epochs * rows / settings.batch_size))
+
+
+def _rate(model: Any, settings: Training) -> float:
+    """Return the highest learning rate where the settings name none."""
+    if settings.lora is not None:
+        return lora.LEARNING_RATE
+    return LEARNING_RATES["static" if is_static(model) else "full"]
 
 
 def checkpoints(steps: int, count: int) -> set[int]:

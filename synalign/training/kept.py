@@ -14,7 +14,7 @@ class Kept:
     Without a score, as where there is no validation query, the latest is kept.
 
     Args:
-        model: What is trained; its parameters are copied to the CPU.
+        model: What is trained; its parameters are copied to the CPU, but for those that are not trained.
         score: Gives the model's mean score on validation queries; None: there are none.
 
     Attributes:
@@ -26,6 +26,7 @@ class Kept:
         self.step = 0
         self.scores: dict[int, float] = {}
         self._model, self._score = model, score
+        self._fixed = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
         self._state = self._copy()
         if score is not None:
             self.scores[0] = score()
@@ -42,7 +43,8 @@ class Kept:
 
     def restore(self) -> None:
         """Give the model the parameters that were kept."""
-        self._model.load_state_dict(self._state)
+        self._model.load_state_dict(self._state, strict=not self._fixed)
 
     def _copy(self) -> dict[str, Tensor]:
-        return {name: value.detach().to("cpu", copy=True) for name, value in self._model.state_dict().items()}
+        state = self._model.state_dict()
+        return {name: state[name].detach().to("cpu", copy=True) for name in state.keys() - self._fixed}

@@ -156,6 +156,12 @@ def test_what_was_mined_and_who_taught_are_shown(configuration: Callable[..., Co
     assert "mined 40 hard negatives of 10 train pairs; refused: 2 chosen" in " ".join(lines.split())
     assert "teacher cross_encoder, which objects to 4 false negative" in lines
     assert "mined" not in "\n".join(summarise(finished(configuration())))
+    assert "tokens" not in lines
+    paid = {"requests": 50, "tokens": 5250, "money": 0.25, "currency": "USD", "not_scored": 0}
+    lines = "\n".join(summarise(finished(configuration(), mine=mined, teach={**taught, **paid})))
+    assert "teacher: 5,250 tokens, 0.25 USD, 50 requests\n" in lines
+    lines = "\n".join(summarise(finished(configuration(), mine=mined, teach={**taught, **paid, "not_scored": 3})))
+    assert "50 requests; 3 documents have no score" in lines
 
 
 def test_a_classifier_is_told_in_accuracy() -> None:

@@ -83,6 +83,21 @@ def test_a_model_of_the_users_own_is_taken_from_its_folder(tmp_path: Path) -> No
     assert encoder.model_folder(str(copy)) == copy
 
 
+def test_a_relative_folder_starts_at_home_as_every_path_of_a_configuration(home: Path) -> None:
+    (home / "models" / "mine").mkdir(parents=True)
+    (home / "models" / "mine" / "modules.json").write_text("[]")
+    assert encoder.model_folder("models/mine") == home / "models" / "mine"
+    with pytest.raises(SetupError, match=str(home / "models" / "other")):
+        encoder.model_folder("models/other")
+
+
+def test_a_folder_with_an_adapter_whose_model_is_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "modules.json").write_text("[]")
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "/elsewhere"}')
+    with pytest.raises(SetupError, match="holds an adapter, whose model is elsewhere"):
+        encoder.model_folder(str(tmp_path))
+
+
 @pytest.mark.parametrize("model", ["bert-base-uncased", "/nowhere/at/all", ""])
 def test_a_model_that_is_not_there_is_refused_not_downloaded(model: str) -> None:
     with pytest.raises(SetupError, match="nothing is downloaded"):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from synalign.config import Configuration
+from synalign.evaluation.measured import CLASSIFICATION, RETRIEVAL
 from synalign.report.nights import LOOKED_AT, MOST, figures, nights
 from synalign.run import Interval
 from tests.report.history import STEPS, interval, keep, material, written
@@ -121,7 +122,7 @@ def test_folders_that_are_no_interval_of_any_date_are_passed_by(configuration: M
 
 @pytest.mark.parametrize("value", ["<script>", None, True, float("nan"), float("inf"), [1], {"a": 1}, 10**400])
 def test_what_is_no_finite_number_is_no_figure(value: Any) -> None:
-    found = figures(written(0, changed={"generate": {"tokens": value}, "evaluate": {"test": {"control": value}}}))
+    found = figures(written(0, changed={"generate": {"tokens": value}, "evaluate": {"test": {"control": value}}}), RETRIEVAL)
     assert (found["tokens"], found["control"], found["gate"]) == (None, None, None)
     assert found["treatment"] is None
 
@@ -129,7 +130,7 @@ def test_what_is_no_finite_number_is_no_figure(value: Any) -> None:
 def test_without_a_gate_there_is_no_line() -> None:
     made = written(0)
     made["evaluate"]["settings"]["evaluation"]["gate"] = None
-    found = figures(made)
+    found = figures(made, RETRIEVAL)
     assert (found["control"], found["gate"]) == (0.5, None)
 
 
@@ -147,8 +148,23 @@ def test_several_intervals_of_a_day_are_told_apart_by_the_time(configuration: Ma
 def test_scores_of_classifiers_are_their_accuracy() -> None:
     arms = {arm: {"accuracy": score, "ndcg_at_10": 0.9} for arm, score in (("control", 0.5), ("treatment", 0.75))}
     gate = {"settings": {"evaluation": {"gate": {"max_loss": 0.02}}}}
-    found = figures({"evaluate": {"metrics": {"measure": "accuracy", "test": arms}, **gate}})
+    accuracy = {"evaluate": {"metrics": {"measure": "accuracy", "test": arms}, **gate}}
+    found = figures(accuracy, CLASSIFICATION)
     assert (found["control"], found["treatment"], found["gate"]) == (0.5, 0.75, pytest.approx(0.49))
     # Whatever stands there may be damaged.
-    found = figures({"evaluate": {"metrics": {"measure": ["accuracy"], "test": arms}, **gate}})
+    found = figures({"evaluate": {"metrics": {"measure": ["accuracy"], "test": arms}, **gate}}, RETRIEVAL)
     assert found["control"] == 0.9
+    # A retriever that was a classifier yesterday has no yesterday's score, nor the other way round.
+    for kept, by in ((accuracy, RETRIEVAL), ({"evaluate": {"metrics": {"test": arms}, **gate}}, CLASSIFICATION)):
+        found = figures(kept, by)
+        assert (found["control"], found["treatment"], found["gate"]) == (None, None, None)
+
+
+def test_intervals_before_the_task_was_changed_have_no_score_beside_todays(configuration: Make) -> None:
+    own = material(configuration())
+    arms = {arm: {"accuracy": 0.99, "ndcg_at_10": 0.9} for arm in ("control", "treatment")}
+    keep(own.run, 2, written(2, changed={"evaluate": {"measure": "accuracy", "test": arms}}))
+    keep(own.run, 1, written(1))
+    found = nights(own)
+    assert [night.figures["control"] for night in found] == [None, 0.5, 0.5]
+    assert all(night.figures["tokens"] == 1800 for night in found)

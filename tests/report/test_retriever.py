@@ -90,4 +90,5 @@ def test_a_classifier_is_shown_with_accuracy_and_macro_f1(configuration: Make) -
     shown = html[html.index('id="retriever"') :]
     for words in ("0.8123", "0.7321", "macro-F1 minus control", "+2.12", "points of accuracy", "Kind of classifier"):
         assert words in shown, words
-    assert "labels" in shown and "A classifier trained on it scores" in html
+    assert "labels with real train texts" in shown and "documents with real train pairs" not in shown
+    assert "A classifier trained on it scores" in html

@@ -39,6 +39,8 @@ def test_failed_checks_come_first_with_what_to_do(finished: Material) -> None:
         ({"evaluate": {"validated": False, "reason": "not validated: no retriever was trained"}}, "not-validated"),
         ({"evaluate": {"queries": {"validation": 12, "test": 300}}}, "few-validation"),
         ({"evaluate": {"gate": {"status": "not evaluated", "reason": "off"}}}, "no-gate"),
+        ({"teach": {"not_scored": 4, "over_budget": 2}}, "not-scored"),
+        ({"teach": {"not_scored": 4, "over_budget": 0}}, "not-scored"),
     ],
 )
 def test_each_thing_to_know_of_is_a_warning_with_a_remedy(

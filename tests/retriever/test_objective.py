@@ -10,7 +10,7 @@ import torch
 from synalign.errors import ArgumentError
 from synalign.retriever.collection import Collection, Pairs
 from synalign.retriever.learner import Learner
-from synalign.retriever.objective import Objective, listwise
+from synalign.retriever.objective import Objective
 from synalign.retriever.recipe import Recipe
 from synalign.retriever.train import prepare, train
 
@@ -105,15 +105,6 @@ def test_documents_that_are_right_for_a_query_are_no_negatives_of_it() -> None:
     assert np.argwhere(found.hidden).tolist() == [
         [0, 5], [0, 10], [1, 10], [2, 3], [2, 10], [3, 2], [3, 10],
     ]  # fmt: skip
-
-
-def test_a_teacher_that_is_copied_has_no_more_to_teach() -> None:
-    logits, known = torch.randn(3, 5), torch.zeros(3, 5, dtype=torch.bool)
-    assert listwise(logits, logits + 7.0, known, torch.ones(3)).item() == pytest.approx(0.0, abs=1e-6)
-    assert listwise(logits, -logits, known, torch.ones(3)).item() > 0.1
-    # A row with one document alone has no order to learn.
-    known[:, 1:] = True
-    assert listwise(logits, -logits, known, torch.ones(3)).item() == 0.0
 
 
 def test_a_taught_retriever_ranks_as_its_teacher_does(make_collection: Make, every_pair: Pairs) -> None:

@@ -17,11 +17,15 @@ from synalign.errors import EndpointError, GenerationError
 from synalign.generation.endpoint import Endpoint
 from synalign.generation.journal import Journal
 from synalign.progress import progress
+from synalign.teaching.budget import RECORD, Budget
 from synalign.teaching.reranker import Reranker
 
 Make = Callable[..., Configuration]
 Answer = Callable[[dict[str, Any]], tuple[int, Any]]
-ASKED = [("remove lime", ["It removes lime.", "It drives.", "\u732b"]), ("buy a car", ["It drives."])]
+ASKED = [
+    ("remove lime", [("", "It removes lime."), ("", "It drives."), ("", "\u732b")]),
+    ("buy a car", [("", "It drives.")]),
+]
 
 
 def by_length(query: str, document: str) -> float:
@@ -88,16 +92,21 @@ def reranking(answer: Answer) -> Iterator[Server]:
         server.server_close()
 
 
+def reranker(made: Configuration, where: Endpoint, journal: Journal, folder: Path) -> Reranker:
+    """A reranker whose spending is on record."""
+    return Reranker(made, where, journal, Budget(made.teacher.budget, folder / RECORD, journal))
+
+
 def scores(configuration: Make, url: str, folder: Path, key: str = "", **settings: Any) -> list[list[float]]:
     """Ask a server for the scores of `ASKED`."""
     settings = {"kind": "rerank", "model": "m", "endpoint": url, **settings}
     made = configuration(teacher=settings, runtime={"concurrency": 2, "timeout_seconds": 10})
     with Journal(folder / "journal") as journal, progress("teach", len(ASKED), "pairs") as advance:
-        found = Reranker(made, Endpoint(url, key), journal).scores(ASKED, advance)
+        found = reranker(made, Endpoint(url, key), journal, folder).scores(ASKED, advance)
     return [each.tolist() for each in found]
 
 
-EXPECTED = [[by_length(query, document) for document in documents] for query, documents in ASKED]
+EXPECTED = [[by_length(query, document) for _, document in documents] for query, documents in ASKED]
 
 
 @pytest.mark.parametrize(("answer", "protocol"), [(cohere, "cohere"), (tei, "tei")])
@@ -139,9 +148,9 @@ def test_documents_are_cut_and_no_key_is_sent_where_there_is_none(configuration:
             teacher={"kind": "rerank", "model": "m", "endpoint": server.url, "document_characters": 100}
         )
         with Journal(tmp_path / "journal") as journal, progress("teach", 1, "pairs") as advance:
-            Reranker(made, Endpoint(server.url, ""), journal).scores([("q", ["x" * 1000])], advance)
+            reranker(made, Endpoint(server.url, ""), journal, tmp_path).scores([("q", [("T", "x" * 1000)])], advance)
     ((_, key, body),) = server.asked
-    assert len(body["documents"][0]) == 100 and body["top_n"] == 1
+    assert len(body["documents"][0]) == 100 and body["documents"][0].startswith("T\nx") and body["top_n"] == 1
     assert key is None
 
 
@@ -177,4 +186,4 @@ def test_a_server_that_is_not_there_is_told_of(
 def test_nothing_asked_is_nothing_sent(configuration: Make, tmp_path: Path) -> None:
     made = configuration(teacher={"kind": "rerank", "model": "m", "endpoint": "http://127.0.0.1:9/v1"})
     with Journal(tmp_path / "journal") as journal, progress("teach", 0, "pairs") as advance:
-        assert Reranker(made, Endpoint("http://127.0.0.1:9/v1", ""), journal).scores([], advance) == []
+        assert reranker(made, Endpoint("http://127.0.0.1:9/v1", ""), journal, tmp_path).scores([], advance) == []

@@ -25,7 +25,8 @@ def test_scores_are_the_logits_of_the_librarys_cross_encoder(make_cross_encoder:
     folder = make_cross_encoder()
     documents = ["a lamp", "\u732b\u304c\u597d\u304d", "", "word " * 3000]
     with progress("teach", 1, "pairs") as advance:
-        (found,) = CrossEncoder(teacher(folder)).scores([("how to clean a lamp", documents)], advance)
+        asked = [("how to clean a lamp", [("", text) for text in documents])]
+        (found,) = CrossEncoder(teacher(folder)).scores(asked, advance)
     library = Library(str(folder), device="cpu", max_length=512, activation_fn=torch.nn.Identity())
     expected = library.predict([("how to clean a lamp", document) for document in documents])
     assert np.allclose(found, expected, atol=1e-5)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synalign.config import Configuration, Training
+from synalign.config import Configuration, Lora, Training
 from synalign.errors import ArgumentError, ConfigurationError, SetupError
 from synalign.training import corpus as corpora
 from synalign.training import fit as fitting
@@ -121,8 +121,16 @@ def test_bfloat16_on_a_cpu_is_what_was_asked_for_and_not_what_is_chosen() -> Non
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "accelerate", None)
     with pytest.raises(SetupError, match="accelerate") as caught:
-        fitting.check_packages()
+        fitting.check_packages(Training())
     assert "synalign[train]" in caught.value.remedy
+
+
+def test_the_package_of_lora_is_needed_where_lora_is_set_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "peft", None)
+    fitting.check_packages(Training())
+    with pytest.raises(SetupError, match="peft") as caught:
+        fitting.check_packages(Training(lora=Lora()))
+    assert "synalign[train]" in caught.value.remedy and "training.lora" in caught.value.remedy
 
 
 def test_distillation_in_parts_is_refused(tmp_path: Path) -> None:
