@@ -1,0 +1,167 @@
+"""A server that embeds: texts in, unit vectors out, in requests that are paced, paid for and tried again.
+
+Vectors that were paid for are handed on (`keep`) even where a later request fails: nothing is asked for twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from synalign.config.encoder import CHARACTERS_PER_TOKEN
+from synalign.embedding import encoder
+from synalign.encoders import protocols
+from synalign.errors import EndpointError
+from synalign.generation import outcomes
+from synalign.generation.budget import Budget
+from synalign.generation.calls import Calls
+from synalign.generation.endpoint import Endpoint
+from synalign.writer.endpoint import api_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from synalign.config import Configuration
+    from synalign.embedding.prompts import Side
+
+Keep = Callable[[list[int], "NDArray[np.float32]"], None] if TYPE_CHECKING else object
+"""Takes rows of the texts, and their vectors."""
+
+REMEDIES = {
+    outcomes.CONNECTION: "check that the server is up, encoder.endpoint, the network and the proxy variables",
+    outcomes.TIMEOUT: "lower encoder.texts_per_request or runtime.concurrency, or raise runtime.timeout_seconds",
+    outcomes.RATE_LIMITED: "others use the same quota now: wait, or set runtime.requests_per_minute",
+    outcomes.SERVER_ERROR: "the server has trouble of its own: try later, or lower encoder.texts_per_request",
+    outcomes.QUOTA_EXHAUSTED: "this is about billing, not speed: top up the account or raise its limit",
+    outcomes.AUTHENTICATION: "put a valid key into the environment variable that encoder.api_key_variable names",
+    outcomes.NOT_FOUND: "check encoder.model and encoder.endpoint, and encoder.api: most base URLs of `openai` end in "
+    "/v1, those of `tei` do not",
+    outcomes.PAGE: "correct encoder.endpoint: most base URLs end in /v1",
+    outcomes.CONTEXT_TOO_LONG: "a text has more tokens than the server takes: lower encoder.max_tokens (texts are cut "
+    f"after {CHARACTERS_PER_TOKEN} characters for each), or encoder.texts_per_request where all texts of a request "
+    "count together, or give the server a larger context (llama.cpp: --ubatch-size)",
+    outcomes.REJECTED: "what the server says names the rule: encoder.texts_per_request, encoder.api and encoder.model "
+    "say what is sent",
+    outcomes.UNSUPPORTED: "what the server says names the rule: encoder.texts_per_request, encoder.api and "
+    "encoder.model say what is sent",
+    outcomes.INVALID_OUTPUT: "check encoder.api and encoder.model: a model that embeds, with pooling",
+}
+"""What to do about calls that end so."""
+
+
+class Server:
+    """The server of a configuration.
+
+    Args:
+        configuration: `encoder` says where and what, `runtime` how it is asked.
+        record: File that remembers over kills what was spent. None: only this process counts.
+
+    Raises:
+        ConfigurationError: The key is not set.
+
+    Attributes:
+        tokens: What the calls so far cost, as reported, or at most.
+    """
+
+    def __init__(self, configuration: Configuration, record: PathLike[str] | None = None) -> None:
+        self._configuration, self._settings = configuration, configuration.encoder
+        self._record = record
+        key = api_key(self._settings, "encoder")
+        self._endpoint = Endpoint(str(self._settings.endpoint), key)
+        self._as_bytes = True
+        self._width: int | None = None
+        self.tokens = 0
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        advance: Callable[[int], None] | None = None,
+        *,
+        side: Side = "query",
+        keep: Keep | None = None,
+    ) -> NDArray[np.float32]:
+        """Embed n texts: (n, d) float32, unit rows, in their order.
+
+        Args:
+            texts: Cut here, with their prompt before them.
+            advance: Called with how many more are done.
+            side: Queries or documents.
+            keep: Called with the rows that have vectors, and these, before an error ends this, too.
+
+        Raises:
+            EndpointError: The server refuses, answers something else than vectors, or the ceiling is reached.
+            GenerationError: It cannot be reached, or has trouble of its own.
+        """
+        if not texts:
+            return np.empty((0, 0), dtype=np.float32)
+        prompt = encoder.prompts(self._settings).of(side)
+        cut = [(prompt + text)[: CHARACTERS_PER_TOKEN * self._settings.max_tokens] for text in texts]
+        found: dict[int, NDArray[np.float32]] = {}
+        try:
+            asyncio.run(self._all(cut, found, advance))
+        finally:
+            if keep is not None and found:
+                rows = sorted(row for start, vectors in found.items() for row in range(start, start + len(vectors)))
+                keep(rows, np.concatenate([found[start] for start in sorted(found)]))
+        return np.concatenate([found[start] for start in sorted(found)])
+
+    async def _all(
+        self, texts: list[str], found: dict[int, NDArray[np.float32]], advance: Callable[[int], None] | None
+    ) -> None:
+        """Ask for all texts; what comes is in `found`, by its first row.
+
+        Raises:
+            GenerationError: The first error, when all calls that were on their way have ended.
+        """
+        settings, size = self._settings, self._settings.texts_per_request
+        budget = Budget(settings.budget.as_generation, record=self._record)
+        before = budget.tokens
+        calls = Calls(
+            self._configuration, self._endpoint, protocols.PATHS[settings.api], budget=budget, section="encoder",
+            remedies=REMEDIES,
+        )  # fmt: skip
+
+        async def one(start: int) -> None:
+            vectors = await self._one(calls, texts[start : start + size])
+            found[start] = vectors
+            if advance is not None:
+                advance(len(vectors))
+
+        async with calls:
+            ended = await asyncio.gather(*map(one, range(0, len(texts), size)), return_exceptions=True)
+        self.tokens += budget.tokens - before
+        for error in ended:
+            if error is not None:
+                raise error
+
+    async def _one(self, calls: Calls, texts: list[str]) -> NDArray[np.float32]:
+        def otherwise(failure: outcomes.Failure, asked: protocols.Call) -> protocols.Call | None:
+            other = protocols.without_bytes(failure, asked)
+            self._as_bytes = self._as_bytes and other is None
+            return other
+
+        asked = protocols.call(self._settings, texts, as_bytes=self._as_bytes)
+        vectors = await calls.answer(
+            asked, lambda content: protocols.read(content, len(texts)), protocols.tokens, otherwise
+        )
+        self._require_width(vectors.shape[1])
+        return vectors
+
+    def _require_width(self, width: int) -> None:
+        """Refuse vectors of another width than those before.
+
+        Raises:
+            EndpointError: They are.
+        """
+        self._width = self._width or width
+        if width != self._width:
+            raise EndpointError(
+                f"encoder.endpoint gives vectors of {width} numbers, before {self._width}.",
+                cause="several models behind one address, or the model was changed meanwhile",
+                remedy="let one model answer, name it in encoder.model, and set encoder.revision to a new name for it",
+            )
