@@ -79,12 +79,12 @@ class Configuration(Closed):
     @classmethod
     def _training_begins_with_weights(cls, training: Training, known: ValidationInfo) -> Training:
         encoder = known.data.get("encoder")
-        if encoder is not None and encoder.endpoint is not None and training.model is None:
-            if training.trigger != "manual":
-                raise ValueError(
-                    "model must be given for trigger training_set with encoder.endpoint: the folder of the model to "
-                    "begin with, as the encoder's weights are not here"
-                )
+        no_weights = encoder is not None and encoder.endpoint is not None and training.model is None
+        if no_weights and training.trigger != "manual":
+            raise ValueError(
+                "model must be given for trigger training_set with encoder.endpoint: the folder of the model to begin "
+                "with, as the encoder's weights are not here"
+            )
         return training
 
     # Texts of the files under `generation.prompts`, read with the YAML file: one wording for the whole of a run.

@@ -5,9 +5,9 @@ behind an endpoint has no weights here: this module says how its vectors are tol
 them.
 
 Where `synalign.embedding.lean` fits the model, it runs it, in bfloat16 where the CPU has instructions for that; any
-other model runs through `SentenceTransformer.encode`, in float32 or float16 (`synalign.embedding.whole`). Either way queries and
-documents get their prompts (`synalign.embedding.prompts`), and only texts of equal token count share a batch, so that a
-text has one vector on its side, whatever it is embedded with.
+other model runs through `SentenceTransformer.encode`, in float32 or float16 (`synalign.embedding.whole`). Either way
+queries and documents get their prompts (`synalign.embedding.prompts`), and only texts of equal token count share a
+batch, so that a text has one vector on its side, whatever it is embedded with.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -42,7 +42,7 @@ EMBEDDED_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128
 _LOOPS = 1
 # What the kernel calls the instructions that multiply bfloat16 matrices (x86-64).
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
-SERVED = "served"
+SERVED: Final = "served"
 """The precision of vectors of an endpoint, which does not say it, and the beginning of their revision."""
 
 

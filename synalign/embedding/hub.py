@@ -3,13 +3,15 @@
     $SYNALIGN_HOME/models/models--<owner>--<name>/snapshots/<commit>/    as `huggingface_hub` lays it out
     $SYNALIGN_HOME/models/models--<owner>--<name>/<commit>.checked       written when all of it is there and checked
 
-A commit is a digest of the repository's files, so nobody can put others behind it. Weights are compared with the
-SHA-256 under which the hub stores them; what is checked is not asked for again, and needs no network.
+A commit is a digest of the repository's files, so that other files have another name. Each file is compared with the
+digest under which the hub stores it (SHA-256 of large files, git's of others); what is checked is not asked for again,
+and needs no network.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -25,7 +27,7 @@ from synalign.run.manifests import file_digest
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model")
 # The same weights for other runtimes.
 _NOT_WANTED = ("onnx/*", "openvino/*")
-_SHA_256 = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SAID = 500
 
 
@@ -75,17 +77,17 @@ def _fetch(model: str, revision: str, cache: Path) -> None:
             remedy="check encoder.model and encoder.revision; `HF_ENDPOINT` names a mirror, `HF_TOKEN` holds a key; or "
             "copy the model's folder here and name that",
         )
-    if ended.stdout.strip().rpartition("/")[2] != revision:
+    commit = ended.stdout.strip()
+    if commit != revision:
         raise SetupError(
-            f"encoder.model == {model!r}: the hub gives commit {ended.stdout.strip().rpartition('/')[2]!r}, must be "
-            f"{revision!r}.",
+            f"encoder.model == {model!r}: the hub gives commit {commit!r}, must be {revision!r}.",
             cause="a mirror that does not keep commits",
             remedy="fetch it from another mirror (`HF_ENDPOINT`), or copy the model's folder here and name that",
         )
 
 
 def _checked(model: str, revision: str, folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each weight file of a snapshot, compared with the name under which the hub stores it.
+    """Return the digest of each file of a snapshot, compared with the name under which the hub stores it.
 
     Raises:
         SetupError: There are no weights, no list of modules, or a damaged file, which is removed.
@@ -98,30 +100,41 @@ def _checked(model: str, revision: str, folder: Path) -> dict[str, str]:
             cause="weights as pickles alone, which are not fetched, or a model of another library",
             remedy="load it where you trust it, save it with SentenceTransformer.save_pretrained, and name that folder",
         )
-    digests = {str(path.relative_to(folder)): file_digest(path) for path in weights}
-    for path in weights:
-        stored, found = path.resolve(), digests[str(path.relative_to(folder))]
-        if _SHA_256.fullmatch(stored.name) and found != stored.name:
+    digests: dict[str, str] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        stored = path.resolve()
+        found = digests[str(path.relative_to(folder))] = _digest(stored)
+        if _DIGEST.fullmatch(stored.name) and found != stored.name:
             stored.unlink()
             raise SetupError(
-                f"{path.name} of {model} has SHA-256 {found}, the hub says {stored.name}.",
+                f"{path.name} of {model} has the digest {found}, the hub says {stored.name}.",
                 cause="a download that was damaged on its way; the file is removed",
                 remedy="run it again",
             )
     return digests
 
 
+def _digest(blob: Path) -> str:
+    """Return the digest of a file by the length of its name: SHA-256, or that of a git blob."""
+    if len(blob.name) == hashlib.sha256().digest_size * 2:
+        return file_digest(blob)
+    content = blob.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
 def main() -> None:
-    """Fetch the model that the command line names, and print its folder."""
+    """Fetch the model that the command line names, and print the commit that the hub gives."""
     parser = argparse.ArgumentParser(description="Fetch a model of Hugging Face's hub at a commit.")
     parser.add_argument("model")
     parser.add_argument("revision")
     parser.add_argument("cache", type=Path)
     given = parser.parse_args()
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
 
     try:
-        folder = snapshot_download(
+        # Asked first: without it, a hub that is away would let half of a download count.
+        commit = HfApi().model_info(given.model, revision=given.revision).sha
+        snapshot_download(
             given.model,
             revision=given.revision,
             cache_dir=given.cache,
@@ -131,7 +144,7 @@ def main() -> None:
     except Exception as error:
         # Its own errors, those of its HTTP client, and those of the disk: all of them end the download.
         sys.exit(f"{type(error).__name__}: {error}")
-    sys.stdout.write(f"{folder}\n")
+    sys.stdout.write(f"{commit}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The ordinary loop: any model through `SentenceTransformer`'s own `encode_query` and `encode_document`, in float32 or float16.
+"""The ordinary loop: any model through `SentenceTransformer`'s own `encode_query` and `encode_document`.
+
+It runs in float32, or in float16 where that is asked for.
 
 Here, too, only texts of equal token count share a batch (`synalign.embedding.batches`).
 """
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def load(folder: Path, max_tokens: int, device: str = "cpu", precision: str = "float32") -> Any:
-    """Load a new `SentenceTransformer`, in float32 or float16, which no other code holds; nothing is downloaded or run from it.
+    """Load a new `SentenceTransformer`, which no other code holds; nothing is downloaded or run from it.
 
     Args:
         folder: A sentence-transformers folder.

@@ -6,9 +6,11 @@ Vectors that were paid for are handed on (`keep`) even where a later request fai
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synalign.config.encoder import CHARACTERS_PER_TOKEN
 from synalign.embedding import encoder
@@ -21,15 +23,13 @@ from synalign.generation.endpoint import Endpoint
 from synalign.writer.endpoint import api_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
-
-    from numpy.typing import NDArray
 
     from synalign.config import Configuration
     from synalign.embedding.prompts import Side
 
-Keep = Callable[[list[int], "NDArray[np.float32]"], None] if TYPE_CHECKING else object
+Keep = Callable[[list[int], NDArray[np.float32]], None]
 """Takes rows of the texts, and their vectors."""
 
 REMEDIES = {
@@ -66,6 +66,7 @@ class Server:
 
     Attributes:
         tokens: What the calls so far cost, as reported, or at most.
+        counted: Whether the server reported them.
     """
 
     def __init__(self, configuration: Configuration, record: PathLike[str] | None = None) -> None:
@@ -75,7 +76,7 @@ class Server:
         self._endpoint = Endpoint(str(self._settings.endpoint), key)
         self._as_bytes = True
         self._width: int | None = None
-        self.tokens = 0
+        self.tokens, self.counted = 0, True
 
     def encode(
         self,
@@ -146,9 +147,13 @@ class Server:
             return other
 
         asked = protocols.call(self._settings, texts, as_bytes=self._as_bytes)
-        vectors = await calls.answer(
-            asked, lambda content: protocols.read(content, len(texts)), protocols.tokens, otherwise
-        )
+
+        def tokens(content: Any, headers: Mapping[str, str]) -> int | None:
+            found = protocols.tokens(content, headers)
+            self.counted = self.counted and found is not None
+            return found
+
+        vectors = await calls.answer(asked, lambda content: protocols.read(content, len(texts)), tokens, otherwise)
         self._require_width(vectors.shape[1])
         return vectors
 

@@ -203,9 +203,7 @@ class Calls:
         # What nobody reports counts as all that was set aside.
         self.budget.settle(reservation, spent, 0)
 
-    def _tell_pace(
-        self, turn: Any, headers: Mapping[str, str], failed: Failure | None, spent: int | None
-    ) -> None:
+    def _tell_pace(self, turn: Any, headers: Mapping[str, str], failed: Failure | None, spent: int | None) -> None:
         if failed is not None and failed.outcome == outcomes.RATE_LIMITED:
             failed.retry_after = self.pace.refuse(turn, failed.retry_after, headers)
         elif failed is None or failed.outcome in outcomes.ANSWERED:
@@ -221,7 +219,7 @@ class Calls:
 
     def _error(self, failure: Failure) -> GenerationError:
         """Return what people are told of a failure after which no call can succeed."""
-        kind = EndpointError if failure.outcome in outcomes.LASTING else GenerationError
+        kind = EndpointError if failure.outcome in outcomes.LASTING | outcomes.FINAL else GenerationError
         remedy = self._remedies.get(failure.outcome, "")
         again = "then run the step again: what was answered is kept and not paid twice"
         words = failure.outcome.replace("_", " ")

@@ -176,7 +176,10 @@ def _beginning(run: Run, configuration: config.Configuration, settings: config.T
         "owner": configuration.owner,
         "interval": run.interval.name,
         "training_set": {"model": retriever + SUFFIX, "version": version, "digest": digest},
-        "base": {"model": settings.model, "revision": revision_of(settings_of(str(settings.model), configuration.encoder))},
+        "base": {
+            "model": settings.model,
+            "revision": revision_of(settings_of(str(settings.model), configuration.encoder)),
+        },
         # Whether a DAG trains by itself changes no model.
         "settings": settings.model_dump(mode="json", exclude={"trigger"}),
         "seed": configuration.seed,

@@ -23,6 +23,7 @@ MEASURE, DEPTH = "ndcg_at_10", 10
 
 _BATCH = 64
 
+
 def retriever(model: str, max_tokens: int, device: str, encoder: Encoder | None = None) -> Any:
     """Load a model as a new `SentenceTransformer` on a device.
 
