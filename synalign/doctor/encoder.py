@@ -120,11 +120,9 @@ def _served(case: Case) -> str:
     for name in SIDES:
         if name in texts:
             before = server.tokens
-            started = time.perf_counter()
-            vectors = server.encode(texts[name], side=SIDES[name])
-            seconds = max(time.perf_counter() - started, 1e-9)
-            found[name] = _judged(name, texts[name], vectors, seconds, settings)
-            tokens[name] = (server.tokens - before) / len(texts[name])
+            seconds, vectors = _asked(texts[name], server, SIDES[name])
+            found[name] = _judged(name, texts[name][: len(vectors)], vectors, seconds, settings)
+            tokens[name] = (server.tokens - before) / len(vectors)
             _require_independence(texts[name][:_ALONE], vectors, server, SIDES[name])
     first = next(iter(found.values()))
     return "; ".join(
@@ -139,6 +137,15 @@ def _served(case: Case) -> str:
             *prompt_notes(settings),
         ]
     )
+
+
+def _asked(texts: list[str], server: Server, side: Side) -> tuple[float, NDArray[np.float32]]:
+    """Return the seconds and vectors of some texts; of a slow server those of a few of them."""
+    started = time.perf_counter()
+    vectors = server.encode(texts[:_FIRST], side=side)
+    if (time.perf_counter() - started) * len(texts) / _FIRST < _SECONDS and len(texts) > _FIRST:
+        vectors = np.concatenate([vectors, server.encode(texts[_FIRST:], side=side)])
+    return max(time.perf_counter() - started, 1e-9), vectors
 
 
 def _require_independence(texts: list[str], vectors: NDArray[np.float32], server: Server, side: Side) -> None:

@@ -328,7 +328,8 @@ def _require_same_model(spark: SparkSession, server: Server, store: Store) -> No
         how = f"{len(found)} numbers, before {len(before)}" if len(before) != len(found) else "another direction"
         raise EndpointError(
             f"encoder.endpoint gives another vector for the same text than before: {how}.",
-            cause="another model, quantisation or pooling behind the same name",
+            cause="another model, quantisation or pooling behind the same name; or a server that mixes the texts of "
+            "requests, which `synalign doctor` tells",
             remedy="set encoder.revision to a new name for it, and all texts are embedded anew; or bring back the "
             "model of before",
         )
