@@ -114,11 +114,10 @@ def _served(case: Case) -> str:
 
     settings = case.configuration.encoder
     encoders.check_room(settings)
-    server = Server(case.configuration)
     texts, whose = _texts(case)
     found, tokens = {}, {}
-    for name in SIDES:
-        if name in texts:
+    with Server(case.configuration) as server:
+        for name in (name for name in SIDES if name in texts):
             before = server.tokens
             seconds, vectors = _asked(texts[name], server, SIDES[name])
             found[name] = _judged(name, texts[name][: len(vectors)], vectors, seconds, settings)

@@ -45,4 +45,5 @@ def encode(
     # Its client takes a second to import.
     from synalign.encoders.server import Server
 
-    return Server(configuration).encode(texts, advance, side=side)
+    with Server(configuration) as server:
+        return server.encode(texts, advance, side=side)

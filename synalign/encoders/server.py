@@ -25,12 +25,16 @@ from synalign.writer.endpoint import api_key
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
+    from types import TracebackType
 
     from synalign.config import Configuration
     from synalign.embedding.prompts import Side
 
 Keep = Callable[[list[int], NDArray[np.float32]], None]
 """Takes rows of the texts, and their vectors."""
+
+KEPT_AT_ONCE = 2_048
+"""Texts whose vectors are handed on together: what a process that is killed may have paid for in vain."""
 
 REMEDIES = {
     outcomes.CONNECTION: "check that the server is up, encoder.endpoint, the network and the proxy variables",
@@ -55,28 +59,42 @@ REMEDIES = {
 
 
 class Server:
-    """The server of a configuration.
+    """The server of a configuration. A context manager: what it learnt of the server's pace lasts as long as it does.
 
     Args:
         configuration: `encoder` says where and what, `runtime` how it is asked.
-        record: File that remembers over kills what was spent. None: only this process counts.
+        record: File that remembers over kills what was spent. None: only this object counts.
 
     Raises:
         ConfigurationError: The key is not set.
 
     Attributes:
-        tokens: What the calls so far cost, as reported, or at most.
-        counted: Whether the server reported them.
+        counted: Whether the server reported what its answers cost.
     """
 
     def __init__(self, configuration: Configuration, record: PathLike[str] | None = None) -> None:
         self._configuration, self._settings = configuration, configuration.encoder
         self._record = record
-        key = api_key(self._settings, "encoder")
-        self._endpoint = Endpoint(str(self._settings.endpoint), key)
-        self._as_bytes = True
-        self._width: int | None = None
-        self.tokens, self.counted = 0, True
+        self._endpoint = Endpoint(str(self._settings.endpoint), api_key(self._settings, "encoder"))
+        self._runner = asyncio.Runner()
+        self._calls: Calls | None = None
+        self._before = 0
+        self._as_bytes, self._width, self.counted = True, 0, True
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._calls is not None:
+            self._runner.run(self._calls.__aexit__(kind, error, trace))
+        self._runner.close()
+
+    @property
+    def tokens(self) -> int:
+        """Return what the calls of this object cost, as reported, or at most."""
+        return 0 if self._calls is None else self._calls.budget.tokens - self._before
 
     def encode(
         self,
@@ -92,7 +110,8 @@ class Server:
             texts: Cut here, with their prompt before them.
             advance: Called with how many more are done.
             side: Queries or documents.
-            keep: Called with the rows that have vectors, and these, before an error ends this, too.
+            keep: Called with the rows that have vectors, and these: every `KEPT_AT_ONCE` texts, and before an error
+                ends this.
 
         Raises:
             EndpointError: The server refuses, answers something else than vectors, or the ceiling is reached.
@@ -103,42 +122,57 @@ class Server:
         prompt = encoder.prompts(self._settings).of(side)
         cut = [(prompt + text)[: CHARACTERS_PER_TOKEN * self._settings.max_tokens] for text in texts]
         found: dict[int, NDArray[np.float32]] = {}
+        kept: set[int] = set()
+
+        def flush(least: int) -> None:
+            starts = sorted(found.keys() - kept)
+            if keep is not None and sum(len(found[start]) for start in starts) >= least:
+                kept.update(starts)
+                rows = [start + row for start in starts for row in range(len(found[start]))]
+                keep(rows, np.concatenate([found[start] for start in starts]))
+
+        def came(start: int, vectors: NDArray[np.float32]) -> None:
+            found[start] = vectors
+            if advance is not None:
+                advance(len(vectors))
+            flush(KEPT_AT_ONCE)
+
         try:
-            asyncio.run(self._all(cut, found, advance))
+            self._runner.run(self._all(cut, came))
         finally:
-            if keep is not None and found:
-                rows = sorted(row for start, vectors in found.items() for row in range(start, start + len(vectors)))
-                keep(rows, np.concatenate([found[start] for start in sorted(found)]))
+            flush(1)
         return np.concatenate([found[start] for start in sorted(found)])
 
-    async def _all(
-        self, texts: list[str], found: dict[int, NDArray[np.float32]], advance: Callable[[int], None] | None
-    ) -> None:
-        """Ask for all texts; what comes is in `found`, by its first row.
+    async def _all(self, texts: list[str], came: Callable[[int, NDArray[np.float32]], None]) -> None:
+        """Ask for all texts.
+
+        Args:
+            texts: Cut, with their prompt.
+            came: Called with the first row of each request, and the vectors of its texts.
 
         Raises:
             GenerationError: The first error, when all calls that were on their way have ended.
         """
-        settings, size = self._settings, self._settings.texts_per_request
-        budget = Budget(settings.budget.as_generation, record=self._record)
-        before = budget.tokens
-        calls = Calls(
-            self._configuration, self._endpoint, protocols.PATHS[settings.api], budget=budget, section="encoder",
-            remedies=REMEDIES,
-        )  # fmt: skip
+        calls, size = self._called(), self._settings.texts_per_request
 
         async def one(start: int) -> None:
-            vectors = await self._one(calls, texts[start : start + size])
-            found[start] = vectors
-            if advance is not None:
-                advance(len(vectors))
+            came(start, await self._one(calls, texts[start : start + size]))
 
-        async with calls:
-            ended = await asyncio.gather(*map(one, range(0, len(texts), size)), return_exceptions=True)
-        self.tokens += budget.tokens - before
+        ended = await asyncio.gather(*map(one, range(0, len(texts), size)), return_exceptions=True)
         for error in ended:
             if error is not None:
                 raise error
+
+    def _called(self) -> Calls:
+        """Return what calls the server; made within the loop that it is used in."""
+        if self._calls is None:
+            budget = Budget(self._settings.budget.as_generation, record=self._record)
+            self._before = budget.tokens
+            self._calls = Calls(
+                self._configuration, self._endpoint, protocols.PATHS[self._settings.api], budget=budget,
+                section="encoder", remedies=REMEDIES,
+            )  # fmt: skip
+        return self._calls
 
     async def _one(self, calls: Calls, texts: list[str]) -> NDArray[np.float32]:
         def otherwise(failure: outcomes.Failure, asked: protocols.Call) -> protocols.Call | None:
@@ -146,13 +180,12 @@ class Server:
             self._as_bytes = self._as_bytes and other is None
             return other
 
-        asked = protocols.call(self._settings, texts, as_bytes=self._as_bytes)
-
         def tokens(content: Any, headers: Mapping[str, str]) -> int | None:
             found = protocols.tokens(content, headers)
             self.counted = self.counted and found is not None
             return found
 
+        asked = protocols.call(self._settings, texts, as_bytes=self._as_bytes)
         vectors = await calls.answer(asked, lambda content: protocols.read(content, len(texts)), tokens, otherwise)
         self._require_width(vectors.shape[1])
         return vectors

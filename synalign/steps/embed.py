@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -46,8 +47,8 @@ log = logging.getLogger("synalign")
 _TEXTS_PER_TASK = (2_000, 10_000)
 _TASKS = 50
 
-_TEXTS_AT_ONCE = 2_048
-"""Texts asked of an endpoint until their vectors are written: what a killed process may have paid for in vain."""
+_TEXTS_AT_ONCE = 20_000
+"""Texts whose requests to an endpoint are made together; their vectors are written as they come."""
 
 _PROBE = "how do I descale a coffee machine"
 """A text whose vector is kept beside those of an endpoint: another one shows that another model answers."""
@@ -140,13 +141,13 @@ def embed(attempt: Attempt) -> None:
     if plan.obstacle:
         log.info("%s runs through SentenceTransformer.encode in float32: %s", settings.model, plan.obstacle)
     made_by = {"model": settings.model, "revision": encoder.revision_of(settings), "precision": plan.precision}
-    server = _server(attempt)
     attempt.metrics.update({**made_by, "loop": plan.loop, **_prompts(settings)})
     kept = attempt.configuration.runtime.embedding_cache
     # Without a cache, vectors take the same way through a folder that goes with the attempt.
     aside = attempt.folder / ".vectors"
     shown = Shown(attempt.step.name, attempt.folder / ".progress")
-    with session(f"synalign {attempt.step.name} {attempt.configuration.retriever}") as spark:
+    name = f"synalign {attempt.step.name} {attempt.configuration.retriever}"
+    with _server(attempt) as server, session(name) as spark:
         # On a cluster the executors need a GPU, the driver does not.
         if server is None and spark.sparkContext.master.startswith("local"):
             device(settings)
@@ -174,15 +175,15 @@ def embed(attempt: Attempt) -> None:
             attempt.metrics.update({f"{target}_{name}": value for name, value in figures.items()})
             words = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items())
             log.info("%s: %s", target, words)
-    if server is not None:
-        attempt.metrics["tokens"] = server.tokens
+        if server is not None:
+            attempt.metrics["tokens"] = server.tokens
     aside.remove()
 
 
-def _server(attempt: Attempt) -> Server | None:
-    """Return the endpoint that embeds, or None where the encoder runs here."""
+def _server(attempt: Attempt) -> AbstractContextManager[Server | None]:
+    """Return the endpoint that embeds, or nothing where the encoder runs here."""
     if attempt.configuration.encoder.endpoint is None:
-        return None
+        return nullcontext()
     # Its client takes a second to import.
     from synalign.encoders.server import Server
 
