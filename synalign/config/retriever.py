@@ -87,6 +87,14 @@ class Configuration(Closed):
             )
         return training
 
+    @field_validator("runtime")
+    @classmethod
+    def _paid_vectors_are_kept(cls, runtime: Runtime, known: ValidationInfo) -> Runtime:
+        encoder = known.data.get("encoder")
+        if encoder is not None and encoder.endpoint is not None and not runtime.embedding_cache:
+            raise ValueError("embedding_cache must be true with encoder.endpoint: vectors that were paid for are there")
+        return runtime
+
     # Texts of the files under `generation.prompts`, read with the YAML file: one wording for the whole of a run.
     _templates: dict[str, str] = PrivateAttr(default_factory=dict)
 

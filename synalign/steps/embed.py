@@ -139,7 +139,8 @@ def embed(attempt: Attempt) -> None:
     encoder.check_room(settings)
     plan = encoder.plan(settings)
     if plan.obstacle:
-        log.info("%s runs through SentenceTransformer.encode in float32: %s", settings.model, plan.obstacle)
+        words = "%s runs through SentenceTransformer.encode in %s: %s"
+        log.info(words, settings.model, plan.precision, plan.obstacle)
     made_by = {"model": settings.model, "revision": encoder.revision_of(settings), "precision": plan.precision}
     attempt.metrics.update({**made_by, "loop": plan.loop, **_prompts(settings)})
     kept = attempt.configuration.runtime.embedding_cache

@@ -41,6 +41,8 @@ def test_what_begins_with_the_encoders_weights_is_refused_where_they_are_behind_
     with pytest.raises(ValueError, match=r"model must be given for trigger training_set with encoder\.endpoint"):
         configuration(encoder=served, training={"trigger": "training_set"})
     assert configuration(encoder=served, training={"trigger": "training_set", "model": "/models/mine"})
+    with pytest.raises(ValueError, match="embedding_cache must be true"):
+        configuration(encoder=served, runtime={"embedding_cache": False})
     assert configuration(encoder=served).evaluation.retriever == "adapter"
 
 
