@@ -73,6 +73,10 @@ GROUPS = (
 """Groups in the order of their steps."""
 
 _NO_ENCODER = "**The encoder is missing or its checksum differs**: *synalign doctor FILE* says which file."
+_NO_ENDPOINT = (
+    "**The endpoint of *encoder.endpoint* refuses or is away**: the error says why; vectors that came are kept, and not "
+    "paid twice."
+)
 
 STEPS = (
     Step(
@@ -119,6 +123,7 @@ STEPS = (
         beside="the encoder's weights",
         remedies=(
             _NO_ENCODER,
+            _NO_ENDPOINT,
             "**Out of memory**: give the connection *spark_default* smaller executors' partitions or more memory.",
         ),
     ),
@@ -162,7 +167,7 @@ STEPS = (
         settings=("encoder",),
         purpose="Embeds the written queries.",
         beside="the encoder's weights",
-        remedies=(_NO_ENCODER,),
+        remedies=(_NO_ENCODER, _NO_ENDPOINT),
     ),
     Step(
         "screen", "screen", "weighing", "driver",
