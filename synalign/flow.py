@@ -74,8 +74,8 @@ GROUPS = (
 
 _NO_ENCODER = "**The encoder is missing or its checksum differs**: *synalign doctor FILE* says which file."
 _NO_ENDPOINT = (
-    "**The endpoint of *encoder.endpoint* refuses or is away**: the error says why; vectors that came are kept, and not "
-    "paid twice."
+    "**The endpoint of *encoder.endpoint* refuses or is away**: the error says why; vectors that came are kept, and "
+    "not paid twice."
 )
 
 STEPS = (

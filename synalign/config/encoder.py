@@ -60,15 +60,9 @@ class Encoder(Closed):
     """The model that places queries and documents on the unit sphere: on this machine, or behind an endpoint."""
 
     model: str = Field(
-<<<<<<< HEAD
-        "all-MiniLM-L6-v2",
-        description="`all-MiniLM-L6-v2` (the copy in the environment) or a model folder; a relative path starts at "
-        "$SYNALIGN_HOME.",
-=======
         EMBEDDED_MODEL,
-        description="`all-MiniLM-L6-v2` (the copy in the environment) or a sentence-transformers folder; with "
-        "`download: true` a name of Hugging Face's hub; with `endpoint` the model's name there.",
->>>>>>> encoder
+        description="`all-MiniLM-L6-v2` (the copy in the environment) or a sentence-transformers folder, a relative "
+        "path from $SYNALIGN_HOME; with `download: true` a name of Hugging Face's hub; with `endpoint` its name there.",
     )
     revision: str | None = Field(
         None,

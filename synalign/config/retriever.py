@@ -65,7 +65,6 @@ class Configuration(Closed):
             raise ValueError("label_balance equal is for task classification; queries for documents have no labels")
         return sampling
 
-<<<<<<< HEAD
     @field_validator("teacher")
     @classmethod
     def _judge_is_a_language_model(cls, teacher: Teacher, known: ValidationInfo) -> Teacher:
@@ -78,7 +77,7 @@ class Configuration(Closed):
                 "generation.endpoint another than embedded, whose writer cannot judge"
             )
         return teacher
-=======
+
     @field_validator("evaluation")
     @classmethod
     def _weights_are_here(cls, evaluation: Evaluation, known: ValidationInfo) -> Evaluation:
@@ -109,7 +108,6 @@ class Configuration(Closed):
         if encoder is not None and encoder.endpoint is not None and not runtime.embedding_cache:
             raise ValueError("embedding_cache must be true with encoder.endpoint: vectors that were paid for are there")
         return runtime
->>>>>>> encoder
 
     # Texts of the files under `generation.prompts`, read with the YAML file: one wording for the whole of a run.
     _templates: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -21,14 +21,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-<<<<<<< HEAD
 from synalign.config import Encoder, resolve
-from synalign.embedding import model_files, whole
-=======
-from synalign.config import Encoder
 from synalign.config.encoder import CHARACTERS_PER_TOKEN, EMBEDDED_MODEL
 from synalign.embedding import hub, model_files, whole
->>>>>>> encoder
 from synalign.embedding import prompts as model_prompts
 from synalign.embedding.device import device
 from synalign.embedding.lean import Lean, obstacle
@@ -71,15 +66,10 @@ def model_folder(model: str) -> Path:
     if not (folder / "modules.json").is_file():
         raise SetupError(
             f"encoder.model == {model!r}, must be {EMBEDDED_MODEL!r} or a sentence-transformers folder.",
-<<<<<<< HEAD
             cause=f"there is none at {folder}; a relative path starts at $SYNALIGN_HOME",
-            remedy="save the model with SentenceTransformer.save_pretrained and give that folder; "
-            "nothing is downloaded",
-=======
             remedy="save the model with SentenceTransformer.save_pretrained and give that folder; nothing is "
             "downloaded, unless encoder.download is true and encoder.revision names the commit of a model of Hugging "
             "Face's hub",
->>>>>>> encoder
         )
     model_files.check(folder)
     return folder

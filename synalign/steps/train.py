@@ -176,18 +176,12 @@ def _beginning(run: Run, configuration: config.Configuration, settings: config.T
         "owner": configuration.owner,
         "interval": run.interval.name,
         "training_set": {"model": retriever + SUFFIX, "version": version, "digest": digest},
-<<<<<<< HEAD
-        "base": {"model": settings.model, "revision": revision(str(settings.model))},
-        # Whether a DAG trains by itself changes no model; what was trained before there was LoRA is found again.
-        "settings": settings.model_dump(mode="json", exclude={"trigger"} if settings.lora else {"trigger", "lora"}),
-=======
         "base": {
             "model": settings.model,
             "revision": revision_of(settings_of(str(settings.model), configuration.encoder)),
         },
-        # Whether a DAG trains by itself changes no model.
-        "settings": settings.model_dump(mode="json", exclude={"trigger"}),
->>>>>>> encoder
+        # Whether a DAG trains by itself changes no model; what was trained before there was LoRA is found again.
+        "settings": settings.model_dump(mode="json", exclude={"trigger"} if settings.lora else {"trigger", "lora"}),
         "seed": configuration.seed,
     }
 
