@@ -74,7 +74,7 @@ GROUPS = (
 
 _NO_ENCODER = "**The encoder is missing or its checksum differs**: *synalign doctor FILE* says which file."
 _NO_ENDPOINT = (
-    "**The endpoint of *encoder.endpoint* refuses or is away**: the error says why; vectors that came are kept, and not "
+    "**The endpoint refuses or is away** (*encoder.endpoint*): the error says why; vectors that came are kept and not "
     "paid twice."
 )
 
