@@ -74,8 +74,8 @@ GROUPS = (
 
 _NO_ENCODER = "**The encoder is missing or its checksum differs**: *synalign doctor FILE* says which file."
 _NO_ENDPOINT = (
-    "**The endpoint of *encoder.endpoint* refuses or is away**: the error says why; vectors that came are kept, and "
-    "not paid twice."
+    "**The endpoint refuses or is away** (*encoder.endpoint*): the error says why; vectors that came are kept and not "
+    "paid twice."
 )
 
 STEPS = (
@@ -222,11 +222,10 @@ STEPS = (
         writes={"scores": "the teacher's scores of these documents, and what it objects to"},
         settings=("teacher",),
         purpose="Has a teacher score every train pair and its hard negatives.",
-        beside="the weights of *teacher.model*, the server that reranks or the judge, where there is one",
+        beside="the weights of *teacher.model*, where there is one",
         remedies=(
             "**The teacher is missing**: *teacher.model* is the folder of a cross-encoder; nothing is downloaded.",
             "**Too slow**: fewer *negatives.per_pair*, fewer *teacher.max_tokens*, or *teacher.kind: encoder*.",
-            "**The ceiling leaves no room**: raise *teacher.budget*, or the judge's; what was scored is kept.",
         ),
     ),
     Step(
