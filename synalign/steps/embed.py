@@ -23,6 +23,7 @@ from synalign.embedding.readable import MOST_ALIKE, REMEDY, alike, read, refusal
 from synalign.errors import InputError, SetupError
 from synalign.run import Attempt, Run
 from synalign.spark.progress import tallied, tally, tasks
+from synalign.spark.remote import local
 from synalign.spark.session import content_id, document_text, session
 from synalign.spark.tables import read_table, write_table
 from synalign.storage import Place
@@ -121,7 +122,7 @@ def embed(attempt: Attempt) -> None:
     shown = Shown(attempt.step.name, attempt.folder / ".progress")
     with session(f"synalign {attempt.step.name} {attempt.configuration.retriever}") as spark:
         # On a cluster the executors need a GPU, the driver does not.
-        if spark.sparkContext.master.startswith("local"):
+        if local(spark):
             device(settings)
         for target in attempt.step.writes:
             source = _sources()[target]
