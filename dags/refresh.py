@@ -2,7 +2,8 @@
 
 A YAML file that is wrong has no DAG; `configuration_errors.py` makes Airflow show why, and the others go on.
 Spark steps are started by spark-submit through the connection `spark_default`, the others as plain processes, both
-with the Python named by $SYNALIGN_PYTHON. Where $SPARK_REMOTE names a Spark Connect server all are plain processes. Only light modules are imported here: this file is parsed all day long.
+with the Python named by $SYNALIGN_PYTHON; where $SPARK_REMOTE names a Spark Connect server, all are plain processes.
+Only light modules are imported here: this file is parsed all day long.
 """
 
 from __future__ import annotations

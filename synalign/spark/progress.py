@@ -148,11 +148,11 @@ class _Stages:
             for stage in stages or ():
                 self._found[operation_id or "", stage.stage_id] = stage.num_completed_tasks, stage.num_tasks
 
-        spark.registerProgressHandler(hear)  # type: ignore[arg-type]
+        spark.registerProgressHandler(hear)
         try:
             yield
         finally:
-            spark.removeProgressHandler(hear)  # type: ignore[arg-type]
+            spark.removeProgressHandler(hear)
 
     def look(self) -> tuple[int, int]:
         """How many have ended, and how many there are as far as Spark has planned."""

@@ -5,7 +5,9 @@ A session of such a server has no Spark context: what a context tells of the clu
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -14,6 +16,29 @@ REMOTE = "SPARK_REMOTE"
 """Environment variable with the address of a Spark Connect server, such as `sc://host:15002`. Spark's own name."""
 
 PARTITIONS = "spark.sql.shuffle.partitions"
+
+
+_PORT = 15002
+"""Of Spark Connect, where an address names none."""
+
+_SECONDS = 20.0
+"""Time that a server has to take a connection."""
+
+
+def require_listening(address: str) -> None:
+    """Connect to a server, and hang up.
+
+    Args:
+        address: `sc://host:port/;parameters`.
+
+    Raises:
+        ValueError: It is no such address.
+        OSError: Nobody listens there.
+    """
+    parts = urlsplit(address)
+    if parts.scheme != "sc" or not parts.hostname:
+        raise ValueError("must look like sc://host:15002")
+    socket.create_connection((parts.hostname, parts.port or _PORT), _SECONDS).close()
 
 
 def is_remote(spark: SparkSession) -> bool:

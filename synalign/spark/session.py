@@ -15,7 +15,7 @@ from synalign import tables
 from synalign.errors import SetupError
 from synalign.processes import interruption
 from synalign.spark import cluster, java
-from synalign.spark.remote import PARTITIONS, REMOTE, local
+from synalign.spark.remote import PARTITIONS, REMOTE, local, require_listening
 
 _OF_A_SESSION = "spark.sql."
 """Begins the settings that each session of a server has for itself; the others are the server's."""
@@ -97,15 +97,17 @@ def _connected(address: str) -> Iterator[SparkSession]:
         SetupError: The server does not answer, or is none.
     """
     try:
+        # Spark's client would try for ten minutes whom it cannot reach.
+        require_listening(address)
         # A session of its own: others of this process, and of other steps, keep theirs.
         spark = SparkSession.builder.remote(address).create()
         for key, value in SETTINGS.items():
             if key.startswith(_OF_A_SESSION):
                 spark.conf.set(key, value)
         here = local(spark)
-    except (PySparkException, ValueError) as error:
+    except (PySparkException, ValueError, OSError) as error:
         raise SetupError(
-            f"{REMOTE} == {address!r}, does not answer as a Spark Connect server: {str(error).splitlines()[0][:300]}",
+            f"{REMOTE} == {address!r}, does not answer as a Spark Connect server: {str(error)[:300]}",
             cause="the server is down, is another kind of server, or refuses this client",
             remedy=f"start it, or unset {REMOTE}: steps are then started by spark-submit",
         ) from error
