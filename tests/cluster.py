@@ -69,10 +69,12 @@ class Cluster(NamedTuple):
         submit = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
         command = [submit, "--master", self.url, *(f"--conf={key}={value}" for key, value in chosen.items()), *kind]
         environment = {**self.environment, "PYSPARK_PYTHON": sys.executable}
+        # Spark counts a server among its daemons, and a driver needs more than they do.
+        environment.pop("SPARK_DAEMON_MEMORY")
         with open(log, "wb") as file:
             process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
         try:
-            _await_port(port)
+            _await_port(port, process)
             yield f"sc://{HOST}:{port}"
         finally:
             process.terminate()
@@ -146,14 +148,14 @@ def _await_workers(page: str) -> None:
     raise RuntimeError(f"the cluster did not come up within {_START_SECONDS} s")
 
 
-def _await_port(port: int) -> None:
+def _await_port(port: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as asked:
             if asked.connect_ex((HOST, port)) == 0:
                 return
         time.sleep(0.3)
-    raise RuntimeError(f"nothing listens on port {port} within {_START_SECONDS} s")
+    raise RuntimeError(f"nothing listens on port {port} within {_START_SECONDS} s, or it ended before")
 
 
 def _free_port() -> int:
