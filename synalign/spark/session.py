@@ -107,9 +107,9 @@ def _connected(address: str) -> Iterator[SparkSession]:
         here = local(spark)
     except (PySparkException, ValueError, OSError) as error:
         raise SetupError(
-            f"{REMOTE} == {address!r}, does not answer as a Spark Connect server: {str(error)[:300]}",
+            f"SPARK_REMOTE == {address!r}, does not answer as a Spark Connect server: {str(error)[:300]}",
             cause="the server is down, is another kind of server, or refuses this client",
-            remedy=f"start it, or unset {REMOTE}: steps are then started by spark-submit",
+            remedy="start it, or unset SPARK_REMOTE: steps are then started by spark-submit",
         ) from error
     try:
         if here:

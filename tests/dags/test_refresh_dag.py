@@ -154,6 +154,7 @@ def test_the_dag_follows_the_flow(loaded: dict) -> None:
         assert dag["kinds"][step.name] == ("SparkJobOperator" if step.engine == "spark" else "JobOperator")
 
 
+@pytest.mark.airflow
 def test_where_somebody_else_runs_spark_every_step_is_a_plain_process(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text(GOOD.format(name="good"))
     found = load(tmp_path, SPARK_REMOTE="sc://spark.example.org:15002")
