@@ -107,7 +107,7 @@ def _connected(address: str) -> Iterator[SparkSession]:
         here = local(spark)
     except (PySparkException, ValueError, OSError) as error:
         raise SetupError(
-            f"SPARK_REMOTE == {address!r}, does not answer as a Spark Connect server: {str(error)[:300]}",
+            f"SPARK_REMOTE == {address!r}, does not answer as a Spark Connect server: {str(error)[:300]}.",
             cause="the server is down, is another kind of server, or refuses this client",
             remedy="start it, or unset SPARK_REMOTE: steps are then started by spark-submit",
         ) from error
