@@ -2,11 +2,13 @@
 
 A YAML file that is wrong has no DAG; `configuration_errors.py` makes Airflow show why, and the others go on.
 Spark steps are started by spark-submit through the connection `spark_default`, the others as plain processes, both
-with the Python named by $SYNALIGN_PYTHON. Only light modules are imported here: this file is parsed all day long.
+with the Python named by $SYNALIGN_PYTHON; where $SPARK_REMOTE names a Spark Connect server, all are plain processes.
+Only light modules are imported here: this file is parsed all day long.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from functools import partial
@@ -30,6 +32,7 @@ from synalign.orchestration import alerts, assets, retries, task_pages, turn
 from synalign.orchestration.deferral import WaitingJobOperator
 from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator, SparkJobOperator
 from synalign.retriever_files import retriever_files, valid
+from synalign.spark.remote import REMOTE
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
 LINKS = {"register": (TRACKING_RUN,), "report": (REPORT, TRACKING_RUN)}
@@ -97,7 +100,7 @@ def _task(step: flow.Step, path: Path, configuration: Configuration) -> BaseOper
         "doc_md": task_pages.step_page(step),
         "links": LINKS.get(step.name, ()),
     }
-    if step.engine == "spark":
+    if step.engine == "spark" and not os.environ.get(REMOTE):
         return SparkJobOperator(
             application=application,
             application_args=[*arguments, *interval],

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+import pyarrow as pa
 import pyspark
 
 HOST = "127.0.0.1"
@@ -56,6 +57,28 @@ class Cluster(NamedTuple):
         return subprocess.Popen(
             [sys.executable, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+
+    @contextmanager
+    def server(self, log: Path) -> Iterator[str]:
+        """A Spark Connect server whose tasks run here, until the block ends; its address."""
+        port = _free_port()
+        java = self.environment["SPARK_SUBMIT_OPTS"]
+        bound = {"spark.connect.grpc.binding.address": HOST, "spark.connect.grpc.binding.port": str(port)}
+        chosen = {**_SETTINGS, **bound, "spark.executor.extraJavaOptions": java}
+        kind = ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
+        submit = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
+        command = [submit, "--master", self.url, *(f"--conf={key}={value}" for key, value in chosen.items()), *kind]
+        environment = {**self.environment, "PYSPARK_PYTHON": sys.executable}
+        # Spark counts a server among its daemons, and a driver needs more than they do.
+        environment.pop("SPARK_DAEMON_MEMORY")
+        with open(log, "wb") as file:
+            process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        try:
+            _await_port(port, process)
+            yield f"sc://{HOST}:{port}"
+        finally:
+            process.terminate()
+            process.wait(60)
 
     def executors(self) -> list[psutil.Process]:
         """Processes of executors that run now."""
@@ -125,6 +148,16 @@ def _await_workers(page: str) -> None:
     raise RuntimeError(f"the cluster did not come up within {_START_SECONDS} s")
 
 
+def _await_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as asked:
+            if asked.connect_ex((HOST, port)) == 0:
+                return
+        time.sleep(0.3)
+    raise RuntimeError(f"nothing listens on port {port} within {_START_SECONDS} s, or it ended before")
+
+
 def _free_port() -> int:
     with socket.socket() as listening:
         listening.bind((HOST, 0))
@@ -168,10 +201,11 @@ def _perform(case: Case) -> dict[str, Any]:
     return {table: run.digest(table) for step in case.steps for table in flow.step(step).writes}
 
 
-def _code(_: Iterator[int]) -> Iterator[str]:
+def _code(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     import synalign.spark.tables
 
-    yield synalign.spark.tables.__file__
+    for _ in batches:
+        yield pa.RecordBatch.from_pydict({"path": [synalign.spark.tables.__file__]})
 
 
 def main() -> None:
@@ -181,9 +215,9 @@ def main() -> None:
 
     try:
         with session("tests on a cluster") as spark:
-            places = spark.sparkContext.parallelize(range(WORKERS), WORKERS).mapPartitions(_code)
+            places = spark.range(0, WORKERS, 1, WORKERS).mapInArrow(_code, "path string")
             found: Any = {
-                "code": places.collect(),
+                "code": [row["path"] for row in places.collect()],
                 "tables": perform_all([Case(*case) for case in json.loads(sys.argv[1])]),
             }
     except SynAlignError as error:

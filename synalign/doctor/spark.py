@@ -6,6 +6,7 @@ python -m synalign.doctor.spark     the same, with all that Spark prints
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,8 +30,9 @@ def spark(case: Case) -> str:
         SetupError: Spark does not start, or cannot count.
     """
     from synalign.spark import java
+    from synalign.spark.remote import REMOTE
 
-    if java.problem() is not None:
+    if not os.environ.get(REMOTE) and java.problem() is not None:
         raise Skipped("there is no Java to start it with")
     try:
         done = subprocess.run(
@@ -63,20 +65,23 @@ def _reason(printed: str) -> str:
 
 
 def _count() -> dict[str, Any]:
+    from synalign.spark.remote import REMOTE, is_remote, parallelism
     from synalign.spark.session import session
 
     def same(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return batches
 
     with session("synalign doctor") as running:
-        context = running.sparkContext
         rows = running.range(_ROWS).mapInArrow(same, "id long").count()
-        assert context._jvm is not None  # the session runs
+        java = "of its own"
+        if not is_remote(running):
+            assert running.sparkContext._jvm is not None  # the session runs
+            java = running.sparkContext._jvm.java.lang.System.getProperty("java.version")
         return {
             "version": running.version,
-            "master": context.master,
-            "java": context._jvm.java.lang.System.getProperty("java.version"),
-            "parallelism": context.defaultParallelism,
+            "master": os.environ.get(REMOTE) or running.conf.get("spark.master"),
+            "java": java,
+            "parallelism": parallelism(running),
             "rows": rows,
         }
 

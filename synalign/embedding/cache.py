@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import functions as F
 
 from synalign import storage
+from synalign.spark.remote import parallelism
 from synalign.spark.tables import Piece, read_pieces, url
 from synalign.storage import Place
 
@@ -73,7 +74,7 @@ def read(spark: SparkSession, folder: Place) -> DataFrame:
         frame = spark.read.schema(_SPARK_SCHEMA).parquet(*map(url, files))
         return frame.withColumn("file", F.col("_metadata.file_name"))
     # Files are small: a task reads many.
-    tasks = min(len(files), 4 * spark.sparkContext.defaultParallelism)
+    tasks = min(len(files), 4 * parallelism(spark))
     work = [[Piece(file, None) for file in files[part::tasks]] for part in range(tasks)]
     return read_pieces(spark, work, SCHEMA.append(pa.field("file", pa.string())))
 

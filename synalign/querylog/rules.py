@@ -38,10 +38,15 @@ class Rule(NamedTuple):
     reason: str
 
 
-@pandas_udf(StringType())
-def normalise_column(texts: pd.Series) -> pd.Series:
+def normalise_column(name: str) -> Column:
     """Normalise a Spark column; null stays null."""
-    return pd.Series([None if text is None else normalise(text) for text in texts], dtype=object)
+
+    # Made when it is asked for: a function made on import is none of a Spark Connect server's.
+    @pandas_udf(StringType())
+    def normalised(texts: pd.Series) -> pd.Series:
+        return pd.Series([None if text is None else normalise(text) for text in texts], dtype=object)
+
+    return normalised(name)
 
 
 def forgotten_column(query: str, lists: Sequence[Tombstones]) -> Column:

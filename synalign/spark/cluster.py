@@ -6,6 +6,7 @@ come with the image that driver and workers share, and a session begins by askin
 
 from __future__ import annotations
 
+import json
 import platform
 import socket
 import tempfile
@@ -16,11 +17,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 import synalign
 from synalign.errors import SetupError
+from synalign.spark.remote import parallelism
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,7 +54,8 @@ def supplied(spark: SparkSession) -> Iterator[None]:
         SetupError: An executor cannot run it, or has other versions than the driver.
     """
     with tempfile.TemporaryDirectory(prefix="synalign-") as folder:
-        spark.sparkContext.addPyFile(str(code(Path(folder))))
+        # As Spark Connect knows it, and a session without a server as well.
+        spark.addArtifact(str(code(Path(folder))), pyfile=True)
         check(spark)
         yield
 
@@ -83,10 +87,10 @@ def check(spark: SparkSession) -> None:
     Raises:
         SetupError: One cannot run Python as the driver does, or has other versions than the driver.
     """
-    context = spark.sparkContext
-    tasks = max(1, context.defaultParallelism)
+    tasks = max(1, parallelism(spark))
     try:
-        answers = context.parallelize(range(tasks), tasks).mapPartitions(_answer).collect()
+        asked = spark.range(0, tasks, 1, tasks).mapInArrow(_answer, "host string, versions string")
+        answers = [(row["host"], json.loads(row["versions"])) for row in asked.collect()]
     except (Py4JError, PySparkException) as error:
         # A cluster that cannot be reached, or loses its workers, is not one that lacks something: it may come back.
         if not any(word in str(error) for word in _LACKING):
@@ -103,9 +107,11 @@ def check(spark: SparkSession) -> None:
             )
 
 
-def _answer(_: Iterable[int]) -> Iterator[tuple[str, dict[str, str]]]:
+def _answer(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield host and versions of an executor; runs in the tasks."""
-    yield socket.gethostname(), versions()
+    for _ in batches:
+        yield pa.RecordBatch.from_pydict({"host": [socket.gethostname()], "versions": [json.dumps(versions())]})
+        return
 
 
 def _unable(words: str) -> SetupError:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
 from pyspark import TaskContext
 
 from synalign.arrays.tally import NOBODY, Tally
 from synalign.progress import LOOK_SECONDS, progress, watched
+from synalign.spark.remote import is_remote
 from synalign.storage import Place
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def tasks(spark: SparkSession, step: str, what: str) -> Iterator[None]:
         step: The step it works for.
         what: What they do: `reading`.
     """
-    count = _Tasks(spark.sparkContext.statusTracker())
-    with progress(step, None, f"tasks of {what}") as advance:
+    count: _Tasks | _Stages = _Stages() if is_remote(spark) else _Tasks(spark.sparkContext.statusTracker())
+    with progress(step, None, f"tasks of {what}") as advance, count.watching(spark):
 
         def look() -> None:
             # A session that is being stopped answers no more.
@@ -106,6 +107,11 @@ class _Tasks:
         self._before = set(tracker.getJobIdsForGroup())
         self._ended: dict[int, int] = {}
 
+    @contextmanager
+    def watching(self, spark: SparkSession) -> Iterator[None]:
+        """Do nothing: the tracker is asked."""
+        yield
+
     def look(self) -> tuple[int, int]:
         """How many have ended, and how many there are as far as Spark has planned."""
         done = total = 0
@@ -126,6 +132,32 @@ class _Tasks:
         stages = [stage for id in about.stageIds if (stage := self._tracker.getStageInfo(id)) is not None]
         done = sum(stage.numCompletedTasks for stage in stages)
         return done, sum(stage.numTasks for stage in stages), about.status == "RUNNING"
+
+
+class _Stages:
+    """Tasks of the stages that a Spark Connect server tells of."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, int], tuple[int, int]] = {}
+
+    @contextmanager
+    def watching(self, spark: SparkSession) -> Iterator[None]:
+        """Listen to the server while the block runs."""
+
+        def hear(stages: Iterable[Any] | None, operation_id: str | None, **_: Any) -> None:
+            for stage in stages or ():
+                self._found[operation_id or "", stage.stage_id] = stage.num_completed_tasks, stage.num_tasks
+
+        spark.registerProgressHandler(hear)
+        try:
+            yield
+        finally:
+            spark.removeProgressHandler(hear)
+
+    def look(self) -> tuple[int, int]:
+        """How many have ended, and how many there are as far as Spark has planned."""
+        found = list(self._found.values())
+        return sum(done for done, _ in found), sum(total for _, total in found)
 
 
 def _sum(folder: Path | None) -> int:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
@@ -14,8 +15,10 @@ from synalign import tables
 from synalign.errors import SetupError
 from synalign.processes import interruption
 from synalign.spark import cluster, java
+from synalign.spark.remote import PARTITIONS, REMOTE, local, require_listening
 
-_PARTITIONS = "spark.sql.shuffle.partitions"
+_OF_A_SESSION = "spark.sql."
+"""Begins the settings that each session of a server has for itself; the others are the server's."""
 
 SETTINGS = {
     # Event times without a zone are UTC, whatever the machine thinks.
@@ -39,19 +42,25 @@ SETTINGS = {
 def session(name: str) -> Iterator[SparkSession]:
     """Yield a Spark session with SynAlign's settings; the master is spark-submit's, or all local cores.
 
-    A session that is active already is used as it is, and left running. On a cluster, executors get SynAlign's code
-    from the driver, and are checked to have its versions of all else.
+    A session that is active already is used as it is, and left running. Where `SPARK_REMOTE` names a Spark Connect
+    server, the session is one of that server's. On a cluster, executors get SynAlign's code from the driver, and are
+    checked to have its versions of all else.
 
     Args:
         name: Shown in Spark's UI.
 
     Raises:
-        SetupError: There is no Java, or too old a one; or an executor has other versions than the driver.
+        SetupError: There is no Java, or too old a one; the server does not answer; or an executor has other versions
+            than the driver.
     """
     running = SparkSession.getActiveSession()
     if running is not None:
         # Whoever started it ends it: a shell, a notebook, a test run with one session for all.
         yield running
+        return
+    if os.environ.get(REMOTE):
+        with _connected(os.environ[REMOTE]) as spark:
+            yield spark
         return
     trouble = java.problem()
     if trouble is not None:
@@ -72,10 +81,42 @@ def session(name: str) -> Iterator[SparkSession]:
             with cluster.supplied(spark):
                 yield spark
             return
-        if not spark.sparkContext.getConf().contains(_PARTITIONS):
+        if not spark.sparkContext.getConf().contains(PARTITIONS):
             # Spark's 200 partitions are for a cluster: here most would be empty, and cached frames keep them all.
-            spark.conf.set(_PARTITIONS, str(2 * spark.sparkContext.defaultParallelism))
+            spark.conf.set(PARTITIONS, str(2 * spark.sparkContext.defaultParallelism))
         yield spark
+    finally:
+        spark.stop()
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[SparkSession]:
+    """Yield a session of a Spark Connect server.
+
+    Raises:
+        SetupError: The server does not answer, or is none.
+    """
+    try:
+        # Spark's client would try for ten minutes whom it cannot reach.
+        require_listening(address)
+        # A session of its own: others of this process, and of other steps, keep theirs.
+        spark = SparkSession.builder.remote(address).create()
+        for key, value in SETTINGS.items():
+            if key.startswith(_OF_A_SESSION):
+                spark.conf.set(key, value)
+        here = local(spark)
+    except (PySparkException, ValueError, OSError) as error:
+        raise SetupError(
+            f"SPARK_REMOTE == {address!r}, does not answer as a Spark Connect server: {str(error)[:300]}.",
+            cause="the server is down, is another kind of server, or refuses this client",
+            remedy="start it, or unset SPARK_REMOTE: steps are then started by spark-submit",
+        ) from error
+    try:
+        if here:
+            yield spark
+        else:
+            with cluster.supplied(spark):
+                yield spark
     finally:
         spark.stop()
 

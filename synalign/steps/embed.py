@@ -30,6 +30,7 @@ from synalign.errors import EndpointError, InputError, SetupError
 from synalign.progress import progress
 from synalign.run import Attempt, Run
 from synalign.spark.progress import tallied, tally, tasks
+from synalign.spark.remote import local
 from synalign.spark.session import content_id, document_text, session
 from synalign.spark.tables import read_table, write_table
 from synalign.storage import Place
@@ -150,7 +151,7 @@ def embed(attempt: Attempt) -> None:
     name = f"synalign {attempt.step.name} {attempt.configuration.retriever}"
     with _server(attempt) as server, session(name) as spark:
         # On a cluster the executors need a GPU, the driver does not.
-        if server is None and spark.sparkContext.master.startswith("local"):
+        if server is None and local(spark):
             device(settings)
         for target in attempt.step.writes:
             source = _sources()[target]

@@ -91,8 +91,8 @@ print("RESULT" + json.dumps({{
 """
 
 
-def load(folder: Path) -> dict:
-    output = python(LOAD, folder, SYNALIGN_RETRIEVERS=str(folder))
+def load(folder: Path, **variables: str) -> dict:
+    output = python(LOAD, folder, SYNALIGN_RETRIEVERS=str(folder), **variables)
     return json.loads(output.rsplit("RESULT", 1)[1])
 
 
@@ -152,6 +152,15 @@ def test_the_dag_follows_the_flow(loaded: dict) -> None:
     assert "register" in reachable["publish"]
     for step in flow.STEPS:
         assert dag["kinds"][step.name] == ("SparkJobOperator" if step.engine == "spark" else "JobOperator")
+
+
+@pytest.mark.airflow
+def test_where_somebody_else_runs_spark_every_step_is_a_plain_process(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD.format(name="good"))
+    found = load(tmp_path, SPARK_REMOTE="sc://spark.example.org:15002")
+    assert not found["errors"] and found["heavy"] == []
+    kinds = found["dags"]["refresh__good"]["kinds"]
+    assert {kinds[step.name] for step in flow.STEPS} == {"JobOperator"}
 
 
 def test_only_generate_in_batch_mode_waits_without_a_slot(loaded: dict) -> None:

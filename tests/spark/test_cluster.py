@@ -127,6 +127,20 @@ def test_odd_logs_give_in_object_storage_on_the_cluster_what_they_give_here(
     assert "none of the 3 rows" in there[3]["InputError"]
 
 
+def test_over_spark_connect_they_give_the_same(
+    cluster: Cluster, odd: list[Case], far: dict[str, Any], tmp_path: Path
+) -> None:
+    """The driver has no Java: it sends its plans to a server that somebody else runs."""
+    store = {"SYNALIGN_STORE": f"s3://{BUCKET}/remote", "JAVA_HOME": "/nowhere"}
+    with cluster.server(tmp_path / "server.log") as address:
+        environment = {**cluster.environment, **store, "SPARK_REMOTE": address}
+        asked = cluster._replace(environment=environment).driver("-m", "tests.cluster", json.dumps(odd))
+        found: dict[str, Any] = ended(asked)
+    assert found["tables"] == far["tables"]
+    assert {path.split("/")[-1] for path in found["code"]} == {"tables.py"}
+    assert all("synalign.zip" in path for path in found["code"])
+
+
 @pytest.mark.skipif(
     os.environ.get("SYNALIGN_TEST_PRODUCTION") != "full",
     reason="takes three minutes alone: make test-production FULL=1",
