@@ -93,8 +93,8 @@ def test_uncommented_as_a_whole_it_gives_every_setting_its_default(kind: str, tm
     assert loaded.experiment.exposures == "data/shop/exposures"
 
 
-OFF = "screening.judge."
-"""Settings of a section that is off: it stands there as null, or else its block would switch it on."""
+OFF = ("screening.judge.", "training.lora.")
+"""Settings of sections that are off: each stands there as null, or else its block would switch it on."""
 
 OPTIONAL = [setting.key for setting in settings() if not setting.required]
 
@@ -143,5 +143,5 @@ def test_a_kind_that_there_is_not_is_named() -> None:
 
 def test_a_section_that_is_off_is_named_and_not_switched_on_by_its_block() -> None:
     lines = draft("log").splitlines()
-    assert "#   judge: null" in lines
+    assert "#   judge: null" in lines and "#   lora: null" in lines
     assert any(line.startswith("#   ## A model that is asked whether each") for line in lines)

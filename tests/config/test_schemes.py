@@ -26,6 +26,8 @@ def fingerprint_of_before(run: Run, step: flow.Step) -> str:
     settings["alignment"]["scheme"] = settings["alignment"]["scheme"].replace("equal", "filtered")
     # Its encoder had no prompts and ran on the CPU.
     settings["encoder"] = {name: settings["encoder"][name] for name in ("model", "max_tokens", "precision")}
+    # Its teacher had no budget.
+    del settings["teacher"]["budget"]
     content = {
         "step": step.name,
         "interval": run.interval.name,

@@ -122,7 +122,9 @@ def test_folders_that_are_no_interval_of_any_date_are_passed_by(configuration: M
 
 @pytest.mark.parametrize("value", ["<script>", None, True, float("nan"), float("inf"), [1], {"a": 1}, 10**400])
 def test_what_is_no_finite_number_is_no_figure(value: Any) -> None:
-    found = figures(written(0, changed={"generate": {"tokens": value}, "evaluate": {"test": {"control": value}}}), RETRIEVAL)
+    found = figures(
+        written(0, changed={"generate": {"tokens": value}, "evaluate": {"test": {"control": value}}}), RETRIEVAL
+    )
     assert (found["tokens"], found["control"], found["gate"]) == (None, None, None)
     assert found["treatment"] is None
 
