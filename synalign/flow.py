@@ -73,6 +73,10 @@ GROUPS = (
 """Groups in the order of their steps."""
 
 _NO_ENCODER = "**The encoder is missing or its checksum differs**: *synalign doctor FILE* says which file."
+_NO_ENDPOINT = (
+    "**The endpoint refuses or is away** (*encoder.endpoint*): the error says why; vectors that came are kept and not "
+    "paid twice."
+)
 
 STEPS = (
     Step(
@@ -119,6 +123,7 @@ STEPS = (
         beside="the encoder's weights",
         remedies=(
             _NO_ENCODER,
+            _NO_ENDPOINT,
             "**Out of memory**: give the connection *spark_default* smaller executors' partitions or more memory.",
         ),
     ),
@@ -162,7 +167,7 @@ STEPS = (
         settings=("encoder",),
         purpose="Embeds the written queries.",
         beside="the encoder's weights",
-        remedies=(_NO_ENCODER,),
+        remedies=(_NO_ENCODER, _NO_ENDPOINT),
     ),
     Step(
         "screen", "screen", "weighing", "driver",
@@ -217,11 +222,10 @@ STEPS = (
         writes={"scores": "the teacher's scores of these documents, and what it objects to"},
         settings=("teacher",),
         purpose="Has a teacher score every train pair and its hard negatives.",
-        beside="the weights of *teacher.model*, the server that reranks or the judge, where there is one",
+        beside="the weights of *teacher.model*, where there is one",
         remedies=(
             "**The teacher is missing**: *teacher.model* is the folder of a cross-encoder; nothing is downloaded.",
             "**Too slow**: fewer *negatives.per_pair*, fewer *teacher.max_tokens*, or *teacher.kind: encoder*.",
-            "**The ceiling leaves no room**: raise *teacher.budget*, or the judge's; what was scored is kept.",
         ),
     ),
     Step(

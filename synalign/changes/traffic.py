@@ -47,9 +47,9 @@ def _vectors(before: Side, after: Side, queries: list[str]) -> Floats:
     missing = [place for place, identifier in enumerate(ids) if identifier not in kept]
     if missing:
         # Only where vectors are gone is the encoder loaded.
-        from synalign.embedding.encoder import encode
+        from synalign.encoders.encode import encode
 
-        made = encode([queries[place] for place in missing], after.configuration.encoder)
+        made = encode([queries[place] for place in missing], after.configuration)
         kept |= dict(zip((ids[place] for place in missing), made, strict=True))
     return np.stack([kept[identifier] for identifier in ids]).astype(np.float64)
 

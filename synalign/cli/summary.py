@@ -98,6 +98,8 @@ def as_json(run: Run) -> dict[str, Any]:
 def evaluation_lines(metrics: dict[str, Any]) -> list[str]:
     """Return the result of the evaluation: the chosen weights, treatment against control, and the gate."""
     lines = [f"weights {weights_in_words(metrics)}: {metrics['reason']}"]
+    if not metrics.get("teaching", {"used": True})["used"]:
+        lines.append(f"hard negatives and teacher not used: {metrics['teaching']['reason']}")
     if "test" in metrics:
         test, by = metrics["test"], measured(metrics)
         lines.append(

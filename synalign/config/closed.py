@@ -31,6 +31,8 @@ Address = Annotated[str, AfterValidator(_without_credentials)]
 IN_WORDS = {
     r"^[a-z0-9][a-z0-9_-]{0,62}$": "up to 63 lower-case letters, digits, `-` and `_`, the first a letter or a digit",
     r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable, in capital letters, digits and `_`",
+    r"^[A-Za-z0-9._-]+$": "letters, digits, `.`, `_` and `-`",
+    r"^https?://[^\s#]+$": "an address that begins with `http://` or `https://`",
     r"^[A-Z]{3}$": "three capital letters, such as USD",
     r"^(local|https?://[^\s#]+)$": "`local`, or an address that begins with `http://` or `https://`",
     r"^(embedded|https?://[^\s#]+)$": "`embedded`, or an address that begins with `http://` or `https://`",

@@ -112,6 +112,14 @@ class Budget(Closed):
         return self
 
 
+def without_secret(endpoint: str) -> str:
+    """Return an address as it is; refuse one with a key in its query."""
+    query = parse_qsl(urlsplit(endpoint).query, keep_blank_values=True)
+    if any(_SECRET_IN_QUERY.fullmatch(name) for name, _ in query):
+        raise PydanticCustomError(SECRET, "must hold no key: send it by headers_variable or api_key_variable")
+    return endpoint
+
+
 class AskedModel(Closed):
     """What holds of every section that names an endpoint and its model: `endpoint`, `model` and `extra_body`."""
 
@@ -126,11 +134,7 @@ class AskedModel(Closed):
     @field_validator("endpoint", mode="after", check_fields=False)
     @classmethod
     def _no_secret_in_the_address(cls, endpoint: str) -> str:
-        if any(
-            _SECRET_IN_QUERY.fullmatch(name) for name, _ in parse_qsl(urlsplit(endpoint).query, keep_blank_values=True)
-        ):
-            raise PydanticCustomError(SECRET, "must hold no key: send it by headers_variable or api_key_variable")
-        return endpoint
+        return without_secret(endpoint)
 
     @field_validator("extra_body", mode="after", check_fields=False)
     @classmethod

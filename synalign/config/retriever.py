@@ -78,6 +78,37 @@ class Configuration(Closed):
             )
         return teacher
 
+    @field_validator("evaluation")
+    @classmethod
+    def _weights_are_here(cls, evaluation: Evaluation, known: ValidationInfo) -> Evaluation:
+        encoder = known.data.get("encoder")
+        if encoder is not None and encoder.endpoint is not None and evaluation.retriever in ("static", "full"):
+            raise ValueError(
+                f"retriever must be adapter or none with encoder.endpoint: {evaluation.retriever} begins with the "
+                "encoder's weights, which are not here"
+            )
+        return evaluation
+
+    @field_validator("training")
+    @classmethod
+    def _training_begins_with_weights(cls, training: Training, known: ValidationInfo) -> Training:
+        encoder = known.data.get("encoder")
+        no_weights = encoder is not None and encoder.endpoint is not None and training.model is None
+        if no_weights and training.trigger != "manual":
+            raise ValueError(
+                "model must be given for trigger training_set with encoder.endpoint: the folder of the model to begin "
+                "with, as the encoder's weights are not here"
+            )
+        return training
+
+    @field_validator("runtime")
+    @classmethod
+    def _paid_vectors_are_kept(cls, runtime: Runtime, known: ValidationInfo) -> Runtime:
+        encoder = known.data.get("encoder")
+        if encoder is not None and encoder.endpoint is not None and not runtime.embedding_cache:
+            raise ValueError("embedding_cache must be true with encoder.endpoint: vectors that were paid for are there")
+        return runtime
+
     # Texts of the files under `generation.prompts`, read with the YAML file: one wording for the whole of a run.
     _templates: dict[str, str] = PrivateAttr(default_factory=dict)
 

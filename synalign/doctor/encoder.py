@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from synalign.config import Encoder
 from synalign.doctor.finding import Case
 from synalign.embedding.prompts import Prompts, Side, own
 from synalign.embedding.readable import MOST_ALIKE, REMEDY, alike, read, refusal, told, too_many
-from synalign.errors import InputError, SetupError, listed
+from synalign.errors import EndpointError, InputError, SetupError, listed
+
+if TYPE_CHECKING:
+    from synalign.encoders.server import Server
 
 SIDES: dict[str, Side] = {"queries": "query", "documents": "document"}
 
@@ -22,6 +25,12 @@ _FAMILIES = {"e5": Prompts("query: ", "passage: "), "nomic-embed": Prompts("sear
 """Prompts that families of models were trained with, though the folders of many do not say so."""
 
 _FIRST = 8
+_ALONE = 4
+"""Texts that an endpoint is asked for alone, too."""
+
+_LEAST_ALIKE = 0.98
+"""Least cosine of a text's vectors alone and in company."""
+
 _SECONDS = 30.0
 """Of a large model on a small machine fewer texts are embedded, so that it takes no longer than about this."""
 
@@ -52,17 +61,21 @@ def encoder(case: Case) -> str:
     Raises:
         SetupError: The model is missing or altered, or does not work, or there is no GPU where one is asked for.
         InputError: It cannot read the texts.
+        GenerationError: An endpoint cannot be used.
     """
     from synalign.embedding import encoder as encoders
     from synalign.embedding.device import device
 
     settings = case.configuration.encoder
-    digest, where = encoders.revision(settings.model), device(settings)
+    if settings.endpoint is not None:
+        return _served(case)
+    digest, where = encoders.revision_of(settings), device(settings)
     encoders.check_room(settings)
-    mine = {name: texts for name, texts in case.texts.items() if texts}
-    texts = mine or {"queries": built_in()}
+    texts, whose = _texts(case)
     found = {name: tried(name, texts[name], settings) for name in SIDES if name in texts}
     checked = "the published one" if settings.model == encoders.EMBEDDED_MODEL else "pinned by every run"
+    if settings.download:
+        checked += f", fetched at {str(settings.revision)[:12]}"
     plan, first = encoders.plan(settings), next(iter(found.values()))
     name = next(iter(found))
     how = (
@@ -74,12 +87,90 @@ def encoder(case: Case) -> str:
     return "; ".join(
         [
             f"{settings.model} gives {first.dimensions} dimensions in {plan.precision} on {where} ({how})",
-            *(_said(name, one, "yours" if mine else "built in, in English") for name, one in found.items()),
+            *(_said(name, one, whose, "a second and process") for name, one in found.items()),
             _prompts_said(encoders.prompts(settings)),
             f"SHA-256 {digest[:12]}..., {checked}",
             *notes,
         ]
     )
+
+
+def _texts(case: Case) -> tuple[dict[str, list[str]], str]:
+    """Return the texts to embed by name, and whose they are."""
+    mine = {name: texts for name, texts in case.texts.items() if texts}
+    return mine or {"queries": built_in()}, "yours" if mine else "built in, in English"
+
+
+def _served(case: Case) -> str:
+    """Embed 200 texts by the endpoint, and say how fast it is and what it counts.
+
+    Raises:
+        ConfigurationError: Its key is not set.
+        GenerationError: It cannot be used.
+        InputError: It cannot read the texts.
+    """
+    from synalign.embedding import encoder as encoders
+    from synalign.encoders.server import Server
+
+    settings = case.configuration.encoder
+    encoders.check_room(settings)
+    texts, whose = _texts(case)
+    found, tokens = {}, {}
+    with Server(case.configuration) as server:
+        for name in (name for name in SIDES if name in texts):
+            before = server.tokens
+            seconds, vectors = _asked(texts[name], server, SIDES[name])
+            found[name] = _judged(name, texts[name][: len(vectors)], vectors, seconds, settings)
+            tokens[name] = (server.tokens - before) / len(vectors)
+            _require_independence(texts[name][:_ALONE], vectors, server, SIDES[name])
+    first = next(iter(found.values()))
+    return "; ".join(
+        [
+            f"{settings.model} at {settings.endpoint} gives {first.dimensions} dimensions",
+            *(
+                f"{_said(name, one, whose, 'a second')}, {_cost(tokens[name], server.counted, settings)}"
+                for name, one in found.items()
+            ),
+            _prompts_said(encoders.prompts(settings)),
+            f"told apart by the name and encoder.revision == {settings.revision!r} alone: change it with the weights",
+            *prompt_notes(settings),
+        ]
+    )
+
+
+def _asked(texts: list[str], server: Server, side: Side) -> tuple[float, NDArray[np.float32]]:
+    """Return the seconds and vectors of some texts; of a slow server those of a few of them."""
+    started = time.perf_counter()
+    vectors = server.encode(texts[:_FIRST], side=side)
+    if (time.perf_counter() - started) * len(texts) / _FIRST < _SECONDS and len(texts) > _FIRST:
+        vectors = np.concatenate([vectors, server.encode(texts[_FIRST:], side=side)])
+    return max(time.perf_counter() - started, 1e-9), vectors
+
+
+def _require_independence(texts: list[str], vectors: NDArray[np.float32], server: Server, side: Side) -> None:
+    """Refuse an endpoint whose vector of a text depends on the texts that it is sent with.
+
+    Raises:
+        EndpointError: It does.
+    """
+    alone = np.concatenate([server.encode([text], side=side) for text in texts])
+    least = float((alone * vectors[: len(texts)]).sum(axis=1).min())
+    if least < _LEAST_ALIKE:
+        raise EndpointError(
+            f"encoder.endpoint gives a text another vector in company than alone: cosine {least:.3f}.",
+            cause="a server that mixes the texts of a batch, as some versions of llama.cpp do with several slots",
+            remedy="start the server with one slot (llama.cpp: --parallel 1), upgrade it, or take another",
+        )
+
+
+def _cost(tokens: float, counted: bool, settings: Encoder) -> str:
+    """Return what a text costs in words: tokens, and money where there is a price."""
+    words = f"{tokens:,.1f} tokens a text"
+    if not counted:
+        words = f"at most {words} (it does not say how many: budgets count the most that it can be)"
+    if price := settings.budget.input_price:
+        words += f", {tokens * price:,.4g} {settings.budget.currency} a million texts"
+    return words
 
 
 def tried(name: str, texts: list[str], settings: Encoder) -> Tried:
@@ -91,8 +182,7 @@ def tried(name: str, texts: list[str], settings: Encoder) -> Tried:
     """
     from synalign.embedding import encoder as encoders
 
-    side = SIDES[name]
-    reading = read(texts, settings)
+    side, reading = SIDES[name], read(texts, settings)
     if reading is not None and not reading.fits:
         raise refusal(name, settings, reading)
     # The model is loaded by the first text.
@@ -100,7 +190,17 @@ def tried(name: str, texts: list[str], settings: Encoder) -> Tried:
     seconds, vectors = _timed(texts[:_FIRST], settings, side)
     if seconds * len(texts) / _FIRST < _SECONDS:
         seconds, vectors = _timed(texts, settings, side)
-    texts = texts[: len(vectors)]
+    return _judged(name, texts[: len(vectors)], vectors, seconds, settings)
+
+
+def _judged(name: str, texts: list[str], vectors: NDArray[np.float32], seconds: float, settings: Encoder) -> Tried:
+    """Return what was made of some texts in so many seconds.
+
+    Raises:
+        SetupError: A vector is not of length 1.
+        InputError: The encoder gives too many texts the vector of another.
+    """
+    side, reading = SIDES[name], read(texts, settings)
     lengths = np.linalg.norm(vectors, axis=1)
     # Written so that NaN fails.
     wrong = lengths[~(np.abs(lengths - 1.0) < 1e-3)]
@@ -141,7 +241,7 @@ def _gain(texts: list[str], settings: Encoder, side: Side, where: str) -> str:
     from synalign.embedding import whole
 
     prompt = encoders.prompts(settings).of(side)
-    library = whole.load(encoders.model_folder(settings.model), settings.max_tokens, where)
+    library = whole.load(encoders.folder(settings), settings.max_tokens, where)
     library.encode(texts[:_FIRST], prompt=prompt, show_progress_bar=False)
     clock = time.process_time if where == "cpu" else time.perf_counter
     started = clock()
@@ -152,10 +252,10 @@ def _gain(texts: list[str], settings: Encoder, side: Side, where: str) -> str:
     return f"by the lean loop, {theirs / ours:.1f} times as fast as sentence-transformers' own"
 
 
-def _said(name: str, found: Tried, whose: str) -> str:
+def _said(name: str, found: Tried, whose: str, a_second: str) -> str:
     unknown = "" if found.unknown is None else f"{found.unknown:.1%} of their tokens unknown, "
     return (
-        f"{found.texts} {name} ({whose}): {found.per_second:,.0f} a second and process, {unknown}"
+        f"{found.texts} {name} ({whose}): {found.per_second:,.0f} {a_second}, {unknown}"
         f"{found.alike / found.texts:.1%} with the vector of another"
     )
 
@@ -172,19 +272,20 @@ def prompt_notes(settings: Encoder) -> list[str]:
 
     if any(encoders.prompts(settings)) or None not in (settings.query_prompt, settings.document_prompt):
         return []
-    names = own(encoders.model_folder(settings.model)).names
+    served = settings.endpoint is not None
+    names = () if served else own(encoders.folder(settings)).names
     if names:
         return [
             f"the model has prompts named {listed(names)}, and none for queries or documents: if it was trained with "
             "them, copy the right ones into encoder.query_prompt and encoder.document_prompt"
         ]
-    folder = Path(settings.model).name.lower()
+    folder, whose = Path(settings.model).name.lower(), "the settings name" if served else "its folder names"
     if "instruct" in folder:
         # Their prompts say the task, and are nobody's to guess.
-        return ["its folder names no prompts, and models with `instruct` in their name are trained with some: see its "
+        return [f"{whose} no prompts, and models with `instruct` in their name are trained with some: see its "
                 "page, and set encoder.query_prompt and encoder.document_prompt (empty: none)"]  # fmt: skip
     return [
-        f"its folder names no prompts, and {family} models are trained with {prompts.query!r} and "
+        f"{whose} no prompts, and {family} models are trained with {prompts.query!r} and "
         f"{prompts.document!r}: set encoder.query_prompt and encoder.document_prompt (empty: none)"
         for family, prompts in _FAMILIES.items()
         if re.search(rf"(^|[^a-z0-9]){family}([^a-z0-9]|$)", folder)

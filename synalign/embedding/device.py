@@ -12,28 +12,51 @@ from synalign.errors import SetupError
 if TYPE_CHECKING:
     from synalign.config import Encoder
 
-CPU = "cpu"
+CPU, CUDA = "cpu", "cuda"
+DEVICES = ("auto", CPU, CUDA)
+"""The words for a device."""
 
 
-def device(settings: Encoder) -> str:
-    """Return where this process runs a model, in PyTorch's words: `cpu`, or `cuda:` with the number of a GPU.
+def device_of(name: str, setting: str = "device") -> str:
+    """Return the device that a word means: `cpu` or `cuda`; `auto` is a GPU where there is one.
+
+    Args:
+        name: `auto`, `cpu` or `cuda`.
+        setting: What has this value, for messages.
 
     Raises:
-        SetupError: `cuda` is asked for, and PyTorch sees no GPU.
+        SetupError: It is another word, or `cuda` where PyTorch sees no GPU.
     """
-    if settings.device == CPU:
+    if name not in DEVICES:
+        raise SetupError(f"{setting} == {name!r}, must be one of {', '.join(DEVICES)}.")
+    if name == CPU:
         return CPU
     import torch
 
     if torch.cuda.is_available():
-        return f"cuda:{gpu(torch.cuda.device_count(), _assigned(), os.getpid())}"
-    if settings.device == "cuda":
+        return CUDA
+    if name == CUDA:
         raise SetupError(
-            f"encoder.device == 'cuda', PyTorch {torch.__version__} sees no GPU on this machine.",
-            cause="no GPU, a container that was not given one, or a PyTorch for CPUs alone",
-            remedy="set encoder.device to auto or cpu; for a GPU see TORCH_BACKEND in docs/production.md",
+            f"{setting} == 'cuda', PyTorch {torch.__version__} sees no GPU on this machine.",
+            cause="no GPU, no driver, a container that was not given one, or a PyTorch for CPUs alone",
+            remedy=f"set {setting} to auto or cpu; for a GPU see what `nvidia-smi` says, and TORCH_BACKEND in "
+            "docs/production.md",
         )
     return CPU
+
+
+def device(settings: Encoder) -> str:
+    """Return where this process runs an encoder, in PyTorch's words: `cpu`, or `cuda:` with the number of a GPU.
+
+    Raises:
+        SetupError: `cuda` is asked for, and PyTorch sees no GPU.
+    """
+    found = device_of(settings.device, "encoder.device")
+    if found == CPU:
+        return CPU
+    import torch
+
+    return f"cuda:{gpu(torch.cuda.device_count(), _assigned(), os.getpid())}"
 
 
 def gpu(count: int, assigned: Sequence[str], process: int) -> int:

@@ -1,9 +1,13 @@
-"""The encoder: a sentence-transformers model, pinned by the digest of its weights, and the loop that runs it.
+"""The encoder: a sentence-transformers model, pinned by the digest of its weights, and the loop that runs it here.
+
+Its folder is the user's, that of the environment, or one fetched from the hub (`synalign.embedding.hub`). An encoder
+behind an endpoint has no weights here: this module says how its vectors are told apart, `synalign.encoders` asks for
+them.
 
 Where `synalign.embedding.lean` fits the model, it runs it, in bfloat16 where the CPU has instructions for that; any
-other model runs through `SentenceTransformer.encode`, in float32 (`synalign.embedding.whole`). Either way queries and
-documents get their prompts (`synalign.embedding.prompts`), and only texts of equal token count share a batch, so that a
-text has one vector on its side, whatever it is embedded with.
+other model runs through `SentenceTransformer.encode`, in float32 or float16 (`synalign.embedding.whole`). Either way
+queries and documents get their prompts (`synalign.embedding.prompts`), and only texts of equal token count share a
+batch, so that a text has one vector on its side, whatever it is embedded with.
 """
 
 from __future__ import annotations
@@ -13,12 +17,13 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 
 from synalign.config import Encoder, resolve
-from synalign.embedding import model_files, whole
+from synalign.config.encoder import CHARACTERS_PER_TOKEN, EMBEDDED_MODEL
+from synalign.embedding import hub, model_files, whole
 from synalign.embedding import prompts as model_prompts
 from synalign.embedding.device import device
 from synalign.embedding.lean import Lean, obstacle
@@ -31,13 +36,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-EMBEDDED_MODEL = "all-MiniLM-L6-v2"
 # SHA-256 of the weights that sentence-transformers publishes under that name.
 EMBEDDED_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # Raised whenever a change to the loops changes vectors: what a cache holds is then no longer used.
 _LOOPS = 1
 # What the kernel calls the instructions that multiply bfloat16 matrices (x86-64).
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+SERVED: Final = "served"
+"""The precision of vectors of an endpoint, which does not say it, and the beginning of their revision."""
 
 
 def model_folder(model: str) -> Path:
@@ -61,11 +67,36 @@ def model_folder(model: str) -> Path:
         raise SetupError(
             f"encoder.model == {model!r}, must be {EMBEDDED_MODEL!r} or a sentence-transformers folder.",
             cause=f"there is none at {folder}; a relative path starts at $SYNALIGN_HOME",
-            remedy="save the model with SentenceTransformer.save_pretrained and give that folder; "
-            "nothing is downloaded",
+            remedy="save the model with SentenceTransformer.save_pretrained and give that folder; nothing is "
+            "downloaded, unless encoder.download is true and encoder.revision names the commit of a model of Hugging "
+            "Face's hub",
         )
     model_files.check(folder)
     return folder
+
+
+def folder(settings: Encoder) -> Path:
+    """Return where an encoder's files lie; a model of the hub is fetched first, unless that was done before.
+
+    Raises:
+        SetupError: There are none: see `model_folder` and `hub.snapshot`; or it is behind an endpoint.
+    """
+    if settings.endpoint is not None:
+        raise SetupError(
+            f"encoder.model == {settings.model!r}, runs at encoder.endpoint: its weights and tokens are not here.",
+            cause="a retriever that begins with the encoder's weights (`static`, `full`, `synalign train`)",
+            remedy="set evaluation.retriever to `adapter`, which reads vectors alone, or training.model to a folder",
+        )
+    if settings.download:
+        found = hub.snapshot(settings.model, str(settings.revision))
+        model_files.check(found)
+        return found
+    return model_folder(settings.model)
+
+
+def settings_of(model: str, settings: Encoder) -> Encoder:
+    """Return the settings of a model that is named as `encoder.model` is: the encoder's own where it is the encoder."""
+    return settings if model == settings.model else Encoder(model=model)
 
 
 @lru_cache(maxsize=8)
@@ -91,20 +122,33 @@ def revision(model: str) -> str:
     return found
 
 
+def revision_of(settings: Encoder) -> str:
+    """Return what pins an encoder's weights: their SHA-256, or of an endpoint `served` and the user's name for them.
+
+    Raises:
+        SetupError: See `folder` and `revision`.
+    """
+    if settings.endpoint is not None:
+        return f"{SERVED}:{settings.revision}" if settings.revision else SERVED
+    return revision(str(folder(settings)) if settings.download else settings.model)
+
+
 class Plan(NamedTuple):
     """How a model is run.
 
     Attributes:
-        precision: Of the weights, `float32` or `bfloat16`.
-        obstacle: Why `SentenceTransformer.encode` runs it; empty where the lean loop does.
+        precision: Of the weights, `float32`, `bfloat16` or `float16`; `served` where an endpoint runs it.
+        obstacle: Why `SentenceTransformer.encode` runs it; empty where the lean loop does, or an endpoint.
     """
 
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["float32", "bfloat16", "float16", "served"]
     obstacle: str
 
     @property
     def loop(self) -> str:
-        """`lean`, or `encode` for sentence-transformers' own."""
+        """`lean`, `encode` for sentence-transformers' own, or `endpoint`."""
+        if self.precision == SERVED:
+            return "endpoint"
         return "encode" if self.obstacle else "lean"
 
 
@@ -118,21 +162,25 @@ def plan(settings: Encoder) -> Plan:
     Raises:
         SetupError: The model is missing.
     """
-    reason = obstacle(model_folder(settings.model), prompted=any(prompts(settings)))
+    if settings.endpoint is not None:
+        return Plan(SERVED, "")
+    reason = obstacle(folder(settings), prompted=any(prompts(settings)))
     if reason:
-        return Plan("float32", reason)
+        return Plan("float16" if settings.precision == "float16" else "float32", reason)
     if settings.precision == "auto":
         return Plan("bfloat16" if _has_bfloat16() else "float32", "")
     return Plan(settings.precision, "")
 
 
 def prompts(settings: Encoder) -> Prompts:
-    """Return what is put before queries and before documents.
+    """Return what is put before queries and before documents; of an endpoint what the settings say alone.
 
     Raises:
         SetupError: The model is missing, or its file of prompts malformed.
     """
-    return model_prompts.prompts(model_folder(settings.model), settings)
+    if settings.endpoint is not None:
+        return Prompts(settings.query_prompt or "", settings.document_prompt or "")
+    return model_prompts.prompts(folder(settings), settings)
 
 
 def check_room(settings: Encoder) -> None:
@@ -141,7 +189,11 @@ def check_room(settings: Encoder) -> None:
     Raises:
         SetupError: They do, or the model is missing.
     """
-    model_prompts.check_room(model_folder(settings.model), settings)
+    if settings.endpoint is None:
+        model_prompts.check_room(folder(settings), settings)
+        return
+    for side, prompt in prompts(settings)._asdict().items():
+        model_prompts.require_room(side, -(-len(prompt) // CHARACTERS_PER_TOKEN), settings.max_tokens)
 
 
 def resolved(settings: Encoder) -> Encoder:
@@ -151,27 +203,35 @@ def resolved(settings: Encoder) -> Encoder:
         SetupError: The model is missing.
     """
     query, document = prompts(settings)
-    found = {"precision": plan(settings).precision, "query_prompt": query, "document_prompt": document}
+    found = {"query_prompt": query, "document_prompt": document}
+    if settings.endpoint is None:
+        found["precision"] = plan(settings).precision
     return settings.model_copy(update=found)
 
 
 def identity(settings: Encoder, side: Side = "query") -> str:
     """Name all that decides a vector but its text: the model and its files, prompt, precision, where texts are cut.
 
-    Models without prompts have one name for both sides.
+    Models without prompts have one name for both sides. Of an endpoint, whose files nobody sees, it is the name of the
+    model there and `encoder.revision`, not the address: vectors outlive servers.
 
     Raises:
         SetupError: The model is missing, or not the published one.
     """
-    folder = model_folder(settings.model)
-    precision = plan(settings).precision
-    own, prompt = model_prompts.own(folder), prompts(settings).of(side)
+    precision, prompt = plan(settings).precision, prompts(settings).of(side)
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", Path(settings.model).name)
+    if settings.endpoint is not None:
+        served = {"model": settings.model, "revision": revision_of(settings), "max_tokens": settings.max_tokens,
+                  "characters": CHARACTERS_PER_TOKEN, "prompt": prompt}  # fmt: skip
+        return f"{name}-{SERVED}-{hashlib.sha256(canonical(served)).hexdigest()[:16]}"
+    where = folder(settings)
+    own = model_prompts.own(where)
     content: dict[str, Any] = {
-        "revision": revision(settings.model),
+        "revision": revision_of(settings),
         # A tokenizer or a pooling of another make gives other vectors from the same weights.
         "files": {
-            str(path.relative_to(folder)): file_digest(path)
-            for path in sorted(folder.rglob("*"))
+            str(path.relative_to(where)): file_digest(path)
+            for path in sorted(where.rglob("*"))
             if path.suffix in (".json", ".txt", ".model")
         },
         "precision": precision,
@@ -183,7 +243,6 @@ def identity(settings: Encoder, side: Side = "query") -> str:
         content["prompt"] = prompt
     if own.tasks:
         content["side"] = side
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", Path(settings.model).name)
     return f"{name}-{precision}-{hashlib.sha256(canonical(content)).hexdigest()[:16]}"
 
 
@@ -197,15 +256,15 @@ def _has_bfloat16() -> bool:
 
 
 @lru_cache(maxsize=2)
-def _lean(model: str, precision: str, max_tokens: int, where: str) -> Lean:
+def _lean(model: Path, precision: str, max_tokens: int, where: str) -> Lean:
     _one_thread()
-    return Lean(model_folder(model), precision, max_tokens, where)
+    return Lean(model, precision, max_tokens, where)
 
 
 @lru_cache(maxsize=2)
-def _whole(model: str, max_tokens: int, where: str) -> Any:
+def _whole(model: Path, precision: str, max_tokens: int, where: str) -> Any:
     _one_thread()
-    return whole.load(model_folder(model), max_tokens, where)
+    return whole.load(model, max_tokens, where, precision)
 
 
 def _one_thread() -> None:
@@ -233,11 +292,33 @@ def encode(
         bit.
 
     Raises:
-        SetupError: The model is missing, or a GPU that is asked for.
+        SetupError: The model is missing or behind an endpoint, a GPU that is asked for is missing, or float16 does not
+            do here.
     """
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
+    model = folder(settings)
     planned, prompt, where = plan(settings), prompts(settings).of(side), device(settings)
-    if not planned.obstacle:
-        return _lean(settings.model, planned.precision, settings.max_tokens, where).encode(texts, advance, prompt)
-    return whole.encode(_whole(settings.model, settings.max_tokens, where), texts, side, prompt, advance)
+    try:
+        if planned.obstacle:
+            loaded = _whole(model, planned.precision, settings.max_tokens, where)
+            vectors = whole.encode(loaded, texts, side, prompt, advance)
+        else:
+            loaded = _lean(model, planned.precision, settings.max_tokens, where)
+            vectors = loaded.encode(texts, advance, prompt)
+    except RuntimeError as error:
+        # PyTorch has no kernel for it: "not implemented for 'Half'".
+        if planned.precision != "float16" or "'Half'" not in str(error):
+            raise
+        raise SetupError(
+            f"encoder.precision == 'float16', cannot be used on {where}: {error}.",
+            cause="PyTorch has no such operation for this processor",
+            remedy="set encoder.precision to auto, bfloat16 or float32, or encoder.device to cuda",
+        ) from error
+    if planned.precision == "float16" and not np.isfinite(vectors).all():
+        raise SetupError(
+            f"encoder.model == {settings.model!r}, gives vectors that are not finite in float16.",
+            cause="numbers within the model are above 65,504, the largest of float16",
+            remedy="set encoder.precision to auto, bfloat16 or float32",
+        )
+    return vectors

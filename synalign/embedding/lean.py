@@ -106,7 +106,7 @@ class Lean:
 
     Args:
         folder: A sentence-transformers folder without an `obstacle`.
-        precision: `float32` or `bfloat16`; pooling and scaling to length one are in float32 either way.
+        precision: `float32`, `bfloat16` or `float16`; pooling and scaling to length one are in float32 either way.
         max_tokens: Longer texts are cut, and at the model's own last position at the latest.
         device: Where it runs, in PyTorch's words.
     """
@@ -126,7 +126,7 @@ class Lean:
         # The file may ask for padding to a fixed length.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(min(max_tokens, int(config.get("max_position_embeddings", 512))))
-        kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        kind = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision, torch.float32)
         loaded = load_file(str(place / "model.safetensors"))
         self._device = device
         # Checkpoints with a head keep the encoder under a name of its own.

@@ -140,13 +140,22 @@ def check_room(folder: Path, settings: Encoder) -> None:
     tokenizer.no_padding()
     for side, prompt in prompts(folder, settings)._asdict().items():
         tokens = len(tokenizer.encode(prompt).ids) if prompt else 0
-        if tokens and tokens + _LEAST_TOKENS > settings.max_tokens:
-            raise SetupError(
-                f"encoder.max_tokens == {settings.max_tokens}, must be at least {tokens + _LEAST_TOKENS}: the prompt "
-                f"of a {side} has {tokens} tokens.",
-                cause="texts are cut with their prompt before them, and nothing would be left of them",
-                remedy=f"raise encoder.max_tokens, or shorten encoder.{side}_prompt",
-            )
+        require_room(side, tokens, settings.max_tokens)
+
+
+def require_room(side: str, tokens: int, max_tokens: int) -> None:
+    """Refuse a prompt of so many tokens, none if 0, that leaves no room for a text.
+
+    Raises:
+        SetupError: It does.
+    """
+    if tokens and tokens + _LEAST_TOKENS > max_tokens:
+        raise SetupError(
+            f"encoder.max_tokens == {max_tokens}, must be at least {tokens + _LEAST_TOKENS}: the prompt of a {side} "
+            f"has {tokens} tokens.",
+            cause="texts are cut with their prompt before them, and nothing would be left of them",
+            remedy=f"raise encoder.max_tokens, or shorten encoder.{side}_prompt",
+        )
 
 
 def _tokenizer_file(folder: Path) -> Path | None:

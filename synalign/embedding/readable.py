@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synalign.config import Encoder
-from synalign.embedding.encoder import model_folder
+from synalign.embedding.encoder import folder
 from synalign.errors import InputError, listed
 
 if TYPE_CHECKING:
@@ -109,12 +109,12 @@ def read(texts: Sequence[str], settings: Encoder) -> Reading | None:
         settings: The encoder.
 
     Returns:
-        None where its tokenizer cannot be asked, or has no token for unknown.
+        None where its tokenizer cannot be asked, as that of an endpoint, or has no token for unknown.
 
     Raises:
         SetupError: The model is missing.
     """
-    tokenizer = _tokenizer(str(model_folder(settings.model)), settings.max_tokens)
+    tokenizer = None if settings.endpoint is not None else _tokenizer(str(folder(settings)), settings.max_tokens)
     if tokenizer is None:
         return None
     cut = [text[:SAMPLE_CHARACTERS] for text in texts]

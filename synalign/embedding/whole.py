@@ -1,4 +1,6 @@
-"""The ordinary loop: any model through `SentenceTransformer`'s own `encode_query` and `encode_document`, in float32.
+"""The ordinary loop: any model through `SentenceTransformer`'s own `encode_query` and `encode_document`.
+
+It runs in float32, or in float16 where that is asked for.
 
 Here, too, only texts of equal token count share a batch (`synalign.embedding.batches`).
 """
@@ -21,13 +23,14 @@ if TYPE_CHECKING:
     from synalign.embedding.prompts import Side
 
 
-def load(folder: Path, max_tokens: int, device: str = "cpu") -> Any:
-    """Load a new `SentenceTransformer`, in float32, which no other code holds; nothing is downloaded or run from it.
+def load(folder: Path, max_tokens: int, device: str = "cpu", precision: str = "float32") -> Any:
+    """Load a new `SentenceTransformer`, which no other code holds; nothing is downloaded or run from it.
 
     Args:
         folder: A sentence-transformers folder.
         max_tokens: Longer texts are cut.
         device: Where it runs, in PyTorch's words.
+        precision: `float32` or `float16`.
     """
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -39,7 +42,7 @@ def load(folder: Path, max_tokens: int, device: str = "cpu") -> Any:
     # Bags of words, such as StaticEmbedding, read texts of any length and refuse a bound.
     with suppress(AttributeError):
         model.max_seq_length = max_tokens
-    return model
+    return model.half() if precision == "float16" else model
 
 
 def encode(

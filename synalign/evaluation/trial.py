@@ -11,6 +11,7 @@ from synalign.evaluation.arms import ARMS, CONTROL, PAIRS_ONLY, arm_of, arms
 from synalign.evaluation.ladder import climb
 from synalign.evaluation.macro_f1 import true_labels
 from synalign.evaluation.measured import ACCURACY, RETRIEVAL, Measured
+from synalign.evaluation.teaching import Teaching, weigh
 from synalign.retriever.measures import DEPTH, MEASURES, measure
 
 if TYPE_CHECKING:
@@ -117,12 +118,32 @@ class Trainings:
         self.seeds, self._measured = seeds, measured
         self._material, self._recipe, self._train = material, recipe, train
         self._done: dict[tuple[str, float, int], Outcome] = {}
+        self._count = 0
         self._treatment = CONTROL
 
     @property
     def taught(self) -> bool:
         """Tell whether pairs have more than themselves to learn from: hard negatives, or a teacher."""
         return self._recipe.teacher != "none" or self._material.real.negatives is not None
+
+    def settle(self, advance: Advance) -> Teaching:
+        """Train on real pairs with negatives and teacher and without, and keep the way that validation queries allow.
+
+        It holds for all arms that are trained from then on; what was trained the other way is forgotten.
+        """
+        taught, alone = (self._on_validation(arm, advance) for arm in (CONTROL, PAIRS_ONLY))
+        found = weigh(taught, alone, self._measured)
+        if not found.used:
+            material = self._material
+            self._material = material._replace(real=material.real.alone(), written=material.written.alone())
+            self._recipe = self._recipe.alone()
+            controls = [self._done[PAIRS_ONLY, 0.0, seed] for seed in self.seeds]
+            self._done = {(CONTROL, 0.0, each.seed): each._replace(arm=CONTROL) for each in controls}
+        return found
+
+    def _on_validation(self, arm: str, advance: Advance) -> NDArray[np.float64]:
+        outcomes = [self._outcome(arm, 0.0, seed, advance) for seed in self.seeds]
+        return np.stack([outcome.scores["validation"][self._measured.name] for outcome in outcomes])
 
     def climb(self, masses: Sequence[float], advance: Advance) -> Ladder:
         """Choose among masses and schemes on validation queries."""
@@ -145,10 +166,10 @@ class Trainings:
         self._treatment = treatment
         every = [*ARMS, PAIRS_ONLY] if self.taught else [*ARMS]
         wanted = [(arm, 0.0 if arm == CONTROL else mass, seed) for seed in self.seeds for arm in every]
-        advance.total = len(self._done) + sum(key not in self._done for key in wanted)
+        advance.total = self._count + sum(key not in self._done for key in wanted)
         outcomes = [self._outcome(*key, advance) for key in wanted]
         advance.note = ""
-        advance.reach(len(self._done))
+        advance.reach(self._count)
         return Trial(outcomes, self._measured)
 
     def _outcome(self, arm: str, mass: float, seed: int, advance: Advance) -> Outcome:
@@ -156,8 +177,9 @@ class Trainings:
         if key not in self._done:
             at = f" at mass {mass:g}" if mass else ""
             advance.note = f"now {arm}{at}, seed {self.seeds.index(seed) + 1} of {len(self.seeds)}"
-            advance.reach(len(self._done))
+            advance.reach(self._count)
             self._done[key] = self._trained(arm, mass, seed)
+            self._count += 1
         return self._done[key]
 
     def _trained(self, arm: str, mass: float, seed: int) -> Outcome:

@@ -17,7 +17,7 @@ from synalign.errors import ConfigurationError
 
 EMBEDDED, LOCAL_MODEL = "embedded", "local"
 WRITER_VARIABLE = "SYNALIGN_WRITER_URL"
-_COMPLETIONS = "/chat/completions"
+_PATHS = ("/chat/completions", "/embeddings", "/embed", "/rerank")
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 _EXAMPLE = (
     "a value alone where generation.headers_variable is {api-key: VARIABLE}; else "
@@ -46,17 +46,21 @@ class Endpoint(NamedTuple):
 
 
 def base(url: str) -> str:
-    """Return an address without its query and without the path of the chat completions.
+    """Return an address without its query and without the path of what is asked there.
 
     Examples:
         >>> base("https://x.example/openai/deployments/d/chat/completions?api-version=2024-10-21")
         'https://x.example/openai/deployments/d'
         >>> base("https://x.example/v1/")
         'https://x.example/v1'
+        >>> base("http://127.0.0.1:8080/v1/embeddings")
+        'http://127.0.0.1:8080/v1'
     """
     scheme, host, path, _, _ = urlsplit(url)
     path = path.rstrip("/")
-    return urlunsplit((scheme, host, path.removesuffix(_COMPLETIONS).rstrip("/"), "", ""))
+    for suffix in _PATHS:
+        path = path.removesuffix(suffix)
+    return urlunsplit((scheme, host, path.rstrip("/"), "", ""))
 
 
 def query(url: str) -> dict[str, str]:

@@ -284,8 +284,10 @@ def _another_encoder(configuration: Configuration) -> bool:
     before, now, metrics = manifest["settings"]["encoder"], configuration.encoder, manifest["metrics"]
     if (before["model"], before["max_tokens"]) != (now.model, now.max_tokens):
         return True
+    if before.get("served", False) != (now.endpoint is not None):
+        return True
     try:
-        precision, revision = encoder.plan(now).precision, encoder.revision(now.model)
+        precision, revision = encoder.plan(now).precision, encoder.revision_of(now)
     except SetupError:
         return bool(before["precision"] != now.precision)
     if any(metrics.get(f"{side}_prompt", "") != prompt for side, prompt in encoder.prompts(now)._asdict().items()):

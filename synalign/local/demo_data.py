@@ -1,8 +1,11 @@
 """The made data that `make refresh` starts from: the help pages of an appliance shop, and two months of searches.
 
-Everything is drawn from small grammars with a seed, so the same seed gives the same bytes. Searches follow a power
-law over pages, come in several forms (keywords, questions, complaints, error codes), carry typing errors, and leave
-most pages without a click; a few rows are broken on purpose, one for every rule of ingest.
+Everything is drawn from small grammars with a seed, so the same seed gives the same bytes. The shop is young: there are
+few searches, spread by a power law over all its help pages, so that many pages have no click, and most of those that
+people will ask for next are among them. Searches come in several forms (keywords, questions, complaints, error codes),
+carry typing errors, and often call a product or a fault by another name than its page does (`hoover`, `furred up`).
+Beside the help pages stand pages of the company, which nobody searches for; queries written for those are unlike real
+ones. A few rows of the log are broken on purpose, one for every rule of ingest.
 """
 
 from __future__ import annotations
@@ -40,6 +43,30 @@ PRODUCTS = {
     "steam iron": ("presses clothes with a jet of steam", "sole plate", "anti-drip valve", "water tank"),
     "sewing machine": ("sews straight, zigzag and buttonhole stitches", "bobbin case", "needle bar", "foot pedal"),
 }  # fmt: skip
+
+NAMES = {
+    "dishwasher": ("dish washer", "dishwashing machine"),
+    "washing machine": ("washer", "laundry machine"),
+    "tumble dryer": ("clothes dryer", "laundry dryer"),
+    "fridge freezer": ("refrigerator", "fridge"),
+    "induction hob": ("induction stove", "induction cooktop"),
+    "built-in oven": ("wall oven", "oven"),
+    "microwave": ("micro wave", "microwave oven"),
+    "espresso machine": ("coffee machine", "coffee maker"),
+    "robot vacuum": ("robot hoover", "robotic vacuum cleaner"),
+    "cordless vacuum": ("cordless hoover", "stick vacuum cleaner"),
+    "air purifier": ("air cleaner", "air filter"),
+    "dehumidifier": ("humidity remover", "air dryer"),
+    "electric kettle": ("kettle", "tea kettle"),
+    "stand mixer": ("kitchen mixer", "kitchenaid"),
+    "food processor": ("food chopper", "kitchen chopper"),
+    "bread maker": ("bread machine", "breadmaker"),
+    "slow cooker": ("crock pot", "crockpot"),
+    "rice cooker": ("rice steamer", "rice pot"),
+    "steam iron": ("clothes iron", "flat iron"),
+    "sewing machine": ("stitching machine", "sewing mashine"),
+}
+"""Names that people type where a page has the shop's."""
 
 TOPICS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "Cleaning": (
@@ -117,6 +144,44 @@ TOPICS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 
+SAID_OTHERWISE = {
+    "Cleaning": ("{p} full of grime", "get gunk out of {p}", "{p} mouldy what to do", "wash {p} inside"),
+    "Installation": ("hook up {p}", "where can i put {p}", "just bought {p} first steps", "fitting a {p}"),
+    "Error codes": ("{p} flashing letters", "{p} fault message", "{p} shows numbers", "fault f9 {p}"),
+    "Noise": ("{p} screeching", "{p} bangs", "{p} sounds like a jet", "{p} vibrates like mad"),
+    "Does not start": ("{p} is dead", "cannot switch {p} on", "{p} no reaction to button", "{p} stays dark"),
+    "Spare parts": ("order new {a} {p}", "{p} components", "where to get {c} for {p}", "{p} serial plate"),
+    "Warranty": ("{p} guarantee", "{p} covered if it breaks", "free repair {p}", "{p} broke who pays"),
+    "Energy use": ("{p} running costs", "{p} electricity bill", "{p} how many watts", "cheap to run {p}"),
+    "Descaling": ("{p} furred up", "chalk in {p}", "get rid of calcium {p}", "{p} scale remover"),
+    "App and Wi-Fi": ("{p} phone control", "{p} not online", "smart home {p}", "{p} router password changed"),
+    "Leaking": ("puddle below {p}", "{p} wet floor", "{p} drops of water", "{p} not tight"),
+    "Returns": ("{p} money back", "do not want {p} any more", "{p} exchange", "give {p} back"),
+}
+"""Ways to ask for a topic without its page's words."""
+
+OFFICES = ("Hamburg", "Lyon", "Porto", "Gdansk", "Turin", "Malmo")
+
+COMPANY = {
+    "Quarterly results": "Turnover of the {o} branch rose by four percent in the third quarter. The board expects the "
+    "margin before interest to stay level. Shareholders find the audited figures in the annual report.",
+    "Open positions": "We look for a warehouse clerk and two accountants in {o}. You bring a completed apprenticeship "
+    "and a forklift licence. Applications go to the personnel department until the end of the month.",
+    "Press release": "At a ceremony in {o} the mayor opened our new logistics centre. The hall has nine loading ramps "
+    "and a roof of solar cells. Photographs for editors can be had from the press office.",
+    "Supplier terms": "Suppliers of the {o} hub are paid within forty-five days of an undisputed invoice. Pallets must "
+    "carry an SSCC label. Late deliveries are charged with one percent of the value of goods a day.",
+    "Imprint": "Responsible under media law is the managing director of the {o} company, entered in the commercial "
+    "register of the district court. The tax number is given on request.",
+    "Sponsoring": "The {o} office supports the youth football league and an orchestra. Clubs may hand in a concept "
+    "with a budget until March. A jury of employees decides by a majority of votes.",
+    "Works council": "The works council in {o} was elected for four years. It has its consultation hour on Thursdays. "
+    "Agreements on shift work and company pensions are in the intranet.",
+    "Sustainability report": "The {o} site has cut its emissions of scope one and two by a fifth since the base year. "
+    "The report follows the standards of the reporting initiative and was assured by auditors.",
+}
+"""Pages that nobody searches for."""
+
 _BROKEN_ROWS: tuple[tuple[str | None, str | None, str | None], ...] = (
     ("2026-01-20T10:00:00", None, "doc-0001"),
     ("2026-01-20T10:00:01", "   ", "doc-0001"),
@@ -129,7 +194,7 @@ _BROKEN_ROWS: tuple[tuple[str | None, str | None, str | None], ...] = (
 )
 
 
-def make(folder: Path, *, seed: int = 0, events: int = 6000) -> tuple[Path, Path]:
+def make(folder: Path, *, seed: int = 0, events: int = 750) -> tuple[Path, Path]:
     """Write `query_log.parquet` and `documents.parquet`.
 
     Args:
@@ -164,38 +229,43 @@ def _write(table: pa.Table, path: Path) -> None:
 
 
 def _pages() -> list[tuple[str, str, str, list[str]]]:
-    """Every help page: id, title, text, and the ways people ask for it."""
+    """Every page: id, title, text, and the ways people ask for it; nobody asks for the company's."""
     pages: list[tuple[str, str, str, list[str]]] = []
     for product, (what, a, b, c) in PRODUCTS.items():
         for topic, (text, common, rare) in TOPICS.items():
             words = {"p": product, "what": what, "a": a, "b": b, "c": c}
-            asked = [form.format(**words) for form in (*common, *common, *rare)]
+            forms = (*common, *rare, *SAID_OTHERWISE[topic])
+            asked = [form.format(**words | {"p": name}) for form in forms for name in (product, *NAMES[product])]
             pages.append((f"doc-{len(pages) + 1:04d}", f"{product.capitalize()}: {topic}", text.format(**words), asked))
+    for subject, text in COMPANY.items():
+        for office in OFFICES:
+            pages.append((f"doc-{len(pages) + 1:04d}", f"{subject}: {office}", text.format(o=office), []))
     return pages
 
 
 def _events(
     rng: random.Random, pages: list[tuple[str, str, str, list[str]]], count: int
 ) -> list[tuple[str | None, str | None, str | None]]:
-    order = list(range(len(pages)))
-    rng.shuffle(order)
-    # Two of five pages get all the clicks, by a power law; the others are the cold ones to write queries for.
-    clicked = order[: len(order) * 2 // 5]
-    popularity = [1.0 / (rank + 3) for rank in range(len(clicked))]
+    asked_for = [page for page in pages if page[3]]
+    rng.shuffle(asked_for)
+    popularity = [1.0 / (rank + 20) for rank in range(len(asked_for))]
+    # Most people ask for a page in one of few ways.
+    usual = {page: rng.sample(forms, 4) for page, _, _, forms in asked_for}
     rows: list[tuple[str | None, str | None, str | None]] = []
     for _ in range(count):
-        page, _, _, asked = pages[rng.choices(clicked, popularity)[0]]
+        page, _, _, forms = rng.choices(asked_for, popularity)[0]
+        query = rng.choice(usual[page] if rng.random() < 0.8 else forms)
         moment = FIRST_DAY + timedelta(seconds=rng.randrange(DAYS * 86_400))
-        rows.append((moment.isoformat(), _as_typed(rng, rng.choice(asked)), page))
+        rows.append((moment.isoformat(), _as_typed(rng, query), page))
     return sorted(rows, key=str)
 
 
 def _as_typed(rng: random.Random, query: str) -> str:
     """Return a query with slips of real ones: a swapped pair of letters, a capital, extra words, a question mark."""
-    if rng.random() < 0.12 and len(query) > 6:
+    if rng.random() < 0.06 and len(query) > 6:
         at = rng.randrange(1, len(query) - 2)
         query = query[:at] + query[at + 1] + query[at] + query[at + 2 :]
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         query = f"{query} {rng.choice(('please', 'help', '2026', 'at home', 'fast', 'guide', 'old model'))}"
     if rng.random() < 0.08:
         query = query.capitalize()

@@ -34,6 +34,7 @@ class Block(NamedTuple):
         positives: p ids of documents.
         positive_vectors: (p, d) float32 unit rows, of these documents.
         chosen: For each pair the documents that are right for its query, its own among them.
+        worded: For each pair what BM25 proposes for its query, the nearest first; empty where it does not propose.
     """
 
     ids: Sequence[str]
@@ -42,6 +43,7 @@ class Block(NamedTuple):
     positives: Sequence[str]
     positive_vectors: NDArray[np.float32]
     chosen: Sequence[frozenset[str]]
+    worded: Sequence[Sequence[str]] = ()
 
     def distinct(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the first pair of each distinct query, and for each pair which of these its query is."""

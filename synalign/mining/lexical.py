@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from synalign.mining.nearest import NOBODY, Nearest
 from synalign.text.words import UNSPACED, is_function
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from synalign.mining.nearest import Nearest
+    from synalign.mining.block import Part
 
 # Of scripts without spaces, pairs of neighbouring characters are the terms, as in search engines.
 _RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
@@ -78,14 +79,58 @@ class Lexicon:
             queries: The terms of q queries, each as `asked` gives them.
             nearest: Of q queries; documents already there were of other parts.
         """
-        depth = nearest.scores.shape[1]
+        depth, reach = nearest.depth, nearest.reach
         for row, query in enumerate(queries):
             numbers = self._index.get_tokens_ids(list(query))
             if not numbers:
                 continue
             scores = self._index.get_scores_from_ids(numbers).astype(np.float32)
-            least = float(nearest.reach[row])
+            least = float(reach[row])
             if len(scores) > depth:
                 least = max(least, float(np.partition(scores, -depth)[-depth]))
             places = np.flatnonzero((scores >= least) & (scores > 0.0))
             nearest.add(np.full(len(places), row), places + self._first, scores[places])
+
+
+class Found(NamedTuple):
+    """What one part of the collection has for a query.
+
+    Attributes:
+        query: The query.
+        ids: Documents, the nearest first.
+        scores: Their BM25 scores.
+    """
+
+    query: str
+    ids: list[str]
+    scores: list[float]
+
+
+def search(queries: Iterable[Sequence[str]], part: Part, depth: int) -> Iterator[Found]:
+    """Yield what a part has for each query that shares a term with it.
+
+    Args:
+        queries: Some queries at a time.
+        part: Documents with their texts, at least one; they are indexed once.
+        depth: How many documents are found for a query, at most.
+    """
+    lexicon = Lexicon([str(text) for text in part.content], 0)
+    for some in queries:
+        nearest = Nearest(len(some), depth)
+        lexicon.offer([asked(query) for query in some], nearest)
+        for query, numbers, scores in zip(some, nearest.numbers.tolist(), nearest.scores.tolist(), strict=True):
+            count = sum(number != NOBODY for number in numbers)
+            if count:
+                yield Found(query, [part.ids[number] for number in numbers[:count]], scores[:count])
+
+
+def merged(found: Iterable[Found], depth: int) -> list[str]:
+    """Return the nearest documents of all parts, at most `depth`.
+
+    Args:
+        found: What each part has for one query, in the order of the parts: of equal scores the earlier is nearer.
+        depth: How many documents are kept.
+    """
+    every = [(score, name) for part in found for name, score in zip(part.ids, part.scores, strict=True)]
+    # Sorting is stable, also in reverse.
+    return [name for _, name in sorted(every, key=lambda pair: pair[0], reverse=True)[:depth]]

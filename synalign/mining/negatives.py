@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from synalign.mining.proposals import BM25, ENCODER, RANDOM, Near, Search, by_words, drawn
+from synalign.mining.proposals import BM25, ENCODER, RANDOM, Near, Search, drawn
 
 if TYPE_CHECKING:
     from synalign.config import Negatives
@@ -65,18 +65,15 @@ class Mined(NamedTuple):
     objections: Counter[str]
 
 
-def mine(
-    block: Block, vectors: Iterable[Part], texts: Iterable[Part], documents: int, settings: Negatives, seed: int = 0
-) -> Mined:
+def mine(block: Block, vectors: Iterable[Part], documents: int, settings: Negatives, seed: int = 0) -> Mined:
     """Find the hard negatives of a block of pairs in the whole collection.
 
     Costs q n d multiplications for q distinct queries. Memory grows with the block and with a part, not with the
     collection.
 
     Args:
-        block: p pairs.
+        block: p pairs, with what BM25 proposes for them.
         vectors: All documents with their vectors, in parts.
-        texts: All documents with their texts, in parts; not read where BM25 proposes nothing.
         documents: How many documents there are.
         settings: How many, how deep, by whom, and the margins.
         seed: Of the documents drawn at random.
@@ -84,13 +81,10 @@ def mine(
     Returns:
         The same for a pair whatever else is in the block.
     """
-    firsts, _ = block.distinct()
-    queries = [block.queries[first] for first in firsts.tolist()]
     search = Search(
         block,
         settings.depth,
         by_vectors=ENCODER in settings.sources,
-        by_words=by_words(queries, texts, settings.depth) if BM25 in settings.sources else (),
         drawn=drawn(block.ids, documents, _DRAWN * settings.per_pair, seed),
     )
     for part in vectors:

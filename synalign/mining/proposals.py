@@ -7,12 +7,11 @@ collection passes by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from synalign.mining.lexical import Lexicon, asked
 from synalign.mining.nearest import NOBODY, Nearest
 
 if TYPE_CHECKING:
@@ -52,7 +51,6 @@ class Search:
         block: p pairs.
         depth: How many documents a source proposes for a query.
         by_vectors: Whether the encoder proposes.
-        by_words: For each distinct query what BM25 proposes, the nearest first; empty where it does not.
         drawn: For each pair, numbers of documents drawn at random.
     """
 
@@ -62,18 +60,17 @@ class Search:
         depth: int,
         *,
         by_vectors: bool,
-        by_words: Sequence[Sequence[str]],
         drawn: NDArray[np.int64],
     ) -> None:
-        self._block, self._drawn, self._by_words = block, drawn, by_words
+        self._block, self._drawn = block, drawn
         firsts, self._query = block.distinct()
         self._vectors = np.ascontiguousarray(block.vectors[firsts])
         self._nearest = Nearest(len(firsts), depth) if by_vectors else None
         self._names: dict[int, str] = {}
         self._near: list[dict[str, Near]] = [{} for _ in block.ids]
         self._wanted: dict[str, list[int]] = {}
-        for pair, query in enumerate(self._query.tolist()):
-            for name in by_words[query] if len(by_words) else ():
+        for pair, names in enumerate(block.worded):
+            for name in names:
                 self._wanted.setdefault(name, []).append(pair)
         self._first = 0
 
@@ -94,14 +91,15 @@ class Search:
     def proposals(self) -> Proposals:
         """Return what is proposed, now that the whole collection has passed."""
         lists = []
+        nearest = None if self._nearest is None else self._nearest.numbers
         for pair, query in enumerate(self._query.tolist()):
             found = {RANDOM: [self._names[number] for number in dict.fromkeys(self._drawn[pair].tolist())]}
-            if self._nearest is not None:
-                numbers = self._nearest.numbers[query]
+            if nearest is not None:
+                numbers = nearest[query]
                 found[ENCODER] = [self._names[number] for number in numbers[numbers != NOBODY].tolist()]
-            if len(self._by_words):
+            if len(self._block.worded):
                 # A text without a vector is none of the collection.
-                found[BM25] = [name for name in self._by_words[query] if name in self._near[pair]]
+                found[BM25] = [name for name in self._block.worded[pair] if name in self._near[pair]]
             lists.append(found)
         return Proposals(lists, self._near)
 
@@ -128,26 +126,6 @@ class Search:
             for pair, row, *near in zip(pairs.tolist(), rows.tolist(), query.tolist(), positive.tolist(), strict=True):
                 self._names[self._first + row] = ids[row]
                 self._near[pair][ids[row]] = Near(*near)
-
-
-def by_words(queries: Sequence[str], texts: Iterable[Part], depth: int) -> list[list[str]]:
-    """Return for each query the documents that BM25 finds, the nearest first, at most `depth`.
-
-    Args:
-        queries: q texts.
-        texts: All documents in parts; each part is an index of its own.
-        depth: How many are found.
-    """
-    terms = [asked(query) for query in queries]
-    nearest, names, first = Nearest(len(queries), depth), {}, 0
-    for part in texts:
-        if not len(part.ids):
-            continue
-        Lexicon([str(text) for text in part.content], first).offer(terms, nearest)
-        here = np.unique(nearest.numbers[nearest.numbers >= first]).tolist()
-        names.update({number: part.ids[number - first] for number in here})
-        first += len(part.ids)
-    return [[names[number] for number in row[row != NOBODY].tolist()] for row in nearest.numbers]
 
 
 def drawn(ids: Sequence[str], documents: int, count: int, seed: int) -> NDArray[np.int64]:

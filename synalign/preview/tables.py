@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from synalign.arrays.checks import evenly_spaced
 from synalign.embedding import encoder
 from synalign.embedding.prompts import Side
+from synalign.encoders.encode import encode
 from synalign.errors import RunError
 from synalign.run import Interval, Run, intervals, manifests, root, some_rows
 from synalign.tables import schema
@@ -139,6 +140,7 @@ def vectors_of(texts: Sequence[str], configuration: Configuration, side: Side = 
 
     Raises:
         SetupError: The encoder is missing, or a prompt leaves no room for a text.
+        GenerationError: An endpoint cannot be used.
     """
     encoder.check_room(configuration.encoder)
-    return encoder.encode(list(texts), encoder.resolved(configuration.encoder), side=side)
+    return encode(texts, configuration, side=side)

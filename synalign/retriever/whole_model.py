@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from synalign.config import Encoder
 from synalign.embedding import whole
-from synalign.embedding.encoder import model_folder
+from synalign.embedding.encoder import folder
 from synalign.errors import SetupError
 
 
@@ -19,13 +19,13 @@ def load(encoder: Encoder) -> Any:
     """Load a new `SentenceTransformer` on the CPU, in float32, which no other code holds.
 
     Raises:
-        SetupError: The model is missing.
+        SetupError: The model is missing, or behind an endpoint.
     """
-    folder = model_folder(encoder.model)
+    place = folder(encoder)
     # Read by the tokenizer and the hub's client as they start: nothing is downloaded.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    return whole.load(folder, encoder.max_tokens)
+    return whole.load(place, encoder.max_tokens)
 
 
 def token_vectors(model: Any) -> Tensor:

@@ -2,15 +2,21 @@
 
 Each distinct text is embedded once, and not at all when the cache holds it: new vectors are written there first, and
 the table is then read from there.
+
+An encoder on this machine runs in Spark's tasks. An endpoint is asked by the driver: one process keeps the number of
+requests in flight, the rate and the ceiling, which tasks on many machines could not, and the key stays there. It waits
+for the network, so one process is enough.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -20,12 +26,19 @@ from synalign.embedding import cache, encoder
 from synalign.embedding.device import device
 from synalign.embedding.prompts import Side
 from synalign.embedding.readable import MOST_ALIKE, REMEDY, alike, read, refusal, told, too_many
-from synalign.errors import InputError, SetupError
+from synalign.errors import EndpointError, InputError, SetupError
+from synalign.progress import progress
 from synalign.run import Attempt, Run
 from synalign.spark.progress import tallied, tally, tasks
 from synalign.spark.session import content_id, document_text, session
 from synalign.spark.tables import read_table, write_table
 from synalign.storage import Place
+from synalign.tables import content_id as id_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from synalign.encoders.server import Server
 
 log = logging.getLogger("synalign")
 
@@ -33,6 +46,18 @@ log = logging.getLogger("synalign")
 # adds one file to the cache, so a large table is cut into larger tasks, of at most one Arrow batch.
 _TEXTS_PER_TASK = (2_000, 10_000)
 _TASKS = 50
+
+_TEXTS_AT_ONCE = 20_000
+"""Texts whose requests to an endpoint are made together; their vectors are written as they come."""
+
+_PROBE = "how do I descale a coffee machine"
+"""A text whose vector is kept beside those of an endpoint: another one shows that another model answers."""
+
+_SAME_MODEL = 0.98
+"""Least cosine of two vectors of one text by one model: servers round, and quantise, in their own ways."""
+
+_RECORD = "spending.jsonl"
+"""What an endpoint was paid for a step's vectors, in the run's folder under the step's name."""
 
 
 # Distinct texts of each table that are looked at; tokenizing them takes about a second.
@@ -105,6 +130,8 @@ def embed(attempt: Attempt) -> None:
     Raises:
         SetupError: The encoder is missing or not the published one, a prompt leaves no room for a text, or
             PyTorch sees no GPU where one is asked for.
+        ConfigurationError: The key of an endpoint is not set.
+        GenerationError: An endpoint cannot be used, or is another model than before.
         InputError: It cannot read the texts.
     """
     # What the driver found holds for every worker.
@@ -112,16 +139,18 @@ def embed(attempt: Attempt) -> None:
     encoder.check_room(settings)
     plan = encoder.plan(settings)
     if plan.obstacle:
-        log.info("%s runs through SentenceTransformer.encode in float32: %s", settings.model, plan.obstacle)
-    made_by = {"model": settings.model, "revision": encoder.revision(settings.model), "precision": plan.precision}
+        words = "%s runs through SentenceTransformer.encode in %s: %s"
+        log.info(words, settings.model, plan.precision, plan.obstacle)
+    made_by = {"model": settings.model, "revision": encoder.revision_of(settings), "precision": plan.precision}
     attempt.metrics.update({**made_by, "loop": plan.loop, **_prompts(settings)})
     kept = attempt.configuration.runtime.embedding_cache
     # Without a cache, vectors take the same way through a folder that goes with the attempt.
     aside = attempt.folder / ".vectors"
     shown = Shown(attempt.step.name, attempt.folder / ".progress")
-    with session(f"synalign {attempt.step.name} {attempt.configuration.retriever}") as spark:
+    name = f"synalign {attempt.step.name} {attempt.configuration.retriever}"
+    with _server(attempt) as server, session(name) as spark:
         # On a cluster the executors need a GPU, the driver does not.
-        if spark.sparkContext.master.startswith("local"):
+        if server is None and spark.sparkContext.master.startswith("local"):
             device(settings)
         for target in attempt.step.writes:
             source = _sources()[target]
@@ -132,7 +161,7 @@ def embed(attempt: Attempt) -> None:
             texts = _read(spark, attempt.run, source)
             must_fit = source.table in ("queries", "documents")
             attempt.metrics.update(_look(texts, source, settings, must_fit))
-            vectors, figures = embedded(texts, settings, store, shown)
+            vectors, figures = embedded(texts, settings, store, shown, server)
             # Long documents may well begin alike, up to where they are cut.
             if source.table == "queries" and too_many(figures["alike"], figures["embedded"], MOST_ALIKE):
                 raise InputError(
@@ -147,7 +176,19 @@ def embed(attempt: Attempt) -> None:
             attempt.metrics.update({f"{target}_{name}": value for name, value in figures.items()})
             words = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in figures.items())
             log.info("%s: %s", target, words)
+        if server is not None:
+            attempt.metrics["tokens"] = server.tokens
     aside.remove()
+
+
+def _server(attempt: Attempt) -> AbstractContextManager[Server | None]:
+    """Return the endpoint that embeds, or nothing where the encoder runs here."""
+    if attempt.configuration.encoder.endpoint is None:
+        return nullcontext()
+    # Its client takes a second to import.
+    from synalign.encoders.server import Server
+
+    return Server(attempt.configuration, attempt.run.folder / f"{attempt.step.name}_{_RECORD}")
 
 
 def _look(texts: DataFrame, source: _Source, settings: Encoder, must_fit: bool) -> dict[str, float]:
@@ -178,7 +219,9 @@ def _read(spark: SparkSession, run: Run, source: _Source) -> DataFrame:
     return read_table(spark, run, source.table).select(F.col(source.id).alias("id"), text.alias("text"))
 
 
-def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) -> tuple[DataFrame, dict[str, int]]:
+def embedded(
+    frame: DataFrame, settings: Encoder, store: Store, shown: Shown, server: Server | None = None
+) -> tuple[DataFrame, dict[str, int]]:
     """Return ids with their vectors, through the cache.
 
     Args:
@@ -186,6 +229,7 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) ->
         settings: The encoder, its precision resolved.
         store: Where vectors are looked up and new ones go.
         shown: How progress is shown.
+        server: The endpoint that embeds; None: the encoder runs in Spark's tasks.
 
     Returns:
         Columns `id` and `embedding`; and how many distinct texts there are, came from the cache, were embedded, and got
@@ -200,15 +244,9 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) ->
     distinct, found = texts.agg(F.count("text_id"), F.count("known")).first() or (0, 0)
     unseen, same = distinct - found, 0
     if unseen:
-        least, most = _TEXTS_PER_TASK
-        tasks = -(-unseen // min(max(unseen // _TASKS, least), most))
-        # Sorted, so that a model whose vectors do depend on their batch gives the same ones on any number of machines.
         new = texts.where(F.col("known").isNull()).select("text_id", "text")
-        ordered = new.repartition(tasks, "text_id").sortWithinPartitions("text_id")
-        with tallied(shown.folder, shown.step, unseen, "texts"):
-            # A row for each batch of texts.
-            batches = ordered.mapInArrow(_embedder(settings, store, shown.folder), "rows long, alike long").collect()
-            same = sum(batch["alike"] for batch in batches)
+        make = _made_here if server is None else _asked_for
+        same = make(new, unseen, server or settings, store, shown)
     vectors = (
         texts.select("text_id", "ids")
         .join(cache.read(spark, store.folder), "text_id")
@@ -217,6 +255,86 @@ def embedded(frame: DataFrame, settings: Encoder, store: Store, shown: Shown) ->
     )
     figures = {"distinct_texts": distinct, "from_cache": found, "embedded": unseen, "alike": same}
     return vectors.select(F.explode("ids").alias("id"), "embedding"), figures
+
+
+def _made_here(new: DataFrame, unseen: int, settings: Any, store: Store, shown: Shown) -> int:
+    """Embed new texts in Spark's tasks; returns how many got the vector of another."""
+    least, most = _TEXTS_PER_TASK
+    tasks = -(-unseen // min(max(unseen // _TASKS, least), most))
+    # Sorted, so that a model whose vectors do depend on their batch gives the same ones on any number of machines.
+    ordered = new.repartition(tasks, "text_id").sortWithinPartitions("text_id")
+    with tallied(shown.folder, shown.step, unseen, "texts"):
+        # A row for each batch of texts.
+        batches = ordered.mapInArrow(_embedder(settings, store, shown.folder), "rows long, alike long").collect()
+    return sum(batch["alike"] for batch in batches)
+
+
+def _asked_for(new: DataFrame, unseen: int, server: Any, store: Store, shown: Shown) -> int:
+    """Ask an endpoint for the vectors of new texts; returns how many got the vector of another.
+
+    Raises:
+        GenerationError: It cannot be used, or is another model than before; vectors that came are kept.
+    """
+    _require_same_model(new.sparkSession, server, store)
+    same = 0
+    with progress(shown.step, unseen, "texts") as advance:
+        for rows in _chunks(new):
+            ids, texts = [row["text_id"] for row in rows], [row["text"] for row in rows]
+            vectors = server.encode(texts, advance, side=store.side, keep=_keeper(store, ids))
+            same += alike(texts, vectors)
+    return same
+
+
+def _chunks(frame: DataFrame) -> Iterator[list[Any]]:
+    """Yield the rows of a frame, so many at a time; the driver holds no more than a partition."""
+    rows: list[Any] = []
+    for row in frame.toLocalIterator():
+        rows.append(row)
+        if len(rows) == _TEXTS_AT_ONCE:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+def _keeper(store: Store, ids: Sequence[str]) -> Callable[[list[int], NDArray[np.float32]], None]:
+    """Return what writes the vectors of some of these texts into the cache."""
+
+    def keep(rows: list[int], vectors: NDArray[np.float32]) -> None:
+        _keep(store, pa.array([ids[row] for row in rows], pa.string()), vectors)
+
+    return keep
+
+
+def _keep(store: Store, ids: pa.Array, vectors: NDArray[np.float32]) -> None:
+    """Write vectors into the cache."""
+    flat = pa.array(vectors.ravel(), pa.float32())
+    offsets = pa.array(range(0, vectors.size + 1, vectors.shape[1] or 1), pa.int32())
+    columns = [ids, pa.ListArray.from_arrays(offsets, flat)]
+    cache.add(store.folder, pa.Table.from_arrays(columns, names=cache.SCHEMA.names), store.made_by)
+
+
+def _require_same_model(spark: SparkSession, server: Server, store: Store) -> None:
+    """Ask for a text whose vector is known, so that no other model is taken for the one of before.
+
+    Raises:
+        EndpointError: The vector is another.
+    """
+    probe = id_of(_PROBE)
+    kept = cache.read(spark, store.folder).where(F.col("text_id") == probe).orderBy("file").first()
+    found = server.encode([_PROBE], side=store.side, keep=None if kept is not None else _keeper(store, [probe]))[0]
+    if kept is None:
+        return
+    before = np.array(kept["embedding"], dtype=np.float32)
+    if len(before) != len(found) or not float(before @ found) >= _SAME_MODEL:
+        how = f"{len(found)} numbers, before {len(before)}" if len(before) != len(found) else "another direction"
+        raise EndpointError(
+            f"encoder.endpoint gives another vector for the same text than before: {how}.",
+            cause="another model, quantisation or pooling behind the same name; or a server that mixes the texts of "
+            "requests, which `synalign doctor` tells",
+            remedy="set encoder.revision to a new name for it, and all texts are embedded anew; or bring back the "
+            "model of before",
+        )
 
 
 def _embedder(
@@ -229,10 +347,7 @@ def _embedder(
         for batch in batches:
             texts = batch.column("text").to_pylist()
             vectors = encoder.encode(texts, settings, counted.add, side=store.side)
-            flat = pa.array(vectors.ravel(), pa.float32())
-            offsets = pa.array(range(0, vectors.size + 1, vectors.shape[1] or 1), pa.int32())
-            columns = [batch.column("text_id"), pa.ListArray.from_arrays(offsets, flat)]
-            cache.add(store.folder, pa.Table.from_arrays(columns, names=cache.SCHEMA.names), store.made_by)
+            _keep(store, batch.column("text_id"), vectors)
             yield pa.RecordBatch.from_pydict({"rows": [batch.num_rows], "alike": [alike(texts, vectors)]})
 
     return embed_batches

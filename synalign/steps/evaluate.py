@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("synalign")
 
 
+_USED = {True: "used", False: "not used"}
+
+
 def evaluate(attempt: Attempt) -> None:
     """Write `evaluation` and `choice`.
 
@@ -62,11 +65,15 @@ def _trained(attempt: Attempt, made_of: Material, recipe: Recipe) -> tuple[Choic
     teach = classify if measured.name == ACCURACY else train
     trainings = trial.Trainings(made_of, recipe, seeds, teach, measured)
     # At most: of the trial's arms some are trained by the time it begins.
-    with progress("evaluate", ladder.trainings(masses, count) + len(ARMS) * count, "trainings") as advance:
+    with progress("evaluate", ladder.trainings(masses, count) + (len(ARMS) + 2) * count, "trainings") as advance:
         why = _why_not(len(made_of.judged["validation"].ids))
         if why:
             chosen = choice.configured(configuration.alignment, why)
         else:
+            if trainings.taught:
+                teaching = trainings.settle(advance)
+                attempt.metrics["teaching"] = teaching.figures()
+                log.info("evaluate: hard negatives and teacher %s: %s", _USED[teaching.used], teaching.reason)
             climbed = trainings.climb(masses, advance)
             chosen = choice.choose(climbed)
             attempt.metrics["ladder"] = climbed.figures()

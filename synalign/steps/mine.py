@@ -1,7 +1,8 @@
 """The step *mine*: hard negatives of every train pair, real and written, in Spark.
 
-Each task has a block of pairs and lets the whole collection pass by, in parts, as it lies in the store: nothing is
-shuffled but the pairs, the driver holds neither side, and what a pair gets does not depend on its block.
+BM25 proposes first: each task indexes a part of the documents once, and asks it all queries. Then each task has a block
+of pairs and lets the vectors of the whole collection pass by, in parts, as they lie in the store. Nothing is shuffled
+but pairs and proposals, the driver holds neither side, and what a pair gets does not depend on its block.
 """
 
 from __future__ import annotations
@@ -9,15 +10,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from functools import reduce
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from synalign.mining import lexical
 from synalign.mining.block import Block, Part
+from synalign.mining.lexical import Found
 from synalign.mining.negatives import OBJECTIONS, POSITIVE
 from synalign.mining.negatives import mine as mine_block
+from synalign.mining.proposals import BM25
 from synalign.run import Attempt, Run, manifests
 from synalign.run.matrix import rows_of
 from synalign.spark.progress import tallied, tally
@@ -43,9 +49,13 @@ VECTORS_PER_PART = 65_536
 TEXTS_PER_PART = 100_000
 """Documents of an index of words. Fixed, for each index has its own idea of which words are rare."""
 
-_BLOCK = (
-    "pair_id string, query string, embedding array<float>, document_id string, own array<float>, chosen array<string>"
-)
+QUERIES_AT_ONCE = 10_000
+"""Queries whose proposals by words a task holds at once."""
+
+_FOUND = "query string, part int, ids array<string>, scores array<float>"
+
+_BLOCK = ("pair_id", "query", "embedding", "document_id", "own", "chosen")
+"""Columns of a block; `found` beside them, where BM25 proposes."""
 
 
 def mine(attempt: Attempt) -> None:
@@ -55,7 +65,10 @@ def mine(attempt: Attempt) -> None:
         attempt.write("negatives", schema("negatives").empty_table())
         return
     with session(f"synalign mine {attempt.configuration.retriever}") as spark:
-        pairs = _pairs(spark, run).cache()
+        pairs = _pairs(spark, run)
+        if BM25 in settings.sources:
+            pairs = pairs.join(_worded(spark, run, settings.depth), "query", "left")
+        pairs = pairs.cache()
         count = pairs.count()
         with tallied(attempt.folder / ".progress", "mine", count, "pairs"):
             mined = _mined(pairs, count, attempt, settings).cache()
@@ -90,15 +103,59 @@ def _pairs(spark: SparkSession, run: Run) -> DataFrame:
     return pairs.join(own, "document_id").join(chosen, "query")
 
 
+def _worded(spark: SparkSession, run: Run, depth: int) -> DataFrame:
+    """Return for each query the documents that share its words: as `found` a list for each part of the collection."""
+    parts = -(-run.rows("documents") // TEXTS_PER_PART)
+    numbers = spark.range(parts).repartition(parts, "id") if parts > 1 else spark.range(parts).coalesce(1)
+    searcher = _searcher(run.files("documents"), run.files("pairs"), run.files("pool"), depth)
+    by_part = numbers.mapInArrow(searcher, _FOUND)
+    lists = F.sort_array(F.collect_list(F.struct("part", "ids", "scores")))
+    return by_part.groupBy("query").agg(lists.alias("found"))
+
+
+def _searcher(
+    texts: list[Place], pairs: list[Place], pool: list[Place], depth: int
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Return what runs in the workers: numbers of parts in, what each has for every query out."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        wanted = {number for batch in batches for number in batch["id"].to_pylist()}
+        for number, part in enumerate(_texts(texts) if wanted else ()):
+            if number in wanted:
+                found = lexical.search(_queries(pairs, pool), part, depth)
+                while some := list(islice(found, QUERIES_AT_ONCE)):
+                    names, ids, scores = zip(*some, strict=True)
+                    columns = [names, [number] * len(some), ids, scores]
+                    types = (pa.string(), pa.int32(), pa.list_(pa.string()), pa.list_(pa.float32()))
+                    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+                    yield pa.RecordBatch.from_arrays(arrays, names=["query", "part", "ids", "scores"])
+
+    return run
+
+
+def _queries(pairs: list[Place], pool: list[Place]) -> Iterator[list[str]]:
+    """Yield the distinct queries of real train pairs and of the pool, some at a time."""
+    seen: dict[str, None] = {}
+    for batch in manifests.batches(pairs, ["query", "split"]):
+        seen.update(dict.fromkeys(batch.filter(pc.equal(batch["split"], "train"))["query"].to_pylist()))
+    for batch in manifests.batches(pool, ["query"]):
+        seen.update(dict.fromkeys(batch["query"].to_pylist()))
+    queries = iter(seen)
+    while some := list(islice(queries, QUERIES_AT_ONCE)):
+        yield some
+
+
 def _mined(pairs: DataFrame, count: int, attempt: Attempt, settings: Negatives) -> DataFrame:
     """Return the rows of `negatives`, with the objections of each block beside its first."""
     least, most = _PAIRS_PER_TASK
     tasks = max(1, -(-count // min(max(count // _TASKS, least), most)))
-    columns = [part.split()[0] for part in _BLOCK.split(", ")]
-    ordered = pairs.select(*columns).repartition(tasks, "pair_id").sortWithinPartitions("pair_id")
+    ordered = (
+        pairs.select(*_BLOCK, *(["found"] if BM25 in settings.sources else []))
+        .repartition(tasks, "pair_id")
+        .sortWithinPartitions("pair_id")
+    )
     miner = _miner(
         attempt.run.files("document_embeddings"),
-        attempt.run.files("documents"),
         attempt.run.rows("document_embeddings"),
         settings,
         attempt.configuration.seed,
@@ -125,7 +182,7 @@ def _sums(mined: DataFrame, settings: Negatives) -> dict[str, Any]:
 
 
 def _miner(
-    vectors: list[Place], texts: list[Place], documents: int, settings: Negatives, seed: int, progress: Place
+    vectors: list[Place], documents: int, settings: Negatives, seed: int, progress: Place
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Return what runs in the workers: a block of pairs in, its negatives out."""
 
@@ -134,8 +191,8 @@ def _miner(
         held = [batch for batch in batches if batch.num_rows]
         if not held:
             return
-        block = _block(pa.Table.from_batches(held))
-        mined = mine_block(block, _vectors(vectors), _texts(texts), documents, settings, seed)
+        block = _block(pa.Table.from_batches(held), settings.depth)
+        mined = mine_block(block, _vectors(vectors), documents, settings, seed)
         tally(progress).add(len(block.ids))
         columns: dict[str, Any] = {
             name: [getattr(row, name) for row in mined.rows]
@@ -148,7 +205,12 @@ def _miner(
     return run
 
 
-def _block(table: pa.Table) -> Block:
+def _block(table: pa.Table, depth: int) -> Block:
+    worded: list[list[str]] = []
+    if "found" in table.column_names:
+        for parts in table["found"].to_pylist():
+            found = (Found("", part["ids"], part["scores"]) for part in parts or ())
+            worded.append(lexical.merged(found, depth))
     return Block(
         table["pair_id"].to_pylist(),
         table["query"].to_pylist(),
@@ -156,6 +218,7 @@ def _block(table: pa.Table) -> Block:
         table["document_id"].to_pylist(),
         rows_of(table["own"].combine_chunks()),
         [frozenset(chosen) for chosen in table["chosen"].to_pylist()],
+        worded,
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synalign import config, retriever_files
-from synalign.embedding.encoder import revision
+from synalign.embedding.encoder import revision_of, settings_of
 from synalign.errors import RegistryError, RunError, SetupError
 from synalign.experiment.drafts import draft
 from synalign.experiment.plan import TrainingSet
@@ -124,10 +124,10 @@ def trained(run: Run, configuration: config.Configuration, options: Options) -> 
         RunError: The training set is not finished, or not registered.
         SetupError: A package, the GPU or the model is missing.
     """
+    from synalign.embedding.device import device_of
     from synalign.registry import trained as registered
     from synalign.registry.connection import tracking_uri
     from synalign.training.fit import check_packages
-    from synalign.training.retriever import device_of
 
     check_packages(configuration.training)
     device, settings = device_of(options.device), _settings(configuration, options)
@@ -176,7 +176,10 @@ def _beginning(run: Run, configuration: config.Configuration, settings: config.T
         "owner": configuration.owner,
         "interval": run.interval.name,
         "training_set": {"model": retriever + SUFFIX, "version": version, "digest": digest},
-        "base": {"model": settings.model, "revision": revision(str(settings.model))},
+        "base": {
+            "model": settings.model,
+            "revision": revision_of(settings_of(str(settings.model), configuration.encoder)),
+        },
         # Whether a DAG trains by itself changes no model; what was trained before there was LoRA is found again.
         "settings": settings.model_dump(mode="json", exclude={"trigger"} if settings.lora else {"trigger", "lora"}),
         "seed": configuration.seed,

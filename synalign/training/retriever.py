@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synalign.config import Encoder
-from synalign.embedding.encoder import model_folder
-from synalign.embedding.prompts import prompts
-from synalign.errors import ArgumentError, SetupError
+from synalign.embedding.encoder import prompts
+from synalign.errors import ArgumentError
 from synalign.retriever.measures import measure
 from synalign.retriever.ranking import rank
 from synalign.retriever.whole_model import load
@@ -23,29 +22,6 @@ MEASURE, DEPTH = "ndcg_at_10", 10
 """What retrievers are compared by, and the depth that it looks at."""
 
 _BATCH = 64
-
-DEVICES = ("auto", "cpu", "cuda")
-
-
-def device_of(name: str) -> str:
-    """Return the device that a name means: `auto` is a GPU where there is one.
-
-    Raises:
-        SetupError: There is no such device here.
-    """
-    import torch
-
-    if name not in DEVICES:
-        raise SetupError(f"device == {name!r}, must be one of {', '.join(DEVICES)}.")
-    found = torch.cuda.is_available()
-    if name == "cuda" and not found:
-        raise SetupError(
-            "device == 'cuda', but torch sees no GPU.",
-            cause="no driver, a container without --gpus, or torch's build for the CPU",
-            remedy="train on the CPU (`--device cpu`), or mend what `nvidia-smi` or `python -c 'import torch; "
-            "print(torch.version.cuda)'` shows",
-        )
-    return "cuda" if found and name != "cpu" else "cpu"
 
 
 def retriever(model: str, max_tokens: int, device: str, encoder: Encoder | None = None) -> Any:
@@ -66,7 +42,7 @@ def retriever(model: str, max_tokens: int, device: str, encoder: Encoder | None 
     if encoder is not None and encoder.model == model:
         settings = encoder.model_copy(update={"max_tokens": max_tokens})
     loaded = load(settings).to(device)
-    before = prompts(model_folder(model), settings)
+    before = prompts(settings)
     loaded.prompts = {**loaded.prompts, "query": before.query, "document": before.document}
     return loaded
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from synalign import masking
-from synalign.config import Generation, Teacher
+from synalign.config import Encoder, Generation, Teacher
 from synalign.errors import ConfigurationError
 from synalign.generation.endpoint import EMBEDDED, LOCAL_MODEL, WRITER_VARIABLE, Endpoint, headers
 from synalign.writer.local_model import local_model
@@ -45,7 +45,7 @@ def endpoint(settings: Generation) -> Iterator[Endpoint]:
         )
 
 
-def api_key(settings: Generation | Teacher, section: str = "generation") -> str:
+def api_key(settings: Generation | Teacher | Encoder, section: str = "generation") -> str:
     """Return the key from the environment, or an empty one. An error never shows it.
 
     Args:

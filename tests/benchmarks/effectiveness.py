@@ -162,7 +162,7 @@ def kept(study: Study, output: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
             row = json.loads(line)
         except ValueError:
             continue  # torn by a kill
-        if row["made_with"] == study.made_with(row["retriever"]):
+        if row["retriever"] in study.recipes and row["made_with"] == study.made_with(row["retriever"]):
             rows[row["name"], row["labelled"], row["pool"], row["retriever"], row["arm"], row["seed"]] = row
     return rows
 

@@ -22,6 +22,7 @@ from synalign.alignment import align
 from synalign.config import Alignment, Negatives, Scheme, Screening
 from synalign.evaluation.arms import Pool
 from synalign.mining.block import Block, Part
+from synalign.mining.lexical import search
 from synalign.mining.negatives import Ranked, mine
 from synalign.retriever.collection import Collection, Pairs
 from synalign.screening.duplicates import exact_duplicates, near_duplicates, nearest_cosine
@@ -201,8 +202,10 @@ class World:
                 collection.document_vectors[documents],
                 [frozenset(names[place] for place in right[query]) for query in queries.tolist()],
             )
-            vectors, texts = Part(names, collection.document_vectors), Part(names, collection.documents)
-            found += mine(block, [vectors], [texts], len(names), settings).rows
+            texts, vectors = Part(names, collection.documents), Part(names, collection.document_vectors)
+            words = {each.query: each.ids for each in search([block.queries], texts, settings.depth)}
+            block = block._replace(worded=[words.get(query, []) for query in block.queries])
+            found += mine(block, [vectors], len(names), settings).rows
         return found
 
     def written(self, pool: str) -> Written:

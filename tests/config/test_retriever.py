@@ -31,6 +31,21 @@ def test_a_balance_of_labels_needs_labels(configuration: Callable[..., config.Co
     assert configuration(task="classification", source=LABELLED, sampling={"label_balance": "equal"})
 
 
+def test_what_begins_with_the_encoders_weights_is_refused_where_they_are_behind_an_endpoint(
+    configuration: Callable[..., config.Configuration],
+) -> None:
+    served = {"model": "m", "endpoint": "http://127.0.0.1:8080/v1"}
+    for kind in ("static", "full"):
+        with pytest.raises(ValueError, match=f"retriever must be adapter or none with encoder.endpoint: {kind} begins"):
+            configuration(encoder=served, evaluation={"retriever": kind})
+    with pytest.raises(ValueError, match=r"model must be given for trigger training_set with encoder\.endpoint"):
+        configuration(encoder=served, training={"trigger": "training_set"})
+    assert configuration(encoder=served, training={"trigger": "training_set", "model": "/models/mine"})
+    with pytest.raises(ValueError, match="embedding_cache must be true"):
+        configuration(encoder=served, runtime={"embedding_cache": False})
+    assert configuration(encoder=served).evaluation.retriever == "adapter"
+
+
 def test_a_label_is_asked_for_as_many_texts_as_a_batch_of_documents_within_bounds(
     configuration: Callable[..., config.Configuration],
 ) -> None:

@@ -16,7 +16,8 @@ import pyarrow.dataset as ds
 
 from tests.docs.pages import ROOT
 
-QUERY, CANDIDATE, DOCUMENT = "Stand mixer return policy", "stand mixer returns back dough hook", "doc-0168"
+QUERY, CANDIDATE = "rice steamer stays dark", "why does my power button of the rice cooker not start?"
+DOCUMENT = "doc-0209"
 _ROW = re.compile(r"^\| (\d+) \| \[[\w/.]+\]\(([\w/.]+)\) \| `(\w+)` \| (.+) \|$", re.MULTILINE)
 
 Rows = list[dict[str, Any]]

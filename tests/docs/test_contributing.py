@@ -77,7 +77,7 @@ def test_the_row_is_one_of_the_demo(tmp_path: Path) -> None:
     log = pq.read_table(tmp_path / "query_log.parquet").to_pylist()
     (row,) = [row for row in log if row["query"] == QUERY]
     assert row["document_id"] == DOCUMENT
-    assert row["event_time"].startswith("2026-01-10")
+    assert row["event_time"].startswith("2026-01-04")
     first, second, _, _, fifth, _, _, _, ninth, _ = (stage.row for stage in stages())
     pair = short(content_id(QUERY, DOCUMENT))
     assert short(content_id(QUERY)) in first

@@ -15,6 +15,7 @@ from synalign.doctor.encoder import prompt_notes
 from synalign.embedding import encoder
 from tests.embedding.foreign import made
 from tests.embedding.prompted import with_prompts
+from tests.encoders.double import embedding, vector
 
 Make, Look = Callable[..., Case], Callable[[str, Case], Finding]
 
@@ -131,3 +132,36 @@ def test_prompts_in_use_are_shown_and_those_that_may_be_missing_named(
     # Who says that there are none is not asked again.
     assert prompt_notes(Encoder(model=slower, query_prompt="", document_prompt="")) == []
     assert prompt_notes(Encoder(model=with_prompts(make_model("mean"), tmp_path / "base5-e5x", {}))) == []
+
+
+def served(**more: object) -> dict[str, object]:
+    return {"model": "team/e5-base", "texts_per_request": 50, **more}
+
+
+def test_an_endpoint_is_asked_for_the_texts_and_its_speed_and_tokens_are_told(case: Make, check: Look) -> None:
+    with embedding() as double:
+        priced = served(endpoint=f"{double.url}/v1", budget={"input_price": 0.5})
+        examined = case(encoder=priced)
+        examined.texts = {"queries": made("English"), "documents": ["The kettle descales itself", "A lamp"]}
+        found = check("encoder", examined)
+        assert found.state == "pass", found
+        assert "gives 8 dimensions; 80 queries (yours): " in found.found
+        assert re.search(r"[\d,]+ a second, 0\.0% with the vector of another, [\d.]+ tokens a text", found.found)
+        # 6 tokens in 2 documents, 0.5 for a million tokens.
+        assert "3.0 tokens a text, 1.5 USD a million texts" in found.found
+        assert "the settings name no prompts, and e5 models are trained with 'query: '" in found.found
+        assert "kettle" not in found.found
+        assert set(double.texts) == set(examined.texts["queries"]) | set(examined.texts["documents"])
+
+
+def test_an_endpoint_that_mixes_texts_or_is_not_there_fails(case: Make, check: Look, closed_url: str) -> None:
+    with embedding() as double:
+        # As llama.cpp was seen to do with several slots.
+        double.instead = lambda number, body: None if len(body["input"]) > 1 else (
+            200, {}, {"data": [{"index": 0, "embedding": vector("another").tolist()}]}
+        )  # fmt: skip
+        found = check("encoder", case(encoder=served(endpoint=f"{double.url}/v1")))
+    assert (found.state, "in company than alone" in found.found, "--parallel 1" in found.remedy) == ("fail", True, True)
+    found = check("encoder", case(encoder=served(endpoint=closed_url), runtime={"attempts": 1}))
+    assert found.state == "fail"
+    assert "encoder.endpoint" in found.remedy

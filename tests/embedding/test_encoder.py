@@ -42,6 +42,59 @@ def test_precision_is_the_one_asked_for_or_what_the_cpu_is_best_at(monkeypatch: 
     encoder.plan.cache_clear()
 
 
+@pytest.mark.parametrize("kind", ["mean", "max", "static"])
+def test_float16_is_taken_by_both_loops_and_differs_by_rounding_alone(
+    make_model: Callable[[str], str], kind: str
+) -> None:
+    half, full = (Encoder(model=make_model(kind), max_tokens=30, precision=name) for name in ("float16", "float32"))
+    assert encoder.plan(half).precision == "float16"
+    found, expected = encoder.encode(TEXTS, half), encoder.encode(TEXTS, full)
+    assert found.dtype == np.float32
+    rows = np.linalg.norm(expected, axis=1) > 0
+    assert (found * expected)[rows].sum(axis=1).min() > 0.999
+    assert encoder.identity(half) != encoder.identity(full)
+
+
+def test_float16_that_is_too_small_or_missing_is_told(
+    make_model: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Encoder(model=make_model("mean"), precision="float16", max_tokens=30)
+
+    def lacking(*_: object) -> None:
+        raise RuntimeError("\"addmm\" not implemented for 'Half'")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(encoder.Lean, "encode", lacking)
+        with pytest.raises(SetupError, match=r"(?s)'float16', cannot be used on cpu.*float32"):
+            encoder.encode(TEXTS, settings)
+    monkeypatch.setattr(encoder.Lean, "encode", lambda *_: np.full((1, 4), np.nan, np.float32))
+    with pytest.raises(SetupError, match=r"(?s)not finite in float16.*65,504"):
+        encoder.encode(["a"], settings)
+
+
+def test_of_an_endpoint_the_name_and_the_users_revision_tell_vectors_apart_not_the_address() -> None:
+    one = Encoder(model="m", endpoint="http://a/v1")
+    same = [one, one.model_copy(update={"endpoint": "https://b.example/v1", "device": "cpu", "texts_per_request": 8})]
+    assert len({encoder.identity(settings) for settings in same}) == 1
+    others = [{"model": "n"}, {"revision": "2"}, {"max_tokens": 99}, {"query_prompt": "q"}]
+    assert len({encoder.identity(one.model_copy(update=other)) for other in [{}, *others]}) == 5
+    assert (encoder.plan(one).loop, encoder.plan(one).precision, encoder.revision_of(one)) == (
+        "endpoint", "served", "served",
+    )  # fmt: skip
+    assert encoder.resolved(one).query_prompt == ""
+
+
+def test_an_endpoint_has_no_weights_here_and_a_prompt_needs_room(make_model: Callable[[str], str]) -> None:
+    served = Encoder(model="m", endpoint="http://a/v1", query_prompt="x" * 100, max_tokens=30)
+    with pytest.raises(SetupError, match=r"(?s)runs at encoder.endpoint.*`adapter`.*training.model"):
+        encoder.encode(["a"], served)
+    with pytest.raises(SetupError, match="must be at least 33: the prompt of a query has 25 tokens"):
+        encoder.check_room(served)
+    encoder.check_room(served.model_copy(update={"max_tokens": 33}))
+    assert encoder.settings_of(make_model("mean"), served).endpoint is None
+    assert encoder.settings_of("m", served) is served
+
+
 def test_all_that_decides_a_vector_is_in_its_identity(make_model: Callable[[str], str], tmp_path: Path) -> None:
     same_weights = tmp_path / "mean"
     shutil.copytree(make_model("mean"), same_weights)

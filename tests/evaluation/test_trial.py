@@ -181,3 +181,30 @@ def test_where_real_pairs_win_the_arms_are_those_of_the_configured_mass(material
     assert len(notes) == 4 * 2 + 5 * 2
     assert all(note.pairs.weight[4:].sum() == pytest.approx(8.0) for note in notes[8:])
     assert list(found.scores("test")) == list(ARMS)
+
+
+@pytest.mark.parametrize(("harms", "used"), [(True, False), (False, True)])
+def test_a_teacher_that_harms_on_real_pairs_teaches_no_arm(material: Material, harms: bool, used: bool) -> None:
+    """A trainer that is better or worse with negatives; what was trained the rejected way is in no outcome."""
+    beside = material._replace(
+        real=material.real._replace(negatives=np.full((4, 1), 9)),
+        written=material.written._replace(negatives=np.full((5, 1), 9)),
+    )
+    notes: list[Notes] = []
+
+    def train(collection: Collection, pairs: Pairs, validation: Pairs, recipe: Recipe) -> Any:
+        notes.append(Notes(pairs, validation, recipe))
+        return Ranker(1 if (pairs.negatives is not None) == harms else 0)
+
+    trainings = trial.Trainings(beside, RECIPE._replace(teacher="encoder"), range(7, 9), train)
+    with progress.progress("evaluate", None, "trainings") as advance:
+        found = trainings.settle(advance)
+        done = trainings.trial(2.0, advance, "equal")
+        assert advance.total == len(notes)
+    assert found.used is used is trainings.taught
+    assert {outcome.arm for outcome in done.outcomes} == {*ARMS, *(["pairs_only"] if used else [])}
+    assert {outcome.step for outcome in done.outcomes if outcome.arm != "pairs_only"} == {1}
+    later = [note.recipe.teacher for note in notes[4:] if note.pairs.negatives is not None]
+    assert set(later) == ({"encoder"} if used else set())
+    # The controls are those of the way that was kept.
+    assert len(notes) == 4 + len(ARMS[1:]) * 2 + (2 if used else 0)

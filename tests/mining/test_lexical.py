@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from synalign.mining.lexical import LONGEST_TEXT, Lexicon, asked, terms
+from synalign.mining.block import Part
+from synalign.mining.lexical import LONGEST_TEXT, Found, Lexicon, asked, merged, search, terms
 from synalign.mining.nearest import NOBODY, Nearest
 
 TEXTS = [
@@ -65,3 +66,18 @@ def test_words_of_any_script_are_terms() -> None:
 
 def test_a_document_of_megabytes_is_read_up_to_its_bound() -> None:
     assert len(terms("word " * 1_000_000)) == LONGEST_TEXT // 5
+
+
+def test_each_part_is_asked_all_queries_and_the_best_of_all_parts_are_kept() -> None:
+    ids, texts = [f"d{row}" for row in range(40)], [f"number{row} common" for row in range(40)]
+    queries = [["number3", "number20"], ["nothing", "common"]]
+    first, second = (list(search(queries, Part(ids[rows], texts[rows]), 3)) for rows in (slice(0, 15), slice(15, 40)))
+    assert [(found.query, found.ids) for found in first] == [("number3", ["d3"]), ("common", ["d0", "d1", "d2"])]
+    assert [(found.query, found.ids) for found in second] == [("number20", ["d20"]), ("common", ["d15", "d16", "d17"])]
+    every = [found for part in (first, second) for found in part if found.query == "common"]
+    assert len(merged(every, 4)) == 4 and set(merged(every, 50)) == {"d0", "d1", "d2", "d15", "d16", "d17"}
+
+
+def test_of_equal_scores_the_earlier_part_is_nearer() -> None:
+    parts = [Found("q", ["a", "b"], [2.0, 1.0]), Found("q", ["c", "d"], [2.0, 1.5])]
+    assert merged(parts, 3) == ["a", "c", "d"] and merged([], 3) == []

@@ -39,3 +39,17 @@ def test_fewer_documents_than_the_depth_leave_places_free() -> None:
     assert np.isneginf(found.reach).all()
     found.add_vectors(unit(2, 0), unit(0, 1), 3)
     assert (found.numbers[:, 3:] == NOBODY).all()
+
+
+def test_scores_of_any_sign_keep_their_order_and_the_two_zeros_are_one() -> None:
+    found = Nearest(1, 6)
+    scores = np.array([-0.5, 0.0, -0.0, 3e-39, -1e30, 0.25], dtype=np.float32)
+    found.add(np.zeros(6, dtype=np.int64), np.array([7, 2, 1, 4, 5, 2**32 - 2]), scores)
+    assert found.numbers.tolist() == [[2**32 - 2, 4, 1, 2, 7, 5]]
+    assert found.scores.tolist() == [sorted(scores.tolist(), reverse=True)]
+
+
+def test_what_comes_for_a_few_queries_leaves_the_others_as_they_were() -> None:
+    found, rows = Nearest(3, 2), np.array([0, 2, 2, 2])
+    found.add(rows, np.array([5, 6, 7, 8]), np.array([0.1, 0.2, 0.9, 0.3], dtype=np.float32))
+    assert found.numbers.tolist() == [[5, NOBODY], [NOBODY, NOBODY], [7, 8]]

@@ -8,6 +8,7 @@ import pytest
 
 from synalign.config import Encoder, Negatives
 from synalign.embedding import encoder
+from synalign.mining import lexical
 from synalign.mining.block import Block, Part
 from synalign.mining.negatives import Mined, mine
 
@@ -42,6 +43,12 @@ def block_of(documents: np.ndarray, places: list[int], chosen: dict[int, set[int
     )
 
 
+def worded(block: Block, texts: list[str]) -> Block:
+    """The block with what BM25 proposes for it."""
+    found = {each.query: lexical.merged([each], 50) for each in lexical.search([block.queries], Part(IDS, texts), 50)}
+    return block._replace(worded=[found.get(query, []) for query in block.queries])
+
+
 def negatives(mined: Mined, pair: str) -> list[str]:
     return [row.document_id for row in mined.rows if row.pair_id == pair and row.rank]
 
@@ -54,7 +61,7 @@ def test_the_encoders_negatives_are_those_of_the_librarys_miner(documents: np.nd
     places = list(range(0, 60, 7))
     block = block_of(documents, places)
     settings = Negatives(sources=("encoder",), per_pair=3, depth=20, duplicate_cosine=1.0)
-    found = mine(block, parts(documents, 13), [], len(IDS), settings)
+    found = mine(block, parts(documents, 13), len(IDS), settings)
     model = SentenceTransformer(str(encoder.model_folder(ENCODER.model)), device="cpu")
     library = mine_hard_negatives(
         Dataset.from_dict({"query": list(block.queries), "positive": [TEXTS[place] for place in places]}),
@@ -70,10 +77,10 @@ def test_the_encoders_negatives_are_those_of_the_librarys_miner(documents: np.nd
 
 
 def test_what_a_user_chose_for_the_query_is_no_negative(documents: np.ndarray) -> None:
-    alone = mine(block_of(documents, [0]), parts(documents, 60), [], 60, Negatives(sources=("encoder",)))
+    alone = mine(block_of(documents, [0]), parts(documents, 60), 60, Negatives(sources=("encoder",)))
     first = negatives(alone, "p0")[0]
     block = block_of(documents, [0], {0: {IDS.index(first)}})
-    found = mine(block, parts(documents, 60), [], 60, Negatives(sources=("encoder",)))
+    found = mine(block, parts(documents, 60), 60, Negatives(sources=("encoder",)))
     assert first not in negatives(found, "p0")
     assert found.objections["chosen"] == 1 and alone.objections["chosen"] == 0
 
@@ -83,7 +90,7 @@ def test_a_copy_of_the_positive_and_what_is_nearer_than_the_margin_are_no_negati
     copied[30] = documents[0]
     block = block_of(documents, [0])
     copied[31] = block.vectors[0]
-    found = mine(block, parts(copied, 60), [], 60, Negatives(sources=("encoder",)))
+    found = mine(block, parts(copied, 60), 60, Negatives(sources=("encoder",)))
     assert {"d30", "d31"}.isdisjoint(negatives(found, "p0"))
     assert found.objections["duplicate"] == 1 and found.objections["too_near"] >= 1
 
@@ -93,47 +100,47 @@ def test_sources_take_turns_and_bm25_proposes_by_words(documents: np.ndarray) ->
     # Far from the query for the encoder, and all of its rare words.
     texts[59] = "sofa sofa sofa"
     block = block_of(documents, [TEXTS.index(next(text for text in TEXTS if "repair a sofa" in text))])
-    found = mine(block, parts(documents, 60), parts(texts, 60), 60, Negatives())
+    found = mine(worded(block, texts), parts(documents, 60), 60, Negatives())
     sources = [row.source for row in found.rows]
     assert sources[0] == "positive" and sources[1] == "encoder" and "bm25" in sources[2:]
     assert "d59" in negatives(found, block.ids[0])
 
 
 def test_a_pair_gets_the_same_whatever_is_in_its_block_and_in_the_parts(documents: np.ndarray) -> None:
-    every = mine(block_of(documents, list(range(20))), parts(documents, 7), parts(TEXTS, 60), 60, Negatives())
+    every = mine(worded(block_of(documents, list(range(20))), TEXTS), parts(documents, 7), 60, Negatives())
     for place in (3, 11):
-        alone = mine(block_of(documents, [place]), parts(documents, 60), parts(TEXTS, 60), 60, Negatives())
+        alone = mine(worded(block_of(documents, [place]), TEXTS), parts(documents, 60), 60, Negatives())
         assert negatives(alone, f"p{place}") == negatives(every, f"p{place}")
 
 
 def test_what_is_lacking_is_drawn_at_random_under_the_same_rules(documents: np.ndarray) -> None:
     block = block_of(documents, [0])
-    found = mine(block, parts(documents, 60), [], 60, Negatives(sources=("encoder",), depth=1, per_pair=3))
+    found = mine(block, parts(documents, 60), 60, Negatives(sources=("encoder",), depth=1, per_pair=3))
     rows = [row for row in found.rows if row.rank]
     assert [row.source for row in rows].count("random") >= 2
     own = float(block.vectors[0] @ documents[0])
     assert all(row.cosine <= own - 0.05 * abs(own) and row.document_id != "d0" for row in rows)
-    again = mine(block, parts(documents, 60), [], 60, Negatives(sources=("encoder",), depth=1, per_pair=3))
+    again = mine(block, parts(documents, 60), 60, Negatives(sources=("encoder",), depth=1, per_pair=3))
     assert again == found
 
 
 def test_a_collection_of_the_positive_alone_has_no_negative(documents: np.ndarray) -> None:
     block = block_of(documents, [0])
-    found = mine(block, [Part(IDS[:1], documents[:1])], [Part(IDS[:1], TEXTS[:1])], 1, Negatives())
+    found = mine(block._replace(worded=[[IDS[0]]]), [Part(IDS[:1], documents[:1])], 1, Negatives())
     assert [row.rank for row in found.rows] == [0]
 
 
 def test_no_pair_and_no_document_are_no_error(documents: np.ndarray) -> None:
     nothing = np.empty((0, documents.shape[1]), dtype=np.float32)
     empty = Block([], [], nothing, [], nothing, [])
-    assert mine(empty, parts(documents, 60), parts(TEXTS, 60), 60, Negatives()).rows == []
-    found = mine(block_of(documents, [0]), [], [], 0, Negatives())
+    assert mine(empty, parts(documents, 60), 60, Negatives()).rows == []
+    found = mine(block_of(documents, [0]), [], 0, Negatives())
     assert [row.rank for row in found.rows] == [0]
 
 
 def test_a_negative_cosine_of_the_positive_keeps_the_margin_below_it(documents: np.ndarray) -> None:
     block = block_of(documents, [0])._replace(vectors=-documents[:1])
-    found = mine(block, parts(documents, 60), [], 60, Negatives(sources=("encoder",)))
+    found = mine(block, parts(documents, 60), 60, Negatives(sources=("encoder",)))
     own = found.rows[0].cosine
     assert own < 0.0
     assert all(row.cosine <= own * 1.05 + 1e-6 for row in found.rows[1:])

@@ -1,7 +1,7 @@
 import numpy as np
 
 from synalign.mining.block import Block, Part
-from synalign.mining.proposals import BM25, ENCODER, RANDOM, Search, by_words, drawn
+from synalign.mining.proposals import BM25, ENCODER, RANDOM, Search, drawn
 
 
 def unit(count: int, seed: int) -> np.ndarray:
@@ -15,8 +15,8 @@ IDS = [f"d{row}" for row in range(40)]
 def test_every_proposal_has_its_cosines_whoever_made_it() -> None:
     documents, queries = unit(40, 0), unit(3, 1)
     block = Block(["a", "b", "c"], ["x", "y", "x"], queries[[0, 1, 0]], ["d1", "d2", "d3"], documents[[1, 2, 3]],
-                  [frozenset()] * 3)  # fmt: skip
-    search = Search(block, 5, by_vectors=True, by_words=[["d9"], ["d30", "gone"]], drawn=np.array([[4], [39], [4]]))
+                  [frozenset()] * 3, [["d9"], ["d30", "gone"], ["d9"]])  # fmt: skip
+    search = Search(block, 5, by_vectors=True, drawn=np.array([[4], [39], [4]]))
     for first in range(0, 40, 11):
         search.add(Part(IDS[first : first + 11], documents[first : first + 11]))
     lists, near = search.proposals()
@@ -31,12 +31,6 @@ def test_every_proposal_has_its_cosines_whoever_made_it() -> None:
     # A text without a vector is none of the collection.
     assert [found[BM25] for found in lists] == [["d9"], ["d30"], ["d9"]]
     assert [found[RANDOM] for found in lists] == [["d4"], ["d39"], ["d4"]]
-
-
-def test_words_are_searched_in_parts() -> None:
-    texts = [f"number{row} common" for row in range(40)]
-    parts = [Part(IDS[:15], texts[:15]), Part([], []), Part(IDS[15:], texts[15:])]
-    assert by_words(["number3", "number20", "nothing"], parts, 3) == [["d3"], ["d20"], []]
 
 
 def test_draws_depend_on_the_pair_and_the_seed_alone() -> None:

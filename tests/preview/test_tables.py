@@ -51,7 +51,7 @@ def test_queries_are_embedded_as_queries_and_documents_as_documents(
 ) -> None:
     sides = []
 
-    def noted(texts: list[str], settings: object = None, *, side: str) -> NDArray[np.float32]:
+    def noted(texts: list[str], settings: object = None, advance: object = None, *, side: str) -> NDArray[np.float32]:
         sides.append((side, len(texts)))
         return words_as_vectors(texts)
 

@@ -14,7 +14,7 @@ import pytest
 from synalign import tables
 from synalign.config import Configuration, Encoder
 from synalign.embedding import cache, encoder
-from synalign.errors import InputError, SetupError, exit_code
+from synalign.errors import EndpointError, InputError, SetupError, exit_code
 from synalign.run import Interval, Run
 from synalign.run.matrix import matrix
 from synalign.steps.embed import Shown, Store, embed, embedded, outside
@@ -22,6 +22,8 @@ from synalign.steps.job import perform
 from synalign.storage import Place
 from tests.embedding.foreign import made
 from tests.embedding.prompted import PROMPTS, with_prompts
+from tests.encoders.double import embedding
+from tests.encoders.double import vector as vector_of
 
 pytestmark = pytest.mark.usefixtures("spark")
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
@@ -253,3 +255,48 @@ def test_an_encoder_whose_vectors_are_equal_is_told_by_them(
     run = commit(Run(configuration(encoder={"model": str(broken)}), INTERVAL), **ingested(made("English"), []))
     with pytest.raises(InputError, match="gives 80 of 80 distinct queries the vector of another"):
         perform(run, "embed", embed)
+
+
+def test_an_endpoint_is_asked_by_the_driver_once_for_each_text_and_never_for_what_is_kept(
+    configuration: Callable[..., Configuration], commit: Callable[..., Run], home: Path
+) -> None:
+    queries = [f"query {row}" for row in range(50)]
+    documents = [("Title", "text"), ("", "text"), ("", "text")]
+    with embedding() as double:
+        named = {"model": "m", "endpoint": f"{double.url}/v1", "texts_per_request": 10, "document_prompt": "d: "}
+        quick = {"attempts": 1, "concurrency": 1}
+        run = commit(Run(configuration(encoder=named, runtime=quick), INTERVAL), **ingested(queries, documents))
+        # The server gives up half way: what came is kept.
+        double.instead = lambda number, body: (400, {}, {"error": "no"}) if number > 3 else None
+        with pytest.raises(EndpointError, match="rejected"):
+            perform(run, "embed", embed)
+        paid = set(double.texts[:-10])
+        assert len(paid) == 21
+        double.asked.clear()
+        double.instead = lambda number, body: None
+        metrics = perform(run, "embed", embed)["metrics"]
+        probes = [text for text in double.texts if "coffee machine" in text]
+        assert len(double.texts) == 30 + 2 + len(probes) == 34
+        assert not paid & (set(double.texts) - set(probes))
+        assert (metrics["query_embeddings_from_cache"], metrics["query_embeddings_embedded"]) == (20, 30)
+        assert (metrics["revision"], metrics["precision"], metrics["loop"]) == ("served", "served", "endpoint")
+        found = matrix(run.read("query_embeddings"), [f"q{row}" for row in range(50)])
+        np.testing.assert_allclose(found, [vector_of(text) for text in queries], atol=1e-6)
+        found = matrix(run.read("document_embeddings"), ["d0", "d1", "d2"])
+        np.testing.assert_allclose(
+            found, [vector_of(f"d: {text}") for text in ("Title\ntext", "text", "text")], atol=1e-6
+        )
+        # Another model behind the name, and another width.
+        for width in (8, 9):
+            more = commit(Run(configuration(retriever=f"more{width}", encoder=named, runtime=quick), INTERVAL),
+                          **ingested(["a new query"], []))  # fmt: skip
+            double.width = width
+            double.instead = lambda number, body, width=width: None if width == 9 else (
+                200, {}, {"data": [{"index": 0, "embedding": vector_of("other").tolist()}]}
+            )  # fmt: skip
+            with pytest.raises(EndpointError, match=r"(?s)another vector for the same text.*encoder.revision"):
+                perform(more, "embed", embed)
+    # Where all vectors are kept, no server is needed.
+    again = commit(Run(configuration(retriever="again", encoder=named, runtime=quick), INTERVAL),
+                   **ingested(queries, documents))  # fmt: skip
+    assert perform(again, "embed", embed)["metrics"]["query_embeddings_from_cache"] == 50

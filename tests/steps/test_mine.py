@@ -141,6 +141,29 @@ def test_words_and_vectors_propose_by_turns(configuration: Make, commit: Callabl
     assert metrics["sources"]["bm25"] >= 1 and metrics["sources"]["encoder"] >= 1
 
 
+def test_words_are_searched_in_every_part_of_the_collection(
+    configuration: Make, commit: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of equal scores the document of the earlier part is nearer, as it is in one index."""
+    monkeypatch.setattr(mining, "TEXTS_PER_PART", 90)
+    monkeypatch.setattr(mining, "QUERIES_AT_ONCE", 7)
+    world = World()
+    tables = world.tables()
+    texts = [f"about thing {row}" for row in range(DOCUMENTS)]
+    for row in (5, 100, 200, 290):
+        texts[row] = "query 3"
+    tables["documents"] = tables["documents"].set_column(2, "text", pa.array(texts))
+    settings = {"sources": ["bm25"], "depth": 3, "duplicate_cosine": 1.0}
+    run = commit(Run(configuration(negatives=settings), INTERVAL), **tables)
+    perform(run, "mine", mine)
+    pair = content_id(world.texts[3], world.ids[world.own[3]])
+    found = [row for row in run.read("negatives").to_pylist() if row["pair_id"] == pair and row["source"] == "bm25"]
+    near = world.documents @ world.queries[3]
+    most = near[world.own[3]] - 0.05 * abs(near[world.own[3]])
+    assert [row["document_id"] for row in found] == [world.ids[row] for row in (5, 100, 200) if near[row] <= most]
+    assert found
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -57,18 +57,6 @@ def test_vectors_that_are_no_numbers_are_told(make_model: Callable[[str], str]) 
         retriever.scores(model, ["a"], Judged(["a"], [{0}]))
 
 
-def test_devices_are_checked() -> None:
-    assert retriever.device_of("cpu") == "cpu"
-    with pytest.raises(SetupError, match="device == 'tpu'"):
-        retriever.device_of("tpu")
-    import torch
-
-    if not torch.cuda.is_available():
-        assert retriever.device_of("auto") == "cpu"
-        with pytest.raises(SetupError, match="torch sees no GPU"):
-            retriever.device_of("cuda")
-
-
 def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="sentence-transformers folder"):
         retriever.retriever(str(tmp_path), 32, "cpu")
