@@ -184,17 +184,6 @@ def test_a_ceiling_without_room_for_anything_says_what_to_type(
     assert "raise the ceiling of" in caught.value.remedy
 
 
-def test_what_screening_spent_of_the_judges_ceiling_is_not_there_for_teaching(
-    configuration: Make, commit: Callable[..., Run]
-) -> None:
-    from synalign.steps import teacher
-
-    run = prepared(judge_of(configuration, "http://127.0.0.1:9/v1", max_tokens=500, max_money=2.0), commit, COSINES)
-    run.manifest = lambda step: {"metrics": {"judge": {"tokens": 420, "money": 0.5}}}  # type: ignore[method-assign]
-    left = teacher._left(run.configuration.screening.judge.budget, run)  # type: ignore[union-attr]
-    assert (left.max_tokens, left.max_money) == (80, 1.5)
-
-
 def test_without_a_judge_the_writer_grades_and_errors_name_its_section(
     configuration: Make, commit: Callable[..., Run]
 ) -> None:
@@ -211,12 +200,3 @@ def test_without_a_judge_the_writer_grades_and_errors_name_its_section(
     with pytest.raises(GenerationError, match="the judge as teacher: nobody answers") as caught:
         perform(run, "teach", teach, outside(run))
     assert "generation.endpoint" in caught.value.remedy and "screening" not in str(caught.value)
-
-
-def test_a_judges_settings_decide_whether_its_grades_are_made_again(
-    configuration: Make, commit: Callable[..., Run]
-) -> None:
-    first = outside(Run(judge_of(configuration, "http://127.0.0.1:9/v1"), INTERVAL))
-    assert first == outside(Run(judge_of(configuration, "http://127.0.0.1:9/v1"), INTERVAL))
-    assert first != outside(Run(judge_of(configuration, "http://127.0.0.1:9/v1", max_tokens=5), INTERVAL))
-    assert set(first) == {"judge", "prompts/judge"}

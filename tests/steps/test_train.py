@@ -1,16 +1,21 @@
 """A training from beginning to end on a small made language: trained, compared, registered, once."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
 
-from synalign.config import Configuration
+from synalign.config import Configuration, Lora
 from synalign.errors import RunError
 from synalign.registry import serving
 from synalign.registry.address import tracking_uri
+from synalign.registry.served_model import fetch
+from synalign.steps import train
 from synalign.steps.train import Options, find, summary, trained
 from tests.registry.shop import client_of
 from tests.training.world import INTERVAL, world
@@ -106,3 +111,26 @@ def test_settings_of_a_file_hold_where_a_file_is_named(shop: Configuration, tmp_
     run, configuration = find(str(file))
     assert (run.interval, configuration.training.steps) == (INTERVAL, 7)
     assert find("shop")[1].training.steps == 40
+
+
+def test_what_lora_trained_is_registered_as_a_plain_model(
+    shop: Configuration, make_model: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"model": make_model("mean"), "lora": Lora(rank=4), "learning_rate": 1e-2}
+    made = shop.model_copy(update={"training": shop.training.model_copy(update=settings)})
+    done = trained(finished(made), made, Options(steps=20))
+    assert done.version is not None and done.figures["settings"]["lora"]["rank"] == 4
+    place = fetch(f"models:/shop/{done.version}", tmp_path, tracking_uri())
+    assert not list(place.rglob("adapter*"))
+    monkeypatch.setitem(sys.modules, "peft", None)
+    before, after = (
+        SentenceTransformer(folder, device="cpu").encode(["find bat"]) for folder in (settings["model"], str(place))
+    )
+    assert not np.allclose(before, after)
+
+
+def test_what_was_trained_before_there_was_lora_is_found_again(shop: Configuration) -> None:
+    run = finished(shop)
+    whole = shop.training.model_copy(update={"model": shop.encoder.model})
+    for settings, there in ((whole, False), (whole.model_copy(update={"lora": Lora()}), True)):
+        assert ("lora" in train._beginning(run, shop, settings)["settings"]) == there
