@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 
@@ -16,11 +17,11 @@ class Part(NamedTuple):
     """Some documents of the collection.
 
     Attributes:
-        ids: n ids.
+        ids: n ids; an array of Arrow's is taken as it is.
         content: What is needed of them: (n, d) float32 unit rows, or n texts.
     """
 
-    ids: Sequence[str]
+    ids: Sequence[str] | pa.StringArray
     content: NDArray[np.float32] | Sequence[str]
 
 

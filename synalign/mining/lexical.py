@@ -18,11 +18,19 @@ from synalign.text.words import UNSPACED, is_function
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from synalign.mining.block import Part
 
 # Of scripts without spaces, pairs of neighbouring characters are the terms, as in search engines.
 _RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
 _ALONE = re.compile(rf"[{UNSPACED}]")
+
+_GROUPS = 32
+"""Groups of documents for each that is to be found: more of them bound the score better, and cost more."""
+
+_LEAST = float(np.finfo(np.float32).smallest_subnormal)
+"""Below any score of a document that shares a term."""
 
 LONGEST_TEXT = 20_000
 """Characters of a document that are indexed: what follows changes which words are rare, not which are there."""
@@ -34,8 +42,12 @@ def terms(text: str) -> list[str]:
     >>> terms("Sort a LIST, sort_key"), terms("\u65e5\u672c\u8a9e")
     (['sort', 'a', 'list', 'sort_key'], ['\u65e5\u672c', '\u672c\u8a9e'])
     """
+    normal = unicodedata.normalize("NFKC", text[:LONGEST_TEXT]).casefold()
+    runs: list[str] = _RUN.findall(normal)
+    if normal.isascii() or not _ALONE.search(normal):
+        return runs
     found: list[str] = []
-    for run in _RUN.findall(unicodedata.normalize("NFKC", text[:LONGEST_TEXT]).casefold()):
+    for run in runs:
         if _ALONE.match(run) and len(run) > 1:
             found += [run[place : place + 2] for place in range(len(run) - 1)]
         else:
@@ -84,12 +96,24 @@ class Lexicon:
             numbers = self._index.get_tokens_ids(list(query))
             if not numbers:
                 continue
-            scores = self._index.get_scores_from_ids(numbers).astype(np.float32)
-            least = float(reach[row])
-            if len(scores) > depth:
-                least = max(least, float(np.partition(scores, -depth)[-depth]))
-            places = np.flatnonzero((scores >= least) & (scores > 0.0))
+            scores = self._index.get_scores_from_ids(numbers).astype(np.float32, copy=False)
+            least = max(_LEAST, float(reach[row]), _bound(scores, depth))
+            places = np.flatnonzero(scores >= np.float32(least))
             nearest.add(np.full(len(places), row), places + self._first, scores[places])
+
+
+def _bound(scores: NDArray[np.float32], depth: int) -> float:
+    """Return a score that at least `depth` documents reach, 0 where there may be fewer documents.
+
+    The best of a group is a document: as many groups as `depth` have one that reaches their `depth`-th best. Comparing
+    groups elementwise and sorting few is a tenth of the cost of sorting all.
+    """
+    groups = depth * _GROUPS
+    height = len(scores) // groups
+    if not height:
+        return float(np.partition(scores, -depth)[-depth]) if len(scores) > depth else 0.0
+    best = scores[: height * groups].reshape(height, groups).max(axis=0)
+    return float(np.partition(best, -depth)[-depth])
 
 
 class Found(NamedTuple):

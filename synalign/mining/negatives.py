@@ -13,23 +13,29 @@ rules.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import chain, zip_longest
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from synalign.mining.proposals import BM25, ENCODER, RANDOM, Near, Search, drawn
+from synalign.mining.nearest import NOBODY
+from synalign.mining.proposals import ENCODER, RANDOM, SOURCES, Search, drawn
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from synalign.config import Negatives
     from synalign.mining.block import Block, Part
+    from synalign.mining.proposals import Proposals
 
 OBJECTIONS = ("chosen", "duplicate", "too_near")
 """Why a document is no negative, in the order in which the rules are asked."""
 
 POSITIVE = "positive"
 """Source of a pair's own document."""
+
+_NONE = len(OBJECTIONS)
 
 _DRAWN = 4
 """Documents drawn at random for each negative that a pair wants: rules object to some of them."""
@@ -57,12 +63,17 @@ class Mined(NamedTuple):
     """What came of a block.
 
     Attributes:
-        rows: Of each pair.
+        table: A row for each `Ranked`, in columns of its names, pair by pair.
         objections: How many proposals of the encoder and of BM25 each rule objected to.
     """
 
-    rows: list[Ranked]
+    table: pa.Table
     objections: Counter[str]
+
+    @property
+    def rows(self) -> list[Ranked]:
+        """The rows of the table."""
+        return [Ranked(**row) for row in self.table.to_pylist()]
 
 
 def mine(block: Block, vectors: Iterable[Part], documents: int, settings: Negatives, seed: int = 0) -> Mined:
@@ -89,53 +100,47 @@ def mine(block: Block, vectors: Iterable[Part], documents: int, settings: Negati
     )
     for part in vectors:
         search.add(part)
-    lists, near = search.proposals()
-    own = np.einsum("nd,nd->n", block.vectors, block.positive_vectors).tolist()
-    objections: Counter[str] = Counter()
-    rows: list[Ranked] = []
-    for pair, name in enumerate(block.ids):
-        rules = _Rules(block.positives[pair], block.chosen[pair], own[pair], near[pair], settings)
-        rows.append(Ranked(name, 0, block.positives[pair], POSITIVE, own[pair]))
-        taken = rules.pick(lists[pair], objections)
-        rows += [Ranked(name, rank, document, source, near[pair][document].query)
-                 for rank, (document, source) in enumerate(taken, start=1)]  # fmt: skip
-    return Mined(rows, objections)
+    proposals = search.proposals()
+    own = np.einsum("nd,nd->n", block.vectors, block.positive_vectors).astype(np.float64)
+    objections = _objections(proposals, own, settings)
+    first = _first_places(proposals.numbers)
+    counted = first & (proposals.sources != SOURCES.index(RANDOM)) & ~proposals.own
+    counts = Counter({name: int((counted & (objections == why)).sum()) for why, name in enumerate(OBJECTIONS)})
+    ranks = np.cumsum(first & (objections == _NONE), axis=1)
+    taken = np.nonzero(first & (objections == _NONE) & (ranks <= settings.per_pair))
+    pairs = np.concatenate([np.arange(len(own)), taken[0]])
+    # Sorting is stable: a pair's own document comes before its negatives.
+    order = np.argsort(pairs, kind="stable")
+    names = (*SOURCES, POSITIVE)
+    sources = np.concatenate([np.full(len(own), len(SOURCES)), proposals.sources[taken[1]]])
+    columns = {
+        "pair_id": pa.array(block.ids, pa.string()).take(pa.array(pairs)),
+        "rank": pa.array(np.concatenate([np.zeros_like(pairs[: len(own)]), ranks[taken]])),
+        "document_id": pa.concat_arrays([pa.array(block.positives, pa.string()), search.ids(proposals.numbers[taken])]),
+        "source": pa.array(names).take(pa.array(sources)),
+        "cosine": pa.array(np.concatenate([own, proposals.query[taken]])),
+    }
+    return Mined(pa.table(columns).take(pa.array(order)), +counts)
 
 
-class _Rules:
-    """The rules for one pair."""
+def _objections(proposals: Proposals, own: NDArray[np.float64], settings: Negatives) -> NDArray[np.int64]:
+    """Return (p, k) positions in `OBJECTIONS` of the first rule that objects to each proposal, `_NONE` where none does.
 
-    def __init__(
-        self, positive: str, chosen: frozenset[str], own: float, near: dict[str, Near], settings: Negatives
-    ) -> None:
-        self._positive, self._chosen, self._near, self._settings = positive, chosen, near, settings
-        self._most = own - abs(own) * settings.relative_margin
-
-    def pick(self, lists: dict[str, list[str]], objections: Counter[str]) -> list[tuple[str, str]]:
-        """Return documents and who proposed them, and count what rules object to."""
-        proposed = dict.fromkeys(chain(lists.get(ENCODER, ()), lists.get(BM25, ())))
-        refused = {name: why for name in proposed if (why := self.objection(name))}
-        objections.update(why for name, why in refused.items() if name != self._positive)
-        taken: dict[str, str] = {}
-        for name, source in chain(_by_turns(lists), ((name, RANDOM) for name in lists[RANDOM])):
-            if len(taken) == self._settings.per_pair:
-                break
-            if name not in taken and name not in refused and not self.objection(name):
-                taken[name] = source
-        return list(taken.items())
-
-    def objection(self, name: str) -> str:
-        """Return which rule objects to a document; empty: none does."""
-        near = self._near[name]
-        if name == self._positive or name in self._chosen:
-            return "chosen"
-        if near.positive >= self._settings.duplicate_cosine:
-            return "duplicate"
-        return "too_near" if near.query > self._most else ""
+    Args:
+        proposals: Of p pairs.
+        own: (p,) cosines of the pairs' own documents to their queries.
+        settings: The margins.
+    """
+    most = own - np.abs(own) * settings.relative_margin
+    rules = [proposals.chosen, proposals.positive >= settings.duplicate_cosine, proposals.query > most[:, None]]
+    return np.select(rules, list(range(len(OBJECTIONS))), _NONE)
 
 
-def _by_turns(lists: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """Yield documents and sources: the first of each source, then the second of each."""
-    sources = [source for source in (ENCODER, BM25) if source in lists]
-    for turn in zip_longest(*(lists[source] for source in sources)):
-        yield from ((name, source) for name, source in zip(turn, sources, strict=True) if name is not None)
+def _first_places(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (p, k) whether a place is the first that its document has in its row; False of free places."""
+    order = np.argsort(numbers, axis=1, kind="stable")
+    ordered = np.take_along_axis(numbers, order, axis=1)
+    ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = NOBODY
+    first = np.empty(numbers.shape, dtype=np.bool_)
+    np.put_along_axis(first, order, ordered != NOBODY, axis=1)
+    return first

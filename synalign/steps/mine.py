@@ -13,6 +13,7 @@ from functools import reduce
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
@@ -21,9 +22,9 @@ from pyspark.sql import functions as F
 from synalign.mining import lexical
 from synalign.mining.block import Block, Part
 from synalign.mining.lexical import Found
-from synalign.mining.negatives import OBJECTIONS, POSITIVE
+from synalign.mining.negatives import OBJECTIONS
 from synalign.mining.negatives import mine as mine_block
-from synalign.mining.proposals import BM25
+from synalign.mining.proposals import BM25, SOURCES
 from synalign.run import Attempt, Run, manifests
 from synalign.run.matrix import rows_of
 from synalign.spark.progress import tallied, tally
@@ -43,8 +44,8 @@ _PAIRS_PER_TASK = (500, 5_000)
 
 _TASKS = 20
 
-VECTORS_PER_PART = 65_536
-"""Vectors of documents that a task holds at once: 100 MB of width 384."""
+VECTORS_PER_PART = 32_768
+"""Vectors of documents that a task takes at once: 50 MB of width 384. It holds three times as many while it reads."""
 
 TEXTS_PER_PART = 100_000
 """Documents of an index of words. Fixed, for each index has its own idea of which words are rare."""
@@ -72,7 +73,7 @@ def mine(attempt: Attempt) -> None:
         count = pairs.count()
         with tallied(attempt.folder / ".progress", "mine", count, "pairs"):
             mined = _mined(pairs, count, attempt, settings).cache()
-            sums = _sums(mined, settings)
+            sums = _sums(mined, count, settings)
         most = count * (settings.per_pair + 1)
         write_table(mined, attempt.output("negatives"), "negatives", rows=most)
     attempt.metrics.update({"pairs": count, **sums})
@@ -167,17 +168,20 @@ def _mined(pairs: DataFrame, count: int, attempt: Attempt, settings: Negatives) 
     )
 
 
-def _sums(mined: DataFrame, settings: Negatives) -> dict[str, Any]:
+def _sums(mined: DataFrame, pairs: int, settings: Negatives) -> dict[str, Any]:
     """Count negatives by source, objections by rule, and pairs that have fewer than are wanted."""
-    negatives = mined.where(F.col("source") != POSITIVE)
-    # A row for each source, and one.
-    sources = {row["source"]: row["count"] for row in negatives.groupBy("source").count().collect()}
-    (refused,) = mined.agg(*(F.sum(name).alias(name) for name in OBJECTIONS)).collect()
-    short = mined.groupBy("pair_id").agg(F.max("rank").alias("rank")).where(F.col("rank") < settings.per_pair).count()
+    counts = {name: F.col("source") == name for name in sorted(SOURCES)}
+    # Ranks have no gaps.
+    full = F.col("rank") == settings.per_pair
+    # One row, of one pass.
+    (row,) = mined.agg(
+        *(F.sum(name).alias(name) for name in OBJECTIONS),
+        *(F.count_if(condition).alias(name) for name, condition in {**counts, "full": full}.items()),
+    ).collect()
     return {
-        "sources": dict(sorted(sources.items())),
-        "objections": {name: int(refused[name] or 0) for name in OBJECTIONS},
-        "short": short,
+        "sources": {name: row[name] for name in counts if row[name]},
+        "objections": {name: int(row[name] or 0) for name in OBJECTIONS},
+        "short": pairs - row["full"],
     }
 
 
@@ -194,13 +198,12 @@ def _miner(
         block = _block(pa.Table.from_batches(held), settings.depth)
         mined = mine_block(block, _vectors(vectors), documents, settings, seed)
         tally(progress).add(len(block.ids))
-        columns: dict[str, Any] = {
-            name: [getattr(row, name) for row in mined.rows]
-            for name in ("pair_id", "rank", "document_id", "source", "cosine")
-        }
+        rows = mined.table
         for name in OBJECTIONS:
-            columns[name] = [mined.objections[name]] + [0] * (len(mined.rows) - 1)
-        yield from pa.table(columns).to_batches(max_chunksize=10_000)
+            beside = np.zeros(len(rows), dtype=np.int64)
+            beside[0] = mined.objections[name]
+            rows = rows.append_column(name, pa.array(beside))
+        yield from rows.combine_chunks().to_batches(max_chunksize=10_000)
 
     return run
 
@@ -224,7 +227,8 @@ def _block(table: pa.Table, depth: int) -> Block:
 
 def _vectors(files: list[Place]) -> Iterator[Part]:
     for table in _parts(files, ["id", "embedding"], VECTORS_PER_PART):
-        yield Part(table["id"].to_pylist(), rows_of(table["embedding"].combine_chunks()))
+        rows = np.concatenate([rows_of(chunk) for chunk in table["embedding"].chunks])
+        yield Part(table["id"].combine_chunks(), rows)
 
 
 def _texts(files: list[Place]) -> Iterator[Part]:

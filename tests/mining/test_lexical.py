@@ -81,3 +81,25 @@ def test_each_part_is_asked_all_queries_and_the_best_of_all_parts_are_kept() -> 
 def test_of_equal_scores_the_earlier_part_is_nearer() -> None:
     parts = [Found("q", ["a", "b"], [2.0, 1.0]), Found("q", ["c", "d"], [2.0, 1.5])]
     assert merged(parts, 3) == ["a", "c", "d"] and merged([], 3) == []
+
+
+@pytest.mark.parametrize("count", [1, 3, 95, 96, 97, 1000])
+def test_among_many_documents_the_best_are_those_that_sorting_gives(count: int) -> None:
+    """Scores have many ties, and the best documents lie side by side as often as not."""
+    random = np.random.default_rng(count)
+    texts = [" ".join(random.choice(["red", "green", "blue", "grey"], random.integers(1, 6))) for _ in range(count)]
+    texts[-1] = "red red red"
+    nearest = Nearest(2, 3)
+    Lexicon(texts, 0).offer([["red", "blue"], ["grey"]], nearest)
+    for row, query in enumerate((["red", "blue"], ["grey"])):
+        expected = np.array(bm25(query, texts), dtype=np.float32)
+        order = [place for place in np.argsort(-expected, kind="stable")[:3].tolist() if expected[place] > 0]
+        found = nearest.numbers[row]
+        assert np.allclose(nearest.scores[row, : len(order)], expected[order], rtol=1e-5)
+        assert sorted(found[found != NOBODY].tolist()) == sorted(set(found[found != NOBODY].tolist()))
+        assert (found != NOBODY).sum() == len(order)
+
+
+def test_text_with_one_unspaced_word_is_cut_as_the_others_are() -> None:
+    assert terms("Sony \u65e5\u672c\u8a9e TV") == ["sony", "\u65e5\u672c", "\u672c\u8a9e", "tv"]
+    assert terms("caf\u00e9 tv") == ["caf\u00e9", "tv"]

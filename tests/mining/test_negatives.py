@@ -144,3 +144,48 @@ def test_a_negative_cosine_of_the_positive_keeps_the_margin_below_it(documents: 
     own = found.rows[0].cosine
     assert own < 0.0
     assert all(row.cosine <= own * 1.05 + 1e-6 for row in found.rows[1:])
+
+
+def by_hand(block: Block, vectors: np.ndarray, settings: Negatives) -> dict[str, list[str]]:
+    """The encoder's negatives of each pair, one document after another."""
+    found: dict[str, list[str]] = {}
+    cosines, ids = block.vectors @ vectors.T, IDS[: len(vectors)]
+    for pair, name in enumerate(block.ids):
+        own = float(block.vectors[pair] @ block.positive_vectors[pair])
+        found[name] = []
+        # Of equal cosines the earlier document is nearer.
+        for place in sorted(range(len(ids)), key=lambda place: (-cosines[pair, place], place))[: settings.depth]:
+            if (
+                ids[place] not in block.chosen[pair]
+                and float(block.positive_vectors[pair] @ vectors[place]) < settings.duplicate_cosine
+                and float(cosines[pair, place]) <= own - settings.relative_margin * abs(own)
+            ):
+                found[name].append(ids[place])
+        del found[name][settings.per_pair :]
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 4, 60])
+@pytest.mark.parametrize("depth", [1, 3, 50])
+@pytest.mark.parametrize("count", [2, 40])
+@pytest.mark.parametrize("chosen", [set(), {"d0", "d1", "gone"}])
+def test_ties_copies_and_zeros_give_what_brute_force_gives(size: int, depth: int, count: int, chosen: set[str]) -> None:
+    """Halves and quarters have exact products, so that equal cosines are equal in every order of adding them."""
+    directions = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0.5, 0.5, 0.5, 0.5], [0.5, -0.5, 0.5, -0.5], [0, 0, 0, 0]])
+    vectors = directions[np.random.default_rng(0).integers(0, 5, count)].astype(np.float32)
+    queries = directions[[2, 0, 4, 3, 2, 1]].astype(np.float32)
+    own = np.arange(6) % count
+    block = Block([f"p{pair}" for pair in range(6)], [f"q{pair}" for pair in range(6)], queries,
+                  [IDS[place] for place in own], vectors[own],
+                  [frozenset({IDS[place]} | chosen) for place in own])  # fmt: skip
+    settings = Negatives(sources=("encoder",), depth=depth, per_pair=3, relative_margin=0.0, duplicate_cosine=0.95)
+    parts = [Part(IDS[first : min(first + size, count)], vectors[first : first + size])
+             for first in range(0, count, size)]  # fmt: skip
+    mined = mine(block, parts, count, settings)
+    found = {name: [row.document_id for row in mined.rows if row.pair_id == name and row.source == "encoder"]
+             for name in block.ids}  # fmt: skip
+    assert found == by_hand(block, vectors, settings)
+    for name in block.ids:
+        rows = [row for row in mined.rows if row.pair_id == name]
+        assert [row.rank for row in rows] == list(range(len(rows)))
+        assert len({row.document_id for row in rows}) == len(rows)

@@ -1,7 +1,8 @@
 import numpy as np
 
 from synalign.mining.block import Block, Part
-from synalign.mining.proposals import BM25, ENCODER, RANDOM, Search, drawn
+from synalign.mining.nearest import NOBODY
+from synalign.mining.proposals import BM25, ENCODER, RANDOM, SOURCES, Proposals, Search, drawn
 
 
 def unit(count: int, seed: int) -> np.ndarray:
@@ -19,18 +20,37 @@ def test_every_proposal_has_its_cosines_whoever_made_it() -> None:
     search = Search(block, 5, by_vectors=True, drawn=np.array([[4], [39], [4]]))
     for first in range(0, 40, 11):
         search.add(Part(IDS[first : first + 11], documents[first : first + 11]))
-    lists, near = search.proposals()
+    proposals = search.proposals()
     cosines = block.vectors @ documents.T
     for pair in range(3):
-        nearest = np.argsort(-cosines[pair])[:5]
-        assert lists[pair][ENCODER] == [IDS[place] for place in nearest]
-        for name in (*lists[pair][ENCODER], *lists[pair][BM25], *lists[pair][RANDOM]):
-            place = IDS.index(name)
-            own = float(block.positive_vectors[pair] @ documents[place])
-            assert np.allclose(near[pair][name], (cosines[pair, place], own), atol=1e-6)
+        assert found(proposals, pair, ENCODER) == np.argsort(-cosines[pair])[:5].tolist()
+        for place, number in enumerate(proposals.numbers[pair].tolist()):
+            if number != NOBODY:
+                own = float(block.positive_vectors[pair] @ documents[number])
+                near = (proposals.query[pair, place], proposals.positive[pair, place])
+                assert np.allclose(near, (cosines[pair, number], own), atol=1e-6)
     # A text without a vector is none of the collection.
-    assert [found[BM25] for found in lists] == [["d9"], ["d30"], ["d9"]]
-    assert [found[RANDOM] for found in lists] == [["d4"], ["d39"], ["d4"]]
+    assert [found(proposals, pair, BM25) for pair in range(3)] == [[9], [30], [9]]
+    assert [found(proposals, pair, RANDOM) for pair in range(3)] == [[4], [39], [4]]
+    assert search.ids(np.array([9, 30, 39, 9])).to_pylist() == ["d9", "d30", "d39", "d9"]
+
+
+def found(proposals: Proposals, pair: int, source: str) -> list[int]:
+    numbers = proposals.numbers[pair, proposals.sources == SOURCES.index(source)]
+    return numbers[numbers != NOBODY].tolist()
+
+
+def test_sources_take_turns_and_random_documents_come_last() -> None:
+    documents = unit(9, 0)
+    block = Block(["a"], ["x"], documents[:1], ["d1"], documents[1:2], [frozenset({"d4"})], [["gone", "d5", "d1"]])
+    search = Search(block, 3, by_vectors=True, drawn=np.array([[4, 2]]))
+    search.add(Part(IDS[:9], documents))
+    proposals = search.proposals()
+    places = [SOURCES[source] for source in proposals.sources.tolist()]
+    assert places == [ENCODER, BM25, ENCODER, BM25, ENCODER, BM25, RANDOM, RANDOM]
+    assert proposals.numbers[0, [0, 1, 3, 5, 6, 7]].tolist() == [0, 5, 1, NOBODY, 4, 2]
+    assert proposals.own[0, [0, 1, 3, 5, 6]].tolist() == [False, False, True, False, False]
+    assert proposals.chosen[0, [0, 1, 3, 5, 6]].tolist() == [False, False, True, False, True]
 
 
 def test_draws_depend_on_the_pair_and_the_seed_alone() -> None:

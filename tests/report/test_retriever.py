@@ -77,6 +77,13 @@ def test_without_test_queries_the_section_says_that_nothing_was_judged(content: 
     assert content()["judged"] is False
 
 
+def test_why_no_teacher_teaches_is_said(configuration: Make) -> None:
+    material = Material(made_run(configuration()))
+    assert "Hard negatives and teacher are" not in render(material)
+    material.manifests["evaluate"]["metrics"]["teaching"] = {"used": False, "reason": "pairs alone are better"}
+    assert "Hard negatives and teacher are not used in every arm: pairs alone are better." in render(material)
+
+
 def test_a_classifier_is_shown_with_accuracy_and_macro_f1(configuration: Make) -> None:
     material = Material(made_run(configuration()))
     figures = material.manifests["evaluate"]["metrics"]
