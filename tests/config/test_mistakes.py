@@ -103,14 +103,16 @@ def refused(file: Path, text: str) -> str:
 
 
 def check(message: str, file: Path, line: int, key: str) -> None:
-    """Every mistake in our words, with its line; one of them is of the key, or of the section that it is in."""
+    """Every mistake in our words, with its line; one of them is of the key, or of a section that it is in."""
     for said in message.splitlines():
         assert said.startswith(f"{file}: "), said
         assert not PHRASES.search(said), said
         assert re.search(r"\(line \d+\)\.$", said), said
         assert len(said) < 1000
-    section = key.rpartition(".")[0]
-    mine = [said for said in message.splitlines() if said.startswith((f"{file}: {key}", f"{file}: {section} is wrong"))]
+    parts = key.split(".")
+    sections = (".".join(parts[:count]) for count in range(1, len(parts)))
+    about = (f"{file}: {key}", *(f"{file}: {section} is wrong" for section in sections))
+    mine = [said for said in message.splitlines() if said.startswith(about)]
     assert mine, message
     assert any(said.endswith(f"(line {line}).") or " is wrong: " in said for said in mine), message
 

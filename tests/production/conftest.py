@@ -44,7 +44,7 @@ source:
   documents: {{path: {data}/documents.parquet}}
 generation: {{endpoint: "{endpoint}", model: synalign-embedded-writer, api_key_variable: MODEL_API_KEY}}
 sampling: {{batches: 4, memory: {memory}}}
-evaluation: {{seeds: 2, steps: 20, masses: [2.0]}}
+evaluation: {{seeds: 2, steps: 20, masses: [2.0], gate: {{max_loss: 0.2}}}}
 """
 """A retriever of the topology; as small as one can be whose set passes its checks."""
 
