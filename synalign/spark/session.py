@@ -15,7 +15,7 @@ from synalign import tables
 from synalign.errors import SetupError
 from synalign.processes import interruption
 from synalign.spark import cluster, java
-from synalign.spark.remote import PARTITIONS, REMOTE, local, require_listening
+from synalign.spark.remote import PARTITIONS, REMOTE, require_listening
 
 _OF_A_SESSION = "spark.sql."
 """Begins the settings that each session of a server has for itself; the others are the server's."""
@@ -104,7 +104,6 @@ def _connected(address: str) -> Iterator[SparkSession]:
         for key, value in SETTINGS.items():
             if key.startswith(_OF_A_SESSION):
                 spark.conf.set(key, value)
-        here = local(spark)
     except (PySparkException, ValueError, OSError) as error:
         raise SetupError(
             f"SPARK_REMOTE == {address!r}, does not answer as a Spark Connect server: {str(error)[:300]}.",
@@ -112,11 +111,9 @@ def _connected(address: str) -> Iterator[SparkSession]:
             remedy="start it, or unset SPARK_REMOTE: steps are then started by spark-submit",
         ) from error
     try:
-        if here:
+        # Also to a server on one machine: what it imports by itself may be another version.
+        with cluster.supplied(spark):
             yield spark
-        else:
-            with cluster.supplied(spark):
-                yield spark
     finally:
         spark.stop()
 
