@@ -18,7 +18,7 @@ import openai
 
 from synalign.errors import EndpointError, GenerationError
 from synalign.generation import outcomes
-from synalign.generation.client import PATIENCE, seconds_to_wait
+from synalign.generation.client import PATIENCE, room_and_turn, seconds_to_wait
 from synalign.generation.connection import openai_client
 from synalign.generation.correction import believed
 from synalign.generation.outcomes import Failure
@@ -141,20 +141,9 @@ class Calls:
             GenerationError: There is no room, or another call gave up.
         """
         most = call.most_tokens
-        while (held := await self.budget.hold(most, 0)) is not None:
-            try:
-                turn = await self.pace.turn(held.tokens_in)
-            except BaseException:
-                self.budget.release(held)
-                raise
-            try:
-                reservation = await self.budget.send(held)
-            except BaseException:
-                self.pace.fail(turn)
-                raise
-            if reservation is not None:
-                return reservation, turn
-            self.pace.fail(turn)
+        found = await room_and_turn(self.budget, self.pace, most, 0)
+        if found is not None:
+            return found
         raise self._give_up(
             EndpointError(
                 f"{self._section}.budget is reached: {self.budget.tokens:,} tokens are spent, and the next call can "

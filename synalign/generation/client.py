@@ -243,22 +243,7 @@ class Client:
         Returns:
             The reservation and the turn, for a request that is sent now; (None, None): there is no room.
         """
-        while (held := await self.budget.hold(most_in, most_out, key)) is not None:
-            try:
-                turn = await self.pace.turn(held.tokens_in + held.tokens_out)
-            except BaseException:
-                self.budget.release(held)
-                raise
-            try:
-                reservation = await self.budget.send(held)
-            except BaseException:
-                self.pace.fail(turn)
-                raise
-            if reservation is not None:
-                return reservation, turn
-            # The bounds were raised meanwhile, and there is no room now: the turn must not wait for it.
-            self.pace.fail(turn)
-        return None, None
+        return await room_and_turn(self.budget, self.pace, most_in, most_out, key) or (None, None)
 
     async def _send(self, sent: dict[str, Any], asked: Request, reservation: Reservation, turn: Turn) -> Reply:
         """Try once; the reservation is settled and the turn ended however this ends.
@@ -378,6 +363,39 @@ def _believed(ended: _Ended, sent: Reservation) -> _Ended:
 def _asks_too_much(failure: Failure) -> bool:
     """Return whether the endpoint asks for a longer wait than any request makes: a limit of a day or so."""
     return failure.outcome == outcomes.RATE_LIMITED and (failure.retry_after or 0.0) > PATIENCE
+
+
+async def room_and_turn(
+    budget: Budget, pace: Pace, most_in: int, most_out: int, key: str = ""
+) -> tuple[Reservation, Turn] | None:
+    """Wait for room under a ceiling and for the pace; what is set aside is written down as the last thing.
+
+    Args:
+        budget: Has the ceiling.
+        pace: Has the turns.
+        most_in: Most tokens that are sent.
+        most_out: Most tokens that come back.
+        key: Of the request, for a budget that counts it once.
+
+    Returns:
+        The reservation and the turn, for a request that is sent now; None: there is no room.
+    """
+    while (held := await budget.hold(most_in, most_out, key)) is not None:
+        try:
+            turn = await pace.turn(held.tokens_in + held.tokens_out)
+        except BaseException:
+            budget.release(held)
+            raise
+        try:
+            reservation = await budget.send(held)
+        except BaseException:
+            pace.fail(turn)
+            raise
+        if reservation is not None:
+            return reservation, turn
+        # The bounds were raised meanwhile, and there is no room now: the turn must not wait for it.
+        pace.fail(turn)
+    return None
 
 
 def seconds_to_wait(failure: Failure, tries: int, first: float) -> float:
