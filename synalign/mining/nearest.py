@@ -38,7 +38,7 @@ class Nearest:
 
     @property
     def depth(self) -> int:
-        """How many documents are kept for each query."""
+        """Return how many documents are kept for each query."""
         return self._keys.shape[1]
 
     @property

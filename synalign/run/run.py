@@ -159,7 +159,7 @@ class Run:
         return manifests.folder(self.folder / step, manifest)
 
     def table_folder(self, table: str) -> Place:
-        """Where a finished table's Parquet files lie.
+        """Return the folder of a finished table's Parquet files.
 
         Raises:
             RunError: The step that writes it has not finished.

@@ -113,7 +113,7 @@ class _Tasks:
         yield
 
     def look(self) -> tuple[int, int]:
-        """How many have ended, and how many there are as far as Spark has planned."""
+        """Count those that have ended, and all as far as Spark has planned."""
         done = total = 0
         for job in set(self._tracker.getJobIdsForGroup()) - self._before - self._ended.keys():
             some, of, running = self._job(job)
@@ -155,7 +155,7 @@ class _Stages:
             spark.removeProgressHandler(hear)
 
     def look(self) -> tuple[int, int]:
-        """How many have ended, and how many there are as far as Spark has planned."""
+        """Count those that have ended, and all as far as Spark has planned."""
         found = list(self._found.values())
         return sum(done for done, _ in found), sum(total for _, total in found)
 

@@ -97,13 +97,13 @@ def words(text: str) -> list[str]:
 
 
 def unspaced(text: str) -> bool:
-    """Whether most of a text is in a script without spaces between words."""
+    """Tell whether most of a text is in a script without spaces between words."""
     letters = sum(map(str.isalpha, text))
     return letters > 0 and sum(map(len, _UNSPACED_RUN.findall(text))) * 2 > letters
 
 
 def is_function(word: str) -> bool:
-    """Whether a word carries form rather than topic."""
+    """Tell whether a word carries form rather than topic."""
     return word.lower() in FUNCTION_WORDS
 
 
