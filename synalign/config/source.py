@@ -2,88 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from synalign.config.closed import Closed
-
-Format = Literal["parquet", "csv", "jsonl", "auto"]
-"""Kinds of files that tables are read from."""
-
-EPOCHS = ("epoch_seconds", "epoch_milliseconds", "epoch_microseconds", "epoch_nanoseconds")
-"""Names of the time formats that are a number since 1970."""
-
-DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
-"""Delimiters by the names that settings and messages give them."""
-
-_NAMES = {"\\t": "tab", **{character: name for name, character in DELIMITERS.items()}}
+from synalign.config.location import FILE_FORMATS, Files, FilesFormat, TableFiles, is_address, known_time_format
 
 
-def _named(delimiter: Any) -> Any:
-    # Before white space is taken off: a tab is a delimiter.
-    return _NAMES.get(delimiter, delimiter) if isinstance(delimiter, str) else delimiter
-
-
-def _one_character(delimiter: str) -> str:
-    if len(delimiter) != 1 and delimiter not in ("auto", *DELIMITERS):
-        raise ValueError(f"must be auto, {', '.join(DELIMITERS)} or one character")
-    return delimiter
-
-
-def _known_encoding(encoding: str) -> str:
-    try:
-        if encoding != "auto":
-            " ".encode(encoding)
-            codecs.lookup(encoding)
-    except (LookupError, TypeError) as error:
-        raise ValueError("must be auto or an encoding that Python knows, such as utf-8, utf-16 or latin-1") from error
-    return encoding
-
-
-def _known_time_format(pattern: str) -> str:
-    if pattern in ("auto", "iso", *EPOCHS):
-        return pattern
-    moment = datetime(2026, 12, 31, 22, 58, 59, tzinfo=UTC)
-    try:
-        usable = "%" in pattern and datetime.strptime(moment.strftime(pattern), pattern).year == moment.year
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError(
-            f"must be auto, iso, {', '.join(EPOCHS)} or a strptime pattern with year, month and day, such as "
-            "%d/%b/%Y:%H:%M:%S"
-        )
-    return pattern
-
-
-Files = Annotated[str, Field(min_length=1, description="File or folder; relative paths start at $SYNALIGN_HOME.")]
-FilesFormat = Annotated[Format, Field(description="Of the file, or of the files read in the folder; auto: by ending.")]
-
-
-class TableFiles(Closed):
-    """The files of one table and how they are written; every section that reads files has these settings."""
-
-    path: Files
-    format: FilesFormat = "parquet"
-    delimiter: Annotated[str, BeforeValidator(_named), AfterValidator(_one_character)] = Field(
-        "auto", description="Of CSV: auto, comma, tab, semicolon, pipe, space, or one character."
-    )
-    quote: Literal["auto", '"', "'", "none"] = Field(
-        "auto",
-        description="Of CSV: what encloses fields that hold the delimiter; none: quotes are text, as in most TSV.",
-    )
-    encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
-        "auto", description="Of CSV and JSONL: auto, or any that Python knows."
-    )
-    header: bool | tuple[str, ...] = Field(
-        True, description="Of CSV: whether the first line has the names; a list: the names, where files have none."
-    )
-    compression: Literal["auto", "none", "gzip", "bzip2", "zstd", "xz"] = Field(
-        "auto", description="Of CSV and JSONL; auto: by first bytes."
-    )
+def _a_log(kind: str) -> str:
+    return "log"
 
 
 class _Kind(Closed):
@@ -93,15 +21,32 @@ class _Kind(Closed):
 class _EventFiles(TableFiles, _Kind):
     """Files whose rows may have times. The first setting is `kind`: the fields of the last base come first."""
 
-    time_format: Annotated[str, AfterValidator(_known_time_format)] = Field(
+    time_format: Annotated[str, AfterValidator(known_time_format)] = Field(
         "auto",
         description="Of times as text or numbers: auto, iso, epoch_seconds (milli-, micro-, nano-), or a strptime "
         "pattern; without a zone they are UTC.",
     )
+    partition: str | None = Field(
+        None,
+        min_length=1,
+        description="Of a table that Spark reads: the column or SQL expression that tells a partition's day, such as "
+        "dt or to_date(dt, 'yyyyMMdd'). Partitions from a day before the window to a day after it are read; null: all.",
+    )
+
+    @field_validator("partition")
+    @classmethod
+    def _read_by_spark(cls, partition: str | None, known: ValidationInfo) -> str | None:
+        files = known.data.get("path") and known.data.get("format") in FILE_FORMATS
+        if partition and (known.data.get("sql") or (files and not is_address(known.data["path"]))):
+            raise ValueError("is for tables and addresses; a query of sql says by itself which partitions it reads")
+        return partition
 
 
 class LogColumns(Closed):
-    """Which column of the query log holds what; `a.b` is the key `b` within `a`, or a folder's `dt=...`."""
+    """Which column of the query log holds what; `a.b` is the key `b` within `a`, or a folder's `dt=...`.
+
+    Where Spark reads the table, each is a column or any SQL expression.
+    """
 
     event_time: str = Field("event_time", description="When the event happened; see time_format.")
     query: str = Field("query", description="What the user typed.")
@@ -111,7 +56,7 @@ class LogColumns(Closed):
 
 
 class DocumentColumns(Closed):
-    """Which column of the document table holds what."""
+    """Which column of the document table holds what; where Spark reads it, a column or any SQL expression."""
 
     document_id: str = Field("document_id", description="Id of the document, as the query log names it.")
     title: str | None = Field(
@@ -123,15 +68,17 @@ class DocumentColumns(Closed):
 class Documents(TableFiles):
     """The document collection."""
 
-    path: Files = Field(examples=["data/shop/documents.parquet"])
+    path: Files | None = Field(None, validate_default=True, examples=["data/shop/documents.parquet"])
     columns: DocumentColumns = DocumentColumns()
 
 
 class LogSource(_EventFiles):
     """A query log and a document table."""
 
-    kind: Literal["log"] = Field("log", description="What the source is.")
-    path: Files = Field(examples=["data/shop/query_log.parquet"])
+    kind: Annotated[Literal["log", "table", "query"], AfterValidator(_a_log)] = Field(
+        "log", description="What the source is; table and query are other words for log, for those who have these."
+    )
+    path: Files | None = Field(None, validate_default=True, examples=["data/shop/query_log.parquet"])
     columns: LogColumns = LogColumns()
     documents: Documents
     window_days: int = Field(28, ge=1, le=3650, description="Days of log used, up to the end of the interval.")
@@ -170,7 +117,7 @@ class LabelledSource(_EventFiles):
     """Texts with labels, for `task: classification`: a label is a document, a labelled text a query that finds it."""
 
     kind: Literal["labelled"] = Field("labelled", description="What the source is.")
-    path: Files = Field(examples=["data/intents/train.csv"])
+    path: Files | None = Field(None, validate_default=True, examples=["data/intents/train.csv"])
     format: FilesFormat = "csv"
     columns: LabelledColumns = LabelledColumns()
     window_days: int = Field(

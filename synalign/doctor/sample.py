@@ -13,19 +13,20 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from synalign.config import Configuration, resolve
+from synalign.config import Configuration
 from synalign.embedding.readable import REMEDY, read
 from synalign.errors import SynAlignError
 from synalign.querylog import joining, sources, tombstones
 from synalign.querylog.reading import Opened
 from synalign.querylog.rules import document_rules, first_broken, forgotten_column, log_rules, normalise_column
 from synalign.querylog.sources import Tables
+from synalign.querylog.spark_table import SparkTable
 from synalign.querylog.unreadable import readable
 from synalign.run import Interval
-from synalign.run.window import nothing_inside, told, window
+from synalign.run.window import nothing_inside, told
 from synalign.spark.session import session
 
 WHOLE_BYTES = 32 * 2**20
@@ -33,6 +34,9 @@ WHOLE_BYTES = 32 * 2**20
 
 MOST_BYTES = 512 * 2**20
 """Of the documents' files, up to which all their ids are read, to see which of the log's are among them."""
+
+MOST_DOCUMENTS = 1_000_000
+"""Of a table that Spark reads, up to which all their ids are read."""
 
 MOST_ROWS, MOST_FILES = 10_000, 20
 EXAMPLES = 3
@@ -92,8 +96,11 @@ def sampled(configuration: Configuration, interval: Interval) -> Iterator[Sample
         InputError: A file is missing or damaged, or a column is not there.
     """
     source = configuration.source
-    tables = sources.open_source(source)
-    with session("synalign check") as spark, readable(str(resolve(source.path))):
+    # Mistakes in files are seen before Spark starts.
+    tables = None if sources.by_spark(source) else sources.open_source(source)
+    with session("synalign check") as spark, readable(sources.where(source)):
+        if tables is None:
+            tables = sources.open_source(source, spark, sources.window_of(source, interval))
         documents, all_documents = _documents(spark, configuration, tables)
         log, said, whole = _log(spark, configuration, interval, tables)
         events = _judged(log, documents if all_documents else None, configuration, interval).cache()
@@ -141,13 +148,13 @@ def _told(configuration: Configuration, interval: Interval, found: Sample, most:
     }
 
 
-def _tables(tables: Tables) -> list[Opened]:
+def _tables(tables: Tables) -> list[Opened | SparkTable]:
     found = [tables.log, tables.documents, *(tables.folder.tables if tables.folder else ())]
     return [one for one in found if one is not None]
 
 
-def _bytes(opened: Sequence[Opened]) -> int:
-    return sum(file.stat().st_size for one in opened for file in one.files)
+def _bytes(opened: Sequence[Opened | SparkTable]) -> int:
+    return sum(file.stat().st_size for one in opened if isinstance(one, Opened) for file in one.files)
 
 
 def _log(
@@ -159,6 +166,11 @@ def _log(
     def read(some: Tables) -> DataFrame:
         return sources.read_log(spark, source, start, some)
 
+    if isinstance(tables.log, SparkTable):
+        log = read(tables)
+        whole = log.limit(MOST_ROWS + 1).count() <= MOST_ROWS
+        of = "the window's partitions" if getattr(tables.log.table.files, "partition", None) else tables.log.table.name
+        return log.limit(MOST_ROWS), f"{'all' if whole else f'{MOST_ROWS:,}'} rows of {of}", whole
     if _bytes([one for one in _tables(tables) if one is not tables.documents]) <= WHOLE_BYTES:
         return read(tables), "all rows of the log", True
     if tables.log is None:
@@ -191,8 +203,9 @@ def _only(opened: Opened, file: Path) -> Opened:
 def _documents(spark: SparkSession, configuration: Configuration, tables: Tables) -> tuple[DataFrame, bool]:
     """Return the documents with the rule that each breaks, cached, and whether they are all."""
     held = [one for one in (tables.documents or tables.log, *((tables.folder.corpus,) if tables.folder else ())) if one]
-    whole = _bytes(held) <= MOST_BYTES
     frame = sources.read_documents(spark, configuration.source, tables)
+    by_spark = isinstance(tables.documents, SparkTable)
+    whole = frame.count() <= MOST_DOCUMENTS if by_spark else _bytes(held) <= MOST_BYTES
     frame = frame if whole else frame.limit(MOST_ROWS)
     copy = F.row_number().over(Window.partitionBy("document_id").orderBy(F.col("flaw").isNotNull(), "title", "text"))
     return frame.withColumn("copy", copy).withColumn("broken", first_broken(document_rules())).cache(), whole
@@ -204,7 +217,7 @@ def _judged(log: DataFrame, documents: DataFrame | None, configuration: Configur
     unclicked = source.kind == "beir" or (source.kind == "log" and source.unclicked == "keep")
     events = (
         log.withColumn("document_id", F.trim("document_id"))
-        .withColumn("inside", F.col("relevant") & _inside(configuration, interval))
+        .withColumn("inside", F.col("relevant") & sources.inside(configuration.source, interval))
         .withColumn("query", normalise_column("raw_query"))
         .withColumn("forgotten", forgotten_column("query", tombstones.lists(configuration.retriever)))
     )
@@ -215,19 +228,6 @@ def _judged(log: DataFrame, documents: DataFrame | None, configuration: Configur
         events = events.join(known, "document_id", "left")
     rules = log_rules(configuration.ingest.max_query_characters, unclicked)
     return events.withColumn("broken", first_broken(rules))
-
-
-def _timed(configuration: Configuration) -> bool:
-    source = configuration.source
-    return source.kind == "log" or (source.kind == "labelled" and source.columns.event_time is not None)
-
-
-def _inside(configuration: Configuration, interval: Interval) -> Column:
-    source = configuration.source
-    if source.kind == "beir" or not _timed(configuration):
-        return F.lit(True)
-    frame, time = window(interval, source.window_days), F.col("event_time")
-    return time.isNull() | ((time >= F.lit(frame.start)) & (time < F.lit(frame.end)))
 
 
 def _seen(events: DataFrame) -> dict[str, Any]:
@@ -296,9 +296,9 @@ def _examples(events: DataFrame, documents: DataFrame) -> list[dict[str, Any]]:
 def _window(configuration: Configuration, interval: Interval, seen: dict[str, Any]) -> dict[str, Any] | None:
     """Return the window and the times of the log; None for a source without times."""
     source = configuration.source
-    if source.kind == "beir" or not _timed(configuration):
+    frame = sources.window_of(source, interval)
+    if frame is None or source.kind == "beir":
         return None
-    frame = window(interval, source.window_days)
     return {
         "interval": [told(interval.start), told(interval.end)],
         "days": source.window_days,

@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, NumericType, StringType, TimestampNTZType, TimestampType
 
-from synalign.config.source import TableFiles
+from synalign.config.location import TableFiles
 from synalign.errors import InputError
 from synalign.querylog import unreadable, values
 from synalign.querylog.files import Table, files_of

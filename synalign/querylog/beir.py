@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from synalign.config import BeirSource, resolve
-from synalign.config.source import TableFiles
+from synalign.config.location import TableFiles
 from synalign.errors import InputError
 from synalign.querylog.columns import Column
 from synalign.querylog.files import Table, require_file

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from synalign.config.source import DELIMITERS
+from synalign.config.location import DELIMITERS
 from synalign.errors import InputError
 from synalign.querylog.columns import Column
 from synalign.querylog.files import Table, shown

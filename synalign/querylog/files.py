@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from synalign.config import resolve
-from synalign.config.source import TableFiles
+from synalign.config.location import TableFiles
 from synalign.errors import InputError, listed
 
 ENDINGS = {
@@ -58,7 +58,7 @@ class Table(NamedTuple):
     @property
     def root(self) -> Path:
         """The file or folder."""
-        return resolve(self.files.path)
+        return resolve(self.files.path or "")
 
     def remedy(self, setting: str) -> str:
         """Return what to type for a setting such as `format: csv`; a BEIR folder has no settings."""

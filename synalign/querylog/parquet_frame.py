@@ -150,7 +150,7 @@ def frame(
             columns.append(value.alias(column.setting))
             flaws += [] if flaw is None else [flaw]
         columns.append(F.coalesce(*flaws, F.lit(None).cast("string")).alias("flaw"))
-        parts.append(read.select(*columns, *([_row(read.columns).alias("row")] if rows else [])))
+        parts.append(read.select(*columns, *([row_as_json(read.columns).alias("row")] if rows else [])))
     return reduce(DataFrame.unionByName, parts)
 
 
@@ -200,7 +200,8 @@ def _arrow_type(footer: Footer, name: str) -> pa.DataType | None:
     return kind
 
 
-def _row(names: Sequence[str]) -> SparkColumn:
+def row_as_json(names: Sequence[str]) -> SparkColumn:
+    """Return all columns of a row as one object of JSON, nulls included."""
     whole = F.to_json(F.struct(*(F.col(quoted(name)) for name in names)), {"ignoreNullFields": "false"})
     return F.make_valid_utf8(whole)
 
@@ -218,13 +219,7 @@ def _source(table: Table, footer: Footer, column: Column) -> tuple[SparkColumn, 
         kind = kind.value_type
     ours = _spark_type(kind)
     if ours is None or isinstance(ours, T.StructType | T.ArrayType | T.MapType | T.BinaryType | T.BooleanType):
-        what = {"text": "text or a number", "time": "a time, text or a number", "count": "a number"}[column.kind]
-        raise InputError(
-            f"{footer.path}: column {column.name!r} is {kind}, must be {what}.",
-            cause="another column is meant, or a writer that does not mark text as such",
-            remedy=f"write {column.name!r} as {'a timestamp' if column.kind == 'time' else 'text'}, or map another "
-            f"column under {table.section or 'source'}.columns",
-        )
+        raise values.not_readable(str(footer.path), column, str(kind), table.section)
     if column.name in footer.schema.names:
         return F.col(quoted(column.name)), kind
     return F.col(".".join(quoted(part) for part in column.name.split("."))), kind

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from synalign.config.source import DELIMITERS
+from synalign.config.location import DELIMITERS
 from synalign.errors import InputError, listed
 from synalign.querylog import json_lines, parquet_frame, text_frame, times, values
 from synalign.querylog.columns import Column, nested, require
@@ -58,6 +58,10 @@ class Opened(NamedTuple):
     def partitions(self, head: Head) -> dict[str, str | None]:
         """Return the columns that the folders of a text file name, with their values."""
         return partitions_of(head.dialect.path, self.table.root)
+
+    def only(self, setting: str) -> Opened:
+        """Return the table of which one column is wanted."""
+        return self._replace(wanted=tuple(column for column in self.wanted if column.setting == setting))
 
     @property
     def said(self) -> str:

@@ -11,20 +11,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from synalign.config import DocumentColumns, LabelledSource, LogSource, Source
+from synalign.config import DocumentColumns, LabelledSource, LogSource, Source, resolve
 from synalign.querylog import beir
 from synalign.querylog.columns import Column
 from synalign.querylog.files import Table
 from synalign.querylog.files import files_of as table_files
 from synalign.querylog.reading import Opened, open_table, read
-from synalign.run.manifests import file_digest
+from synalign.querylog.spark_table import SparkTable, open_spark_table, read_spark_table
+from synalign.querylog.versions import stamp, version
+from synalign.run import Interval
+from synalign.run.window import window
 
 
 class Tables(NamedTuple):
-    """The tables of a source, of which heads and footers were read.
+    """The tables of a source: files whose heads and footers were read, or tables that Spark knows.
 
     Attributes:
         source: The source.
@@ -34,8 +38,8 @@ class Tables(NamedTuple):
     """
 
     source: Source
-    log: Opened | None
-    documents: Opened | None
+    log: Opened | SparkTable | None
+    documents: Opened | SparkTable | None
     folder: beir.Folder | None
 
     @property
@@ -45,35 +49,98 @@ class Tables(NamedTuple):
         return tuple(one.said for one in opened if one is not None)
 
 
-def files_of(source: Source) -> dict[str, str]:
-    """Return every file of a source with its SHA-256; a change of one makes ingest run again.
+def by_spark(source: Source) -> bool:
+    """Tell whether a table of a source is read by Spark's own readers, so that nothing is known of it without Spark."""
+    return source.kind != "beir" and (source.by_spark or (source.kind == "log" and source.documents.by_spark))
+
+
+def where(source: Source, *, documents: bool = False) -> str:
+    """Return where the log of a source is, or its documents, for messages."""
+    if source.kind == "beir":
+        return str(resolve(source.path))
+    table = source.documents if documents and source.kind == "log" else source
+    return table.location if table.by_spark else str(resolve(table.path or ""))
+
+
+def window_of(source: Source, interval: Interval) -> Interval | None:
+    """Return the days of log that a run uses; None for a source without times, of which all is used."""
+    if source.kind == "beir" or (source.kind == "labelled" and source.columns.event_time is None):
+        return None
+    return window(interval, source.window_days)
+
+
+def inside(source: Source, interval: Interval) -> SparkColumn:
+    """Return whether a row is in the window; rows without a time are, as they belong to no other window either."""
+    days, time = window_of(source, interval), F.col("event_time")
+    if days is None:
+        return F.lit(True)
+    return time.isNull() | ((time >= F.lit(days.start)) & (time < F.lit(days.end)))
+
+
+def versions_of(source: Source, spark: SparkSession | None = None, window: Interval | None = None) -> dict[str, str]:
+    """Return what a source is read from, each with what changes when it does; a change makes ingest run again.
+
+    Files have their size and the time of their last change, tables their version: no row is read here.
+
+    Args:
+        source: The source.
+        spark: A session, needed where Spark reads one of its tables.
+        window: The days of log that are used.
 
     Raises:
-        InputError: A file or folder is missing, empty or may not be read.
+        InputError: A file, folder or table is missing, empty or may not be read.
     """
     if source.kind == "beir":
-        paths = beir.files_of(source)
-    else:
-        paths = table_files(Table("query log", "source", source))[1]
-        if source.kind == "log":
-            paths = paths + table_files(Table("documents", "source.documents", source.documents))[1]
-    return {str(path): file_digest(path) for path in paths}
+        return {str(path): stamp(path) for path in beir.files_of(source)}
+    versions: dict[str, str] = {}
+    for table, wanted in _tables_of(source):
+        if table.files.by_spark:
+            assert spark is not None  # whoever asks has looked at `by_spark`
+            versions[f"{table.name}: {table.files.location}"] = version(spark, table, wanted, window)
+        else:
+            versions.update({str(path): stamp(path) for path in table_files(table)[1]})
+    return versions
 
 
-def open_source(source: Source) -> Tables:
-    """Read heads and footers of the files of a source, without Spark.
+def open_source(source: Source, spark: SparkSession | None = None, window: Interval | None = None) -> Tables:
+    """Read heads and footers of the files of a source, and ask Spark for the tables that it reads.
+
+    Args:
+        source: The source.
+        spark: A session, needed where Spark reads one of its tables.
+        window: The days of log that are used: of a table with known partitions, only these are read.
 
     Raises:
-        InputError: A file is missing, damaged or laid out in another way, a column is missing, or the format of the
-            times cannot be told.
+        InputError: A file or table is missing, damaged or laid out in another way, a column is missing, or the format
+            of the times cannot be told.
+        SetupError: Spark lacks a reader for a table.
     """
     if source.kind == "beir":
         return Tables(source, None, None, beir.open_folder(source))
-    log = open_table(Table("query log", "source", source), _log_columns(source), source.time_format)
-    if source.kind == "labelled":
-        return Tables(source, log, None, None)
-    documents = Table("documents", "source.documents", source.documents)
-    return Tables(source, log, open_table(documents, document_columns(source.documents.columns)), None)
+    opened: list[Opened | SparkTable] = []
+    for table, wanted in _tables_of(source):
+        format_ = getattr(table.files, "time_format", "auto")
+        if table.files.by_spark:
+            assert spark is not None  # whoever asks has looked at `by_spark`
+            opened.append(open_spark_table(spark, table, wanted, format_, window))
+        else:
+            opened.append(open_table(table, wanted, format_))
+    return Tables(source, opened[0], opened[1] if len(opened) > 1 else None, None)
+
+
+def _tables_of(source: LogSource | LabelledSource) -> list[tuple[Table, list[Column]]]:
+    """Return the tables of a source, the log first, each with the columns that are wanted."""
+    tables = [(Table("query log", "source", source), _log_columns(source))]
+    if source.kind == "log":
+        documents = Table("documents", "source.documents", source.documents)
+        tables.append((documents, document_columns(source.documents.columns)))
+    return tables
+
+
+def _read(spark: SparkSession, opened: Opened | SparkTable, *, rows: bool) -> DataFrame:
+    return (
+        read_spark_table(opened, rows=rows) if isinstance(opened, SparkTable) else read(spark, opened, rows=rows)
+    )
 
 
 def read_log(
@@ -95,7 +162,7 @@ def read_log(
     if tables.folder is not None:
         return beir.log(spark, tables.folder, start, rows=rows)
     assert tables.log is not None  # every other kind has one
-    frame = read(spark, tables.log, rows=rows).withColumn("relevant", F.lit(True))
+    frame = _read(spark, tables.log, rows=rows).withColumn("relevant", F.lit(True))
     if source.kind == "labelled":
         label = F.trim("label")
         frame = frame.withColumns({"document_id": label, "label": label})
@@ -116,7 +183,7 @@ def read_documents(
     if tables.folder is not None:
         frame = read(spark, tables.folder.corpus, rows=rows)
     elif tables.documents is not None:
-        frame = read(spark, tables.documents, rows=rows)
+        frame = _read(spark, tables.documents, rows=rows)
     else:
         assert tables.log is not None  # of labelled texts
         return _labels(spark, tables.log)
@@ -146,10 +213,9 @@ def document_columns(names: DocumentColumns) -> list[Column]:
     return columns + ([Column("title", names.title, "text", not optional)] if names.title else [])
 
 
-def _labels(spark: SparkSession, log: Opened) -> DataFrame:
+def _labels(spark: SparkSession, log: Opened | SparkTable) -> DataFrame:
     """Return every label once, as a document: the label is its id, the readable label its text."""
-    only = log._replace(wanted=tuple(column for column in log.wanted if column.setting == "label"))
-    frame = read(spark, only, rows=False).where(F.col("flaw").isNull())
+    frame = _read(spark, log.only("label"), rows=False).where(F.col("flaw").isNull())
     # `card_arrival` and `cardArrival` both say "card arrival".
     apart = F.regexp_replace(F.regexp_replace("label", r"(\p{Ll})(\p{Lu})", "$1 $2"), r"[\s_\-./:]+", " ")
     readable = F.trim(apart)

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import TimestampType
 
-from synalign.config.source import EPOCHS
+from synalign.config.location import EPOCHS
 from synalign.errors import InputError
 
 ISO = "iso"

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import functions as F
 
+from synalign.errors import InputError
 from synalign.querylog import times
 from synalign.querylog.columns import Column
 
@@ -71,3 +72,21 @@ def count(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
 def micros(nanos: SparkColumn) -> SparkColumn:
     """Return nanoseconds since 1970 as microseconds, rounded down, without a double in between."""
     return F.call_function("div", nanos - F.pmod(nanos, F.lit(1000)), F.lit(1000))
+
+
+def not_readable(where: str, column: Column, kind: str, section: str) -> InputError:
+    """Return the error for a column whose type holds no text, time or number.
+
+    Args:
+        where: The file or table.
+        column: What is wanted.
+        kind: The type, in its system's words.
+        section: The section of the YAML that maps it; empty: `source`.
+    """
+    what = {"text": "text or a number", "time": "a time, text or a number", "count": "a number"}[column.kind]
+    return InputError(
+        f"{where}: column {column.name!r} is {kind}, must be {what}.",
+        cause="another column is meant, or a writer that does not mark text as such",
+        remedy=f"write {column.name!r} as {'a timestamp' if column.kind == 'time' else 'text'}, or map another column "
+        f"under {section or 'source'}.columns",
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -77,7 +78,7 @@ def read_files(spark: SparkSession, files: Sequence[Place], table: str) -> DataF
     return read_pieces(spark, [[piece] for piece in pieces], tables.schema(table))
 
 
-def url(file: Place) -> str:
+def url(file: Place | Path) -> str:
     """Return the URL of a local file for Spark's readers: a cluster may take bare paths for another file system's.
 
     Nothing is quoted as in other URLs, for Hadoop unquotes nothing; but what it would take for a pattern is.

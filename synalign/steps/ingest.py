@@ -10,7 +10,7 @@ import pyarrow.dataset as pads
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from synalign.config import BeirSource, Configuration, resolve
+from synalign.config import BeirSource, Configuration
 from synalign.errors import InputError
 from synalign.querylog import joining, sources, tombstones
 from synalign.querylog.rules import (
@@ -24,8 +24,8 @@ from synalign.querylog.rules import (
 )
 from synalign.querylog.splits import split_column
 from synalign.querylog.unreadable import readable
-from synalign.run import Attempt, Interval, Run, manifests
-from synalign.run.window import nothing_inside, window
+from synalign.run import Attempt, Run, manifests
+from synalign.run.window import nothing_inside
 from synalign.spark.progress import tasks
 from synalign.spark.session import content_id, session
 from synalign.spark.tables import write_table
@@ -40,10 +40,15 @@ _NAMED = 3
 
 
 def source_files(run: Run) -> dict[str, str]:
-    """Return the files that the step reads, path to SHA-256, with the lists of forgotten queries, if there are any."""
-    files = sources.files_of(run.configuration.source)
-    forgotten = tombstones.digest(run.configuration.retriever)
-    return files if forgotten is None else {**files, "forgotten queries": forgotten}
+    """Return what the step reads, each with its version, and the lists of forgotten queries, if there are any."""
+    source, retriever = run.configuration.source, run.configuration.retriever
+    if sources.by_spark(source):
+        with session(f"synalign ingest {retriever}") as spark:
+            versions = sources.versions_of(source, spark, sources.window_of(source, run.interval))
+    else:
+        versions = sources.versions_of(source)
+    forgotten = tombstones.digest(retriever)
+    return versions if forgotten is None else {**versions, "forgotten queries": forgotten}
 
 
 outside = source_files
@@ -57,19 +62,22 @@ def ingest(attempt: Attempt) -> None:
         InputError: A file cannot be read, a column is missing, or no row is usable.
     """
     source = attempt.configuration.source
-    tables = sources.open_source(source)
-    for line in tables.said:
-        log.info("%s", line)
+    # Mistakes in files are seen before Spark starts.
+    tables = None if sources.by_spark(source) else sources.open_source(source)
     with (
         session(f"synalign ingest {attempt.configuration.retriever}") as spark,
-        readable(str(resolve(source.path)), remedy="write the file again; the Spark log above has the details"),
+        readable(sources.where(source), remedy="write the file again; the Spark log above has the details"),
     ):
+        if tables is None:
+            tables = sources.open_source(source, spark, sources.window_of(source, attempt.run.interval))
+        for line in tables.said:
+            log.info("%s", line)
         _ingest(spark, attempt, tables)
 
 
 def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> None:
     configuration, interval = attempt.configuration, attempt.run.interval
-    inside = _in_window(configuration, interval)
+    inside = sources.inside(configuration.source, interval)
 
     def events(*, rows: bool) -> DataFrame:
         return _keyed(sources.read_log(spark, tables.source, interval.start, tables, rows=rows), inside)
@@ -193,15 +201,6 @@ def _usable(frame: DataFrame) -> DataFrame:
     return frame.where(F.col("broken").isNull())
 
 
-def _in_window(configuration: Configuration, interval: Interval) -> Column:
-    """Return rows of the window, and rows without a time, which belong to no other window either. BEIR has no times."""
-    source = configuration.source
-    if source.kind == "beir" or (source.kind == "labelled" and source.columns.event_time is None):
-        return F.lit(True)
-    frame, time = window(interval, source.window_days), F.col("event_time")
-    return time.isNull() | ((time >= F.lit(frame.start)) & (time < F.lit(frame.end)))
-
-
 def queries_of(groups: DataFrame, configuration: Configuration) -> DataFrame:
     """Return the table `queries` of usable groups of log rows."""
     query_id = content_id("query")
@@ -281,12 +280,12 @@ def _require_rows(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> 
             reasons = {
                 key.split("_rejected_")[1]: n for key, n in counts.items() if key.startswith(f"{name}_rejected_")
             }
-            path = source.documents.path if name == "document" and source.kind == "log" else source.path
+            where = sources.where(source, documents=name == "document")
             cause, remedy = ("", "") if name == "document" else _why_none(attempt, groups, documents)
             section = "source.documents" if name == "document" and source.kind == "log" else "source"
-            settings = "" if source.kind == "beir" else f", {section}.path and {section}.columns"
+            settings = "" if source.kind == "beir" else f", where {section} says they are, and {section}.columns"
             raise InputError(
-                f"{resolve(path)}: none of the {counts[f'{name}_rows']} {what} can be used: "
+                f"{where}: none of the {counts[f'{name}_rows']} {what} can be used: "
                 f"{', '.join(f'{rule} {n}' for rule, n in sorted(reasons.items())) or 'none is in the window'}.",
                 cause=cause or ("the files are empty" if not counts[f"{name}_rows"] else "columns are mapped wrongly"),
                 remedy=remedy or f"check the files{settings} in the retriever's YAML",

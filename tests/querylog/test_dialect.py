@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from synalign.config import DocumentColumns
-from synalign.config.source import TableFiles
+from synalign.config.location import TableFiles
 from synalign.querylog.files import Table
 from synalign.querylog.heads import head_of
 from synalign.querylog.sources import document_columns

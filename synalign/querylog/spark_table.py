@@ -1,0 +1,306 @@
+"""A table that Spark's own readers read: of a catalog, a query, an address, or files of another format.
+
+The names under `columns` are columns or SQL expressions here. Of an event table, only the partitions of the window are
+read (`source.partition`, or the bounds in `source.sql`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_type
+
+from synalign.config import resolve
+from synalign.config.location import is_address
+from synalign.errors import InputError, SetupError, SynAlignError
+from synalign.querylog import times, values
+from synalign.querylog.columns import Column, require
+from synalign.querylog.files import Table
+from synalign.querylog.parquet_frame import quoted, row_as_json
+from synalign.run import Interval
+from synalign.spark.tables import url
+
+MARGIN = timedelta(days=1)
+"""How much longer than the window the range of partitions is: a log's days may be those of another time zone, and a
+late event may be in the next day's partition."""
+
+_BOUND = re.compile(r"'\{(start|end)\}'|\{(start|end)(:[^{}]*)?\}")
+_SAMPLED = 1_000
+_SPARK_FORMATS = {"jsonl": "json"}
+_DEFAULTS = {"csv": {"header": "true", "escape": '"'}}
+_MISSING_CLASS = re.compile(
+    r"Class (\S+) not found|ClassNotFoundException: (\S+)|No suitable driver|\[DATA_SOURCE_NOT_FOUND\]"
+    r"|UnsupportedFileSystemException|No FileSystem for scheme"
+)
+_JARS = (
+    ("s3", "org.apache.hadoop:hadoop-aws"), ("abfs", "org.apache.hadoop:hadoop-azure"), ("gs:", "gcs-connector"),
+    ("delta", "io.delta:delta-spark"), ("iceberg", "org.apache.iceberg:iceberg-spark-runtime"),
+    ("jdbc", "the database's JDBC driver"),
+)  # fmt: skip
+
+
+class SparkTable:
+    """A table that Spark reads, as far as the window reaches.
+
+    Attributes:
+        table: What is read.
+        frame: Its rows, of the window's partitions.
+        wanted: The columns.
+        times: The format of its times, where they are text or numbers.
+    """
+
+    def __init__(self, table: Table, frame: DataFrame, wanted: Sequence[Column], guess: times.Guess) -> None:
+        self.table = table
+        self.frame = frame
+        self.wanted = tuple(wanted)
+        self.times = guess
+
+    @cached_property
+    def names(self) -> list[str]:
+        """All columns."""
+        return list(self.frame.columns)
+
+    def only(self, setting: str) -> SparkTable:
+        """Return the table of which one column is wanted."""
+        return SparkTable(
+            self.table, self.frame, [column for column in self.wanted if column.setting == setting], self.times
+        )
+
+    @property
+    def said(self) -> str:
+        """Describe the table in one line."""
+        files = self.table.files
+        kind = "" if files.table or files.sql else f" ({files.format})"
+        partition = getattr(files, "partition", None)
+        parts = [f"{files.location}{kind}", f"partitions by {partition}" if partition else ""]
+        parts.append(f"times are {self.times.said}" if self.times.said else "")
+        return f"{self.table.name}: {', '.join(filter(None, parts))}"
+
+
+def open_spark_table(
+    spark: SparkSession, table: Table, wanted: Sequence[Column], time_format: str = "auto",
+    window: Interval | None = None,
+) -> SparkTable:  # fmt: skip
+    """Ask Spark for a table and its columns.
+
+    Args:
+        spark: The session.
+        table: What is to be read.
+        wanted: The columns.
+        time_format: Of times that are text or numbers; `auto`: told from some of them.
+        window: The days of log that are used; None: all.
+
+    Raises:
+        InputError: There is no such table, it lacks a column, or the format of its times cannot be told.
+        SetupError: Spark lacks a reader for it.
+    """
+    frame = rows_of(spark, table, window)
+    present = [column for column in wanted if resolves(frame, column.name)]
+    lacking = [column for column in wanted if column not in present]
+    require(table, [column for column in lacking if column.required], frame.columns, table.files.location, {})
+    guess = times.Guess((times.ISO if time_format == "auto" else time_format,))
+    time = next((column for column in present if column.kind == "time"), None)
+    if time is not None and time_format == "auto" and isinstance(_type(frame, time), T.StringType | T.NumericType):
+        with understood(table):
+            sample = frame.select(expression(frame, time.name).cast("string")).limit(_SAMPLED).collect()
+        texts = [row[0] for row in sample if row[0] is not None]
+        guess = times.guess([times.Samples(table.files.location, time.name, texts)], f"{table.section}.time_format")
+    return SparkTable(table, frame, present, guess)
+
+
+def rows_of(spark: SparkSession, table: Table, window: Interval | None) -> DataFrame:
+    """Return the rows of a table, those of the window's partitions where its partitions are known.
+
+    Raises:
+        InputError: There is no such table, or the query is no SQL.
+        SetupError: Spark lacks a reader for it.
+    """
+    files = table.files
+    with understood(table):
+        if files.sql:
+            frame = spark.sql(bounded(files.sql, window))
+        elif files.table:
+            frame = spark.table(files.table)
+        else:
+            frame = reader(spark, table, files.format).load(**path_of(table))
+        partition = getattr(files, "partition", None)
+        if partition and window is not None:
+            frame = frame.where(partitions(frame, table, partition, window))
+        # Spark Connect finds mistakes when it is asked, not before.
+        twice = [name for name in dict.fromkeys(frame.columns) if frame.columns.count(name) > 1]
+    if twice:
+        raise InputError(
+            f"{files.location}: the column {twice[0]!r} is there {frame.columns.count(twice[0])} times.",
+            remedy="give every column a name of its own",
+        )
+    return frame
+
+
+def reader(spark: SparkSession, table: Table, format_: str) -> Any:
+    """Return Spark's reader of a format, with the table's options.
+
+    Raises:
+        InputError: An option's environment variable is not set.
+    """
+    try:
+        options = {**_DEFAULTS.get(format_, {}), **table.files.reader_options()}
+    except KeyError as error:
+        raise InputError(
+            f"{table.section}.secret_options names the environment variable {error.args[0]}, which is not set.",
+            remedy="set it where Spark's driver runs",
+        ) from error
+    return spark.read.format(_SPARK_FORMATS.get(format_, format_)).options(**options)
+
+
+def path_of(table: Table) -> dict[str, str]:
+    """Return the argument of Spark's reader that says where files are."""
+    path = table.files.path
+    if path is None:
+        return {}
+    return {"path": path if is_address(path) else url(resolve(path))}
+
+
+def partitions(frame: DataFrame, table: Table, partition: str, window: Interval) -> SparkColumn:
+    """Return whether a row's partition may have events of the window.
+
+    Partitions whose value is no day are read too: nothing is lost by a wrong expression, it only reads more.
+
+    Raises:
+        InputError: The expression gives a number.
+    """
+    kind = frame.select(expression(frame, partition)).schema.fields[0].dataType
+    if not isinstance(kind, T.StringType | T.DateType | T.TimestampType | T.TimestampNTZType):
+        raise InputError(
+            f"{table.section}.partition == {partition!r} is of type {kind.simpleString()}, must be a day, a time or "
+            "text such as 2026-01-31.",
+            remedy=f"turn it into a day, for example to_date(cast({partition} as string), 'yyyyMMdd')",
+        )
+    day = expression(frame, partition).cast("timestamp")
+    first, last = window.start - MARGIN, window.end + MARGIN
+    return day.isNull() | ((day >= F.lit(first)) & (day < F.lit(last)))
+
+
+def bounded(sql: str, window: Interval | None) -> str:
+    """Return a query with the bounds of the window in place of `{start}` and `{end}`.
+
+    A bound is a timestamp, which Spark compares with days, times and text alike; with a format, as in
+    `{start:%Y%m%d}`, it is what `strftime` makes of it.
+
+    Examples:
+        >>> day = Interval(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
+        >>> bounded("dt >= '{start}' AND n < {end:%Y%m%d}", day)
+        "dt >= TIMESTAMP '2026-01-01 00:00:00 UTC' AND n < 20260102"
+    """
+    bounds = {
+        "start": window.start if window else datetime(1, 1, 1, tzinfo=UTC),
+        "end": window.end if window else datetime(9999, 12, 31, tzinfo=UTC),
+    }
+
+    def bound(match: re.Match[str]) -> str:
+        moment = bounds[match[1] or match[2]].astimezone(UTC)
+        if match[3]:
+            return moment.strftime(match[3][1:])
+        return f"TIMESTAMP '{moment.replace(tzinfo=None).isoformat(' ', 'seconds')} UTC'"
+
+    return _BOUND.sub(bound, sql)
+
+
+def read_spark_table(opened: SparkTable, *, rows: bool = True) -> DataFrame:
+    """Return the rows of a table; see `synalign.querylog.reading.read`.
+
+    Raises:
+        InputError: A column has a type that cannot be read.
+    """
+    frame, section = opened.frame, opened.table.section
+    columns, flaws = [], []
+    for column in opened.wanted:
+        kind = _type(frame, column)
+        if isinstance(kind, T.StructType | T.ArrayType | T.MapType | T.BinaryType | T.BooleanType | T.VariantType):
+            raise values.not_readable(opened.table.files.location, column, kind.simpleString(), section)
+        arrow = to_arrow_type(T.StringType() if isinstance(kind, T.NullType) else kind, timezone="UTC")
+        value, flaw = values.of(expression(frame, column.name), arrow, column, opened.times.formats)
+        columns.append(value.alias(column.setting))
+        flaws += [] if flaw is None else [flaw]
+    columns.append(F.coalesce(*flaws, F.lit(None).cast("string")).alias("flaw"))
+    return frame.select(*columns, *([row_as_json(frame.columns).alias("row")] if rows else []))
+
+
+def expression(frame: DataFrame, name: str) -> SparkColumn:
+    """Return a column, or what an SQL expression gives."""
+    return F.col(quoted(name)) if name in frame.columns else F.expr(name)
+
+
+def _type(frame: DataFrame, column: Column) -> T.DataType:
+    return frame.select(expression(frame, column.name)).schema.fields[0].dataType
+
+
+def resolves(frame: DataFrame, name: str) -> bool:
+    """Tell whether Spark knows a column, or all columns of an expression."""
+    try:
+        return len(frame.select(expression(frame, name)).schema) == 1
+    except PySparkException as error:
+        if "UNRESOLVED_COLUMN" in str(error) or "PARSE_SYNTAX_ERROR" in str(error):
+            return False
+        raise
+
+
+@contextmanager
+def understood(table: Table) -> Iterator[None]:
+    """Turn what Spark says of a table that it cannot read into an error of ours.
+
+    Raises:
+        InputError: There is no such table, or it may not be read.
+        SetupError: Spark lacks a jar.
+    """
+    try:
+        yield
+    except SynAlignError:
+        raise
+    except (PySparkException, Py4JJavaError) as error:
+        text = str(error)
+        files = table.files
+        if _MISSING_CLASS.search(text):
+            where = f"{files.format} {files.path or ''} {text}".lower()
+            jar = next((jar for sign, jar in _JARS if sign in where), "the connector")
+            raise SetupError(
+                f"{table.name} ({files.location}): Spark has no reader for it: {_first_line(text)}.",
+                remedy=f"give Spark {jar}, in the version of your Spark and Hadoop: spark.jars.packages in "
+                "spark-defaults.conf, in the Spark connection, or on the Spark Connect server",
+            ) from error
+        if not _OF_THE_TABLE.search(text):
+            raise
+        raise InputError(
+            f"{table.name} ({files.location}) cannot be read: {_first_line(text)}.",
+            cause="a name that this Spark's catalogs do not have, a path that is not there, or a query that is no SQL",
+            remedy=f"check {table.section}.{_setting(table)}; `spark-sql` on the same cluster tries it",
+        ) from error
+
+
+_OF_THE_TABLE = re.compile(
+    r"^\s*\[?(TABLE_OR_VIEW_NOT_FOUND|PATH_NOT_FOUND|PARSE_|UNRESOLVED_|UNABLE_TO_INFER_SCHEMA|INVALID_|SCHEMA_NOT_FOUND"
+    r"|CATALOG_NOT_FOUND|REQUIRES_SINGLE_PART_NAMESPACE|DATATYPE_MISMATCH|AMBIGUOUS_|MISSING_|NOT_A_|UNSUPPORTED_"
+    r"|INSUFFICIENT_|FAILED_JDBC|CANNOT_READ|FAILED_READ)|AnalysisException|PSQLException|AccessControlException"
+    r"|permission denied|AccessDenied",
+    re.IGNORECASE,
+)
+
+
+def _setting(table: Table) -> str:
+    files = table.files
+    return "sql" if files.sql else "table" if files.table else "path" if files.path else "options"
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines[0] if lines else "no reason is given")[:300].rstrip(".")
