@@ -252,9 +252,14 @@ STEPS = (
         "assemble", "assemble", "release", "spark",
         reads=("pairs", "documents", "pool", "weights", "choice", "scores"),
         writes={"training_set": "real and weighted written pairs, with hard negatives and a teacher's scores"},
-        settings=("alignment", "negatives", "task"),
+        settings=("alignment", "negatives", "task", "output"),
         purpose="Puts real and weighted synthetic pairs into one training set.",
-        remedies=("**Out of memory or disk**: *synalign doctor FILE* says what is free.",),
+        beside="the table *output.table*, where there is one",
+        remedies=(
+            "**Out of memory or disk**: *synalign doctor FILE* says what is free.",
+            "**The table is refused** (*output.table*): the error says what Spark's catalog lacks; the finished steps "
+            "are kept.",
+        ),
     ),
     Step(
         "register", "register", "release", "driver",

@@ -11,6 +11,7 @@ from synalign.config.closed import Closed, Name, Task
 from synalign.config.encoder import Encoder
 from synalign.config.experiment import Experiment
 from synalign.config.generation import MOST_TEXTS_PER_LABEL, Generation
+from synalign.config.output import Output
 from synalign.config.pool import Pool
 from synalign.config.runtime import Runtime
 from synalign.config.schedule import Schedule
@@ -41,6 +42,7 @@ class Configuration(Closed):
     teacher: Teacher = Teacher()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    output: Output = Output()
     checks: Checks = Checks()
     experiment: Experiment | None = Field(None, description="null: no DAG reads experiments.")
     alerts: Alerts = Alerts()

@@ -1,4 +1,4 @@
-"""Parquet logs as Spark frames: the columns that count, of the kind they must have, and no value that is missing."""
+"""Logs of an experiment as Spark frames: columns that count, of the kind they must have, without missing values."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from synalign.errors import InputError
 from synalign.querylog import unreadable, values
 from synalign.querylog.files import Table, files_of
 from synalign.querylog.parquet_frame import Footer, footers_of, is_nanos, partition, raw, schema_groups, spark_type
+from synalign.querylog.spark_table import rows_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Row, SparkSession
+
+    from synalign.run import Interval
 
 Kind = Literal["text", "time", "number"]
 
@@ -27,20 +30,43 @@ _KINDS = {"text": (StringType,), "time": (TimestampType, TimestampNTZType), "num
 _CAUSES = {"text": "ids as numbers", "time": "times as text or as numbers", "number": "numbers as text or as booleans"}
 
 
-def read_log(spark: SparkSession, folder: Path, kinds: Mapping[str, Kind]) -> DataFrame:
-    """Read a folder of Parquet files, named columns only; times without a zone are UTC, numbers become doubles.
+EventLog = Path | TableFiles
+"""A folder of Parquet files, or a table, query or address that Spark reads."""
+
+
+def name_of(log: EventLog) -> str:
+    """Return what messages call a log."""
+    return log.location if isinstance(log, TableFiles) else str(log)
+
+
+def read_log(
+    spark: SparkSession, log: EventLog, kinds: Mapping[str, Kind], window: Interval | None = None
+) -> DataFrame:
+    """Read the columns of a log that are named; times without a zone are UTC, numbers become doubles.
 
     Each file is read by its own types: files may have their columns in another order, others besides, and times in
     any unit.
 
     Args:
         spark: A session.
-        folder: The folder; folders in it that are named `column=value` are columns that the files need not have.
+        log: A folder; folders in it that are named `column=value` are columns that the files need not have. Or a table
+            that Spark reads, whose query may name its columns as they are wanted.
         kinds: What each column must hold.
+        window: Of a query with `{start}` and `{end}`: what these are.
 
     Raises:
-        InputError: A file cannot be read, or lacks a column or holds something else in it.
+        InputError: A file or table cannot be read, or lacks a column or holds something else in it.
+        SetupError: Spark lacks a reader for a table.
     """
+    if isinstance(log, TableFiles):
+        frame = rows_of(spark, Table("log", "experiment", log), window)
+        types: dict[str, DataType | None] = {field.name: field.dataType for field in frame.schema}
+        columns = {name: _converted(log.location, types, name, kind, spark) for name, kind in kinds.items()}
+        return frame.select(*(value.alias(name) for name, value in columns.items()))
+    return _of_folder_files(spark, log, kinds)
+
+
+def _of_folder_files(spark: SparkSession, folder: Path, kinds: Mapping[str, Kind]) -> DataFrame:
     try:
         _, files, _ = files_of(Table("log", "", TableFiles(path=str(folder))))
         footers = footers_of(files, folder)
@@ -65,22 +91,36 @@ def _column(folder: Path, footer: Footer, name: str, kind: Kind, spark: SparkSes
         InputError: It is not there, or holds something else.
     """
     types: dict[str, DataType | None] = {field: spark_type(footer, field) for field in footer.schema.names}
+    if name not in types and name in footer.partitions:
+        return _of_folder(name, kind)
+    if name in types and is_nanos(footer, name):
+        if kind == "time":
+            return F.timestamp_micros(values.micros(column(name)))
+        types[name] = TimestampType()
+    return _converted(str(folder), types, name, kind, spark, file=str(footer.path))
+
+
+def _converted(
+    where: str, types: Mapping[str, DataType | None], name: str, kind: Kind, spark: SparkSession, *, file: str = ""
+) -> Column:
+    """Return a column in the type that it must hold.
+
+    Raises:
+        InputError: It is not there, or holds something else.
+    """
+    which = f"; the file is {file}" if file else ""
     if name not in types:
-        if name in footer.partitions:
-            return _of_folder(name, kind)
         listed = ", ".join(f"{field} ({_words(type_)})" for field, type_ in types.items())
         raise InputError(
-            f"{folder}: column {name!r} is missing; there are {listed}.",
-            cause=f"another name, or the plan names a column that is not logged; the file is {footer.path}",
-            remedy=f"write {name!r} ({kind}) into every file",
+            f"{where}: column {name!r} is missing; there are {listed}.",
+            cause=f"another name, or the plan names a column that is not logged{which}",
+            remedy=f"write {name!r} ({kind}) into every {'file' if file else 'row, or name it so in a query'}",
         )
     type_ = types[name]
-    if is_nanos(footer, name) and kind == "time":
-        return F.timestamp_micros(values.micros(column(name)))
-    if not isinstance(type_, _KINDS[kind]) or is_nanos(footer, name):
+    if not isinstance(type_, _KINDS[kind]):
         raise InputError(
-            f"{folder}: column {name!r} is {_words(type_)}, must be {kind}.",
-            cause=f"{_CAUSES[kind]}; the file is {footer.path}",
+            f"{where}: column {name!r} is {_words(type_)}, must be {kind}.",
+            cause=f"{_CAUSES[kind]}{which}",
             remedy=f"write {name!r} as {kind}" + (", in UTC" if kind == "time" else ""),
         )
     if kind == "number":
@@ -109,9 +149,9 @@ def _utc(name: str, spark: SparkSession) -> Column:
 
 
 @contextmanager
-def readable(folder: Path) -> Iterator[None]:
-    """Turn what Spark says of files that it cannot read into an error that names the folder or the file."""
-    with unreadable.readable(str(folder), remedy="write the Parquet files again, with one schema"):
+def readable(log: EventLog) -> Iterator[None]:
+    """Turn what Spark says of files that it cannot read into an error that names the log or the file."""
+    with unreadable.readable(name_of(log), remedy="write the Parquet files again, with one schema"):
         yield
 
 
@@ -129,12 +169,12 @@ def _flawed(name: str, kind: Kind) -> Column:
     return number.isNull() | F.isnan(number) | (F.abs(number) == float("inf"))
 
 
-def refuse_flaws(rows: Sequence[Row], folder: Path, kinds: Mapping[str, Kind]) -> None:
+def refuse_flaws(rows: Sequence[Row], log: EventLog, kinds: Mapping[str, Kind]) -> None:
     """Refuse absent values and infinite numbers: what they would do to a sum is nobody's intention.
 
     Args:
         rows: With the columns `flaws(kinds)`.
-        folder: What messages call the log.
+        log: The log.
         kinds: The columns.
 
     Raises:
@@ -144,7 +184,8 @@ def refuse_flaws(rows: Sequence[Row], folder: Path, kinds: Mapping[str, Kind]) -
         count = sum(row[f"flaw {place}"] for row in rows)
         if count:
             raise InputError(
-                f"{folder}: column {name!r} is absent, empty, NaN or infinite in {count:,} rows of the experiment.",
+                f"{name_of(log)}: column {name!r} is absent, empty, NaN or infinite in {count:,} rows of the "
+                "experiment.",
                 cause="events of another kind in the same log, or a division by 0 upstream",
                 remedy=f"write a value for {name!r} into every row (0 where there was nothing), or leave the row out",
             )

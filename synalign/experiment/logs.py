@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyspark import StorageLevel
@@ -23,8 +22,9 @@ from tea_tasting.aggr import Aggregates
 
 from synalign.experiment.effects import BEFORE, columns
 from synalign.experiment.join import ALIKE_SHARE, LIKENESSES, Join
-from synalign.experiment.log_files import Kind, column, flaws, read_log, readable, refuse_flaws
+from synalign.experiment.log_files import EventLog, Kind, column, flaws, read_log, readable, refuse_flaws
 from synalign.experiment.plan import BUCKETS
+from synalign.run import Interval
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -73,7 +73,7 @@ class Log(NamedTuple):
     join: Join | None = None
 
 
-def read(spark: SparkSession, plan: ExperimentPlan, exposures: Path, outcomes: Path, day: date) -> Log:
+def read(spark: SparkSession, plan: ExperimentPlan, exposures: EventLog, outcomes: EventLog, day: date) -> Log:
     """Aggregate an experiment's logs up to the end of a day.
 
     Three passes: exposures by day, outcomes by day, and both per unit, which shuffles the exposures of the experiment
@@ -83,17 +83,19 @@ def read(spark: SparkSession, plan: ExperimentPlan, exposures: Path, outcomes: P
     Args:
         spark: A session.
         plan: The experiment.
-        exposures: Folder of Parquet files.
-        outcomes: Folder of Parquet files.
+        exposures: Folder of Parquet files, or a table that Spark reads.
+        outcomes: Likewise.
         day: The last day that counts.
 
     Raises:
         InputError: A folder cannot be read, a column is missing or of another type, or a value is absent, NaN or
             infinite.
     """
-    exposed = _until(read_log(spark, exposures, EXPOSURES), "exposed_at", day)
-    measured = _until(read_log(spark, outcomes, _outcomes(plan)), "at", day)
     before = _midnight(plan.start, -plan.covariate.days if plan.covariate else 0)
+    first = plan.start - timedelta(days=plan.covariate.days if plan.covariate else 0)
+    window = Interval(datetime.combine(first, time(), UTC), datetime.combine(day + timedelta(days=1), time(), UTC))
+    exposed = _until(read_log(spark, exposures, EXPOSURES, window), "exposed_at", day)
+    measured = _until(read_log(spark, outcomes, _outcomes(plan), window), "at", day)
     measured = measured.where(F.col("at").isNull() | (F.col("at") >= before))
     with readable(exposures):
         exposure_days = _exposures_by_day(exposed, plan)

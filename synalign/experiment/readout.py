@@ -21,6 +21,7 @@ from synalign.experiment.verdict import decide, sentence, void_sentence
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from synalign.experiment.log_files import EventLog
     from synalign.experiment.logs import Log
     from synalign.experiment.plan import ExperimentPlan
 
@@ -29,13 +30,13 @@ __all__ = ["CHART", "JSON", "Bounds", "Effect", "Readout", "Verdict", "judge", "
 CHART = "chart.svg"
 
 
-def read_out(spark: SparkSession, plan: ExperimentPlan, exposures: Path, outcomes: Path, day: date) -> Readout:
+def read_out(spark: SparkSession, plan: ExperimentPlan, exposures: EventLog, outcomes: EventLog, day: date) -> Readout:
     """Read out an experiment up to the end of a day.
 
     Args:
         spark: A session.
         plan: The experiment.
-        exposures: Folder of Parquet files; see `synalign.experiment.logs`.
+        exposures: Folder of Parquet files, or a table that Spark reads; see `synalign.experiment.logs`.
         outcomes: Folder of Parquet files.
         day: The last day (UTC) that counts; a day of the experiment.
 

@@ -138,9 +138,7 @@ def _tables_of(source: LogSource | LabelledSource) -> list[tuple[Table, list[Col
 
 
 def _read(spark: SparkSession, opened: Opened | SparkTable, *, rows: bool) -> DataFrame:
-    return (
-        read_spark_table(opened, rows=rows) if isinstance(opened, SparkTable) else read(spark, opened, rows=rows)
-    )
+    return read_spark_table(opened, rows=rows) if isinstance(opened, SparkTable) else read(spark, opened, rows=rows)
 
 
 def read_log(

@@ -7,13 +7,12 @@ read (`source.partition`, or the bounds in `source.sql`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
@@ -23,12 +22,13 @@ from pyspark.sql.pandas.types import to_arrow_type
 
 from synalign.config import resolve
 from synalign.config.location import is_address
-from synalign.errors import InputError, SetupError, SynAlignError
+from synalign.errors import InputError
 from synalign.querylog import times, values
 from synalign.querylog.columns import Column, require
 from synalign.querylog.files import Table
 from synalign.querylog.parquet_frame import quoted, row_as_json
 from synalign.run import Interval
+from synalign.spark import table_errors
 from synalign.spark.tables import url
 
 MARGIN = timedelta(days=1)
@@ -39,15 +39,6 @@ _BOUND = re.compile(r"'\{(start|end)\}'|\{(start|end)(:[^{}]*)?\}")
 _SAMPLED = 1_000
 _SPARK_FORMATS = {"jsonl": "json"}
 _DEFAULTS = {"csv": {"header": "true", "escape": '"'}}
-_MISSING_CLASS = re.compile(
-    r"Class (\S+) not found|ClassNotFoundException: (\S+)|No suitable driver|\[DATA_SOURCE_NOT_FOUND\]"
-    r"|UnsupportedFileSystemException|No FileSystem for scheme"
-)
-_JARS = (
-    ("s3", "org.apache.hadoop:hadoop-aws"), ("abfs", "org.apache.hadoop:hadoop-azure"), ("gs:", "gcs-connector"),
-    ("delta", "io.delta:delta-spark"), ("iceberg", "org.apache.iceberg:iceberg-spark-runtime"),
-    ("jdbc", "the database's JDBC driver"),
-)  # fmt: skip
 
 
 class SparkTable:
@@ -247,6 +238,8 @@ def _type(frame: DataFrame, column: Column) -> T.DataType:
 
 def resolves(frame: DataFrame, name: str) -> bool:
     """Tell whether Spark knows a column, or all columns of an expression."""
+    if name.isidentifier():
+        return name.lower() in (column.lower() for column in frame.columns)
     try:
         return len(frame.select(expression(frame, name)).schema) == 1
     except PySparkException as error:
@@ -255,52 +248,10 @@ def resolves(frame: DataFrame, name: str) -> bool:
         raise
 
 
-@contextmanager
-def understood(table: Table) -> Iterator[None]:
-    """Turn what Spark says of a table that it cannot read into an error of ours.
-
-    Raises:
-        InputError: There is no such table, or it may not be read.
-        SetupError: Spark lacks a jar.
-    """
-    try:
-        yield
-    except SynAlignError:
-        raise
-    except (PySparkException, Py4JJavaError) as error:
-        text = str(error)
-        files = table.files
-        if _MISSING_CLASS.search(text):
-            where = f"{files.format} {files.path or ''} {text}".lower()
-            jar = next((jar for sign, jar in _JARS if sign in where), "the connector")
-            raise SetupError(
-                f"{table.name} ({files.location}): Spark has no reader for it: {_first_line(text)}.",
-                remedy=f"give Spark {jar}, in the version of your Spark and Hadoop: spark.jars.packages in "
-                "spark-defaults.conf, in the Spark connection, or on the Spark Connect server",
-            ) from error
-        if not _OF_THE_TABLE.search(text):
-            raise
-        raise InputError(
-            f"{table.name} ({files.location}) cannot be read: {_first_line(text)}.",
-            cause="a name that this Spark's catalogs do not have, a path that is not there, or a query that is no SQL",
-            remedy=f"check {table.section}.{_setting(table)}; `spark-sql` on the same cluster tries it",
-        ) from error
-
-
-_OF_THE_TABLE = re.compile(
-    r"^\s*\[?(TABLE_OR_VIEW_NOT_FOUND|PATH_NOT_FOUND|PARSE_|UNRESOLVED_|UNABLE_TO_INFER_SCHEMA|INVALID_|SCHEMA_NOT_FOUND"
-    r"|CATALOG_NOT_FOUND|REQUIRES_SINGLE_PART_NAMESPACE|DATATYPE_MISMATCH|AMBIGUOUS_|MISSING_|NOT_A_|UNSUPPORTED_"
-    r"|INSUFFICIENT_|FAILED_JDBC|CANNOT_READ|FAILED_READ)|AnalysisException|PSQLException|AccessControlException"
-    r"|permission denied|AccessDenied",
-    re.IGNORECASE,
-)
-
-
-def _setting(table: Table) -> str:
+def understood(table: Table) -> AbstractContextManager[None]:
+    """Turn what Spark says of a table while the block runs into an error of ours; see `table_errors.understood`."""
     files = table.files
-    return "sql" if files.sql else "table" if files.table else "path" if files.path else "options"
-
-
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines[0] if lines else "no reason is given")[:300].rstrip(".")
+    setting = "sql" if files.sql else "table" if files.table else "path" if files.path else "options"
+    return table_errors.understood(
+        f"{table.name} ({files.location})", f"{table.section}.{setting}", f"{files.format} {files.path or ''}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ from synalign.errors import SetupError
 from synalign.processes import interruption
 from synalign.spark import cluster, java
 from synalign.spark.remote import PARTITIONS, REMOTE, require_listening
+
+# Spark's client logs a refused query, with its whole stack, before it raises the error, which says the same.
+for _name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 _OF_A_SESSION = "spark.sql."
 """Begins the settings that each session of a server has for itself; the others are the server's."""

@@ -11,6 +11,7 @@ out, as `evaluate` left it out when it chose.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -23,11 +24,13 @@ from synalign.run import Attempt
 from synalign.spark.progress import tasks
 from synalign.spark.session import content_id, document_text, session
 from synalign.spark.tables import read_files, read_table, write_table
+from synalign.spark.training_table import replace_partition
 from synalign.tables import training_set
 
 if TYPE_CHECKING:
     from synalign.run import Run
 
+log = logging.getLogger("synalign")
 
 _LINEAGE = ("batch_id", "request_id", "interval")
 """Where a written row came from; a real one has none."""
@@ -54,6 +57,22 @@ def assemble(attempt: Attempt) -> None:
             output = attempt.output("training_set")
             write_table(rows, output, "training_set", rows=most, schema=training_set(count))
         attempt.metrics.update(_totals(spark, attempt))
+        _write_table(spark, attempt)
+
+
+def _write_table(spark: SparkSession, attempt: Attempt) -> None:
+    """Write the training set to the catalog's table as well, where there is one."""
+    output = attempt.configuration.output
+    if output.table is None:
+        return
+    rows = read_files(spark, attempt.output("training_set").files("*.parquet"), "training_set")
+    partition = {"retriever": attempt.configuration.retriever, "interval": attempt.run.interval.name}
+    with tasks(spark, "assemble", f"writing {output.table}"):
+        # Its own column `interval` says which night wrote a row; the partition is the night that the set is of.
+        rows = rows.withColumnRenamed("interval", "written_in")
+        replace_partition(spark, rows, output.table, partition, output.format)
+    attempt.metrics["table"] = output.table
+    log.info("assemble: %s holds the set, retriever %s, interval %s", output.table, *partition.values())
 
 
 def _real(pairs: DataFrame) -> DataFrame:

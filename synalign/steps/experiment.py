@@ -45,7 +45,7 @@ def _read(arguments: argparse.Namespace) -> dict[str, Any]:
 
     where, plan = _experiment(arguments)
     with spark.session(f"synalign read_experiment {plan.retriever}") as session:
-        exposures, outcomes = config.resolve(where.exposures), config.resolve(where.outcomes)
+        exposures, outcomes = where.logs()
         readout = read_out(session, plan, exposures, outcomes, arguments.day)
     place = write(readout, store.folder(plan))
     log_readout(readout, experiment_run(plan, tracking_uri()), tracking_uri(), place)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from synalign.config.location import TableFiles
 from synalign.errors import InputError
 from synalign.experiment import ExperimentPlan
 from synalign.experiment.assignment import arm_of, assign, bucket
@@ -324,6 +325,22 @@ def test_files_of_other_writers_add_up_to_the_same(plan: Make, spark: Any, folde
     put(others.outcomes, [{**row, "clicks": float(row["clicks"])} for row in outcomes[len(outcomes) // 2 :]], "b")
     found = read(spark, made, tmp_path / "a", others.outcomes, THIRD)
     assert repr(found) == repr(expected)
+
+
+def test_tables_and_queries_add_up_to_what_files_do(plan: Make, spark: Any, folders: Folders) -> None:
+    made = plan(**METRICS)
+    exposures, outcomes = daily(made)
+    put(folders.exposures, exposures)
+    put(folders.outcomes, outcomes)
+    expected = read(spark, made, *folders, THIRD)
+    spark.read.parquet(str(folders.exposures)).createOrReplaceTempView("lake_exposures")
+    spark.read.parquet(str(folders.outcomes)).withColumnRenamed("at", "logged").createOrReplaceTempView("lake_outcomes")
+    sql = "SELECT *, logged AS at FROM lake_outcomes WHERE logged >= '{start}' AND logged < '{end}'"
+    tables = TableFiles(table="lake_exposures"), TableFiles(sql=sql)
+    assert repr(read(spark, made, *tables, THIRD)) == repr(expected)
+    with pytest.raises(InputError, match="the query of sql: column 'at' is missing; there are unit_id") as error:
+        read(spark, made, tables[0], TableFiles(sql="SELECT * FROM lake_outcomes"), THIRD)
+    assert "name it so in a query" in (error.value.remedy or "")
 
 
 def test_damaged_pages_of_a_log_are_blamed_on_the_file(plan: Make, spark: Any, folders: Folders) -> None:

@@ -47,7 +47,7 @@ def parquet(**columns: Any) -> bytes:
 def configured(source: Mapping[str, Any], **sections: Any) -> Configuration:
     """A retriever with this source; its documents are `DOCUMENTS` unless it says otherwise."""
     whole = {"kind": "log", "path": "log", "documents": {"path": "d.jsonl", "format": "jsonl"}, **source}
-    if whole["kind"] != "log":
+    if whole["kind"] in ("beir", "labelled"):
         whole.pop("documents")
     content = {"retriever": "trial", "schedule": {"start": "2026-01-01"}, "source": whole, **sections}
     return Configuration.model_validate(content)
