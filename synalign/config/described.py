@@ -16,6 +16,9 @@ from synalign.config import IN_WORDS, Configuration
 SOURCES = ("log", "beir", "labelled")
 """The kinds of `source`."""
 
+_TO_SAY = ("source.kind", "source.path", "source.documents.path")
+"""Keys with a default that a file must say all the same; of a path, `table` or `sql` can take the place."""
+
 _DAY = date(2026, 1, 1).isoformat()
 
 
@@ -93,8 +96,7 @@ def _parts(prefix: str, model: Mapping[str, Any], definitions: Mapping[str, Any]
             key,
             about,
             "" if section else rule_of(field),
-            # The kind of a source has a default, but a file must say it.
-            name in model.get("required", ()) or key == "source.kind",
+            name in model.get("required", ()) or key in _TO_SAY,
             field.get("default"),
             next(iter(field.get("examples", ())), None),
             inside(f"{key}.", section),

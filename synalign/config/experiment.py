@@ -9,22 +9,24 @@ from pydantic import Field
 
 from synalign.config.closed import Closed
 from synalign.config.home import resolve
-from synalign.config.location import TableFiles
+from synalign.config.location import TableFiles, is_address
 from synalign.config.schedule import Cron
 
-Folder = Annotated[str, Field(min_length=1)]
+_TABLE, _SQL = "table:", "sql:"
+
+Log = Annotated[str, Field(min_length=1)]
 
 
 class Experiment(Closed):
     """Where the logs of an online A/B test are; the test itself is a plan of its own (`synalign experiment start`)."""
 
-    exposures: Folder | TableFiles = Field(
-        description="Folder of Parquet files, or a section with the settings of such a table, table and sql among "
-        "them: unit_id, arm, exposed_at, plan_digest.",
+    exposures: Log = Field(
+        description="Parquet files with unit_id, arm, exposed_at, plan_digest: a folder, or an address that Spark "
+        "reads; or `table:` and its name, or `sql:` and a query, where `{start}` and `{end}` are the days needed.",
         examples=["data/shop/exposures"],
     )
-    outcomes: Folder | TableFiles = Field(
-        description="Likewise: unit_id, metric columns, at.",
+    outcomes: Log = Field(
+        description="Likewise, with unit_id, metric columns, at.",
         examples=["data/shop/outcomes"],
     )
     cron: Cron = Field("0 6 * * *", description="When the day before (UTC) is read out; a cron expression, in UTC.")
@@ -32,11 +34,18 @@ class Experiment(Closed):
 
     def logs(self) -> tuple[Path | TableFiles, Path | TableFiles]:
         """Return where exposures and outcomes are: folders here, or what Spark reads."""
-        exposures, outcomes = (_located(log) for log in (self.exposures, self.outcomes))
-        return exposures, outcomes
+        return _located(self.exposures), _located(self.outcomes)
 
 
-def _located(log: str | TableFiles) -> Path | TableFiles:
-    if isinstance(log, TableFiles):
-        return log if log.by_spark else resolve(log.path or "")
-    return resolve(log)
+def _located(log: str) -> Path | TableFiles:
+    """Return where a log is.
+
+    Examples:
+        >>> _located("table: lake.search.exposures").location
+        'table lake.search.exposures'
+    """
+    if log.startswith(_TABLE):
+        return TableFiles(table=log.removeprefix(_TABLE))
+    if log.startswith(_SQL):
+        return TableFiles(sql=log.removeprefix(_SQL))
+    return TableFiles(path=log) if is_address(log) else resolve(log)

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from synalign.config.closed import CREDENTIALS, SECRET, Closed
@@ -71,14 +71,8 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SECRET = r"passw|secret|token|credential|access[._]?key|account[._]?key|private[._]?key"
 _SECRET_OPTION, _SECRET_WITHIN = re.compile(_SECRET, re.I), re.compile(rf"({_SECRET})\w*=", re.I)
 
-Files = Annotated[
-    str,
-    Field(
-        min_length=1,
-        description="File or folder, relative to $SYNALIGN_HOME, or an address that Spark reads, such as "
-        "s3a://bucket/folder.",
-    ),
-]
+PATH = "File or folder, relative to $SYNALIGN_HOME, or an address that Spark reads, such as s3a://bucket/folder."
+Files = Annotated[str, Field(min_length=1)]
 FilesFormat = Annotated[
     str,
     Field(
@@ -106,7 +100,7 @@ class TableFiles(Closed):
         "bounds of the window, as timestamps; `{start:%Y%m%d}` writes one in another form.",
     )  # fmt: skip
     format: FilesFormat = "parquet"
-    path: Files | None = Field(None, validate_default=True)
+    path: Files | None = Field(None, validate_default=True, description=PATH)
     options: dict[str, str | bool | int | float] = Field(
         {}, description="Of Spark's reader, for an address or a format of Spark's."
     )
@@ -132,16 +126,20 @@ class TableFiles(Closed):
 
     @field_validator("path")
     @classmethod
-    def _one_location(cls, path: str | None, known: ValidationInfo) -> str | None:
-        given = [name for name in ("table", "sql") if known.data.get(name)] + (["path"] if path else [])
+    def _somewhere(cls, path: str | None, known: ValidationInfo) -> str | None:
         format_ = known.data.get("format")
-        if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} are given, must be one of path, table and sql")
-        if not given and format_ in FILE_FORMATS:
+        if not (path or known.data.get("table") or known.data.get("sql")) and format_ in FILE_FORMATS:
             raise ValueError("must be given, or table or sql in its place")
         if path and format_ == "auto" and is_address(path):
-            raise ValueError("is an address: its format cannot be told, set format to parquet, csv, jsonl or another")
+            raise ValueError("is an address, whose format cannot be told: set format to parquet, csv, jsonl or another")
         return path
+
+    @model_validator(mode="after")
+    def _one_location(self) -> TableFiles:
+        given = [name for name in ("path", "table", "sql") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are given, must be one of path, table and sql")
+        return self
 
     @field_validator("options")
     @classmethod

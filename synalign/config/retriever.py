@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
@@ -48,6 +49,13 @@ class Configuration(Closed):
     alerts: Alerts = Alerts()
     runtime: Runtime = Runtime()
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _tables_hold_a_log(cls, source: Any) -> Any:
+        # Where the rows are is said by `path`, `table` or `sql`; some say it here too.
+        other_words = isinstance(source, dict) and source.get("kind") in ("table", "query")
+        return {**source, "kind": "log"} if other_words else source
 
     @field_validator("source")
     @classmethod

@@ -7,11 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from synalign.config.closed import Closed
-from synalign.config.location import FILE_FORMATS, Files, FilesFormat, TableFiles, is_address, known_time_format
-
-
-def _a_log(kind: str) -> str:
-    return "log"
+from synalign.config.location import FILE_FORMATS, PATH, Files, FilesFormat, TableFiles, is_address, known_time_format
 
 
 class _Kind(Closed):
@@ -68,17 +64,15 @@ class DocumentColumns(Closed):
 class Documents(TableFiles):
     """The document collection."""
 
-    path: Files | None = Field(None, validate_default=True, examples=["data/shop/documents.parquet"])
+    path: Files | None = Field(None, validate_default=True, description=PATH, examples=["data/shop/documents.parquet"])
     columns: DocumentColumns = DocumentColumns()
 
 
 class LogSource(_EventFiles):
     """A query log and a document table."""
 
-    kind: Annotated[Literal["log", "table", "query"], AfterValidator(_a_log)] = Field(
-        "log", description="What the source is; table and query are other words for log, for those who have these."
-    )
-    path: Files | None = Field(None, validate_default=True, examples=["data/shop/query_log.parquet"])
+    kind: Literal["log"] = Field("log", description="What the source is; table and query say the same.")
+    path: Files | None = Field(None, validate_default=True, description=PATH, examples=["data/shop/query_log.parquet"])
     columns: LogColumns = LogColumns()
     documents: Documents
     window_days: int = Field(28, ge=1, le=3650, description="Days of log used, up to the end of the interval.")
@@ -117,7 +111,7 @@ class LabelledSource(_EventFiles):
     """Texts with labels, for `task: classification`: a label is a document, a labelled text a query that finds it."""
 
     kind: Literal["labelled"] = Field("labelled", description="What the source is.")
-    path: Files | None = Field(None, validate_default=True, examples=["data/intents/train.csv"])
+    path: Files | None = Field(None, validate_default=True, description=PATH, examples=["data/intents/train.csv"])
     format: FilesFormat = "csv"
     columns: LabelledColumns = LabelledColumns()
     window_days: int = Field(

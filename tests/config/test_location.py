@@ -30,9 +30,9 @@ def test_files_are_read_here_and_the_rest_by_spark(settings: dict[str, Any], by_
     ("settings", "words"),
     [
         ({}, "must be given, or table or sql in its place"),
-        ({"path": "a", "table": "b"}, "table and path are given"),
+        ({"path": "a", "table": "b"}, "path and table are given"),
         ({"sql": "a", "table": "b"}, "table and sql are given"),
-        ({"path": "s3a://a", "format": "auto"}, "its format cannot be told"),
+        ({"path": "s3a://a", "format": "auto"}, "whose format cannot be told"),
         ({"path": "a", "options": {"password": "hunter2"}}, "must hold no login"),
         ({"path": "a", "options": {"url": "jdbc:postgresql://me:hunter2@host/db"}}, "must hold no login"),
         ({"path": "a", "options": {"url": "jdbc:postgresql://host/db?password=hunter2"}}, "must hold no login"),
