@@ -8,6 +8,7 @@
 #   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
 #   make bench-generation                  the request engine against rate limits, beside a naive client
 #   make bench-scale [QUICK=1]             20 million events in bounded memory, and what each step costs a unit
+#   make bench-lake [QUICK=1]              the same log as a partitioned table, of which the window alone is read
 #   make bench-experiments [QUICK=1]       error rates and power of online tests, by simulation, and of other rules
 #   make bench-effectiveness DATA=PATH     what every weighting does to a retriever, on real queries
 #   make bench-mining [QUICK=1]            hard negatives of 100,000 pairs among 1,000,000 documents
@@ -33,7 +34,7 @@ FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
 # Markers of tests, set in tests/conftest.py.
 HEAVY = spark or airflow or mlflow or browser or slow
 
-.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-experiments bench-effectiveness bench-mining bench-nights bench-writers bench-classification experiment-demo figures docs layers up down clean java chromium
+.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-lake bench-experiments bench-effectiveness bench-mining bench-nights bench-writers bench-classification experiment-demo figures docs layers up down clean java chromium
 
 refresh: .venv/installed $(if $(filter-out embedded,$(WRITER)),.venv/local)
 	@.venv/bin/synalign refresh --source '$(SOURCE)' --writer '$(WRITER)'
@@ -68,6 +69,9 @@ bench-generation: .venv/bench
 
 bench-scale: .venv/installed
 	@.venv/bin/python -m tests.benchmarks.scale $(FORM)
+
+bench-lake: .venv/installed
+	@.venv/bin/python -m tests.benchmarks.lake $(FORM)
 
 bench-experiments: .venv/installed
 	@.venv/bin/python -m tests.benchmarks.experiments $(FORM)

@@ -26,6 +26,7 @@ from tests.benchmarks import (
     experiments,
     figures,
     generation,
+    lake,
     mining,
     nights,
     nights_report,
@@ -45,7 +46,7 @@ FOLDER = Path(__file__).parent / "benchmarks"
 ROOT = FOLDER.parent.parent
 
 UNITS = {"s", "GB", "mean distance", "of 77", "excess", "documents", "squared MMD", "mean cosine", "items / CPU s",
-         "texts embedded", "CPU s"}  # fmt: skip
+         "texts embedded", "CPU s", "MB"}  # fmt: skip
 GOAL = re.compile(r"(<=|>=|>|mean >=|embedded ==) ?[\w.]+")
 
 CORE = {
@@ -110,6 +111,16 @@ def test_a_log_in_bounded_memory_and_what_each_step_costs(spark: Any, home: Path
         assert cost.unit
         assert cost.sizes[0] < cost.sizes[1]
         assert min(cost.seconds) >= 0.0
+
+
+def test_of_a_partitioned_table_the_window_is_read(spark: Any, home: Path) -> None:
+    lake.main(["--smoke", "--output", str(home / "lake.json")])
+    *ingests, read = lines_of(home / "lake.json")
+    assert [line.rival_name for line in ingests] == ["plain Spark, the same partitions", "the folder of files"]
+    assert all("as those of the files" in line.accuracy for line in ingests)
+    assert read.task == "bytes read"
+    # Of files as small as these, most is footers, which are read again by each scan.
+    assert 0 < read.ours < read.rival
 
 
 @pytest.mark.slow
@@ -296,12 +307,12 @@ def test_smoke_and_quick_are_not_asked_for_together(main: Callable[..., Any], na
 
 def test_every_benchmark_has_a_form_of_seconds() -> None:
     modules = (
-        alignment, classification, core, effectiveness, embedding, experiments, figures, generation, mining, nights,
-        pool_costs, sampling, scale, step_costs, writers,
+        alignment, classification, core, effectiveness, embedding, experiments, figures, generation, lake, mining,
+        nights, pool_costs, sampling, scale, step_costs, writers,
     )  # fmt: skip
     run = {module.__name__.rpartition(".")[2] for module in modules}
     # Parts that a benchmark starts as processes of its own.
-    parts = {"generation_client", "limited_server", "mining_step", "scale_assemble", "scale_ingest"}
+    parts = {"generation_client", "lake_ingest", "limited_server", "mining_step", "scale_assemble", "scale_ingest"}
     commands = {path.stem for path in FOLDER.glob("*.py") if "__main__" in path.read_text()}
     assert commands == run | parts
     made = re.findall(r"-m tests\.benchmarks\.(\w+)", (ROOT / "Makefile").read_text())

@@ -44,7 +44,7 @@ def ingest_lines(folder: Path, form: Size) -> Iterator[Measurement]:
         place = folder / str(size.events)
         truth = make_log(place, size)
         plain, ours = (
-            _watched(form, "scale_ingest", kind, str(place), home=place / "home") for kind in ("plain", "ours")
+            watched(form, "scale_ingest", kind, str(place), home=place / "home") for kind in ("plain", "ours")
         )
         yield _line(size, truth, ours, plain)
         shutil.rmtree(place)
@@ -53,11 +53,11 @@ def ingest_lines(folder: Path, form: Size) -> Iterator[Measurement]:
 def assemble_cost(folder: Path, form: Size) -> Cost:
     """What a row of the training set costs Spark, with a document of 100 words."""
     rows = (200, 400) if form == "smoke" else (200_000, 400_000)
-    seconds = _watched(form, "scale_assemble", *map(str, rows), home=folder / "home").result["seconds"]
+    seconds = watched(form, "scale_assemble", *map(str, rows), home=folder / "home").result["seconds"]
     return Cost("assemble", "rows of the training set", rows, (seconds[0], seconds[1]))
 
 
-def _watched(form: Size, module: str, *arguments: str, home: Path) -> Watched:
+def watched(form: Size, module: str, *arguments: str, home: Path) -> Watched:
     """Run a part with its own home and a bounded heap; in the smoke form in this process, whose Spark it shares."""
     module = f"tests.benchmarks.{module}"
     if form == "smoke":
