@@ -53,7 +53,7 @@ test: check .venv/local | chromium
 
 # One process: the tests share one topology, which takes all of two cores.
 test-production: .venv/installed
-	SYNALIGN_TEST_PRODUCTION=$(if $(FULL),full,short) .venv/bin/pytest -n 0 -rA --show-capture=no tests/production$(if $(FULL), tests/spark/test_cluster.py)
+	SYNALIGN_TEST_PRODUCTION=$(if $(FULL),full,short) .venv/bin/pytest -n 0 -rA --show-capture=no tests/production tests/lake$(if $(FULL), tests/spark/test_cluster.py)
 
 # The base is Debian's Python, not the official image. Layers stay for the next time:
 # `.venv/bin/python -m tests.images.buildah remove` takes them away.
