@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.entities.model_registry.model_version_search import ModelVersionSearch
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 from requests import RequestException
@@ -18,17 +19,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from synalign.config import home
 from synalign.errors import RegistryError
+from synalign.registry import names
 from synalign.registry.address import REGISTRY_VARIABLE, VARIABLE, registry_uri, tracking_uri
 from synalign.storage.home_lock import one_at_a_time
 
 __all__ = [
     "alias_of", "artifact_root", "connected", "every", "experiment", "fluent", "impatient", "registered_model",
-    "require_reachable", "tracking_uri", "unless_missing", "unless_there", "version_of", "versions_of",
+    "require_reachable", "tracking_uri", "training_set_models", "unless_missing", "unless_there", "version_of", "versions_of",
 ]  # fmt: skip
 
 # By itself MLflow's client tries for minutes.
 _IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 _NOTE = "mlflow.note.content"
+_RETRIEVER = "synalign.retriever"
 _PAGE = 1000
 
 _made: set[str] = set()
@@ -180,10 +183,22 @@ def every(search: Callable[[str | None], PagedList[_Found]]) -> Iterator[_Found]
             return
 
 
-def registered_model(client: MlflowClient, name: str, description: str) -> None:
-    """Make a registered model, unless it is there."""
+def registered_model(client: MlflowClient, name: str, description: str, retriever: str) -> None:
+    """Make a registered model, unless it is there.
+
+    Raises:
+        RegistryError: It is another retriever's, whose name comes to the same one behind a prefix.
+    """
     with unless_there():
-        client.create_registered_model(name, description=description)
+        client.create_registered_model(name, {_RETRIEVER: retriever}, description)
+        return
+    whose = client.get_registered_model(name).tags.get(_RETRIEVER, retriever)
+    if whose != retriever:
+        raise RegistryError(
+            f"the registered model {name} is of the retriever {whose!r}, must be of {retriever!r}.",
+            cause="behind registry.prefix a `-` becomes `_`, so that both names come to one",
+            remedy="give one of the two another registry.prefix, or another name",
+        )
 
 
 def alias_of(client: MlflowClient, model: str, alias: str) -> ModelVersion | None:
@@ -200,10 +215,32 @@ def version_of(client: MlflowClient, model: str, version: str) -> ModelVersion |
     return None
 
 
-def versions_of(client: MlflowClient, model: str, *conditions: str) -> list[ModelVersion]:
-    """Return the versions of a registered model that meet conditions in MLflow's language for filters."""
-    wanted = " and ".join((f"name = '{model}'", *conditions))
-    return list(every(lambda token: client.search_model_versions(wanted, _PAGE, page_token=token)))
+def versions_of(
+    client: MlflowClient, model: str, *, run_id: str | None = None, tags: Mapping[str, str] | None = None
+) -> list[ModelVersion]:
+    """Return the versions of a registered model, those of a run or those with tags.
+
+    Unity Catalog takes one condition, on the name or the run, and gives no tags with what it finds: they are asked for.
+    """
+    wanted = f"name = '{model}'" if run_id is None else f"run_id = '{run_id}'"
+    found: Iterator[ModelVersion] = every(
+        lambda token: client.search_model_versions(wanted, _PAGE, page_token=token)
+    )
+    whole = (_whole(client, version) for version in found if version.name == model)
+    return [version for version in whole if (tags or {}).items() <= version.tags.items()]
+
+
+def training_set_models(client: MlflowClient) -> list[str]:
+    """Return the names of all registered models of training sets, sorted."""
+    models: Iterator[RegisteredModel] = every(lambda token: client.search_registered_models(page_token=token))
+    return sorted(model.name for model in models if names.TRAINING_SET.fullmatch(model.name))
+
+
+def _whole(client: MlflowClient, version: ModelVersion) -> ModelVersion:
+    """Return a version with its tags."""
+    if not isinstance(version, ModelVersionSearch):
+        return version
+    return client.get_model_version(version.name, str(version.version))
 
 
 @contextmanager
@@ -212,7 +249,7 @@ def unless_there() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"):
             raise
 
 
@@ -222,7 +259,7 @@ def unless_missing() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "INVALID_PARAMETER_VALUE"):
             raise
 
 

@@ -24,6 +24,7 @@ from requests import RequestException
 
 from synalign.errors import RegistryError
 from synalign.experiment.plan import TrainingSet
+from synalign.registry import names
 from synalign.registry.connection import connected, experiment, fluent, registered_model, versions_of
 from synalign.registry.descriptions import of_retriever, of_trained, of_trainings
 from synalign.registry.pages import page, run_path
@@ -78,7 +79,7 @@ def find(retriever: str, key: str, uri: str) -> Trained | None:
         RegistryError: MLflow cannot be reached or refuses, or the version's figures are gone.
     """
     with connected(uri, "run `synalign train` again") as client:
-        found = versions_of(client, retriever, f"tags.`{_KEY}` = '{key}'")
+        found = versions_of(client, names.trained_of(client, retriever), tags={_KEY: key})
         if not found:
             return None
         version = min(found, key=lambda one: int(one.version))
@@ -88,7 +89,8 @@ def find(retriever: str, key: str, uri: str) -> Trained | None:
             except OSError as error:
                 raise RegistryError(
                     f"{FIGURES} of run {version.run_id} cannot be read: {error}.",
-                    remedy=f"restore it, or delete version {version.version} of {retriever} in MLflow and train again",
+                    remedy=f"restore it, or delete version {version.version} of {version.name} in MLflow, and train "
+                    "again",
                 ) from error
         return _trained(client, version, json.loads(content), uri)
 
@@ -110,12 +112,14 @@ def register(retriever: str, key: str, model: Any, figures: Mapping[str, Any], d
         RegistryError: MLflow cannot be reached or refuses.
     """
     with connected(uri, "run `synalign train` again") as client:
-        registered_model(client, retriever, of_retriever(retriever))
-        place = experiment(client, f"train/{retriever}", uri, of_trainings(retriever))
-        run_id = client.create_run(place, tags=_run_tags(retriever, key, figures), run_name=_name(figures)).info.run_id
+        made = names.trained_of(client, retriever)
+        registered_model(client, made, of_retriever(retriever, names.training_set_of(client, retriever)), retriever)
+        place = experiment(client, f"train/{retriever}", uri, of_trainings(retriever, made))
+        tags = _run_tags(retriever, key, figures, made)
+        run_id = client.create_run(place, tags=tags, run_name=_name(figures)).info.run_id
         try:
             with fluent(uri):
-                version = _version(client, place, run_id, key, model, figures, draft)
+                version = _version(client, place, run_id, key, model, figures, draft, made)
         except BaseException:
             with suppress(MlflowException, RequestException):
                 client.delete_run(run_id)
@@ -128,19 +132,20 @@ def register(retriever: str, key: str, model: Any, figures: Mapping[str, Any], d
 def newest(retriever: str, uri: str) -> Candidate | None:
     """Return the newest trained retriever that did not fail at the gate; None: there is none."""
     with connected(uri, "do the same again") as client:
-        found = [one for one in versions_of(client, retriever) if _KEY in one.tags and one.tags["gate"] != _FAILED]
+        model = names.trained_of(client, retriever)
+        found = [one for one in versions_of(client, model) if _KEY in one.tags and one.tags["gate"] != _FAILED]
         if not found:
             return None
         version = max(found, key=lambda one: int(one.version))
-        names = ("model", "version", "digest")
         return Candidate(
-            f"models:/{retriever}/{version.version}",
-            TrainingSet(**{name: version.tags[f"training_set.{name}"] for name in names}),
+            f"models:/{model}/{version.version}",
+            TrainingSet(**{name: version.tags[f"training_set.{name}"] for name in ("model", "version", "digest")}),
         )
 
 
 def _version(
-    client: MlflowClient, place: str, run_id: str, key: str, model: Any, figures: Mapping[str, Any], draft: Draft
+    client: MlflowClient, place: str, run_id: str, key: str, model: Any, figures: Mapping[str, Any], draft: Draft,
+    registered: str,
 ) -> ModelVersion:  # fmt: skip
     for name, value in figures["settings"].items():
         client.log_param(run_id, name, value)
@@ -157,11 +162,11 @@ def _version(
     client.log_text(run_id, draft(f"models:/{model_id}"), DRAFT)
     # A version is ready at once: it only points somewhere.
     return client.create_model_version(
-        figures["retriever"],
+        registered,
         f"models:/{model_id}",
         run_id,
         tags=_tags(key, figures),
-        description=of_trained(figures),
+        description=of_trained(figures, registered),
         await_creation_for=0,
         model_id=model_id,
     )
@@ -193,11 +198,11 @@ def _requirements() -> list[str]:
     return [f"{name}=={version_of_package(name).partition('+')[0]}" for name in packages]
 
 
-def _run_tags(retriever: str, key: str, figures: Mapping[str, Any]) -> dict[str, str]:
+def _run_tags(retriever: str, key: str, figures: Mapping[str, Any], registered: str) -> dict[str, str]:
     return {
         _KEY: key,
         "synalign.retriever": retriever,
-        "mlflow.note.content": of_trained(figures),
+        "mlflow.note.content": of_trained(figures, registered),
         "mlflow.user": figures["owner"],
         "mlflow.source.name": "synalign train",
         "mlflow.source.type": "JOB",
