@@ -25,7 +25,8 @@ from synalign.storage.home_lock import one_at_a_time
 
 __all__ = [
     "alias_of", "artifact_root", "connected", "every", "experiment", "fluent", "impatient", "registered_model",
-    "require_reachable", "tracking_uri", "training_set_models", "unless_missing", "unless_there", "version_of", "versions_of",
+    "require_reachable", "tracking_uri", "training_set_models", "unless_missing", "unless_there", "version_of",
+    "versions_of",
 ]  # fmt: skip
 
 # By itself MLflow's client tries for minutes.
@@ -220,13 +221,13 @@ def versions_of(
 ) -> list[ModelVersion]:
     """Return the versions of a registered model, those of a run or those with tags.
 
-    Unity Catalog takes one condition, on the name or the run, and gives no tags with what it finds: they are asked for.
+    Unity Catalog finds versions by the model's name alone, and gives no tags with them: so nothing else is asked, and
+    then for each version that is meant.
     """
-    wanted = f"name = '{model}'" if run_id is None else f"run_id = '{run_id}'"
     found: Iterator[ModelVersion] = every(
-        lambda token: client.search_model_versions(wanted, _PAGE, page_token=token)
+        lambda token: client.search_model_versions(f"name = '{model}'", _PAGE, page_token=token)
     )
-    whole = (_whole(client, version) for version in found if version.name == model)
+    whole = (_whole(client, version) for version in found if run_id in (None, version.run_id))
     return [version for version in whole if (tags or {}).items() <= version.tags.items()]
 
 

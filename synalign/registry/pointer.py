@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 FOLDER = "model"
 """Name of its folder among the artefacts of a run."""
 
-ANSWERS = ("location", "digest", "interval", "retriever")
-"""Columns of what it predicts."""
+ANSWERS = ("digest", "interval", "location", "retriever")
+"""Columns of what it predicts, in the order that MLflow keeps a configuration in."""
 
 _ASKED = "ask"
 _CODE = Path(__file__).with_name("pointer_model.py")
@@ -37,7 +37,7 @@ _SIGNATURE = ModelSignature(
 
 def log_pointer(client: MlflowClient, release: Release, run_id: str) -> None:
     """Log the model of a release's training set among the artefacts of its run."""
-    answer = (str(release.location), release.digest, release.interval, release.retriever)
+    answer = (release.digest, release.interval, str(release.location), release.retriever)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / FOLDER
         mlflow.pyfunc.save_model(

@@ -20,7 +20,7 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking._model_registry.utils import _get_store_registry
 
 _PART = re.compile(r"[^. /\x00-\x1f\x7f]{1,255}")
-_FILTER = re.compile(r"\s*(name|run_id)\s*=\s*'[^']*'\s*")
+_FILTER = re.compile(r"name = '[^'.]+\.[^'.]+\.[^'.]+'")
 
 
 class Unity(SqlAlchemyStore):
@@ -36,7 +36,7 @@ class Unity(SqlAlchemyStore):
         self.tracking_uri = tracking_uri
 
     def create_registered_model(
-        self, name: str, tags: list[RegisteredModelTag] | None = None, description: str | None = None, **more: Any
+        self, name: str, tags: list[RegisteredModelTag] | None = None, description: str | None = None, *more: Any
     ) -> Any:
         parts = name.split(".")
         if len(parts) != 3 or not all(map(_PART.fullmatch, parts)) or name != name.lower():
