@@ -52,6 +52,16 @@ def is_unity(registry: str) -> bool:
     return registry.partition(":")[0] == UNITY
 
 
+def is_apart(tracking: str) -> bool:
+    """Return whether versions are kept by another MLflow than the runs they are of.
+
+    Raises:
+        ConfigurationError: `$MLFLOW_REGISTRY_URI` holds no address.
+    """
+    registry = registry_uri(tracking)
+    return registry != tracking and not is_unity(registry)
+
+
 def given(variable: str) -> str:
     """Return the address that a variable of the environment holds, the same from any folder; empty where there is none.
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.entities.model_registry.model_version_search import ModelVersionSearch
 from mlflow.exceptions import MlflowException
@@ -20,13 +21,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from synalign.config import home
 from synalign.errors import RegistryError
 from synalign.registry import names
-from synalign.registry.address import REGISTRY_VARIABLE, VARIABLE, registry_uri, tracking_uri
+from synalign.registry.address import REGISTRY_VARIABLE, VARIABLE, is_apart, registry_uri, tracking_uri
 from synalign.storage.home_lock import one_at_a_time
 
 __all__ = [
     "alias_of", "artifact_root", "connected", "every", "experiment", "fluent", "impatient", "registered_model",
-    "require_reachable", "tracking_uri", "training_set_models", "unless_missing", "unless_there", "version_of",
-    "versions_of",
+    "require_reachable", "source_of", "tracking_uri", "training_set_models", "unless_missing", "unless_there",
+    "version_of", "versions_of",
 ]  # fmt: skip
 
 # By itself MLflow's client tries for minutes.
@@ -235,6 +236,15 @@ def training_set_models(client: MlflowClient) -> list[str]:
     """Return the names of all registered models of training sets, sorted."""
     models: Iterator[RegisteredModel] = every(lambda token: client.search_registered_models(page_token=token))
     return sorted(model.name for model in models if names.TRAINING_SET.fullmatch(model.name))
+
+
+def source_of(run: Run, path: str, tracking: str) -> str:
+    """Return the address of an artefact of a run, as a version of a registered model names its source.
+
+    A registry apart from the tracking server takes none of an artefact store, as it does not know the run: MLflow's
+    clients find `runs:/...` at the tracking server.
+    """
+    return f"runs:/{run.info.run_id}/{path}" if is_apart(tracking) else f"{run.info.artifact_uri}/{path}"
 
 
 def _whole(client: MlflowClient, version: ModelVersion) -> ModelVersion:

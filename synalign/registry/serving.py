@@ -19,7 +19,15 @@ from mlflow.exceptions import MlflowException
 from synalign.errors import RegistryError
 from synalign.experiment.plan import Arm, ExperimentPlan, TrainingSet
 from synalign.registry import names, record
-from synalign.registry.connection import alias_of, connected, fluent, registered_model, version_of, versions_of
+from synalign.registry.connection import (
+    alias_of,
+    connected,
+    fluent,
+    registered_model,
+    source_of,
+    version_of,
+    versions_of,
+)
 from synalign.registry.descriptions import of_retriever
 from synalign.registry.experiments import arm_folder, experiment_run
 from synalign.registry.record import Event, Served
@@ -68,7 +76,7 @@ def register_arms(plan: ExperimentPlan, uri: str, *, by: str | None = None, at: 
             _may_start(client, plan, chain)
         # An arm may be at `models:/...`, as those that SynAlign trained.
         with fluent(uri):
-            control, treatment = (_version(client, plan, arm, run_id) for arm in plan.arms)
+            control, treatment = (_version(client, plan, arm, run_id, uri) for arm in plan.arms)
         if known is None:
             known = record.append(client, plan.retriever, uri, chain, record.happening(
                 "started", plan, plan.owner if by is None else by, at or datetime.now(UTC), plan.hypothesis,
@@ -230,7 +238,7 @@ def _training_set_is(client: MlflowClient, arm: Arm) -> None:
         )
 
 
-def _version(client: MlflowClient, plan: ExperimentPlan, arm: Arm, run_id: str) -> str:
+def _version(client: MlflowClient, plan: ExperimentPlan, arm: Arm, run_id: str, uri: str) -> str:
     """Return the version of an arm: found by the experiment's run, or made, tags and all, in one call."""
     model = names.trained_of(client, plan.retriever)
     about_model = of_retriever(plan.retriever, names.training_set_of(client, plan.retriever))
@@ -250,7 +258,7 @@ def _version(client: MlflowClient, plan: ExperimentPlan, arm: Arm, run_id: str) 
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
         # A server takes no path of its own disk, and no https, as a source: the run has a file that says where it is.
-        made = make(f"{client.get_run(run_id).info.artifact_uri}/{arm_folder(arm)}")
+        made = make(source_of(client.get_run(run_id), arm_folder(arm), uri))
     return str(made.version)
 
 

@@ -25,6 +25,7 @@ from requests import RequestException
 from synalign.errors import RegistryError
 from synalign.experiment.plan import TrainingSet
 from synalign.registry import names
+from synalign.registry.address import is_apart
 from synalign.registry.connection import connected, experiment, fluent, registered_model, versions_of
 from synalign.registry.descriptions import of_retriever, of_trained, of_trainings
 from synalign.registry.pages import page, run_path
@@ -34,6 +35,7 @@ Draft = Callable[[str], str]
 
 _KEY = "synalign.key"
 _FAILED = "failed"
+_MODEL = "model"
 _LONGEST_TAG = 4000
 
 
@@ -119,7 +121,7 @@ def register(retriever: str, key: str, model: Any, figures: Mapping[str, Any], d
         run_id = client.create_run(place, tags=tags, run_name=_name(figures)).info.run_id
         try:
             with fluent(uri):
-                version = _version(client, place, run_id, key, model, figures, draft, made)
+                version = _version(client, place, run_id, key, model, figures, draft, made, uri)
         except BaseException:
             with suppress(MlflowException, RequestException):
                 client.delete_run(run_id)
@@ -145,7 +147,7 @@ def newest(retriever: str, uri: str) -> Candidate | None:
 
 def _version(
     client: MlflowClient, place: str, run_id: str, key: str, model: Any, figures: Mapping[str, Any], draft: Draft,
-    registered: str,
+    registered: str, uri: str,
 ) -> ModelVersion:  # fmt: skip
     for name, value in figures["settings"].items():
         client.log_param(run_id, name, value)
@@ -157,13 +159,13 @@ def _version(
             if value is not None:
                 client.log_metric(run_id, f"test/{name}/{measure}", value)
     client.log_text(run_id, json.dumps(figures, indent=2, ensure_ascii=False), FIGURES)
-    model_id = _logged(client, place, run_id, model)
+    address, model_id = _in_run(client, run_id, model) if is_apart(uri) else _logged(client, place, run_id, model)
     # Its version has no number yet; this address is of the same model.
-    client.log_text(run_id, draft(f"models:/{model_id}"), DRAFT)
+    client.log_text(run_id, draft(address), DRAFT)
     # A version is ready at once: it only points somewhere.
     return client.create_model_version(
         registered,
-        f"models:/{model_id}",
+        address,
         run_id,
         tags=_tags(key, figures),
         description=of_trained(figures, registered),
@@ -172,12 +174,24 @@ def _version(
     )
 
 
-def _logged(client: MlflowClient, place: str, run_id: str, model: Any) -> str:
-    """Log a model and return MLflow's id of it.
+def _in_run(client: MlflowClient, run_id: str, model: Any) -> tuple[str, None]:
+    """Keep a model among the artefacts of a run: a registry apart from the tracking server knows no other."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / _MODEL
+        mlflow.sentence_transformers.save_model(model, str(kept), pip_requirements=_requirements())
+        # As in `_logged`.
+        for card in kept.rglob("README.md"):
+            card.unlink()
+        client.log_artifacts(run_id, str(kept), _MODEL)
+    return f"runs:/{run_id}/{_MODEL}", None
+
+
+def _logged(client: MlflowClient, place: str, run_id: str, model: Any) -> tuple[str, str]:
+    """Log a model, and return its address and MLflow's id of it.
 
     It is made first: without a run in progress MLflow would put it into the experiment `Default`.
     """
-    made = client.create_logged_model(place, "model", run_id)
+    made = client.create_logged_model(place, _MODEL, run_id)
     try:
         # A model card shows what it was trained on, and `synalign forget` does not reach it.
         mlflow.sentence_transformers.log_model(
@@ -188,7 +202,7 @@ def _logged(client: MlflowClient, place: str, run_id: str, model: Any) -> str:
             client.delete_logged_model(made.model_id)
         raise
     client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
-    return str(made.model_id)
+    return f"models:/{made.model_id}", str(made.model_id)
 
 
 def _requirements() -> list[str]:

@@ -22,7 +22,15 @@ from synalign.registry import artifacts, descriptions, names, pointer, prompts, 
 from synalign.registry import metrics as figures
 from synalign.registry.address import is_unity, registry_uri
 from synalign.registry.attachment import REPORT
-from synalign.registry.connection import alias_of, connected, experiment, registered_model, unless_missing, versions_of
+from synalign.registry.connection import (
+    alias_of,
+    connected,
+    experiment,
+    registered_model,
+    source_of,
+    unless_missing,
+    versions_of,
+)
 from synalign.registry.pages import model_path, page, run_path, to_registry, to_tracking
 from synalign.registry.pointer import log_pointer
 from synalign.registry.release import Release
@@ -101,7 +109,7 @@ def _run_and_version(client: MlflowClient, release: Release, tracking_uri: str) 
     if not versions:
         log_pointer(client, release, runs[0].info.run_id)
         kept = pointer.FOLDER if is_unity(registry_uri(tracking_uri)) else "training_set"
-        source = f"{runs[0].info.artifact_uri}/{kept}"
+        source = source_of(runs[0], kept, tracking_uri)
         # A version is ready at once: it only points somewhere.
         client.create_model_version(release.model, source, runs[0].info.run_id, await_creation_for=0)
         versions = _versions(client, release, runs)
