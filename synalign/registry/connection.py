@@ -32,11 +32,12 @@ __all__ = [
 
 # By itself MLflow's client tries for minutes.
 _IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
+_LOGIN = "Databricks wants a login, this user has no permission, or the workspace is away"
 _NOTE = "mlflow.note.content"
 _RETRIEVER = "synalign.retriever"
 _PAGE = 1000
 
-_made: set[str] = set()
+_made: set[tuple[str, str]] = set()
 
 _Found = TypeVar("_Found")
 
@@ -66,19 +67,34 @@ def connected(uri: str, again: str) -> Iterator[MlflowClient]:
     except SQLAlchemyError as error:
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise RegistryError(
-            f"MLflow's database {_without_password(uri).removeprefix('sqlite:///')} cannot be used: "
-            f"{_without_password(said)}.",
+            f"MLflow's database {_where(uri).removeprefix('sqlite:///')} cannot be used: {_without_password(said)}.",
             cause="it is no database, is damaged, or cannot be reached",
-            remedy=f"check MLFLOW_TRACKING_URI, or bring the database back from a copy; then {again}",
+            remedy=f"check {_variables(uri)}, or bring the database back from a copy; then {again}",
         ) from error
     except (MlflowException, RequestException) as error:
         # Files go to the server by requests of their own.
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise RegistryError(
-            f"MLflow at {_without_password(uri)} refused: {_without_password(said)}",
-            cause="the server is down, or its database is of another version",
-            remedy=f"check MLFLOW_TRACKING_URI and the server's log, then {again}",
+            f"MLflow at {_where(uri)} refused: {_without_password(said)}",
+            cause=_LOGIN if _in_databricks(uri) else "the server is down, or its database is of another version",
+            remedy=f"set DATABRICKS_HOST and DATABRICKS_TOKEN, or DATABRICKS_CONFIG_PROFILE; then {again}"
+            if _in_databricks(uri)
+            else f"check {_variables(uri)} and the server's log, then {again}",
         ) from error
+
+
+def _where(uri: str) -> str:
+    """Return where MLflow is, for people; a registry apart as well, since either may have refused."""
+    apart = f" with the registry {registry_uri(uri)}" if registry_uri(uri) != uri else ""
+    return _without_password(uri + apart)
+
+
+def _variables(uri: str) -> str:
+    return f"{VARIABLE} and {REGISTRY_VARIABLE}" if registry_uri(uri) != uri else VARIABLE
+
+
+def _in_databricks(uri: str) -> bool:
+    return any(each.startswith("databricks") for each in (uri, registry_uri(uri)))
 
 
 def _client(uri: str) -> MlflowClient:
@@ -87,12 +103,12 @@ def _client(uri: str) -> MlflowClient:
     Of two processes that find none in a SQLite file, and both make them, one fails: so they come one after another.
     """
     registry = registry_uri(uri)
-    if uri in _made or not any(each.startswith("sqlite:") for each in (uri, registry)):
+    if (uri, registry) in _made or not any(each.startswith("sqlite:") for each in (uri, registry)):
         return MlflowClient(tracking_uri=uri, registry_uri=registry)
     with one_at_a_time("mlflow-tables"):
         client = MlflowClient(tracking_uri=uri, registry_uri=registry)
         client.search_registered_models(max_results=1)
-    _made.add(uri)
+    _made.add((uri, registry))
     return client
 
 
