@@ -19,7 +19,7 @@ from synalign.errors import RunError, listed, meant
 from synalign.registry import names
 from synalign.run import Interval, Run, intervals, manifests, root
 from synalign.storage import Place
-from synalign.storage.place import SCHEME
+from synalign.storage.place import SCHEMES
 
 if TYPE_CHECKING:
     from synalign.registry.versions import Version
@@ -48,7 +48,7 @@ def find(reference: str) -> Run:
     wanted = version(reference)
     if wanted is not None:
         return run_of(wanted)
-    if reference.startswith(SCHEME):
+    if reference.startswith(SCHEMES):
         return Run.open(reference)
     path = Path(reference).expanduser()
     named = _NAMED.fullmatch(reference)
