@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -25,6 +26,7 @@ HOST = "127.0.0.1"
 TOKEN = "ya29.google-token-0123456789"
 KEY = "YXp1cmUta2V5LTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTA="
 _PAGE = 100
+_KNOWN = "AWS4-HMAC-SHA256 Credential=KEY/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 
 
 class Google:
@@ -40,8 +42,9 @@ class Google:
         if environment.pop("HTTP_AUTHORIZATION", "") != f"Bearer {TOKEN}":
             return Response("<Error><Code>AccessDenied</Code></Error>", 403)(environment, respond)
         # moto looks at the address as it was sent, and obstore sends `%2D` for `-`.
-        sent = f"{quote(environment['PATH_INFO'])}?{environment['QUERY_STRING']}"
+        sent = f"{quote(environment['PATH_INFO'].encode('latin-1'))}?{environment['QUERY_STRING']}"
         environment.update({name: sent for name in ("RAW_URI", "REQUEST_URI")})
+        environment["HTTP_AUTHORIZATION"] = _KNOWN
         if environment["REQUEST_METHOD"] in ("GET", "HEAD"):
             return self._passed(environment, respond)
         with self._writing:
@@ -99,6 +102,8 @@ class Azure:
             return _error("ContainerNotFound", 404)
         if comp == "list":
             return self._list(container, request)
+        if comp == "batch":
+            return self._delete_batch(request)
         if request.method == "PUT":
             return self._put(f"{container}/{name}", comp, request)
         found = self._blobs.get(f"{container}/{name}")
@@ -127,6 +132,19 @@ class Azure:
         self._blobs[name] = (content, tag)
         return Response(status=201, headers={"ETag": tag, "Last-Modified": formatdate(usegmt=True)})
 
+    def _delete_batch(self, request: Request) -> Response:
+        """Answer *Blob Batch*: a request within the request for each blob, an answer within the answer."""
+        parts = re.findall(rb"Content-ID: *(\d+).*?DELETE /([^? ]+)", request.get_data(), re.S | re.I)
+        answers = []
+        for number, target in parts:
+            gone = self._blobs.pop(unquote(target.decode()), None) is None
+            said = "404 The specified blob does not exist.\r\nx-ms-error-code: BlobNotFound" if gone else "202 Accepted"
+            answers.append(
+                f"--batch\r\nContent-Type: application/http\r\nContent-ID: {number.decode()}\r\n\r\nHTTP/1.1 {said}\r\n"
+                "x-ms-request-id: 0\r\n\r\n"
+            )
+        return Response("".join(answers) + "--batch--\r\n", 202, mimetype="multipart/mixed; boundary=batch")
+
     def _list(self, container: str, request: Request) -> Response:
         prefix, delimiter = request.args.get("prefix", ""), request.args.get("delimiter", "")
         names = sorted(name.partition("/")[2] for name in self._blobs if name.startswith(f"{container}/{prefix}"))
@@ -140,7 +158,7 @@ class Azure:
             content, tag = self._blobs[f"{container}/{name}"]
             entries[name] = (
                 f"<Blob><Name>{escape(name)}</Name><Properties><Last-Modified>{formatdate(usegmt=True)}</Last-Modified>"
-                f"<Etag>{tag}</Etag><Content-Length>{len(content)}</Content-Length><BlobType>BlockBlob</BlobType>"
+                f"<Etag>{tag}</Etag><Content-Length>{len(content)}</Content-Length><Content-Type>application/octet-stream</Content-Type>"
                 "</Properties></Blob>"
             )
         keys = sorted(key for key in entries if key >= request.args.get("marker", ""))

@@ -8,6 +8,8 @@ from typing import Any
 
 from pyarrow import fs
 
+from synalign.storage.store import Store
+
 
 class Reader(io.RawIOBase):
     """A stream over an object that can be sought in.
@@ -49,26 +51,36 @@ class Reader(io.RawIOBase):
         return len(content)
 
 
-def arrow(size: Callable[[str], int | None], open_input: Callable[[str], Any]) -> fs.FileSystem:
-    """Return a file system of Arrow that reads objects.
+def arrow(store: Store, name: str) -> fs.FileSystem:
+    """Return a file system of Arrow that reads a store.
 
     Args:
-        size: Gives the bytes of an object; None where there is none.
-        open_input: Opens one.
+        store: The store.
+        name: Of the bucket or the container, with which Arrow's paths begin.
     """
     # torch brings it.
     from fsspec import AbstractFileSystem
+
+    def within(path: str) -> str:
+        return path.strip("/").removeprefix(name).lstrip("/")
 
     class Objects(AbstractFileSystem):  # type: ignore[misc]
         cachable = False
 
         def info(self, path: str, **_: Any) -> dict[str, Any]:
-            found = size(path)
-            if found is None:
-                raise FileNotFoundError(path)
-            return {"name": path, "size": found, "type": "file"}
+            size = store.size(within(path)) if within(path) else None
+            if size is not None:
+                return {"name": path, "size": size, "type": "file"}
+            if store.holds(within(path)):
+                return {"name": path, "size": 0, "type": "directory"}
+            raise FileNotFoundError(path)
+
+        def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+            base = path.rstrip("/")
+            names = [*store.files(within(path)), *store.folders(within(path))]
+            return [self.info(f"{base}/{each}") if detail else f"{base}/{each}" for each in names]
 
         def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
-            return open_input(path)
+            return store.open_input(within(path))
 
     return fs.PyFileSystem(fs.FSSpecHandler(Objects()))

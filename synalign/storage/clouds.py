@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pyarrow import fs
 
 from synalign.errors import ConfigurationError, SetupError
+from synalign.masking import mask
 from synalign.storage.cloud_files import Reader, arrow
 from synalign.storage.secrets import learn_of_clouds, without_secrets
 from synalign.storage.store import Kept, StaleError, Store
@@ -42,6 +43,7 @@ NAMES = {
 _RETRIES = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 _CLIENT = {"connect_timeout": "10s", "timeout": "120s"}
 _ENDPOINTS = {GOOGLE: ("GOOGLE_BASE_URL",), LAKE: ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")}
+_LONGEST = 300
 _IN_MEMORY = 32 * 2**20
 _PART = 8 * 2**20
 _THREADS = 16
@@ -55,9 +57,7 @@ def container(scheme: str, name: str) -> Store:
         ConfigurationError: The environment names no account, or no usable credentials.
     """
     # A process that was forked must not use its parent's connections.
-    environment = tuple(
-        sorted((key, value) for key, value in os.environ.items() if key.startswith(("GOOGLE_", "AZURE_")))
-    )
+    environment = tuple(sorted(item for item in os.environ.items() if item[0].startswith(("GOOGLE_", "AZURE_"))))
     return _container(scheme, name, os.getpid(), environment)
 
 
@@ -157,11 +157,11 @@ class _Container:
             e_tag, version = json.loads(tag)
         except (ValueError, TypeError):
             raise StaleError(f"{self._full(path)} was changed by another process") from None
-        return self._put_if(path, content, {"e_tag": e_tag, "version": version})
+        known = {"e_tag": e_tag, "version": version}
+        return self._put_if(path, content, {name: value for name, value in known.items() if value is not None})
 
     def filesystem(self) -> fs.FileSystem:
-        name = self._root.partition("://")[2]
-        return arrow(lambda path: self.size(_within(path, name)), lambda path: self.open_input(_within(path, name)))
+        return arrow(self, self._root.partition("://")[2])
 
     def _put_if(self, path: str, content: bytes, mode: Any) -> str:
         import obstore
@@ -217,10 +217,6 @@ class _Container:
                 raise _told(error, self._full(path)) from None
 
 
-def _within(path: str, name: str) -> str:
-    return path.removeprefix(f"{name}/")
-
-
 def _tag(found: UpdateVersion | Any) -> str:
     """Return what a condition is made of: Google's is a generation, Azure's an ETag."""
     return json.dumps([found.get("e_tag"), found.get("version")])
@@ -230,7 +226,7 @@ def _told(error: BaseException, place: str) -> OSError:
     from obstore import exceptions
 
     # What follows are the request and the answer, as Rust shows them.
-    said = " ".join(str(error).partition("Debug source")[0].split())[:300]
+    said = " ".join(mask(str(error)).partition("Debug source")[0].split())[:_LONGEST]
     kinds: tuple[tuple[tuple[type[BaseException], ...], type[OSError]], ...] = (
         ((exceptions.NotFoundError, FileNotFoundError), FileNotFoundError),
         ((exceptions.AlreadyExistsError, FileExistsError), FileExistsError),
@@ -267,10 +263,8 @@ def _made(scheme: str, name: str) -> ObjectStore:
 
 
 def _unusable(scheme: str, error: OSError) -> ConfigurationError:
-    variables = "GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT_KEY" if scheme == GOOGLE else (
-        "AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_CLIENT_ID with its "
-        "secret and tenant"
-    )  # fmt: skip
+    azure = "AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_CLIENT_ID"
+    variables = "GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT_KEY" if scheme == GOOGLE else azure
     return ConfigurationError(
         f"{error}.", cause="the environment has no usable credentials or account", remedy=f"set {variables}"
     )

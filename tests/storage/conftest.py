@@ -36,6 +36,16 @@ def s3_server() -> Iterator[str]:
 @pytest.fixture
 def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A prefix of the test's own in object storage."""
+    return _amazon(s3_server, monkeypatch)
+
+
+@pytest.fixture
+def amazon(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """The same, for tests whose `bucket` is of every cloud."""
+    return _amazon(s3_server, monkeypatch)
+
+
+def _amazon(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Place:
     settings = {**KEYS, "AWS_ENDPOINT_URL": s3_server, "AWS_EC2_METADATA_DISABLED": "true"}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
@@ -105,5 +115,14 @@ def lake(azure: Place) -> Place:
     return Place(f"abfss://{BUCKET}@shop.dfs.core.windows.net/{str(azure).partition(f'{BUCKET}/')[2]}")
 
 
-CLOUDS = ["bucket", "google", "azure", "lake"]
+CLOUDS = ["amazon", "google", "azure", "lake"]
 """Fixtures of a place in object storage, of every kind."""
+
+ENDPOINTS = ("AWS_ENDPOINT_URL", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT")
+"""Variables that say where a cloud is."""
+
+
+def away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every cloud be where nobody listens."""
+    for name in ENDPOINTS:
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
