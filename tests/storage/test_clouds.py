@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from synalign.errors import ConfigurationError
+from synalign.doctor import Case, storage
+from synalign.errors import BusyError, ConfigurationError, SetupError
+from synalign.generation.journal import Entry, Journal
+from synalign.registry import lookup
+from synalign.run import Run
 from synalign.run.manifests import read_table
-from synalign.storage import Place, StaleError
+from synalign.steps.job import perform
+from synalign.storage import Place, StaleError, lease
 from synalign.storage.append_log import AppendLog
+from synalign.storage.lock import held
 from tests import clouds
-from tests.storage.conftest import CLOUDS
+from tests.run.made_steps import DOCUMENTS, INTERVAL, ingest
+from tests.storage.conftest import CLOUDS, away
 
 
 @pytest.fixture(params=CLOUDS[1:])
@@ -172,3 +183,41 @@ def test_addresses_keep_their_parts() -> None:
             None,
         )
         assert str(place.parent.parent) == str(place.parent.parent.parent) == root
+
+
+def test_a_step_lies_there_is_reused_and_has_one_writer(
+    cloud: Place, configuration: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNALIGN_STORE", str(cloud))
+    monkeypatch.setattr(lease, "LOST_AFTER", 5.0)
+    monkeypatch.setattr(lease, "LOOKED_AFTER", 0.1)
+    run = Run(configuration(), INTERVAL)
+    assert perform(run, "ingest", ingest)["reused"] is False
+    assert perform(run, "ingest", ingest)["reused"] is True
+    assert run.read("documents").equals(DOCUMENTS.cast(run.read("documents").schema))
+    assert lookup.find("shop").folder == lookup.find(str(run.folder)).folder == run.folder
+    assert not (home / "runs").exists()
+    with held(run.folder / ".lock"), pytest.raises(BusyError):
+        perform(run, "ingest", ingest)
+
+
+def test_a_journal_there_keeps_answers_between_processes(cloud: Place) -> None:
+    entry = Entry("ab" * 32, "{}", "model", 10, 2, 0.5)
+    with Journal(str(cloud / "shop")) as first:
+        asyncio.run(first.add(entry))
+    with Journal(str(cloud / "shop")) as second:
+        assert second.get(entry.key) == entry
+
+
+def test_doctor_tries_what_a_step_does_there(
+    cloud: Place, configuration: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNALIGN_STORE", str(cloud))
+    case = Case(configuration(runtime={"journal": str(cloud / "journal")}))
+    assert storage.home(case) == f"{cloud / 'runs'} takes objects, and lets one of two writers win"
+    assert storage.journal(case) == f"{cloud / 'journal'} takes objects"
+    assert not cloud.exists()
+    away(monkeypatch)
+    with pytest.raises(SetupError, match="cannot be written to") as caught:
+        storage.home(case)
+    assert ("Storage Blob Data Contributor" in caught.value.remedy) != ("storage.objects.create" in caught.value.remedy)
