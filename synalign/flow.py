@@ -265,7 +265,7 @@ STEPS = (
         "register", "register", "release", "driver",
         reads=("training_set",),
         writes={},
-        settings=("retriever", "checks"),
+        settings=("retriever", "checks", "registry"),
         purpose="Records the run, the version, its prompts and a few requests in MLflow.",
         beside="MLflow",
         remedies=(

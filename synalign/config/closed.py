@@ -33,6 +33,8 @@ IN_WORDS = {
     r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable, in capital letters, digits and `_`",
     r"^[A-Za-z0-9._-]+$": "letters, digits, `.`, `_` and `-`",
     r"^https?://[^\s#]+$": "an address that begins with `http://` or `https://`",
+    r"^[a-z0-9_-]{1,255}\.[a-z0-9_-]{1,255}$": "two names with a dot between, `catalog.schema`, in lower-case letters, "
+    "digits, `_` and `-`",
     r"^[A-Z]{3}$": "three capital letters, such as USD",
     r"^(local|https?://[^\s#]+)$": "`local`, or an address that begins with `http://` or `https://`",
     r"^(embedded|https?://[^\s#]+)$": "`embedded`, or an address that begins with `http://` or `https://`",

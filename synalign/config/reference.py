@@ -41,7 +41,7 @@ VARIABLES = {
     "SYNALIGN_HOME": "Folder of logs and the embedded servers' state; relative paths of a file start there. "
     "Default: `.synalign` in the working directory.",
     "SYNALIGN_STORE": "Where runs and the embedding cache lie, the same for all workers: a folder, or "
-    "`s3://bucket/prefix`. Default: `$SYNALIGN_HOME`.",
+    "`s3://bucket/prefix` (also `gs://`, `az://`, `abfss://`). Default: `$SYNALIGN_HOME`.",
     "SYNALIGN_RETRIEVERS": "Folders with retrievers' YAML files, separated as in `PATH`. Default: `dags/retrievers`.",
     "SYNALIGN_PYTHON": "Python that runs the jobs. Default: Airflow's own.",
     "SYNALIGN_RETRIES": "How often Airflow tries a task again, at most. Default: by cause, see "
@@ -53,9 +53,14 @@ VARIABLES = {
     "SYNALIGN_WRITER_PORT": "Port of its embedded writer. Default: 8100.",
     "MLFLOW_TRACKING_URI": "MLflow's server. Default: a SQLite file in `$SYNALIGN_HOME`. Credentials go into "
     "MLflow's own variables.",
+    "MLFLOW_REGISTRY_URI": "MLflow's model registry, if it is apart from the server of runs. Default: the same.",
     "JAVA_HOME": "The Java that Spark runs on. Default: the one in `PATH`.",
     "AWS_ENDPOINT_URL_S3": "S3 server of `s3://` addresses, or `AWS_ENDPOINT_URL`. Default: Amazon's. Keys and region "
     "are the usual `AWS_...` variables.",
+    "GOOGLE_APPLICATION_CREDENTIALS": "Key file for `gs://` addresses, or `GOOGLE_SERVICE_ACCOUNT_KEY`. Default: the "
+    "machine's own account.",
+    "AZURE_STORAGE_ACCOUNT_NAME": "Account of `az://` addresses; its key or login in `AZURE_STORAGE_ACCOUNT_KEY`, "
+    "`AZURE_STORAGE_SAS_TOKEN` or `AZURE_CLIENT_ID` and the like.",
 }
 """Environment variables that people set."""
 

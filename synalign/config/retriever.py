@@ -14,6 +14,7 @@ from synalign.config.experiment import Experiment
 from synalign.config.generation import MOST_TEXTS_PER_LABEL, Generation
 from synalign.config.output import Output
 from synalign.config.pool import Pool
+from synalign.config.registry import Registry
 from synalign.config.runtime import Runtime
 from synalign.config.schedule import Schedule
 from synalign.config.selection import Alignment, Checks, Evaluation, Screening
@@ -46,6 +47,7 @@ class Configuration(Closed):
     output: Output = Output()
     checks: Checks = Checks()
     experiment: Experiment | None = Field(None, description="null: no DAG reads experiments.")
+    registry: Registry = Registry()
     alerts: Alerts = Alerts()
     runtime: Runtime = Runtime()
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")

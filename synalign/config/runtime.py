@@ -34,7 +34,9 @@ class Runtime(Closed):
         0.5, gt=0.0, le=1.0, description="Share of recent tries that may fail before the run is given up."
     )
     journal: Address | None = Field(
-        None, description="Folder or `s3://bucket/prefix` of the response journal. null: in the run's folder."
+        None,
+        description="Folder or `s3://bucket/prefix` (also `gs://`, `az://`, `abfss://`) of the response journal. "
+        "null: in the run's folder.",
     )
     timeout_seconds: float = Field(120.0, gt=0.0, le=3600.0, description="Longest wait for one answer.")
     trace_share: float = Field(

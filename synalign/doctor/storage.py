@@ -13,8 +13,10 @@ from synalign import run
 from synalign.config import resolve
 from synalign.doctor.finding import Case, Skipped
 from synalign.errors import ConfigurationError, SetupError
-from synalign.storage import Place, StaleError
+from synalign.storage import Place, StaleError, clouds
+from synalign.storage.place import SCHEMES
 
+_REPLACED = " (an object is replaced by create and delete)"
 _CONTENT = b"synalign doctor\n"
 
 
@@ -45,7 +47,7 @@ def journal(case: Case) -> str:
     place = case.configuration.runtime.journal
     if place is None:
         raise Skipped("kept in the run's folder (runtime.journal is not set)")
-    if place.startswith("s3://"):
+    if place.startswith(SCHEMES):
         _try_bucket(place)
         return f"{place} takes objects"
     folder = resolve(place)
@@ -73,9 +75,19 @@ def _try_objects(place: Place) -> None:
     except OSError as error:
         raise SetupError(
             f"{place} cannot be {doing}: {error}.",
-            remedy="check the bucket, AWS_ENDPOINT_URL and the keys; they need s3:PutObject, GetObject, DeleteObject "
-            "and ListBucket, and the storage must honour If-Match and If-None-Match on a put",
+            remedy=f"check {_permissions(str(place), deleting=True)}, and the storage must honour conditions on a put",
         ) from error
+
+
+def _permissions(address: str, *, deleting: bool) -> str:
+    """Say what must be right for a step to work in a place of object storage, and what its keys need."""
+    scheme = address.partition("://")[0] + "://"
+    if scheme == clouds.GOOGLE:
+        return f"the bucket and the credentials; they need storage.objects.create, get, list and delete{_REPLACED}"
+    if scheme in clouds.SCHEMES:
+        return "the container, the account and the credentials; they need the role Storage Blob Data Contributor"
+    needed = "s3:PutObject, GetObject, DeleteObject and" if deleting else "s3:PutObject, GetObject and"
+    return f"the bucket, AWS_ENDPOINT_URL and the keys; they need {needed} ListBucket"
 
 
 def _refuses_the_slower(probe: Place, tag: str) -> None:
@@ -101,7 +113,7 @@ def _try_bucket(place: str) -> None:
     except OSError as error:
         raise SetupError(
             f"runtime.journal == {place!r}, cannot be used: {' '.join(str(error).split())[:300]}",
-            remedy="check the bucket, AWS_ENDPOINT_URL and the keys; they need s3:PutObject, GetObject and ListBucket",
+            remedy=f"check {_permissions(place, deleting=False)}",
         ) from error
     except ConfigurationError as error:
         raise SetupError(error.message, cause=error.cause, remedy=error.remedy) from error

@@ -15,7 +15,7 @@ from synalign.retriever.examples import REQUIRED, check_columns, negative_column
 from synalign.retriever.set_files import SetFiles, of_files, open_files, readable
 from synalign.run import Run, manifests
 from synalign.storage import Place
-from synalign.storage.place import SCHEME
+from synalign.storage.place import SCHEMES
 
 if TYPE_CHECKING:
     from synalign.registry.versions import Version
@@ -83,7 +83,7 @@ def _files_named(reference: str) -> Place | None:
     if reference.endswith(".parquet"):
         return Place(reference)
     # A folder of the same name as a retriever is not what `shop` means.
-    if not reference.startswith(SCHEME) and ("/" not in reference or not Path(reference).expanduser().is_dir()):
+    if not reference.startswith(SCHEMES) and ("/" not in reference or not Path(reference).expanduser().is_dir()):
         return None
     place = Place(reference)
     with readable(place):

@@ -19,7 +19,7 @@ from synalign.local import refresh_lock, services
 from synalign.local.display import Display, printable, state
 from synalign.processes import ending
 from synalign.progress import Event
-from synalign.registry import address
+from synalign.registry import address, names
 from synalign.run import Interval
 from synalign.steps.job import MARK
 from synalign.storage.home_lock import one_at_a_time
@@ -79,6 +79,7 @@ class Refresh:
         """Fail before anything is paid for where the MLflow that the environment names cannot be used."""
         uri = services.external_tracking(services.Ports.from_environment())
         registry = address.given(address.REGISTRY_VARIABLE)
+        names.require_prefix(address.registry_uri(uri or address.tracking_uri()), self.configuration.registry.prefix)
         if uri or registry:
             # Only those who have one wait for MLflow to be imported.
             from synalign.registry.connection import require_reachable

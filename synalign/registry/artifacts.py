@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import yaml
-from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+from mlflow.entities import DatasetInput, Param
 
 from synalign import flow, tables
 from synalign.evaluation.arms import arm_of
@@ -18,6 +18,7 @@ from synalign.evaluation.chart import chart
 from synalign.evaluation.measured import measured
 from synalign.evaluation.report import report
 from synalign.experiment import TrainingSet, draft
+from synalign.registry.datasets import dataset, sources
 from synalign.storage.copies import fetched
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from synalign.registry.release import Release
 
-# MLflow's column for a dataset's digest holds 36 characters; the whole one goes into a tag of the input.
-_DIGEST_CHARACTERS = 36
 _LONGEST_SETTING = 500
 _DATASETS = {
     "queries": "real traffic",
@@ -77,8 +76,9 @@ def settings(release: Release) -> list[Param]:
 
 
 def datasets(release: Release) -> list[DatasetInput]:
-    """Return the tables that the refresh read and made, each with schema, source, rows and digest."""
-    return [_dataset(release, table, context) for table, context in _DATASETS.items()]
+    """Return what the refresh read from outside, and the tables that it made, each with source and digest."""
+    read = sources(release.configuration, release.manifests["ingest"].get("outside", {}))
+    return [*read, *(_dataset(release, table, context) for table, context in _DATASETS.items())]
 
 
 def _schema(release: Release, table: str) -> pa.Schema:
@@ -96,12 +96,5 @@ def _dataset(release: Release, table: str, context: str) -> DatasetInput:
         {"name": field.name, "type": str(field.type), "required": not field.nullable}
         for field in _schema(release, table)
     ]
-    dataset = Dataset(
-        name=table,
-        digest=manifest["digest"][:_DIGEST_CHARACTERS],
-        source_type="local" if release.folders[table].local else "s3",
-        source=json.dumps({"uri": str(release.folders[table])}),
-        schema=json.dumps({"mlflow_colspec": fields}),
-        profile=json.dumps({"num_rows": manifest["rows"]}),
-    )
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", context), InputTag("sha256", manifest["digest"])])
+    location = str(release.folders[table])
+    return dataset(table, manifest["digest"], "files", location, context, fields=fields, rows=manifest["rows"])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.entities.model_registry.model_version_search import ModelVersionSearch
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 from requests import RequestException
@@ -18,20 +20,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from synalign.config import home
 from synalign.errors import RegistryError
-from synalign.registry.address import REGISTRY_VARIABLE, VARIABLE, registry_uri, tracking_uri
+from synalign.registry import names
+from synalign.registry.address import REGISTRY_VARIABLE, VARIABLE, is_apart, registry_uri, tracking_uri
 from synalign.storage.home_lock import one_at_a_time
 
 __all__ = [
     "alias_of", "artifact_root", "connected", "every", "experiment", "fluent", "impatient", "registered_model",
-    "require_reachable", "tracking_uri", "unless_missing", "unless_there", "version_of", "versions_of",
+    "require_reachable", "source_of", "tracking_uri", "training_set_models", "unless_missing", "unless_there",
+    "version_of", "versions_of",
 ]  # fmt: skip
 
 # By itself MLflow's client tries for minutes.
 _IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
+_LOGIN = "Databricks wants a login, this user has no permission, or the workspace is away"
 _NOTE = "mlflow.note.content"
+_RETRIEVER = "synalign.retriever"
 _PAGE = 1000
 
-_made: set[str] = set()
+_made: set[tuple[str, str]] = set()
 
 _Found = TypeVar("_Found")
 
@@ -61,19 +67,34 @@ def connected(uri: str, again: str) -> Iterator[MlflowClient]:
     except SQLAlchemyError as error:
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise RegistryError(
-            f"MLflow's database {_without_password(uri).removeprefix('sqlite:///')} cannot be used: "
-            f"{_without_password(said)}.",
+            f"MLflow's database {_where(uri).removeprefix('sqlite:///')} cannot be used: {_without_password(said)}.",
             cause="it is no database, is damaged, or cannot be reached",
-            remedy=f"check MLFLOW_TRACKING_URI, or bring the database back from a copy; then {again}",
+            remedy=f"check {_variables(uri)}, or bring the database back from a copy; then {again}",
         ) from error
     except (MlflowException, RequestException) as error:
         # Files go to the server by requests of their own.
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise RegistryError(
-            f"MLflow at {_without_password(uri)} refused: {_without_password(said)}",
-            cause="the server is down, or its database is of another version",
-            remedy=f"check MLFLOW_TRACKING_URI and the server's log, then {again}",
+            f"MLflow at {_where(uri)} refused: {_without_password(said)}",
+            cause=_LOGIN if _in_databricks(uri) else "the server is down, or its database is of another version",
+            remedy=f"set DATABRICKS_HOST and DATABRICKS_TOKEN, or DATABRICKS_CONFIG_PROFILE; then {again}"
+            if _in_databricks(uri)
+            else f"check {_variables(uri)} and the server's log, then {again}",
         ) from error
+
+
+def _where(uri: str) -> str:
+    """Return where MLflow is, for people; a registry apart as well, since either may have refused."""
+    apart = f" with the registry {registry_uri(uri)}" if registry_uri(uri) != uri else ""
+    return _without_password(uri + apart)
+
+
+def _variables(uri: str) -> str:
+    return f"{VARIABLE} and {REGISTRY_VARIABLE}" if registry_uri(uri) != uri else VARIABLE
+
+
+def _in_databricks(uri: str) -> bool:
+    return any(each.startswith("databricks") for each in (uri, registry_uri(uri)))
 
 
 def _client(uri: str) -> MlflowClient:
@@ -82,12 +103,12 @@ def _client(uri: str) -> MlflowClient:
     Of two processes that find none in a SQLite file, and both make them, one fails: so they come one after another.
     """
     registry = registry_uri(uri)
-    if uri in _made or not any(each.startswith("sqlite:") for each in (uri, registry)):
+    if (uri, registry) in _made or not any(each.startswith("sqlite:") for each in (uri, registry)):
         return MlflowClient(tracking_uri=uri, registry_uri=registry)
     with one_at_a_time("mlflow-tables"):
         client = MlflowClient(tracking_uri=uri, registry_uri=registry)
         client.search_registered_models(max_results=1)
-    _made.add(uri)
+    _made.add((uri, registry))
     return client
 
 
@@ -180,10 +201,22 @@ def every(search: Callable[[str | None], PagedList[_Found]]) -> Iterator[_Found]
             return
 
 
-def registered_model(client: MlflowClient, name: str, description: str) -> None:
-    """Make a registered model, unless it is there."""
+def registered_model(client: MlflowClient, name: str, description: str, retriever: str) -> None:
+    """Make a registered model, unless it is there.
+
+    Raises:
+        RegistryError: It is another retriever's, whose name comes to the same one behind a prefix.
+    """
     with unless_there():
-        client.create_registered_model(name, description=description)
+        client.create_registered_model(name, {_RETRIEVER: retriever}, description)
+        return
+    whose = client.get_registered_model(name).tags.get(_RETRIEVER, retriever)
+    if whose != retriever:
+        raise RegistryError(
+            f"the registered model {name} is of the retriever {whose!r}, must be of {retriever!r}.",
+            cause="behind registry.prefix a `-` becomes `_`, so that both names come to one",
+            remedy="give one of the two another registry.prefix, or another name",
+        )
 
 
 def alias_of(client: MlflowClient, model: str, alias: str) -> ModelVersion | None:
@@ -200,10 +233,41 @@ def version_of(client: MlflowClient, model: str, version: str) -> ModelVersion |
     return None
 
 
-def versions_of(client: MlflowClient, model: str, *conditions: str) -> list[ModelVersion]:
-    """Return the versions of a registered model that meet conditions in MLflow's language for filters."""
-    wanted = " and ".join((f"name = '{model}'", *conditions))
-    return list(every(lambda token: client.search_model_versions(wanted, _PAGE, page_token=token)))
+def versions_of(
+    client: MlflowClient, model: str, *, run_id: str | None = None, tags: Mapping[str, str] | None = None
+) -> list[ModelVersion]:
+    """Return the versions of a registered model, those of a run or those with tags.
+
+    Unity Catalog finds versions by the model's name alone, and gives no tags with them: so nothing else is asked, and
+    then for each version that is meant.
+    """
+    found: Iterator[ModelVersion] = every(
+        lambda token: client.search_model_versions(f"name = '{model}'", _PAGE, page_token=token)
+    )
+    whole = (_whole(client, version) for version in found if run_id in (None, version.run_id))
+    return [version for version in whole if (tags or {}).items() <= version.tags.items()]
+
+
+def training_set_models(client: MlflowClient) -> list[str]:
+    """Return the names of all registered models of training sets, sorted."""
+    models: Iterator[RegisteredModel] = every(lambda token: client.search_registered_models(page_token=token))
+    return sorted(model.name for model in models if names.TRAINING_SET.fullmatch(model.name))
+
+
+def source_of(run: Run, path: str, tracking: str) -> str:
+    """Return the address of an artefact of a run, as a version of a registered model names its source.
+
+    A registry apart from the tracking server takes none of an artefact store, as it does not know the run: MLflow's
+    clients find `runs:/...` at the tracking server.
+    """
+    return f"runs:/{run.info.run_id}/{path}" if is_apart(tracking) else f"{run.info.artifact_uri}/{path}"
+
+
+def _whole(client: MlflowClient, version: ModelVersion) -> ModelVersion:
+    """Return a version with its tags."""
+    if not isinstance(version, ModelVersionSearch):
+        return version
+    return client.get_model_version(version.name, str(version.version))
 
 
 @contextmanager
@@ -212,7 +276,7 @@ def unless_there() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"):
             raise
 
 
@@ -222,7 +286,7 @@ def unless_missing() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "INVALID_PARAMETER_VALUE"):
             raise
 
 

@@ -13,7 +13,7 @@ from synalign.evaluation.measured import MACRO_F1, measured
 from synalign.evaluation.report import difference, weights_in_words
 from synalign.generation.ledger import carried_ledger, whole_ledger
 from synalign.registry.attachment import REPORT
-from synalign.registry.pages import experiment_path, model_path
+from synalign.registry.pages import experiment_path, model_path, to_registry, to_tracking
 from synalign.text.numbers import count, counted, figure, p_value
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def interval_name(interval: str) -> str:
     return f"{start:{kind}} to {end:{kind}}"
 
 
-def of_experiment(retriever: str) -> str:
+def of_experiment(retriever: str, model: str) -> str:
     """Describe the MLflow experiment that holds a retriever's refreshes."""
     return (
         f"Refreshes of the training set of the retriever {retriever}: one run per training set, named by its data "
@@ -52,45 +52,43 @@ def of_experiment(retriever: str) -> str:
         "every query that was asked for ended, `pool/` what became of the candidates of earlier intervals, `rows/`, "
         "`cost/`, `seconds/`. Series: `sampling/uncertainty` by batch, "
         "`weights/cumulative_share` by per cent of the synthetic rows, heaviest first.\n\n"
-        f"Versions: [{retriever}-training-set]({model_path(f'{retriever}-training-set')})."
+        f"Versions: {to_registry(model, model_path(model))}."
     )
 
 
-def of_model(retriever: str, experiment_id: str) -> str:
+def of_model(retriever: str, model: str, experiment_id: str) -> str:
     """Describe the registered model that holds a retriever's training sets."""
-    model = f"{retriever}-training-set"
     return (
         f"Training sets of the retriever {retriever}: real pairs and written queries, each with a weight. One version "
         "per refresh; the alias `current` names the newest that passed its checks.\n\n"
         f"{_loading(f'models:/{model}@current')}\n\n"
-        f"How each version was made: [refresh/{retriever}]({experiment_path(experiment_id)})."
+        f"How each version was made: {to_tracking(f'refresh/{retriever}', experiment_path(experiment_id))}."
     )
 
 
-def of_release(release: Release, load: str, links: Sequence[tuple[str, str]] = ()) -> str:
+def of_release(release: Release, load: str, links: Sequence[str] = ()) -> str:
     """Describe a refresh's run, or its version.
 
     Args:
         release: The release.
         load: MLflow's address of the training set, such as `models:/shop-training-set/3`.
-        links: Texts and addresses of pages to go on to.
+        links: To pages to go on to, in Markdown.
     """
     verdict = f"{counted(len(release.failures), 'check')} failed" if release.failures else "All checks passed"
     first = f"{verdict}. {count(release.rows('training_set'))} rows, {interval_name(release.interval)}."
     failures = "\n".join(f"- Check failed: {_cell(failure)}." for failure in release.failures)
-    linked = " | ".join(f"[{text}]({address})" for text, address in links)
     not_judged = f"{release.not_judged.capitalize()}." if release.not_judged else ""
-    parts = [first, failures, not_judged, linked, _table(_rows(release)), _loading(load)]
+    parts = [first, failures, not_judged, " | ".join(links), _table(_rows(release)), _loading(load)]
     return "\n\n".join(part for part in parts if part)
 
 
-def of_plans(retriever: str) -> str:
+def of_plans(retriever: str, model: str) -> str:
     """Describe the MLflow experiment that holds a retriever's A/B tests."""
     return (
         f"A/B tests of the retriever {retriever}: one run per plan, named by its id.\n\n"
         "Each run has the plan (`plan.json`), how a unit gets its arm (`ASSIGNMENT.md`) and the read-outs among its "
         "artefacts. The step of its metrics is the look, one a day; the newest verdict is in its tags.\n\n"
-        f"What serves: [{retriever}]({model_path(retriever)})."
+        f"What serves: {to_registry(model, model_path(model))}."
     )
 
 
@@ -117,32 +115,33 @@ def of_record(retriever: str) -> str:
     )
 
 
-def of_retriever(retriever: str) -> str:
+def of_retriever(retriever: str, training_set: str) -> str:
     """Describe the registered model that names what serves and what is tried."""
     return (
         f"Retrievers that served, were tried or were trained as {retriever}: one version per arm of an A/B test, and "
         "one per training. The alias `champion` names what serves, `challenger` what is tried.\n\n"
         "A version only points to its retriever: the tag `model_uri` says where it is. Move aliases by "
         "`synalign experiment`, which says so in the record.\n\n"
-        f"Trained on: [{retriever}-training-set]({model_path(f'{retriever}-training-set')})."
+        f"Trained on: [{training_set}]({model_path(training_set)})."
     )
 
 
-def of_trainings(retriever: str) -> str:
+def of_trainings(retriever: str, model: str) -> str:
     """Describe the MLflow experiment that holds a retriever's trainings."""
     return (
         f"Trainings of the retriever {retriever} by `synalign train`: one run per training set and settings.\n\n"
         "Each run has the model, what came of it (`figures.json`) and a draft of an A/B test (`plan.yaml`) among its "
         "artefacts. Metrics: `validation/` by step, `test/` beside the model before training and the champion.\n\n"
-        f"Versions: [{retriever}]({model_path(retriever)})."
+        f"Versions: {to_registry(model, model_path(model))}."
     )
 
 
-def of_trained(figures: Mapping[str, Any]) -> str:
+def of_trained(figures: Mapping[str, Any], model: str) -> str:
     """Describe a trained retriever: its run, and its version.
 
     Args:
         figures: What came of the training.
+        model: Name of the registered model.
     """
     trained, base, test, gate = (figures[name] for name in ("training_set", "base", "test", "gate"))
     kept = "the model before training" if not figures["step"] else f"step {figures['step']} of {figures['steps']}"
@@ -156,7 +155,7 @@ def of_trained(figures: Mapping[str, Any]) -> str:
             said = f"{test[name]['ndcg_at_10']:.4f}: {difference(test[f'new_minus_{name}'])}"
             rows.append((f"Test nDCG@10, {name.replace('_', ' ')}", said))
     rows.append(("Gate", f"{gate['status']}: {gate['reason']}"))
-    load = 'mlflow.sentence_transformers.load_model("models:/' + figures["retriever"] + '/VERSION")'
+    load = 'mlflow.sentence_transformers.load_model("models:/' + model + '/VERSION")'
     return f"Gate {gate['status']}. {trained['model']} version {trained['version']}.\n\n{_table(rows)}\n\n`{load}`"
 
 

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from synalign.errors import RegistryError
 from synalign.experiment.assignment import description, vectors
 from synalign.experiment.plan import Arm, ExperimentPlan, parse_plan, plan_schema
+from synalign.registry import names
 from synalign.registry.connection import connected, experiment
 from synalign.registry.descriptions import of_plan, of_plans
 
@@ -40,7 +41,8 @@ def experiment_run(plan: ExperimentPlan, uri: str) -> str:
         RegistryError: MLflow cannot be reached or refuses.
     """
     with connected(uri, "do the same again") as client:
-        place = experiment(client, f"experiments/{plan.retriever}", uri, of_plans(plan.retriever))
+        about = of_plans(plan.retriever, names.trained_of(client, plan.retriever))
+        place = experiment(client, f"experiments/{plan.retriever}", uri, about)
         found = _find(client, place, plan.digest)
         if found is None:
             tags = {_DIGEST: plan.digest, "synalign.experiment": plan.id, "synalign.retriever": plan.retriever,

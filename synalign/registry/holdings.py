@@ -16,9 +16,9 @@ from mlflow.entities import Experiment, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
 from synalign.errors import RegistryError
+from synalign.registry import names
 from synalign.registry.attachment import REPORT
-from synalign.registry.connection import connected, every
-from synalign.registry.release import SUFFIX
+from synalign.registry.connection import connected, every, training_set_models, versions_of
 from synalign.storage import Place
 
 _PAGE = 1000
@@ -95,9 +95,9 @@ def refreshes(client: MlflowClient, retriever: str | None) -> Iterator[Experimen
 
 
 def _versions(client: MlflowClient, retriever: str | None) -> Iterator[ModelVersion]:
-    # By a prefix of its own: `name = ''` finds nothing, and a filter on nothing finds other people's models.
-    wanted = f"name = '{retriever}{SUFFIX}'" if retriever else f"name LIKE '%{SUFFIX}'"
-    return every(lambda token: client.search_model_versions(wanted, _PAGE, page_token=token))
+    models = [names.training_set_of(client, retriever)] if retriever else training_set_models(client)
+    for model in models:
+        yield from versions_of(client, model)
 
 
 def _runs(client: MlflowClient, retriever: str | None) -> Iterator[tuple[str, str]]:
@@ -111,7 +111,7 @@ def _runs(client: MlflowClient, retriever: str | None) -> Iterator[tuple[str, st
 
 
 def _of_version(client: MlflowClient, found: ModelVersion, matchers: Matchers) -> Holding:
-    name = f"{found.name.removesuffix(SUFFIX)}@{found.version}"
+    name = f"{found.tags.get('retriever') or names.retriever_of(found.name)}@{found.version}"
     location = Place(found.tags["location"]) if found.tags.get("location") else None
     there: tuple[str, ...] = ()
     with _readable(name, str(found.run_id)):

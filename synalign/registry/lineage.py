@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 from mlflow import MlflowClient
 
 from synalign.errors import ArgumentError, RegistryError, RunError, listed, meant
-from synalign.registry import record
-from synalign.registry.connection import alias_of, connected, version_of, versions_of
+from synalign.registry import names, record
+from synalign.registry.connection import alias_of, connected, training_set_models, version_of, versions_of
 from synalign.registry.experiments import stored_plan
 from synalign.registry.record import Event, Served
-from synalign.registry.release import SUFFIX
 from synalign.registry.training_sets import ALIAS
-from synalign.registry.versions import training_set_models
 
 _NO_SET = "what it was trained on is not recorded: it is older than SynAlign"
 
@@ -129,7 +127,7 @@ def unpromoted(retriever: str, uri: str) -> Unpromoted | None:
     with connected(uri, "ask again") as client:
         if record.events(client, retriever):
             return None
-        model = retriever + SUFFIX
+        model = names.training_set_of(client, retriever)
         versions = {str(one.version): one for one in versions_of(client, model)}
         if not versions:
             raise _unknown(client, retriever)
@@ -140,7 +138,7 @@ def unpromoted(retriever: str, uri: str) -> Unpromoted | None:
 
 
 def _unknown(client: MlflowClient, retriever: str) -> RunError:
-    names = sorted(model.removesuffix(SUFFIX) for model in training_set_models(client))
+    names = sorted(names.retriever_of(model) for model in training_set_models(client))
     if not names:
         return RunError(
             f"MLflow has nothing of {retriever!r}, nor any training set.",

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
+from synalign.registry import names
 from synalign.registry.connection import connected, versions_of
-from synalign.registry.release import SUFFIX
 from synalign.run.manifests import ATTEMPT
 
 
@@ -33,7 +33,7 @@ def referred(retriever: str, uri: str) -> Referred:
         RegistryError: MLflow cannot be reached or refuses.
     """
     with connected(uri, "ask again") as client:
-        versions = versions_of(client, retriever + SUFFIX)
+        versions = versions_of(client, names.training_set_of(client, retriever))
         places = [place for version in versions for place in _places(client, version)]
     attempts = frozenset(match[0] for place in places for match in ATTEMPT.finditer(place))
     return Referred({str(version.version): version.run_id or "" for version in versions}, attempts)

@@ -2,7 +2,7 @@
 
 shop                            its latest run
 shop/20260228T000000Z-20260...  one of its intervals, or the beginning of one
-shop@3, shop@current            a version, as `shop-training-set/3` in MLflow
+shop@3, shop@current            a version, as `shop-training-set/3` in MLflow; also `main.search.shop_training_set/3`
 shop.yaml                       the latest run of the retriever in the file
 some/folder/20260228T0000...    a run's folder, wherever it lies; also s3://bucket/...
 """
@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from synalign import retriever_files
 from synalign.errors import RunError, listed, meant
+from synalign.registry import names
 from synalign.run import Interval, Run, intervals, manifests, root
 from synalign.storage import Place
-from synalign.storage.place import SCHEME
+from synalign.storage.place import SCHEMES
 
 if TYPE_CHECKING:
     from synalign.registry.versions import Version
 
 _THREADS = 16
 _VERSION = re.compile(r"(?P<retriever>[a-z0-9][a-z0-9_-]*)@(?P<version>\d+|current)")
-_MODEL = re.compile(r"(?P<model>[a-z0-9][a-z0-9_-]*-training-set)/(?P<version>\d+|current)")
+_MODEL = re.compile(rf"(?P<model>{names.TRAINING_SET.pattern})/(?P<version>\d+|current)")
 _NAMED = re.compile(r"(?P<retriever>[a-z0-9][a-z0-9_-]*)(/(?P<beginning>[0-9TZ-]+))?")
 _INTERVAL = re.compile(r"\d{8}T\d{6}Z-\d{8}T\d{6}Z")
 
@@ -47,7 +48,7 @@ def find(reference: str) -> Run:
     wanted = version(reference)
     if wanted is not None:
         return run_of(wanted)
-    if reference.startswith(SCHEME):
+    if reference.startswith(SCHEMES):
         return Run.open(reference)
     path = Path(reference).expanduser()
     named = _NAMED.fullmatch(reference)
@@ -70,18 +71,17 @@ def version(reference: str) -> Version | None:
     Raises:
         RegistryError: There is no such version.
     """
-    if match := _VERSION.fullmatch(reference):
-        model = f"{match['retriever']}-training-set"
-    elif match := _MODEL.fullmatch(reference):
-        model = match["model"]
-    else:
+    match = _VERSION.fullmatch(reference) or _MODEL.fullmatch(reference)
+    if match is None:
         return None
     # Only those who ask for a version wait for MLflow to be imported.
     from synalign.registry import versions
     from synalign.registry.connection import impatient, tracking_uri
 
     with impatient():
-        return versions.find(model, match["version"], tracking_uri())
+        if match.re is _MODEL:
+            return versions.find(match["model"], match["version"], tracking_uri())
+        return versions.find_of(match["retriever"], match["version"], tracking_uri())
 
 
 def latest(retriever: str) -> Run:

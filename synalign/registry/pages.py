@@ -6,6 +6,9 @@ import os
 import re
 from urllib.parse import quote
 
+from synalign.registry.address import REGISTRY_VARIABLE, given
+from synalign.registry.address import tracking_uri as tracking_address
+
 # MLflow opens on pages for conversations unless its address asks for those of training runs.
 _VIEW = "workflowType=machine_learning"
 
@@ -66,3 +69,21 @@ def page(tracking_uri: str, path: str) -> str | None:
     """
     base = address(tracking_uri)
     return f"{base}/{path}" if base else None
+
+
+def to_registry(text: str, path: str) -> str:
+    """Return a Markdown link from a page of the tracking server to one of the registry; the text where it has none."""
+    registry = given(REGISTRY_VARIABLE)
+    return _linked(text, path, registry, apart=registry not in ("", tracking_address()))
+
+
+def to_tracking(text: str, path: str) -> str:
+    """Return a Markdown link from a page of the registry to one of the tracking server; the text where it has none."""
+    return _linked(text, path, tracking_address(), apart=given(REGISTRY_VARIABLE) not in ("", tracking_address()))
+
+
+def _linked(text: str, path: str, uri: str, *, apart: bool) -> str:
+    if not apart:
+        return f"[{text}]({path})"
+    there = page(uri, path)
+    return f"[{text}]({there})" if there else text

@@ -15,6 +15,7 @@ from mlflow.entities.model_registry import PromptVersion
 from mlflow.tracing.constant import TraceTagKey
 
 from synalign.prompts.templates import with_blanks
+from synalign.registry import names
 from synalign.registry.address import registry_uri
 from synalign.registry.connection import every, unless_missing, unless_there
 
@@ -30,17 +31,7 @@ _FIRST, _LAST = "synalign.first_training_set", "synalign.last_training_set"
 # MLflow's column for the text of a prompt holds 100,000 characters.
 _LONGEST = 100_000
 # Databricks asks for names in three parts, or keeps no prompts.
-_WITHOUT = ("databricks", "uc:")
-
-
-def name_of(retriever: str, kind: str) -> str:
-    """Return the name of a prompt in MLflow.
-
-    Examples:
-        >>> name_of("shop", "write")
-        'shop-write-prompt'
-    """
-    return f"{retriever}-{kind}-prompt"
+_WITHOUT = "databricks"
 
 
 def log_prompts(
@@ -68,7 +59,8 @@ def log_prompts(
         if len(json.dumps(messages)) > _LONGEST:
             log.warning("register: the template of %s is longer than MLflow's %d characters", kind, _LONGEST)
             continue
-        found[kind] = prompt = _version(client, name_of(release.retriever, kind), template, messages, experiment_id)
+        name = names.prompt(release.retriever, kind, release.prefix)
+        found[kind] = prompt = _version(client, name, template, messages, experiment_id)
         training_set = f"{release.model}/{version}"
         # Not all of them: a wording can live for years of nights.
         for tag in (_LAST,) if _FIRST in prompt.tags else (_FIRST, _LAST):

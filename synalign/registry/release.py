@@ -9,12 +9,10 @@ import pyarrow as pa
 
 from synalign.config.schemes import NONE
 from synalign.prompts.templates import Template
+from synalign.registry import names
 from synalign.run.manifests import read_table
 from synalign.storage import Place
 from synalign.tables import content_id
-
-SUFFIX = "-training-set"
-"""The name of the registered model of a retriever's training sets is the retriever's with this behind it."""
 
 
 class Release(NamedTuple):
@@ -41,7 +39,12 @@ class Release(NamedTuple):
     @property
     def model(self) -> str:
         """Name of the registered model."""
-        return self.retriever + SUFFIX
+        return names.training_set(self.retriever, self.prefix)
+
+    @property
+    def prefix(self) -> str | None:
+        """Catalog and schema of its registered model; None: its name has one part."""
+        return (self.configuration.get("registry") or {}).get("prefix")
 
     @property
     def location(self) -> Place:

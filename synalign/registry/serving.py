@@ -18,12 +18,19 @@ from mlflow.exceptions import MlflowException
 
 from synalign.errors import RegistryError
 from synalign.experiment.plan import Arm, ExperimentPlan, TrainingSet
-from synalign.registry import record
-from synalign.registry.connection import alias_of, connected, fluent, registered_model, version_of, versions_of
+from synalign.registry import names, record
+from synalign.registry.connection import (
+    alias_of,
+    connected,
+    fluent,
+    registered_model,
+    source_of,
+    version_of,
+    versions_of,
+)
 from synalign.registry.descriptions import of_retriever
 from synalign.registry.experiments import arm_folder, experiment_run
 from synalign.registry.record import Event, Served
-from synalign.registry.release import SUFFIX
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
@@ -69,13 +76,14 @@ def register_arms(plan: ExperimentPlan, uri: str, *, by: str | None = None, at: 
             _may_start(client, plan, chain)
         # An arm may be at `models:/...`, as those that SynAlign trained.
         with fluent(uri):
-            control, treatment = (_version(client, plan, arm, run_id) for arm in plan.arms)
+            control, treatment = (_version(client, plan, arm, run_id, uri) for arm in plan.arms)
         if known is None:
             known = record.append(client, plan.retriever, uri, chain, record.happening(
                 "started", plan, plan.owner if by is None else by, at or datetime.now(UTC), plan.hypothesis,
                 Served.of(plan.arm("control"), control), Served.of(plan.arm("treatment"), treatment),
-            ), before=_version_of(alias_of(client, plan.retriever, CHAMPION)))  # fmt: skip
-    return Registered(plan.retriever, control, treatment, run_id, known)
+            ), before=_version_of(_at(client, plan.retriever, CHAMPION)))  # fmt: skip
+        model = names.trained_of(client, plan.retriever)
+    return Registered(model, control, treatment, run_id, known)
 
 
 def promote(plan: ExperimentPlan, by: str, at: datetime, reason: str, uri: str) -> Event:
@@ -167,14 +175,14 @@ def champion(retriever: str, uri: str) -> Served | None:
         chain = record.events(client, retriever)
         if chain:
             return chain[-1].champion
-        version = alias_of(client, retriever, CHAMPION)
+        version = _at(client, retriever, CHAMPION)
         return None if version is None else Served(str(version.version), _source(version), None)
 
 
 def newest_training_set(retriever: str, uri: str) -> TrainingSet | None:
     """Return the training set that the alias `current` names, or else the newest; None: none is registered."""
     with connected(uri, "do the same again") as client:
-        model = retriever + SUFFIX
+        model = names.training_set_of(client, retriever)
         version = alias_of(client, model, "current")
         if version is None:
             found = [one for one in versions_of(client, model) if one.tags.get("digest")]
@@ -203,7 +211,7 @@ def _may_start(client: MlflowClient, plan: ExperimentPlan, chain: list[Event]) -
             remedy="end it first: `synalign experiment end`",
         )
     control = plan.arm("control")
-    version = None if chain else alias_of(client, plan.retriever, CHAMPION)
+    version = None if chain else _at(client, plan.retriever, CHAMPION)
     serving = chain[-1].champion.model_uri if chain else _source(version)
     if serving and serving != control.model_uri:
         raise RegistryError(
@@ -230,25 +238,27 @@ def _training_set_is(client: MlflowClient, arm: Arm) -> None:
         )
 
 
-def _version(client: MlflowClient, plan: ExperimentPlan, arm: Arm, run_id: str) -> str:
+def _version(client: MlflowClient, plan: ExperimentPlan, arm: Arm, run_id: str, uri: str) -> str:
     """Return the version of an arm: found by the experiment's run, or made, tags and all, in one call."""
-    registered_model(client, plan.retriever, of_retriever(plan.retriever))
+    model = names.trained_of(client, plan.retriever)
+    about_model = of_retriever(plan.retriever, names.training_set_of(client, plan.retriever))
+    registered_model(client, model, about_model, plan.retriever)
     tags = {"experiment": plan.id, "arm": arm.name, "plan_digest": plan.digest, "model_uri": arm.model_uri}
     if arm.training_set is not None:
         tags |= {f"training_set.{key}": value for key, value in arm.training_set.model_dump().items()}
-    for version in versions_of(client, plan.retriever, f"run_id = '{run_id}'"):
+    for version in versions_of(client, model, run_id=run_id):
         if version.tags.get("arm") == arm.name:
             return str(version.version)
     about = {"description": f"The {arm.name} of the experiment {plan.id}: {plan.hypothesis}", "tags": tags}
     # A version is ready at once: it only points somewhere.
-    make = partial(client.create_model_version, plan.retriever, run_id=run_id, await_creation_for=0, **about)
+    make = partial(client.create_model_version, model, run_id=run_id, await_creation_for=0, **about)
     try:
         made = make(arm.model_uri)
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
         # A server takes no path of its own disk, and no https, as a source: the run has a file that says where it is.
-        made = make(f"{client.get_run(run_id).info.artifact_uri}/{arm_folder(arm)}")
+        made = make(source_of(client.get_run(run_id), arm_folder(arm), uri))
     return str(made.version)
 
 
@@ -300,7 +310,7 @@ def _must_run(plan: ExperimentPlan, chain: list[Event]) -> None:
 
 def _must_follow(client: MlflowClient, retriever: str, chain: list[Event]) -> None:
     """Refuse where the champion was moved by hand; where a killed call left it behind, it is moved later."""
-    stands = _version_of(alias_of(client, retriever, CHAMPION))
+    stands = _version_of(_at(client, retriever, CHAMPION))
     last = chain[-1]
     if stands not in (last.champion.version, last.champion_before):
         raise RegistryError(
@@ -313,13 +323,19 @@ def _must_follow(client: MlflowClient, retriever: str, chain: list[Event]) -> No
 
 def _follow(client: MlflowClient, retriever: str, last: Event) -> None:
     """Move the aliases to where the record says they are."""
+    model = names.trained_of(client, retriever)
     for alias, served in ((CHAMPION, last.champion), (CHALLENGER, last.challenger)):
-        stands = alias_of(client, retriever, alias)
+        stands = alias_of(client, model, alias)
         if served is None:
             if stands is not None:
-                client.delete_registered_model_alias(retriever, alias)
+                client.delete_registered_model_alias(model, alias)
         elif stands is None or str(stands.version) != served.version:
-            client.set_registered_model_alias(retriever, alias, served.version)
+            client.set_registered_model_alias(model, alias, served.version)
+
+
+def _at(client: MlflowClient, retriever: str, alias: str) -> ModelVersion | None:
+    """Return the version of a retriever that an alias names; None: it names none."""
+    return alias_of(client, names.trained_of(client, retriever), alias)
 
 
 def _source(version: ModelVersion | None) -> str:

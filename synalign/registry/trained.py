@@ -24,6 +24,8 @@ from requests import RequestException
 
 from synalign.errors import RegistryError
 from synalign.experiment.plan import TrainingSet
+from synalign.registry import names
+from synalign.registry.address import is_apart
 from synalign.registry.connection import connected, experiment, fluent, registered_model, versions_of
 from synalign.registry.descriptions import of_retriever, of_trained, of_trainings
 from synalign.registry.pages import page, run_path
@@ -33,6 +35,7 @@ Draft = Callable[[str], str]
 
 _KEY = "synalign.key"
 _FAILED = "failed"
+_MODEL = "model"
 _LONGEST_TAG = 4000
 
 
@@ -78,7 +81,7 @@ def find(retriever: str, key: str, uri: str) -> Trained | None:
         RegistryError: MLflow cannot be reached or refuses, or the version's figures are gone.
     """
     with connected(uri, "run `synalign train` again") as client:
-        found = versions_of(client, retriever, f"tags.`{_KEY}` = '{key}'")
+        found = versions_of(client, names.trained_of(client, retriever), tags={_KEY: key})
         if not found:
             return None
         version = min(found, key=lambda one: int(one.version))
@@ -88,7 +91,8 @@ def find(retriever: str, key: str, uri: str) -> Trained | None:
             except OSError as error:
                 raise RegistryError(
                     f"{FIGURES} of run {version.run_id} cannot be read: {error}.",
-                    remedy=f"restore it, or delete version {version.version} of {retriever} in MLflow and train again",
+                    remedy=f"restore it, or delete version {version.version} of {version.name} in MLflow, and train "
+                    "again",
                 ) from error
         return _trained(client, version, json.loads(content), uri)
 
@@ -110,12 +114,14 @@ def register(retriever: str, key: str, model: Any, figures: Mapping[str, Any], d
         RegistryError: MLflow cannot be reached or refuses.
     """
     with connected(uri, "run `synalign train` again") as client:
-        registered_model(client, retriever, of_retriever(retriever))
-        place = experiment(client, f"train/{retriever}", uri, of_trainings(retriever))
-        run_id = client.create_run(place, tags=_run_tags(retriever, key, figures), run_name=_name(figures)).info.run_id
+        made = names.trained_of(client, retriever)
+        registered_model(client, made, of_retriever(retriever, names.training_set_of(client, retriever)), retriever)
+        place = experiment(client, f"train/{retriever}", uri, of_trainings(retriever, made))
+        tags = _run_tags(retriever, key, figures, made)
+        run_id = client.create_run(place, tags=tags, run_name=_name(figures)).info.run_id
         try:
             with fluent(uri):
-                version = _version(client, place, run_id, key, model, figures, draft)
+                version = _version(client, place, run_id, key, model, figures, draft, made, uri)
         except BaseException:
             with suppress(MlflowException, RequestException):
                 client.delete_run(run_id)
@@ -128,19 +134,20 @@ def register(retriever: str, key: str, model: Any, figures: Mapping[str, Any], d
 def newest(retriever: str, uri: str) -> Candidate | None:
     """Return the newest trained retriever that did not fail at the gate; None: there is none."""
     with connected(uri, "do the same again") as client:
-        found = [one for one in versions_of(client, retriever) if _KEY in one.tags and one.tags["gate"] != _FAILED]
+        model = names.trained_of(client, retriever)
+        found = [one for one in versions_of(client, model) if _KEY in one.tags and one.tags["gate"] != _FAILED]
         if not found:
             return None
         version = max(found, key=lambda one: int(one.version))
-        names = ("model", "version", "digest")
         return Candidate(
-            f"models:/{retriever}/{version.version}",
-            TrainingSet(**{name: version.tags[f"training_set.{name}"] for name in names}),
+            f"models:/{model}/{version.version}",
+            TrainingSet(**{name: version.tags[f"training_set.{name}"] for name in ("model", "version", "digest")}),
         )
 
 
 def _version(
-    client: MlflowClient, place: str, run_id: str, key: str, model: Any, figures: Mapping[str, Any], draft: Draft
+    client: MlflowClient, place: str, run_id: str, key: str, model: Any, figures: Mapping[str, Any], draft: Draft,
+    registered: str, uri: str,
 ) -> ModelVersion:  # fmt: skip
     for name, value in figures["settings"].items():
         client.log_param(run_id, name, value)
@@ -152,27 +159,39 @@ def _version(
             if value is not None:
                 client.log_metric(run_id, f"test/{name}/{measure}", value)
     client.log_text(run_id, json.dumps(figures, indent=2, ensure_ascii=False), FIGURES)
-    model_id = _logged(client, place, run_id, model)
+    address, model_id = _in_run(client, run_id, model) if is_apart(uri) else _logged(client, place, run_id, model)
     # Its version has no number yet; this address is of the same model.
-    client.log_text(run_id, draft(f"models:/{model_id}"), DRAFT)
+    client.log_text(run_id, draft(address), DRAFT)
     # A version is ready at once: it only points somewhere.
     return client.create_model_version(
-        figures["retriever"],
-        f"models:/{model_id}",
+        registered,
+        address,
         run_id,
         tags=_tags(key, figures),
-        description=of_trained(figures),
+        description=of_trained(figures, registered),
         await_creation_for=0,
         model_id=model_id,
     )
 
 
-def _logged(client: MlflowClient, place: str, run_id: str, model: Any) -> str:
-    """Log a model and return MLflow's id of it.
+def _in_run(client: MlflowClient, run_id: str, model: Any) -> tuple[str, None]:
+    """Keep a model among the artefacts of a run: a registry apart from the tracking server knows no other."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / _MODEL
+        mlflow.sentence_transformers.save_model(model, str(kept), pip_requirements=_requirements())
+        # As in `_logged`.
+        for card in kept.rglob("README.md"):
+            card.unlink()
+        client.log_artifacts(run_id, str(kept), _MODEL)
+    return f"runs:/{run_id}/{_MODEL}", None
+
+
+def _logged(client: MlflowClient, place: str, run_id: str, model: Any) -> tuple[str, str]:
+    """Log a model, and return its address and MLflow's id of it.
 
     It is made first: without a run in progress MLflow would put it into the experiment `Default`.
     """
-    made = client.create_logged_model(place, "model", run_id)
+    made = client.create_logged_model(place, _MODEL, run_id)
     try:
         # A model card shows what it was trained on, and `synalign forget` does not reach it.
         mlflow.sentence_transformers.log_model(
@@ -183,7 +202,7 @@ def _logged(client: MlflowClient, place: str, run_id: str, model: Any) -> str:
             client.delete_logged_model(made.model_id)
         raise
     client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
-    return str(made.model_id)
+    return f"models:/{made.model_id}", str(made.model_id)
 
 
 def _requirements() -> list[str]:
@@ -193,11 +212,11 @@ def _requirements() -> list[str]:
     return [f"{name}=={version_of_package(name).partition('+')[0]}" for name in packages]
 
 
-def _run_tags(retriever: str, key: str, figures: Mapping[str, Any]) -> dict[str, str]:
+def _run_tags(retriever: str, key: str, figures: Mapping[str, Any], registered: str) -> dict[str, str]:
     return {
         _KEY: key,
         "synalign.retriever": retriever,
-        "mlflow.note.content": of_trained(figures),
+        "mlflow.note.content": of_trained(figures, registered),
         "mlflow.user": figures["owner"],
         "mlflow.source.name": "synalign train",
         "mlflow.source.type": "JOB",

@@ -18,11 +18,21 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
-from synalign.registry import artifacts, descriptions, prompts, traces
+from synalign.registry import artifacts, descriptions, names, pointer, prompts, traces
 from synalign.registry import metrics as figures
+from synalign.registry.address import is_unity, registry_uri
 from synalign.registry.attachment import REPORT
-from synalign.registry.connection import alias_of, connected, experiment, registered_model, unless_missing, versions_of
-from synalign.registry.pages import model_path, page, run_path
+from synalign.registry.connection import (
+    alias_of,
+    connected,
+    experiment,
+    registered_model,
+    source_of,
+    unless_missing,
+    versions_of,
+)
+from synalign.registry.pages import model_path, page, run_path, to_registry, to_tracking
+from synalign.registry.pointer import log_pointer
 from synalign.registry.release import Release
 
 log = logging.getLogger("synalign")
@@ -68,11 +78,12 @@ def register(release: Release, tracking_uri: str) -> Registration:
         Where it stands.
 
     Raises:
-        RegistryError: MLflow cannot be reached or refuses.
+        RegistryError: MLflow cannot be reached or refuses, or its registry wants a prefix and there is none.
         RunError: The ledger does not add up.
     """
     # Before anything is written: a ledger that does not add up is never registered.
     figures.figures(release)
+    names.require_prefix(registry_uri(tracking_uri), release.prefix)
     with connected(tracking_uri, "run the step register again") as client:
         run, version = _run_and_version(client, release, tracking_uri)
         reused = version.tags.get(_STATUS) == _READY
@@ -85,17 +96,21 @@ def register(release: Release, tracking_uri: str) -> Registration:
 
 def _run_and_version(client: MlflowClient, release: Release, tracking_uri: str) -> tuple[Run, ModelVersion]:
     """Return the release's MLflow run and model version: found by the release's key, or made."""
-    name, about = f"refresh/{release.retriever}", descriptions.of_experiment(release.retriever)
+    name, about = f"refresh/{release.retriever}", descriptions.of_experiment(release.retriever, release.model)
     experiment_id = experiment(client, name, tracking_uri, about)
-    registered_model(client, release.model, descriptions.of_model(release.retriever, experiment_id))
+    names.remember(client, experiment_id, release.prefix)
+    about_model = descriptions.of_model(release.retriever, release.model, experiment_id)
+    registered_model(client, release.model, about_model, release.retriever)
     runs = _runs(client, release, experiment_id)
     if not runs:
         _make_run(client, release, experiment_id)
         runs = _runs(client, release, experiment_id)
     versions = _versions(client, release, runs)
     if not versions:
+        log_pointer(client, release, runs[0].info.run_id)
+        kept = pointer.FOLDER if is_unity(registry_uri(tracking_uri)) else "training_set"
+        source = source_of(runs[0], kept, tracking_uri)
         # A version is ready at once: it only points somewhere.
-        source = f"{runs[0].info.artifact_uri}/training_set"
         client.create_model_version(release.model, source, runs[0].info.run_id, await_creation_for=0)
         versions = _versions(client, release, runs)
     version = versions[0]
@@ -132,7 +147,7 @@ def _make_run(client: MlflowClient, release: Release, experiment_id: str) -> Non
 
 def _versions(client: MlflowClient, release: Release, runs: Sequence[Run]) -> list[ModelVersion]:
     """Return the versions of these runs, oldest first; more than one only where the server got a request twice."""
-    found = [one for run in runs for one in versions_of(client, release.model, f"run_id = '{run.info.run_id}'")]
+    found = [one for run in runs for one in versions_of(client, release.model, run_id=run.info.run_id)]
     return sorted(found, key=lambda version: int(version.version))
 
 
@@ -166,11 +181,15 @@ def _batches(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
 def _describe(client: MlflowClient, release: Release, version: ModelVersion, run: Run) -> None:
     """Describe the run, with a link to its version, and the version, with a link to its run."""
     place = run.info.experiment_id, run.info.run_id
-    report = ("Report", run_path(*place, REPORT))
-    to_version = (f"{release.model} version {version.version}", model_path(release.model, version.version))
-    to_run = ("Figures and charts", run_path(*place))
-    loaded = f"models:/{release.model}/{version.version}"
-    of_run, of_version = (descriptions.of_release(release, loaded, [report, link]) for link in (to_version, to_run))
+    # A version of Unity Catalog is the model beside the set.
+    unity = version.source.endswith(f"/{pointer.FOLDER}")
+    loaded = f"runs:/{place[1]}/training_set" if unity else f"models:/{release.model}/{version.version}"
+    report = run_path(*place, REPORT)
+    called, page_of_it = f"{release.model} version {version.version}", model_path(release.model, version.version)
+    links_of_run = [f"[Report]({report})", to_registry(called, page_of_it)]
+    links_of_version = [to_tracking("Report", report), to_tracking("Figures and charts", run_path(*place))]
+    of_run = descriptions.of_release(release, loaded, links_of_run)
+    of_version = descriptions.of_release(release, loaded, links_of_version)
     tags = {"mlflow.note.content": of_run, "synalign.checks": _checks(release)}
     client.log_batch(run.info.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
     client.update_model_version(release.model, version.version, of_version)
@@ -182,6 +201,7 @@ def _tags(release: Release) -> dict[str, str]:
         "checks": _checks(release),
         **({"failures": "; ".join(release.failures)[:_LONGEST_TAG]} if release.failures else {}),
         "interval": release.interval,
+        "retriever": release.retriever,
         "rows": str(release.rows("training_set")),
         "writer": release.writer,
         "scheme": release.evaluation["scheme"],
@@ -221,7 +241,7 @@ def _finished_since(client: MlflowClient, release: Release, version: ModelVersio
 
     Older ones are left alone: somebody who let an earlier version serve again had a reason.
     """
-    found = versions_of(client, release.model, f"tags.`{_STATUS}` = '{_READY}'")
+    found = versions_of(client, release.model, tags={_STATUS: _READY})
     since = [one for one in found if one.last_updated_timestamp >= version.creation_timestamp]
     later = [one for one in since if one.tags["checks"] == "passed" and one.tags["interval"] > release.interval]
     return sorted(later, key=lambda one: (one.tags["interval"], int(one.version)))

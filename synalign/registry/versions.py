@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.entities.model_registry import ModelVersion
 
 from synalign.config import schemes
 from synalign.errors import RegistryError, listed, meant
-from synalign.registry.connection import alias_of, connected, every, version_of, versions_of
-from synalign.registry.release import SUFFIX
+from synalign.registry import names
+from synalign.registry.connection import alias_of, connected, training_set_models, version_of, versions_of
 from synalign.registry.training_sets import ALIAS
 from synalign.storage import Place
 
@@ -29,6 +28,7 @@ class Version(NamedTuple):
         digest: Digest of the training set.
         location: Where the run that made it wrote the training set.
         run_id: The MLflow run.
+        retriever: Name of the retriever.
     """
 
     model: str
@@ -37,11 +37,7 @@ class Version(NamedTuple):
     digest: str
     location: Place
     run_id: str
-
-    @property
-    def retriever(self) -> str:
-        """Name of the retriever."""
-        return self.model.removesuffix(SUFFIX)
+    retriever: str
 
     @property
     def name(self) -> str:
@@ -75,13 +71,23 @@ def find(model: str, version: str, uri: str) -> Version:
         RegistryError: There is no such version, or MLflow cannot be reached; the message lists those there are.
     """
     with connected(uri, "ask again") as client:
-        found = alias_of(client, model, version) if version == ALIAS else version_of(client, model, version)
-        if found is None or not {"digest", "interval", "location"} <= found.tags.keys():
-            raise RegistryError(
-                f"{model} has no {'alias' if version == ALIAS else 'complete version'} {version!r}.",
-                remedy=_what_there_is(client, model),
-            )
-        return _version(found)
+        return _find(client, model, version)
+
+
+def find_of(retriever: str, version: str, uri: str) -> Version:
+    """Find a version of a retriever's training set; see `find`."""
+    with connected(uri, "ask again") as client:
+        return _find(client, names.training_set_of(client, retriever), version)
+
+
+def _find(client: MlflowClient, model: str, version: str) -> Version:
+    found = alias_of(client, model, version) if version == ALIAS else version_of(client, model, version)
+    if found is None or not {"digest", "interval", "location"} <= found.tags.keys():
+        raise RegistryError(
+            f"{model} has no {'alias' if version == ALIAS else 'complete version'} {version!r}.",
+            remedy=_what_there_is(client, model),
+        )
+    return _version(found)
 
 
 def fetch(version: Version, folder: Path, uri: str) -> Kept:
@@ -111,14 +117,9 @@ def fetch(version: Version, folder: Path, uri: str) -> Kept:
 def _version(found: ModelVersion) -> Version:
     tags = found.tags
     return Version(
-        found.name, str(found.version), tags["interval"], tags["digest"], Place(tags["location"]), found.run_id
-    )
-
-
-def training_set_models(client: MlflowClient) -> list[str]:
-    """Return the names of all registered models of training sets, sorted."""
-    models: Iterator[RegisteredModel] = every(lambda token: client.search_registered_models(page_token=token))
-    return sorted(model.name for model in models if model.name.endswith(SUFFIX))
+        found.name, str(found.version), tags["interval"], tags["digest"], Place(tags["location"]), found.run_id,
+        tags.get("retriever") or names.retriever_of(found.name),
+    )  # fmt: skip
 
 
 def _what_there_is(client: MlflowClient, model: str) -> str:

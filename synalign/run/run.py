@@ -20,6 +20,7 @@ from synalign.run import driver_memory, manifests
 from synalign.run.interval import Interval
 from synalign.storage import Place
 from synalign.storage.lock import Hold, held
+from synalign.storage.place import SCHEMES
 from synalign.storage.taken import TakenError
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ class Run:
         if place is None:
             return str(self.folder / "journal")
         retriever = self.configuration.retriever
-        if place.startswith("s3://"):
-            return f"s3://{place.removeprefix('s3://').rstrip('/')}/{retriever}"
+        if place.startswith(SCHEMES):
+            return f"{place.rstrip('/')}/{retriever}"
         return str(resolve(place) / retriever)
 
     def manifest(self, step: str) -> dict[str, Any] | None:

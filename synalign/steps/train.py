@@ -20,8 +20,7 @@ from synalign.embedding.encoder import revision_of, settings_of
 from synalign.errors import RegistryError, RunError, SetupError
 from synalign.experiment.drafts import draft
 from synalign.experiment.plan import TrainingSet
-from synalign.registry import lookup
-from synalign.registry.release import SUFFIX
+from synalign.registry import lookup, names
 from synalign.run.manifests import canonical
 from synalign.steps.job import conclude
 
@@ -171,11 +170,12 @@ def _beginning(run: Run, configuration: config.Configuration, settings: config.T
     release = (run.manifest("register") or {}).get("metrics", {})
     version = release.get("version") if release.get("digest") == digest else None
     retriever = run.configuration.retriever
+    model = release.get("model") or names.training_set(retriever, run.configuration.registry.prefix)
     return {
         "retriever": retriever,
         "owner": configuration.owner,
         "interval": run.interval.name,
-        "training_set": {"model": retriever + SUFFIX, "version": version, "digest": digest},
+        "training_set": {"model": model, "version": version, "digest": digest},
         "base": {
             "model": settings.model,
             "revision": revision_of(settings_of(str(settings.model), configuration.encoder)),

@@ -15,11 +15,15 @@ from urllib.parse import unquote, urlsplit
 from pyarrow import fs
 
 from synalign.errors import ArgumentError, ConfigurationError
-from synalign.storage import objects
+from synalign.storage import clouds, objects
 from synalign.storage.files import DRAFTS, FILES
 from synalign.storage.store import Kept, Store
 
 SCHEME = "s3://"
+_NAMES = {SCHEME: objects.BUCKET, **clouds.NAMES}
+SCHEMES = tuple(_NAMES)
+"""Begin the addresses of object storage."""
+
 _FILE_SCHEME = "file://"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
 # What would mean something else in a URL, and what no name should have.
@@ -35,10 +39,11 @@ class Place:
     Names are pathlib's where pathlib has them. All methods raise OSError, or one of its kinds, where storage refuses.
 
     Args:
-        address: A path, `file:///path` or `s3://bucket/prefix`. Relative paths begin at the working directory.
+        address: A path, `file:///path`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or
+            `abfss://container@account.dfs.core.windows.net/prefix`. Relative paths begin at the working directory.
 
     Raises:
-        ConfigurationError: It is neither, or holds credentials or options.
+        ConfigurationError: It is none of them, or holds credentials or options.
 
     Examples:
         >>> place = Place("s3://bucket/runs") / "shop"
@@ -86,14 +91,14 @@ class Place:
         return _made, (self._text,)
 
     def __fspath__(self) -> str:
-        if self._text.startswith(SCHEME):
+        if self._text.startswith(SCHEMES):
             raise TypeError(f"{self} is in object storage: it has no path; use its own methods or filesystem()")
         return self._text
 
     @property
     def local(self) -> Path | None:
         """Return the path on this machine's file system; None in object storage."""
-        return None if self._text.startswith(SCHEME) else Path(self._text)
+        return None if self._text.startswith(SCHEMES) else Path(self._text)
 
     @property
     def name(self) -> str:
@@ -103,13 +108,13 @@ class Place:
     @property
     def parent(self) -> Place:
         """Return the folder it lies in; a bucket, or the root of a file system, is its own."""
-        if self.local is None and "/" not in self._text.removeprefix(SCHEME):
+        if self.local is None and "/" not in self._text.partition("://")[2]:
             return self
         return _made(self._text.rsplit("/", 1)[0] or "/")
 
     @property
     def uri(self) -> str:
-        """Return the address for a browser or another program: `file:///...` or `s3://...`."""
+        """Return the address for a browser or another program: `file:///...`, `s3://...` and the like."""
         local = self.local
         return self._text if local is None else local.as_uri()
 
@@ -229,13 +234,14 @@ class Place:
         store, path = self._in()
         if self.local is not None:
             return store.filesystem(), path
-        return store.filesystem(), self._text.removeprefix(SCHEME)
+        return store.filesystem(), self._text.partition("://")[2]
 
     def _in(self) -> tuple[Store, str]:
         if self.local is not None:
             return FILES, self._text
-        bucket, _, key = self._text.removeprefix(SCHEME).partition("/")
-        return objects.bucket(bucket), key
+        scheme, _, rest = self._text.partition("://")
+        bucket, _, key = rest.partition("/")
+        return objects.bucket(bucket) if f"{scheme}://" == SCHEME else clouds.container(f"{scheme}://", bucket), key
 
     def _below(self, names: list[str], pattern: str) -> list[Place]:
         hidden = pattern.startswith(".")
@@ -245,7 +251,8 @@ class Place:
     def _with(self, kept: Kept) -> Place:
         if self.local is not None:
             return _made(kept.path)
-        return _made(SCHEME + self._text.removeprefix(SCHEME).partition("/")[0] + "/" + kept.path)
+        scheme, _, rest = self._text.partition("://")
+        return _made(f"{scheme}://{rest.partition('/')[0]}/{kept.path}")
 
 
 def _made(text: str) -> Place:
@@ -256,7 +263,7 @@ def _made(text: str) -> Place:
 
 
 def _normal(address: str) -> str:
-    if address.startswith(SCHEME):
+    if address.startswith(SCHEMES):
         return _object(address)
     if address.startswith(_FILE_SCHEME):
         url = urlsplit(address)
@@ -269,11 +276,12 @@ def _normal(address: str) -> str:
 
 
 def _object(address: str) -> str:
-    bucket, _, key = address.removeprefix(SCHEME).rstrip("/").partition("/")
+    scheme = next(scheme for scheme in SCHEMES if address.startswith(scheme))
+    bucket, _, key = address.removeprefix(scheme).rstrip("/").partition("/")
     parts = key.split("/") if key else []
-    if not objects.BUCKET.fullmatch(bucket) or _NOT_IN_A_KEY.search(key) or {"", ".", ".."} & set(parts):
+    if not _NAMES[scheme].fullmatch(bucket) or _NOT_IN_A_KEY.search(key) or {"", ".", ".."} & set(parts):
         raise _unknown()
-    return SCHEME + "/".join([bucket, *parts])
+    return scheme + "/".join([bucket, *parts])
 
 
 def _path(path: str) -> str:
@@ -285,7 +293,9 @@ def _path(path: str) -> str:
 def _unknown() -> ConfigurationError:
     # Not shown: it may hold a key.
     return ConfigurationError(
-        "an address in storage must be a path, file:///path or s3://bucket/prefix.",
+        "an address in storage must be a path, file:///path or s3://bucket/prefix, or one of gs://, az:// or abfss://.",
         cause="another kind of storage, credentials or options in the URL, or a part that is empty, `.` or `..`",
-        remedy="for example s3://search-team/synalign; keys go into AWS_ACCESS_KEY_ID and the like",
+        remedy="for example s3://search-team/synalign, gs://search-team/synalign or "
+        "abfss://synalign@searchteam.dfs.core.windows.net/runs; keys go into the cloud's own variables, such as "
+        "AWS_ACCESS_KEY_ID",
     )

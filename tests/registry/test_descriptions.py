@@ -13,7 +13,7 @@ def test_the_first_line_is_a_verdict_in_plain_text(release: Release) -> None:
 
 
 def test_counts_and_figures_are_those_of_the_manifests(release: Release) -> None:
-    text = descriptions.of_release(release, "models:/shop-training-set/1", [("Report", "#/there")])
+    text = descriptions.of_release(release, "models:/shop-training-set/1", ["[Report](#/there)"])
     assert "| Asked for | 12 queries = 6 accepted + 4 rejected + 2 not written |" in text
     assert "| Of earlier intervals | 8 queries = 3 accepted + 4 left behind + 1 rejected |" in text
     assert "`interval` and `request_id` say where a written row came from" in text

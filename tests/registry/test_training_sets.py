@@ -45,7 +45,7 @@ def test_a_release_becomes_a_run_and_a_version_with_all_that_audits_it(
     assert f"#/experiments/{run.info.experiment_id}/runs/{done.run_id}/artifacts/report.html" in version.description
     assert run.data.tags["mlflow.note.content"].startswith("All checks passed.")
     artifacts = {entry.path for entry in client.list_artifacts(done.run_id)}
-    assert artifacts == {"configuration.yaml", "evaluation", "experiment", "manifests", "training_set"}
+    assert artifacts == {"configuration.yaml", "evaluation", "experiment", "manifests", "model", "training_set"}
     shown = Path(client.download_artifacts(done.run_id, "evaluation", str(tmp_path)))
     assert "equal_mass (treatment)" in (shown / "report.md").read_text()
     assert (shown / "arms.svg").read_text().startswith("<svg")

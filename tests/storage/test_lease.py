@@ -15,6 +15,7 @@ from synalign.storage import Place, lease
 from synalign.storage.lease import Lease
 from synalign.storage.lock import held
 from synalign.storage.taken import TakenError
+from tests.storage.conftest import CLOUDS, away
 
 HOLDER = """
 import sys, time
@@ -29,6 +30,13 @@ with lease.Lease(Place(sys.argv[1]), "the other") as held:
     except lease.TakenError:
         print("lost", flush=True)
 """
+
+
+@pytest.fixture(params=CLOUDS[:3])
+def bucket(request: pytest.FixtureRequest) -> Place:
+    """A place in the storage of each cloud."""
+    found: Place = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -128,8 +136,8 @@ def test_storage_that_does_not_answer_is_no_reason_to_believe_that_it_is_held(
     bucket: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Lease(bucket / ".lock", "this one") as mine:
-        with monkeypatch.context() as away:
-            away.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        with monkeypatch.context() as patch:
+            away(patch)
             with pytest.raises(TakenError, match="storage does not answer"):
                 mine.check()
         mine.check()
@@ -152,8 +160,8 @@ def test_a_change_whose_answer_never_came_is_no_loss(bucket: Place, monkeypatch:
         raise OSError("no answer")
 
     with Lease(bucket / ".lock", "this one") as mine:
-        with monkeypatch.context() as away:
-            away.setattr(Place, "replace", unanswered)
+        with monkeypatch.context() as patch:
+            patch.setattr(Place, "replace", unanswered)
             with pytest.raises(TakenError, match="no answer"):
                 mine.check()
             assert not mine.lost()

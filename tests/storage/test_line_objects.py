@@ -12,6 +12,14 @@ from synalign.generation.budget import Budget
 from synalign.generation.provider_record import Record, Sent
 from synalign.storage import Place, append_log, line_objects
 from synalign.storage.append_log import AppendLog
+from tests.storage.conftest import CLOUDS, away
+
+
+@pytest.fixture(params=CLOUDS[:3])
+def bucket(request: pytest.FixtureRequest) -> Place:
+    """A place in the storage of each cloud."""
+    found: Place = request.getfixturevalue(request.param)
+    return found
 
 
 def opened(place: Place) -> tuple[AppendLog, list[bytes]]:
@@ -73,8 +81,8 @@ def test_many_threads_lose_nothing(bucket: Place) -> None:
 def test_storage_that_fails_for_a_while_loses_nothing(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     lines, _ = opened(bucket / "x.jsonl")
     lines.append(b"one")
-    with monkeypatch.context() as away:
-        away.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with monkeypatch.context() as patch:
+        away(patch)
         with pytest.raises(StorageError, match="cannot be used"):
             lines.sync()
     lines.append(b"two")

@@ -14,9 +14,18 @@ import pytest
 
 from synalign.errors import ArgumentError, ConfigurationError
 from synalign.storage import Place, StaleError, base
-from tests.storage.conftest import KEYS
+from tests.storage.conftest import CLOUDS, KEYS
 
 NAMES = ["plain.txt", "with space", "größe-日本語-🙂.txt", "a=b&c+d%20e", "quote'\"`$(x);|*[!]", "..dots..", "x" * 200]
+
+
+@pytest.fixture(params=["files", *CLOUDS])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A folder that is not there yet, of every kind."""
+    if request.param == "files":
+        return Place(tmp_path) / "store"
+    found: Place = request.getfixturevalue(request.param)
+    return found
 
 
 def test_what_is_written_is_read_whoever_reads_it(place: Place) -> None:
@@ -160,7 +169,7 @@ def test_no_name_leads_out_of_a_place(name: str) -> None:
         f"s3://{KEYS['AWS_ACCESS_KEY_ID']}:{KEYS['AWS_ACCESS_KEY_ID']}@bucket/x",
         f"s3://bucket/x?access_key={KEYS['AWS_ACCESS_KEY_ID']}",
         "s3://", "s3:///x", "s3://x", "s3://Bucket/x", "s3://bucket//x", "s3://bucket/../x", "s3://bucket/x#y",
-        "s3://bucket/a\nb", "gs://bucket/x", "http://host/x", "file://host/x", "S3://bucket/x",
+        "s3://bucket/a\nb", "gcs://bucket/x", "http://host/x", "file://host/x", "S3://bucket/x",
     ],
 )  # fmt: skip
 def test_an_address_that_is_none_is_refused_without_showing_it(address: str) -> None:
