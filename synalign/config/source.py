@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from synalign.config.closed import Closed
+from synalign.text.template import parse
 
 Format = Literal["parquet", "csv", "jsonl", "auto"]
 """Kinds of files that tables are read from."""
@@ -57,6 +58,12 @@ def _known_time_format(pattern: str) -> str:
             "%d/%b/%Y:%H:%M:%S"
         )
     return pattern
+
+
+def _template(fields: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+    if fields is not None:
+        parse(fields)
+    return fields
 
 
 Files = Annotated[str, Field(min_length=1, description="File or folder; relative paths start at $SYNALIGN_HOME.")]
@@ -117,13 +124,19 @@ class DocumentColumns(Closed):
     title: str | None = Field(
         "title", description="Its title; null, or no column of the name title: documents have none."
     )
-    text: str = Field("text", description="Its text.")
+    text: str = Field("text", description="Its text; not read where `fields` is set.")
 
 
 class Documents(TableFiles):
     """The document collection."""
 
     path: Files = Field(examples=["data/shop/documents.parquet"])
+    fields: Annotated[str | tuple[str, ...] | None, AfterValidator(_template)] = Field(
+        None,
+        description="The text of a document, made of several columns: a template such as `{title}. {brand}, {price} "
+        "EUR`, or a list of templates and columns, a line each. A missing value takes its punctuation with it. "
+        "null: the column `text`.",
+    )
     columns: DocumentColumns = DocumentColumns()
 
 

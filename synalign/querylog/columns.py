@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -37,16 +38,18 @@ class Column(NamedTuple):
     """A column that is wanted.
 
     Attributes:
-        setting: The key under `columns` that names it; also its name in frames.
+        setting: The key under `columns` that names it, or of `fields` a name of our own; also its name in frames.
         name: Its name in the files.
         kind: What it holds.
         required: Whether a file without it is refused.
+        key: The key of the section that names it: `columns` or `fields`.
     """
 
     setting: str
     name: str
     kind: Kind
     required: bool = True
+    key: str = "columns"
 
 
 def require(table: Table, wanted: Iterable[Column], found: Iterable[str], file: Path | str, partitions: object) -> None:
@@ -65,12 +68,20 @@ def require(table: Table, wanted: Iterable[Column], found: Iterable[str], file: 
         f"{file}: columns {', '.join(repr(column.name) for column in missing)} are missing; it has "
         f"{', '.join(repr(name[:_LONGEST_NAME]) for name in visible[:_MOST_NAMES]) or 'none'}.",
         cause="" if table.section else "the folder is not laid out as BEIR's",
-        remedy=_mapping(table, columns, visible) if table.section else _beir(missing),
+        remedy=_remedy(table, columns, missing, visible) if table.section else _beir(missing),
     )
 
 
 def _beir(missing: list[Column]) -> str:
     return f"name the keys as BEIR does: {', '.join(column.name for column in missing)}"
+
+
+def _remedy(table: Table, columns: list[Column], missing: list[Column], names: list[str]) -> str:
+    if all(column.key == "fields" for column in missing):
+        close = [match for column in missing for match in get_close_matches(column.name, names, 1)]
+        such = f", such as {', '.join(f'{{{name}}}' for name in close)}" if close else ""
+        return f"name columns that are there in {table.section}.fields{such}"
+    return _mapping(table, [column for column in columns if column.key == "columns"], names)
 
 
 def _mapping(table: Table, columns: list[Column], names: list[str]) -> str:

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from synalign.config import DocumentColumns, LabelledSource, LogSource, Source
 from synalign.querylog import beir
 from synalign.querylog.columns import Column
+from synalign.querylog.document_fields import field_columns, text_column
 from synalign.querylog.files import Table
 from synalign.querylog.files import files_of as table_files
 from synalign.querylog.reading import Opened, open_table, read
@@ -73,7 +74,8 @@ def open_source(source: Source) -> Tables:
     if source.kind == "labelled":
         return Tables(source, log, None, None)
     documents = Table("documents", "source.documents", source.documents)
-    return Tables(source, log, open_table(documents, document_columns(source.documents.columns)), None)
+    columns = document_columns(source.documents.columns, source.documents.fields)
+    return Tables(source, log, open_table(documents, columns), None)
 
 
 def read_log(
@@ -117,6 +119,8 @@ def read_documents(
         frame = read(spark, tables.folder.corpus, rows=rows)
     elif tables.documents is not None:
         frame = read(spark, tables.documents, rows=rows)
+        if source.kind == "log" and source.documents.fields is not None:
+            frame = frame.withColumn("text", text_column(source.documents.fields))
     else:
         assert tables.log is not None  # of labelled texts
         return _labels(spark, tables.log)
@@ -139,11 +143,18 @@ def _log_columns(source: LogSource | LabelledSource) -> list[Column]:
     return columns + ([Column("label", source.columns.label, "text")] if source.columns.label else [])
 
 
-def document_columns(names: DocumentColumns) -> list[Column]:
-    """Return the columns of a document table; a title by the default name need not be there."""
-    columns = [Column("document_id", names.document_id, "text"), Column("text", names.text, "text")]
-    optional = names.title == DocumentColumns().title
-    return columns + ([Column("title", names.title, "text", not optional)] if names.title else [])
+def document_columns(names: DocumentColumns, fields: str | tuple[str, ...] | None = None) -> list[Column]:
+    """Return the columns of a document table; a title by the default name need not be there.
+
+    Args:
+        names: The columns as they are mapped.
+        fields: The template of its text, where there is one. A title within it is not written before it again.
+    """
+    texts = [Column("text", names.text, "text")] if fields is None else field_columns(fields)
+    columns = [Column("document_id", names.document_id, "text"), *texts]
+    title = None if any(column.key == "fields" and column.name == names.title for column in texts) else names.title
+    optional = title == DocumentColumns().title
+    return columns + ([Column("title", title, "text", not optional)] if title else [])
 
 
 def _labels(spark: SparkSession, log: Opened) -> DataFrame:
