@@ -9,6 +9,7 @@ This package is imported by DAG files, so it imports nothing heavier than pydant
 """
 
 from synalign.config.alerts import Alerts, Notifier
+from synalign.config.clicks import Clicks
 from synalign.config.closed import IN_WORDS, SECRET, Fraction, Name, Task, Unlike
 from synalign.config.encoder import Encoder
 from synalign.config.experiment import Experiment
@@ -48,6 +49,7 @@ __all__ = [
     "Budget",
     "Checks",
     "Chosen",
+    "Clicks",
     "Configuration",
     "DocumentColumns",
     "Documents",

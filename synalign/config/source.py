@@ -6,8 +6,9 @@ import codecs
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from synalign.config.clicks import Clicks
 from synalign.config.closed import Closed
 from synalign.text.template import parse
 
@@ -115,6 +116,16 @@ class LogColumns(Closed):
     document_id: str = Field("document_id", description="The document the user chose.")
     clicks: str | None = Field(None, description="How many events the row stands for; null: one.")
     label: str | None = Field(None, description="A label of the query, carried along; null: none.")
+    position: str | None = Field(
+        None, description="At which position the document was shown, from 1 (or from 0, if the log has a 0)."
+    )
+    impressions: str | None = Field(
+        None,
+        description="How often it was shown there; a row with clicks 0 then is one that was shown and not clicked.",
+    )
+    action: str | None = Field(None, description="What happened; see `source.clicks`. null: every row is a click.")
+    dwell: str | None = Field(None, description="Seconds until the user came back from the document.")
+    session_id: str | None = Field(None, description="Events of one user in one visit.")
 
 
 class DocumentColumns(Closed):
@@ -146,12 +157,26 @@ class LogSource(_EventFiles):
     kind: Literal["log"] = Field("log", description="What the source is.")
     path: Files = Field(examples=["data/shop/query_log.parquet"])
     columns: LogColumns = LogColumns()
+    clicks: Clicks = Clicks()
     documents: Documents
     window_days: int = Field(28, ge=1, le=3650, description="Days of log used, up to the end of the interval.")
     unclicked: Literal["reject", "keep"] = Field(
         "reject",
         description="Rows without a document: reject them, or keep their query as real traffic without a pair.",
     )
+
+    @model_validator(mode="after")
+    def _clicks_have_columns(self) -> LogSource:
+        columns, clicks = self.columns, self.clicks
+        if clicks.model != "none" and columns.position is None:
+            raise ValueError(f"clicks.model {clicks.model} needs columns.position")
+        if clicks.model != "none" and columns.impressions is None and columns.action is None:
+            raise ValueError(
+                f"clicks.model {clicks.model} needs rows that say what was shown: columns.impressions or columns.action"
+            )
+        if clicks.min_dwell_seconds and columns.dwell is None:
+            raise ValueError("clicks.min_dwell_seconds needs columns.dwell")
+        return self
 
 
 class BeirSource(Closed):

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from synalign.errors import InputError
 from synalign.querylog.files import Table
 
-Kind = Literal["text", "time", "count"]
+Kind = Literal["text", "time", "count", "number"]
 
 NO_TEXT = object()
 """Stands for a value that no text can be made of: an object, a list, true, false, NaN."""
@@ -31,6 +31,11 @@ _SYNONYMS = {
     "text": ("text", "body", "content", "passage", "description", "utterance"),
     "title": ("title", "name", "headline"),
     "label": ("label", "category", "intent", "class"),
+    "position": ("position", "rank", "ordinal", "pos", "slot"),
+    "impressions": ("impressions", "views", "shown"),
+    "action": ("action", "actionname", "eventtype", "event", "eventname"),
+    "dwell": ("dwell", "dwelltime", "dwellseconds", "timeonpage"),
+    "session_id": ("sessionid", "session", "visitid", "clientid"),
 }  # fmt: skip
 
 

@@ -218,7 +218,12 @@ def _source(table: Table, footer: Footer, column: Column) -> tuple[SparkColumn, 
         kind = kind.value_type
     ours = _spark_type(kind)
     if ours is None or isinstance(ours, T.StructType | T.ArrayType | T.MapType | T.BinaryType | T.BooleanType):
-        what = {"text": "text or a number", "time": "a time, text or a number", "count": "a number"}[column.kind]
+        what = {
+            "text": "text or a number",
+            "time": "a time, text or a number",
+            "count": "a number",
+            "number": "a number",
+        }[column.kind]
         raise InputError(
             f"{footer.path}: column {column.name!r} is {kind}, must be {what}.",
             cause="another column is meant, or a writer that does not mark text as such",

@@ -1,8 +1,9 @@
 """Query logs and documents of a source, of whatever kind, as one shape of frame.
 
 A log frame has `flaw` (the name of the rule that a row breaks by itself, or null), `relevant` (false for judgements
-that say so), `event_time` (timestamp or null), `raw_query`, `document_id`, `clicks` (long or null) and `label`; a
-document frame has `flaw`, `document_id`, `title`, `text`. Both have `row`, the row as it came, as JSON, where it is
+that say so, and for rows that are no clicks), `event_time` (timestamp or null), `raw_query`, `document_id`, `clicks`
+(long or null) and `label`, and that of a query log `clicks.COLUMNS`; a document frame has `flaw`, `document_id`,
+`title`, `text`. Both have `row`, the row as it came, as JSON, where it is
 asked for. Nothing is dropped here: `synalign.querylog.rules` decides.
 """
 
@@ -15,13 +16,19 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from synalign.config import DocumentColumns, LabelledSource, LogSource, Source
-from synalign.querylog import beir
-from synalign.querylog.columns import Column
+from synalign.querylog import beir, clicks
+from synalign.querylog.columns import Column, Kind
 from synalign.querylog.document_fields import field_columns, text_column
 from synalign.querylog.files import Table
 from synalign.querylog.files import files_of as table_files
 from synalign.querylog.reading import Opened, open_table, read
 from synalign.run.manifests import file_digest
+
+_OPTIONAL: tuple[tuple[str, Kind], ...] = (
+    ("clicks", "count"), ("label", "text"), ("position", "count"), ("impressions", "count"), ("action", "text"),
+    ("dwell", "number"), ("session_id", "text"),
+)  # fmt: skip
+"""Columns of a log that it need not have, and what they hold."""
 
 
 class Tables(NamedTuple):
@@ -107,7 +114,11 @@ def read_log(
         if name not in frame.columns:
             frame = frame.withColumn(name, F.lit(1 if name == "clicks" else None).cast(kind))
     columns = ["flaw", "relevant", "event_time", "raw_query", "document_id", "clicks", "label"]
-    return frame.withColumnRenamed("query", "raw_query").select(*(["row"] if rows else []), *columns)
+    frame = frame.withColumnRenamed("query", "raw_query")
+    if source.kind == "log":
+        frame = clicks.marked(frame, source)
+        columns += clicks.COLUMNS
+    return frame.select(*(["row"] if rows else []), *columns)
 
 
 def read_documents(
@@ -139,8 +150,7 @@ def _log_columns(source: LogSource | LabelledSource) -> list[Column]:
         Column("query", source.columns.query, "text"),
         Column("document_id", source.columns.document_id, "text"),
     ]
-    columns += [Column("clicks", source.columns.clicks, "count")] if source.columns.clicks else []
-    return columns + ([Column("label", source.columns.label, "text")] if source.columns.label else [])
+    return columns + [Column(name, given, kind) for name, kind in _OPTIONAL if (given := getattr(source.columns, name))]
 
 
 def document_columns(names: DocumentColumns, fields: str | tuple[str, ...] | None = None) -> list[Column]:

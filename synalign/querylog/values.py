@@ -1,4 +1,4 @@
-"""Columns of files as text, times or whole numbers, as their settings want them."""
+"""Columns of files as text, times or numbers, as their settings want them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ def of(
         return _time(source, kind, formats, nanos=nanos), None
     if column.kind == "count":
         return count(source, kind), None
+    if column.kind == "number":
+        return _number(source), None
     if nanos:
         return F.timestamp_micros(micros(source)).cast("string"), None
     text = source.cast("string")
@@ -55,6 +57,12 @@ def _time(source: SparkColumn, kind: pa.DataType, formats: Sequence[str], *, nan
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         text = F.regexp_replace(text, r"\.0*$", "")
     return times.timestamp(F.make_valid_utf8(text), formats)
+
+
+def _number(source: SparkColumn) -> SparkColumn:
+    """Return a finite number; null for everything else."""
+    number = F.trim(F.make_valid_utf8(source.cast("string"))).try_cast("double")
+    return F.when(~F.isnan(number) & (F.abs(number) != float("inf")), number)
 
 
 def count(source: SparkColumn, kind: pa.DataType) -> SparkColumn:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import reduce
 
 import pyarrow.dataset as pads
@@ -12,7 +14,7 @@ from pyspark.sql import functions as F
 
 from synalign.config import BeirSource, Configuration, resolve
 from synalign.errors import InputError
-from synalign.querylog import joining, sources, tombstones
+from synalign.querylog import clicks, joining, sources, tombstones
 from synalign.querylog.rules import (
     MOST,
     document_rules,
@@ -86,20 +88,50 @@ def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> No
         rejected = _rejected(documents, "documents")
         if _rejections(attempt.metrics, "log"):
             rejected = rejected.unionByName(_rejected(_broken_rows(events(rows=True), groups), "log"))
-        _write(spark, attempt, _usable(groups.where("inside")), _usable(documents), rejected)
+        usable = _usable(groups.where("inside"))
+        with _debiased(spark, attempt, tables, usable) as pairs:
+            _write(spark, attempt, usable, pairs, _usable(documents), rejected)
     finally:
         # Also where input is refused: a session that goes on would take the next file of that name for this one.
         cached.unpersist()
     _name_lines(attempt)
 
 
-def _write(spark: SparkSession, attempt: Attempt, usable: DataFrame, documents: DataFrame, rejected: DataFrame) -> None:
-    """Write the four tables of groups, documents and rejected rows."""
+@contextmanager
+def _debiased(spark: SparkSession, attempt: Attempt, tables: sources.Tables, usable: DataFrame) -> Iterator[DataFrame]:
+    """Give the table `pairs` of usable groups, its clicks freed of the bias of their position where that is set."""
+    configuration, interval, source = attempt.configuration, attempt.run.interval, tables.source
+    pairs = pairs_of(usable, configuration)
+    if source.kind != "log" or source.clicks.model == "none":
+        yield pairs
+        return
+    events = sources.read_log(spark, source, interval.start, tables, rows=False)
+    shown = clicks.seen(events, _in_window(configuration, interval)).cache()
+    try:
+        with tasks(spark, "ingest", "weighing clicks"):
+            found = clicks.bias(shown, source.clicks)
+        attempt.metrics["clicks"] = clicks.told(found, source.clicks)
+        weighted = clicks.counted(shown, found, source.clicks)
+        counted = pairs.join(weighted, ["query", "document_id"], "left")
+        yield counted.withColumn("count", F.coalesce("weighted", "count")).drop("weighted")
+    finally:
+        shown.unpersist()
+
+
+def _write(
+    spark: SparkSession,
+    attempt: Attempt,
+    usable: DataFrame,
+    pairs: DataFrame,
+    documents: DataFrame,
+    rejected: DataFrame,
+) -> None:
+    """Write the four tables of groups, pairs, documents and rejected rows."""
     different = usable.count()
     written = {
         "documents": (documents, attempt.metrics["document_rows"]),
         "queries": (queries_of(usable, attempt.configuration), different),
-        "pairs": (pairs_of(usable, attempt.configuration), different),
+        "pairs": (pairs, different),
         "rejected": (rejected, _rejections(attempt.metrics)),
     }
     for table, (frame, most) in written.items():
