@@ -32,6 +32,9 @@ from synalign.config.source import (
     LogColumns,
     LogSource,
     Source,
+    UbiColumns,
+    UbiQueries,
+    UbiSource,
 )
 from synalign.config.teacher import RerankBudget, Teacher
 from synalign.config.traffic import Ingest, Sampling
@@ -83,6 +86,9 @@ __all__ = [
     "Task",
     "Teacher",
     "Training",
+    "UbiColumns",
+    "UbiQueries",
+    "UbiSource",
     "Unlike",
     "home",
     "resolve",

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from synalign.config import IN_WORDS, Configuration
 
-SOURCES = ("log", "beir", "labelled")
+SOURCES = ("log", "ubi", "beir", "labelled")
 """The kinds of `source`."""
 
 _DAY = date(2026, 1, 1).isoformat()

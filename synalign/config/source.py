@@ -1,4 +1,4 @@
-"""Settings of the source: a query log with documents, a BEIR folder, or labelled texts."""
+"""Settings of the source: a query log with documents, User Behavior Insights, a BEIR folder, or labelled texts."""
 
 from __future__ import annotations
 
@@ -151,6 +151,13 @@ class Documents(TableFiles):
     columns: DocumentColumns = DocumentColumns()
 
 
+class UbiQueries(TableFiles):
+    """The searches, as `ubi_queries` has them."""
+
+    path: Files = Field(examples=["ubi/queries"])
+    format: FilesFormat = "jsonl"
+
+
 class LogSource(_EventFiles):
     """A query log and a document table."""
 
@@ -175,6 +182,55 @@ class LogSource(_EventFiles):
                 f"clicks.model {clicks.model} needs rows that say what was shown: columns.impressions or columns.action"
             )
         if clicks.min_dwell_seconds and columns.dwell is None:
+            raise ValueError("clicks.min_dwell_seconds needs columns.dwell")
+        return self
+
+
+class UbiColumns(Closed):
+    """Which key of `ubi_events` and `ubi_queries` holds what, by version 1.3 of the schema."""
+
+    query_id: str = Field("query_id", description="Of both: the search that an event belongs to.")
+    event_time: str = Field("timestamp", description="Of both: when it happened; see time_format.")
+    query: str = Field("user_query", description="Of queries: what the user typed.")
+    hits: str | None = Field(
+        "query_response_hit_ids", description="Of queries: the ids that the search returned, in their order."
+    )
+    action: str = Field("action_name", description="Of events: what happened; see `source.clicks`.")
+    document_id: str = Field("event_attributes.object.object_id", description="Of events: the document.")
+    position: str | None = Field(
+        "event_attributes.position.ordinal",
+        description="Of events: at which position; of documents among the hits, their place there counts.",
+    )
+    dwell: str | None = Field(
+        None,
+        description="Of events: seconds until the user came back from the document, such as an attribute of yours.",
+    )
+    session_id: str | None = Field("session_id", description="Of events: events of one user in one visit.")
+
+
+class UbiSource(_EventFiles):
+    """User Behavior Insights of OpenSearch or Elasticsearch: `ubi_events` and `ubi_queries`, joined by `query_id`."""
+
+    kind: Literal["ubi"] = Field("ubi", description="What the source is.")
+    path: Files = Field(
+        examples=["ubi/events"], description="The events: a file or folder, relative to $SYNALIGN_HOME."
+    )
+    format: FilesFormat = "jsonl"
+    columns: UbiColumns = UbiColumns()
+    queries: UbiQueries
+    clicks: Clicks = Clicks()
+    documents: Documents
+    window_days: int = Field(28, ge=1, le=3650, description="Days used, up to the end of the interval.")
+    unclicked: Literal["reject", "keep"] = Field(
+        "reject",
+        description="Searches without a click: reject them, or keep their query as real traffic without a pair.",
+    )
+
+    @model_validator(mode="after")
+    def _clicks_have_columns(self) -> UbiSource:
+        if self.clicks.model != "none" and self.columns.hits is None and self.columns.position is None:
+            raise ValueError(f"clicks.model {self.clicks.model} needs columns.hits or columns.position")
+        if self.clicks.min_dwell_seconds and self.columns.dwell is None:
             raise ValueError("clicks.min_dwell_seconds needs columns.dwell")
         return self
 
@@ -216,4 +272,4 @@ class LabelledSource(_EventFiles):
     )
 
 
-Source = LogSource | BeirSource | LabelledSource
+Source = LogSource | UbiSource | BeirSource | LabelledSource

@@ -142,7 +142,7 @@ def _told(configuration: Configuration, interval: Interval, found: Sample, most:
 
 
 def _tables(tables: Tables) -> list[Opened]:
-    found = [tables.log, tables.documents, *(tables.folder.tables if tables.folder else ())]
+    found = [tables.log, tables.queries, tables.documents, *(tables.folder.tables if tables.folder else ())]
     return [one for one in found if one is not None]
 
 
@@ -201,7 +201,7 @@ def _documents(spark: SparkSession, configuration: Configuration, tables: Tables
 def _judged(log: DataFrame, documents: DataFrame | None, configuration: Configuration, interval: Interval) -> DataFrame:
     """Return log rows with `inside`, and `broken`, the first rule they break; as the step *ingest* judges them."""
     source = configuration.source
-    unclicked = source.kind == "beir" or (source.kind == "log" and source.unclicked == "keep")
+    unclicked = source.kind == "beir" or (source.kind in ("log", "ubi") and source.unclicked == "keep")
     events = (
         log.withColumn("document_id", F.trim("document_id"))
         .withColumn("inside", F.col("relevant") & _inside(configuration, interval))
@@ -219,7 +219,7 @@ def _judged(log: DataFrame, documents: DataFrame | None, configuration: Configur
 
 def _timed(configuration: Configuration) -> bool:
     source = configuration.source
-    return source.kind == "log" or (source.kind == "labelled" and source.columns.event_time is not None)
+    return source.kind in ("log", "ubi") or (source.kind == "labelled" and source.columns.event_time is not None)
 
 
 def _inside(configuration: Configuration, interval: Interval) -> Column:

@@ -23,15 +23,16 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from synalign.config import Clicks, LogSource
+from synalign.config import Clicks
 from synalign.errors import InputError
 from synalign.querylog.propensities import propensities
 from synalign.querylog.rules import normalise_column
+from synalign.tables import SEPARATOR
 
 log = logging.getLogger("synalign")
 
-COLUMNS = ["position", "impressions", "session_id"]
-"""What a frame of a query log has beside the columns of every log: long or null, long, and text or null."""
+COLUMNS = ["position", "impressions", "session_id", "search"]
+"""What a frame of a query log has beside the columns of every log: long or null, long, and texts or null."""
 
 MOST_POSITIONS = 100
 """Positions that are told apart; those behind the last of them are taken for one."""
@@ -56,32 +57,36 @@ class Bias(NamedTuple):
     known: tuple[bool, ...]
 
 
-def marked(frame: DataFrame, source: LogSource) -> DataFrame:
+def marked(frame: DataFrame, settings: Clicks) -> DataFrame:
     """Return rows of a query log with `COLUMNS`, and `relevant`: false of rows that are no clicks.
 
     Args:
-        frame: Columns of `source.columns`, as far as they are mapped, `clicks` and `flaw`.
-        source: The query log.
+        frame: Columns of `source.columns`, as far as they are mapped, `raw_query`, `clicks` and `flaw`.
+        settings: Which rows are clicks.
     """
-    columns, settings = source.columns, source.clicks
+    there = frame.columns
     click, impressions = F.lit(True), F.lit(0).cast("long")
-    if columns.action:
+    if "action" in there:
         action = F.trim("action")
         click &= F.coalesce(action.isin(*settings.actions), F.lit(False))
         impressions = F.coalesce(action.isin(*settings.shown), F.lit(False)).cast("long")
-    if columns.impressions:
+    if "impressions" in there:
         impressions = F.greatest(F.coalesce("impressions", F.lit(0)), F.lit(0)).cast("long")
         click &= F.coalesce(F.col("clicks") != 0, F.lit(True))
-    if settings.min_dwell_seconds:
+    if settings.min_dwell_seconds and "dwell" in there:
         click &= F.coalesce(F.col("dwell") >= settings.min_dwell_seconds, F.lit(True))
-    position = F.when(F.col("position") >= 0, F.col("position")) if columns.position else F.lit(None).cast("long")
+    session = F.trim("session_id") if "session_id" in there else F.lit(None).cast("string")
     return frame.withColumns(
         {
             # What cannot be read is no click and no impression either: it is counted as what it is.
             "relevant": F.col("flaw").isNotNull() | click,
             "impressions": impressions,
-            "position": position,
-            "session_id": F.trim("session_id") if columns.session_id else F.lit(None).cast("string"),
+            "position": F.when(F.col("position") >= 0, F.col("position"))
+            if "position" in there
+            else F.lit(None).cast("long"),
+            "session_id": session,
+            # Who types the same twice in a visit searches once, as far as such a log tells.
+            "search": F.when(session != "", F.concat_ws(SEPARATOR, session, "raw_query")),
         }
     )
 
@@ -90,7 +95,7 @@ def seen(log: DataFrame, inside: Column) -> DataFrame:
     """Return what was shown and clicked: a row for each `query`, `document_id` and `position`, with sums of both.
 
     Args:
-        log: A query log, as `synalign.querylog.sources.read_log` gives it.
+        log: A query log, as `synalign.querylog.sources.read_shown` gives it.
         inside: Tells which rows are in the window.
     """
     clicks = F.when(F.col("relevant") & (F.col("clicks") > 0), F.col("clicks")).otherwise(0).cast("double")

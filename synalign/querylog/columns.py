@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from synalign.errors import InputError
 from synalign.querylog.files import Table
 
-Kind = Literal["text", "time", "count", "number"]
+Kind = Literal["text", "time", "count", "number", "list"]
 
 NO_TEXT = object()
 """Stands for a value that no text can be made of: an object, a list, true, false, NaN."""

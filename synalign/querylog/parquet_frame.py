@@ -217,13 +217,11 @@ def _source(table: Table, footer: Footer, column: Column) -> tuple[SparkColumn, 
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     ours = _spark_type(kind)
-    if ours is None or isinstance(ours, T.StructType | T.ArrayType | T.MapType | T.BinaryType | T.BooleanType):
-        what = {
-            "text": "text or a number",
-            "time": "a time, text or a number",
-            "count": "a number",
-            "number": "a number",
-        }[column.kind]
+    others = T.StructType | T.ArrayType | T.MapType | T.BinaryType | T.BooleanType
+    listed = column.kind == "list" and isinstance(ours, T.ArrayType) and isinstance(ours.elementType, T.AtomicType)
+    if ours is None or (isinstance(ours, others) and not listed):
+        kinds = {"text": "text or a number", "time": "a time, text or a number", "list": "a list of text"}
+        what = kinds.get(column.kind, "a number")
         raise InputError(
             f"{footer.path}: column {column.name!r} is {kind}, must be {what}.",
             cause="another column is meant, or a writer that does not mark text as such",

@@ -176,7 +176,8 @@ def _samples(opened: Opened, column: Column) -> list[times.Samples]:
 def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame:
     """Return the rows of a table: a column for each wanted one, named as its setting, `flaw`, and `row` if asked for.
 
-    Texts are valid UTF-8 or null, times timestamps or null, counts longs or null. `flaw` is the name of the rule that
+    Texts are valid UTF-8 or null, times timestamps or null, counts longs, numbers doubles, lists arrays of text, or
+    null. `flaw` is the name of the rule that
     a row breaks by itself, or null. Nothing is read until Spark needs it.
 
     Args:
@@ -199,7 +200,8 @@ def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame
         )
         parts.append(text_frame.Part(head.dialect, 0, None, looks, tuple(fills.items())))
     names, texts = [one.name for one in opened.wanted], [one.kind == "text" for one in opened.wanted]
-    frame = text_frame.frame(spark, parts, names, texts, rows=rows)
+    lists = [one.name for one in opened.wanted if one.kind == "list"]
+    frame = text_frame.frame(spark, parts, names, texts, rows=rows, lists=lists)
     columns: list[Any] = [F.col("flaw")] + ([F.col("row")] if rows else [])
     for place, column in enumerate(opened.wanted):
         value = F.col(f"c{place}")

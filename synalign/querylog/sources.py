@@ -15,8 +15,8 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from synalign.config import DocumentColumns, LabelledSource, LogSource, Source
-from synalign.querylog import beir, clicks
+from synalign.config import DocumentColumns, LabelledSource, LogSource, Source, UbiSource
+from synalign.querylog import beir, clicks, ubi
 from synalign.querylog.columns import Column, Kind
 from synalign.querylog.document_fields import field_columns, text_column
 from synalign.querylog.files import Table
@@ -39,17 +39,19 @@ class Tables(NamedTuple):
         log: The query log; None for a BEIR folder.
         documents: The documents; None for a BEIR folder and for labelled texts, whose labels are the documents.
         folder: Of a BEIR folder: its tables.
+        queries: Of User Behavior Insights: the searches; the log has the events.
     """
 
     source: Source
     log: Opened | None
     documents: Opened | None
     folder: beir.Folder | None
+    queries: Opened | None = None
 
     @property
     def said(self) -> tuple[str, ...]:
         """What the files tell, a line for each table."""
-        opened = [self.log, self.documents, *(self.folder.tables if self.folder else ())]
+        opened = [self.log, self.queries, self.documents, *(self.folder.tables if self.folder else ())]
         return tuple(one.said for one in opened if one is not None)
 
 
@@ -63,7 +65,9 @@ def files_of(source: Source) -> dict[str, str]:
         paths = beir.files_of(source)
     else:
         paths = table_files(Table("query log", "source", source))[1]
-        if source.kind == "log":
+        if source.kind == "ubi":
+            paths = paths + table_files(Table("searches", "source.queries", source.queries))[1]
+        if source.kind in ("log", "ubi"):
             paths = paths + table_files(Table("documents", "source.documents", source.documents))[1]
     return {str(path): file_digest(path) for path in paths}
 
@@ -77,12 +81,17 @@ def open_source(source: Source) -> Tables:
     """
     if source.kind == "beir":
         return Tables(source, None, None, beir.open_folder(source))
-    log = open_table(Table("query log", "source", source), _log_columns(source), source.time_format)
+    queries = None
+    if source.kind == "ubi":
+        wanted = ubi.query_columns(source.columns)
+        queries = open_table(Table("searches", "source.queries", source.queries), wanted, source.time_format)
+    wanted = ubi.event_columns(source.columns) if source.kind == "ubi" else _log_columns(source)
+    log = open_table(Table("query log", "source", source), wanted, source.time_format)
     if source.kind == "labelled":
         return Tables(source, log, None, None)
     documents = Table("documents", "source.documents", source.documents)
     columns = document_columns(source.documents.columns, source.documents.fields)
-    return Tables(source, log, open_table(documents, columns), None)
+    return Tables(source, log, open_table(documents, columns), None, queries)
 
 
 def read_log(
@@ -104,6 +113,9 @@ def read_log(
     if tables.folder is not None:
         return beir.log(spark, tables.folder, start, rows=rows)
     assert tables.log is not None  # every other kind has one
+    if source.kind == "ubi":
+        assert tables.queries is not None  # of this kind
+        return ubi.log(spark, tables.log, tables.queries, source.clicks, rows=rows)
     frame = read(spark, tables.log, rows=rows).withColumn("relevant", F.lit(True))
     if source.kind == "labelled":
         label = F.trim("label")
@@ -116,9 +128,17 @@ def read_log(
     columns = ["flaw", "relevant", "event_time", "raw_query", "document_id", "clicks", "label"]
     frame = frame.withColumnRenamed("query", "raw_query")
     if source.kind == "log":
-        frame = clicks.marked(frame, source)
+        frame = clicks.marked(frame, source.clicks)
         columns += clicks.COLUMNS
     return frame.select(*(["row"] if rows else []), *columns)
+
+
+def read_shown(spark: SparkSession, source: LogSource | UbiSource, start: datetime, tables: Tables) -> DataFrame:
+    """Return what was shown and clicked: the log, and where it is told, what a search returned. See `read_log`."""
+    if source.kind == "log":
+        return read_log(spark, source, start, tables, rows=False)
+    assert tables.log is not None and tables.queries is not None  # of this kind
+    return ubi.shown(spark, tables.log, tables.queries, source.clicks)
 
 
 def read_documents(
@@ -130,7 +150,7 @@ def read_documents(
         frame = read(spark, tables.folder.corpus, rows=rows)
     elif tables.documents is not None:
         frame = read(spark, tables.documents, rows=rows)
-        if source.kind == "log" and source.documents.fields is not None:
+        if source.kind in ("log", "ubi") and source.documents.fields is not None:
             frame = frame.withColumn("text", text_column(source.documents.fields))
     else:
         assert tables.log is not None  # of labelled texts

@@ -31,6 +31,8 @@ def of(
         return _time(source, kind, formats, nanos=nanos), None
     if column.kind == "count":
         return count(source, kind), None
+    if column.kind == "list":
+        return _list(source, kind), None
     if column.kind == "number":
         return _number(source), None
     if nanos:
@@ -57,6 +59,13 @@ def _time(source: SparkColumn, kind: pa.DataType, formats: Sequence[str], *, nan
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         text = F.regexp_replace(text, r"\.0*$", "")
     return times.timestamp(F.make_valid_utf8(text), formats)
+
+
+def _list(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
+    """Return a list of text, also one that is written as JSON; null for everything else."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return F.transform(source, lambda one: F.make_valid_utf8(one.cast("string")))
+    return F.from_json(F.make_valid_utf8(source.cast("string")), "array<string>")
 
 
 def _number(source: SparkColumn) -> SparkColumn:

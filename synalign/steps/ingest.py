@@ -102,10 +102,10 @@ def _debiased(spark: SparkSession, attempt: Attempt, tables: sources.Tables, usa
     """Give the table `pairs` of usable groups, its clicks freed of the bias of their position where that is set."""
     configuration, interval, source = attempt.configuration, attempt.run.interval, tables.source
     pairs = pairs_of(usable, configuration)
-    if source.kind != "log" or source.clicks.model == "none":
+    if source.kind not in ("log", "ubi") or source.clicks.model == "none":
         yield pairs
         return
-    events = sources.read_log(spark, source, interval.start, tables, rows=False)
+    events = sources.read_shown(spark, source, interval.start, tables)
     shown = clicks.seen(events, _in_window(configuration, interval)).cache()
     try:
         with tasks(spark, "ingest", "weighing clicks"):
@@ -190,7 +190,7 @@ def _grouped(log: DataFrame) -> DataFrame:
 def _judge_groups(groups: DataFrame, documents: DataFrame, configuration: Configuration) -> DataFrame:
     """Return groups with normalised `query`, and `broken`, the first rule they break."""
     source = configuration.source
-    keep_unclicked = source.kind == "beir" or (source.kind == "log" and source.unclicked == "keep")
+    keep_unclicked = source.kind == "beir" or (source.kind in ("log", "ubi") and source.unclicked == "keep")
     known = documents.select("document_id", F.lit(True).alias("known_document"))
     rules = log_rules(configuration.ingest.max_query_characters, keep_unclicked)
     return (
@@ -313,9 +313,10 @@ def _require_rows(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> 
             reasons = {
                 key.split("_rejected_")[1]: n for key, n in counts.items() if key.startswith(f"{name}_rejected_")
             }
-            path = source.documents.path if name == "document" and source.kind == "log" else source.path
+            documents_of = source.documents if name == "document" and source.kind in ("log", "ubi") else None
+            path = source.path if documents_of is None else documents_of.path
             cause, remedy = ("", "") if name == "document" else _why_none(attempt, groups, documents)
-            section = "source.documents" if name == "document" and source.kind == "log" else "source"
+            section = "source" if documents_of is None else "source.documents"
             settings = "" if source.kind == "beir" else f", {section}.path and {section}.columns"
             raise InputError(
                 f"{resolve(path)}: none of the {counts[f'{name}_rows']} {what} can be used: "

@@ -138,7 +138,7 @@ def test_no_line_is_too_long_to_read(kind: str) -> None:
 
 
 def test_a_kind_that_there_is_not_is_named() -> None:
-    with pytest.raises(ArgumentError, match="source == 'lgo', must be one of log, beir, labelled"):
+    with pytest.raises(ArgumentError, match="source == 'lgo', must be one of log, ubi, beir, labelled"):
         draft("lgo")
 
 
