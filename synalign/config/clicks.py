@@ -32,6 +32,13 @@ class Clicks(Closed):
         le=86_400.0,
         description="A click that people came back from sooner, by `columns.dwell`, is none; one without is.",
     )
+    min_skips: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="A document that stood above a click of the same search and was not clicked was passed over; one "
+        "that this happened to in so many searches for a query is proposed as a hard negative. null: none is.",
+    )
     max_weight: float = Field(
         10.0, ge=1.0, le=1000.0, description="A click at a position that nobody looks at counts at most so many times."
     )

@@ -183,6 +183,11 @@ class LogSource(_EventFiles):
             )
         if clicks.min_dwell_seconds and columns.dwell is None:
             raise ValueError("clicks.min_dwell_seconds needs columns.dwell")
+        told = columns.position and columns.session_id and (columns.impressions or columns.action)
+        if clicks.min_skips is not None and not told:
+            raise ValueError(
+                "clicks.min_skips needs columns.position, columns.session_id, and columns.impressions or columns.action"
+            )
         return self
 
 
@@ -232,6 +237,8 @@ class UbiSource(_EventFiles):
             raise ValueError(f"clicks.model {self.clicks.model} needs columns.hits or columns.position")
         if self.clicks.min_dwell_seconds and self.columns.dwell is None:
             raise ValueError("clicks.min_dwell_seconds needs columns.dwell")
+        if self.clicks.min_skips is not None and self.columns.hits is None and self.columns.position is None:
+            raise ValueError("clicks.min_skips needs columns.hits or columns.position")
         return self
 
 

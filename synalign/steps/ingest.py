@@ -1,4 +1,4 @@
-"""The step *ingest*: query log and documents in; `queries`, `documents`, `pairs` and `rejected` out."""
+"""The step *ingest*: query log and documents in; `queries`, `documents`, `pairs`, `skips` and `rejected` out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from synalign.config import BeirSource, Configuration, resolve
 from synalign.errors import InputError
-from synalign.querylog import clicks, joining, sources, tombstones
+from synalign.querylog import clicks, joining, skips, sources, tombstones
 from synalign.querylog.rules import (
     MOST,
     document_rules,
@@ -31,6 +31,7 @@ from synalign.run.window import nothing_inside, window
 from synalign.spark.progress import tasks
 from synalign.spark.session import content_id, session
 from synalign.spark.tables import write_table
+from synalign.tables import schema
 
 log = logging.getLogger("synalign")
 
@@ -53,7 +54,7 @@ outside = source_files
 
 
 def ingest(attempt: Attempt) -> None:
-    """Write the four tables.
+    """Write the five tables.
 
     Raises:
         InputError: A file cannot be read, a column is missing, or no row is usable.
@@ -89,8 +90,9 @@ def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> No
         if _rejections(attempt.metrics, "log"):
             rejected = rejected.unionByName(_rejected(_broken_rows(events(rows=True), groups), "log"))
         usable = _usable(groups.where("inside"))
+        passed_over = _skips(spark, attempt, tables, usable)
         with _debiased(spark, attempt, tables, usable) as pairs:
-            _write(spark, attempt, usable, pairs, _usable(documents), rejected)
+            _write(spark, attempt, usable, pairs, passed_over, _usable(documents), rejected)
     finally:
         # Also where input is refused: a session that goes on would take the next file of that name for this one.
         cached.unpersist()
@@ -118,15 +120,28 @@ def _debiased(spark: SparkSession, attempt: Attempt, tables: sources.Tables, usa
         shown.unpersist()
 
 
+def _skips(spark: SparkSession, attempt: Attempt, tables: sources.Tables, usable: DataFrame) -> DataFrame | None:
+    """Return the table `skips` of the queries of usable groups; None where it is not wanted."""
+    configuration, interval, source = attempt.configuration, attempt.run.interval, tables.source
+    if source.kind not in ("log", "ubi") or source.clicks.min_skips is None:
+        return None
+    events = sources.read_shown(spark, source, interval.start, tables)
+    found = skips.passed_over(events, _in_window(configuration, interval), source.clicks.min_skips)
+    return found.join(usable.select("query").distinct(), "query", "left_semi").select(
+        content_id("query").alias("query_id"), "document_id", "count"
+    )
+
+
 def _write(
     spark: SparkSession,
     attempt: Attempt,
     usable: DataFrame,
     pairs: DataFrame,
+    passed_over: DataFrame | None,
     documents: DataFrame,
     rejected: DataFrame,
 ) -> None:
-    """Write the four tables of groups, pairs, documents and rejected rows."""
+    """Write the five tables of groups, pairs, documents that were passed over, documents and rejected rows."""
     different = usable.count()
     written = {
         "documents": (documents, attempt.metrics["document_rows"]),
@@ -134,9 +149,18 @@ def _write(
         "pairs": (pairs, different),
         "rejected": (rejected, _rejections(attempt.metrics)),
     }
+    if passed_over is None:
+        attempt.write("skips", schema("skips").empty_table())
+    else:
+        with tasks(spark, "ingest", "weighing skips"):
+            passed_over = passed_over.cache()
+            attempt.metrics["skips"] = passed_over.count()
+        written["skips"] = (passed_over, attempt.metrics["skips"])
     for table, (frame, most) in written.items():
         with tasks(spark, "ingest", f"writing {table}"):
             write_table(frame, attempt.output(table), table, rows=most)
+    if passed_over is not None:
+        passed_over.unpersist()
 
 
 def _name_lines(attempt: Attempt) -> None:

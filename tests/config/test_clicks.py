@@ -20,6 +20,11 @@ def source(clicks: dict[str, Any], **columns: str) -> LogSource:
         ({"model": "position"}, {"impressions": "n"}, "clicks.model position needs columns.position"),
         ({"model": "coec"}, {"position": "p"}, "needs rows that say what was shown"),
         ({"min_dwell_seconds": 30}, {}, "needs columns.dwell"),
+        (
+            {"min_skips": 2},
+            {"position": "p", "impressions": "n"},
+            "min_skips needs columns.position, columns.session_id",
+        ),
         ({"actions": []}, {}, "at least 1 item"),
         ({"max_weight": 0.5}, {}, "greater than or equal to 1"),
         ({"model": "cascade"}, {}, "'none', 'position' or 'coec'"),
