@@ -39,6 +39,13 @@ class Clicks(Closed):
         description="A document that stood above a click of the same search and was not clicked was passed over; one "
         "that this happened to in so many searches for a query is proposed as a hard negative. null: none is.",
     )
+    reformulation_seconds: int = Field(
+        0,
+        ge=0,
+        le=86_400,
+        description="A search without a click carries the next click of its session, if it came so soon, for a query "
+        "of nearly the same words. 0: none does.",
+    )
     max_weight: float = Field(
         10.0, ge=1.0, le=1000.0, description="A click at a position that nobody looks at counts at most so many times."
     )

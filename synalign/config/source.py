@@ -183,6 +183,8 @@ class LogSource(_EventFiles):
             )
         if clicks.min_dwell_seconds and columns.dwell is None:
             raise ValueError("clicks.min_dwell_seconds needs columns.dwell")
+        if clicks.reformulation_seconds and columns.session_id is None:
+            raise ValueError("clicks.reformulation_seconds needs columns.session_id")
         told = columns.position and columns.session_id and (columns.impressions or columns.action)
         if clicks.min_skips is not None and not told:
             raise ValueError(
@@ -237,6 +239,8 @@ class UbiSource(_EventFiles):
             raise ValueError(f"clicks.model {self.clicks.model} needs columns.hits or columns.position")
         if self.clicks.min_dwell_seconds and self.columns.dwell is None:
             raise ValueError("clicks.min_dwell_seconds needs columns.dwell")
+        if self.clicks.reformulation_seconds and self.columns.session_id is None:
+            raise ValueError("clicks.reformulation_seconds needs columns.session_id")
         if self.clicks.min_skips is not None and self.columns.hits is None and self.columns.position is None:
             raise ValueError("clicks.min_skips needs columns.hits or columns.position")
         return self

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from synalign.config import DocumentColumns, LabelledSource, LogSource, Source, UbiSource
-from synalign.querylog import beir, clicks, ubi
+from synalign.querylog import beir, clicks, reformulations, ubi
 from synalign.querylog.columns import Column, Kind
 from synalign.querylog.document_fields import field_columns, text_column
 from synalign.querylog.files import Table
@@ -115,7 +115,7 @@ def read_log(
     assert tables.log is not None  # every other kind has one
     if source.kind == "ubi":
         assert tables.queries is not None  # of this kind
-        return ubi.log(spark, tables.log, tables.queries, source.clicks, rows=rows)
+        return _carried(ubi.log(spark, tables.log, tables.queries, source.clicks, rows=rows), source)
     frame = read(spark, tables.log, rows=rows).withColumn("relevant", F.lit(True))
     if source.kind == "labelled":
         label = F.trim("label")
@@ -130,7 +130,13 @@ def read_log(
     if source.kind == "log":
         frame = clicks.marked(frame, source.clicks)
         columns += clicks.COLUMNS
-    return frame.select(*(["row"] if rows else []), *columns)
+    frame = frame.select(*(["row"] if rows else []), *columns)
+    return _carried(frame, source) if source.kind == "log" else frame
+
+
+def _carried(frame: DataFrame, source: LogSource | UbiSource) -> DataFrame:
+    seconds = source.clicks.reformulation_seconds
+    return reformulations.carried(frame, seconds) if seconds else frame
 
 
 def read_shown(spark: SparkSession, source: LogSource | UbiSource, start: datetime, tables: Tables) -> DataFrame:

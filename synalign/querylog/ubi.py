@@ -64,10 +64,13 @@ def log(spark: SparkSession, events: Opened, queries: Opened, settings: Clicks, 
             "label": F.lit(None).cast("string"),
             "position": F.lit(None).cast("long"),
             "impressions": F.lit(0).cast("long"),
-            "session_id": F.lit(None).cast("string"),
             "search": F.col("query_id"),
         }
     )
+    if settings.reformulation_seconds:
+        unclicked = unclicked.join(_visits(happened), "query_id", "left")
+    else:
+        unclicked = unclicked.withColumn("session_id", F.lit(None).cast("string"))
     columns = [*(["row"] if rows else []), *_COLUMNS]
     return happened.select(*columns).unionByName(unclicked.select(*columns))
 
@@ -76,10 +79,8 @@ def shown(spark: SparkSession, events: Opened, queries: Opened, settings: Clicks
     """Return the events, and a row for each document that a search returned. Arguments as of `log`."""
     searches = _searches(read(spark, queries, rows=False))
     happened = _events(read(spark, events, rows=False), searches, settings).select(*_COLUMNS)
-    # A search is a visit's only where an event says so.
-    visits = happened.where(F.col("session_id") != "").groupBy(F.col("search").alias("query_id"))
     returned = searches.where(F.col("flaw").isNull() & F.col("query_id").isNotNull())
-    returned = returned.join(visits.agg(F.min("session_id").alias("session_id")), "query_id", "left")
+    returned = returned.join(_visits(happened), "query_id", "left")
     listed = returned.select("*", F.posexplode("hits").alias("place", "document_id")).withColumns(
         {
             "relevant": F.lit(False),
@@ -92,6 +93,12 @@ def shown(spark: SparkSession, events: Opened, queries: Opened, settings: Clicks
         }
     )
     return happened.unionByName(listed.select(*_COLUMNS))
+
+
+def _visits(events: DataFrame) -> DataFrame:
+    """Return `query_id` and `session_id` of searches: they have a session only where an event says so."""
+    known = events.where((F.col("session_id") != "") & F.col("search").isNotNull())
+    return known.groupBy(F.col("search").alias("query_id")).agg(F.min("session_id").alias("session_id"))
 
 
 def _searches(searches: DataFrame) -> DataFrame:

@@ -20,6 +20,7 @@ def source(clicks: dict[str, Any], **columns: str) -> LogSource:
         ({"model": "position"}, {"impressions": "n"}, "clicks.model position needs columns.position"),
         ({"model": "coec"}, {"position": "p"}, "needs rows that say what was shown"),
         ({"min_dwell_seconds": 30}, {}, "needs columns.dwell"),
+        ({"reformulation_seconds": 60}, {}, "needs columns.session_id"),
         (
             {"min_skips": 2},
             {"position": "p", "impressions": "n"},
