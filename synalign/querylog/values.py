@@ -70,8 +70,9 @@ def _list(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
 
 def _number(source: SparkColumn) -> SparkColumn:
     """Return a finite number; null for everything else."""
-    number = F.trim(F.make_valid_utf8(source.cast("string"))).try_cast("double")
-    return F.when(~F.isnan(number) & (F.abs(number) != float("inf")), number)
+    text = F.trim(F.make_valid_utf8(source.cast("string")))
+    number = F.when(text.rlike(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"), text.cast("double"))
+    return F.when(F.abs(number) != float("inf"), number)
 
 
 def count(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
