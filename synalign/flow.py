@@ -86,6 +86,7 @@ STEPS = (
             "queries": "distinct real queries with counts and split",
             "documents": "the documents that can be found",
             "pairs": "a real query and the document that was chosen",
+            "skips": "a real query and a document that people passed over, where they are wanted",
             "rejected": "rows of the log and of the documents that cannot be used, each with its rule",
         },
         settings=("source", "ingest"),
@@ -205,7 +206,7 @@ STEPS = (
     Step(
         "mine", "mine", "weighing", "spark",
         reads=(
-            "pairs", "pool", "screening", "documents",
+            "pairs", "skips", "pool", "screening", "documents",
             "query_embeddings", "carried_embeddings", "candidate_embeddings", "document_embeddings",
         ),
         writes={"negatives": "for each train pair its document and its hard negatives"},

@@ -45,6 +45,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     "queries": _schema("query_id query count:int first_seen:time last_seen:time split label?"),
     "documents": _schema("document_id title text"),
     "pairs": _schema("pair_id query_id query document_id count:int split"),
+    # Documents above which people clicked, in how many searches; none where `source.clicks.min_skips` is null.
+    "skips": _schema("query_id document_id count:int"),
     "rejected": _schema("source row rule reason"),
     "query_embeddings": _schema("id embedding:vector"),
     "document_embeddings": _schema("id embedding:vector"),

@@ -21,8 +21,8 @@ SCHEMA_FILE = "retriever.schema.json"
 def init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it ends in .yaml.")],
     source: Annotated[
-        Literal["log", "beir", "labelled"],
-        typer.Option(help="A query log with documents, a BEIR folder, or texts with labels."),
+        Literal["log", "ubi", "beir", "labelled"],
+        typer.Option(help="A query log with documents, User Behavior Insights, a BEIR folder, or texts with labels."),
     ] = "log",
 ) -> None:
     """Write a retriever's YAML file: what to fill in, and every other setting as a comment.

@@ -9,6 +9,7 @@ This package is imported by DAG files, so it imports nothing heavier than pydant
 """
 
 from synalign.config.alerts import Alerts, Notifier
+from synalign.config.clicks import Clicks
 from synalign.config.closed import IN_WORDS, SECRET, Fraction, Name, Task, Unlike
 from synalign.config.encoder import Encoder
 from synalign.config.experiment import Experiment
@@ -30,6 +31,9 @@ from synalign.config.source import (
     LogColumns,
     LogSource,
     Source,
+    UbiColumns,
+    UbiQueries,
+    UbiSource,
 )
 from synalign.config.teacher import RerankBudget, Teacher
 from synalign.config.traffic import Ingest, Sampling
@@ -47,6 +51,7 @@ __all__ = [
     "Budget",
     "Checks",
     "Chosen",
+    "Clicks",
     "Configuration",
     "DocumentColumns",
     "Documents",
@@ -79,6 +84,9 @@ __all__ = [
     "Task",
     "Teacher",
     "Training",
+    "UbiColumns",
+    "UbiQueries",
+    "UbiSource",
     "Unlike",
     "home",
     "resolve",

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from synalign.config import IN_WORDS, Configuration
 
-SOURCES = ("log", "beir", "labelled")
+SOURCES = ("log", "ubi", "beir", "labelled")
 """The kinds of `source`."""
 
 _TO_SAY = ("source.kind", "source.path", "source.documents.path")

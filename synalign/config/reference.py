@@ -75,6 +75,7 @@ BETWEEN_PROCESSES = {
 
 _SOURCE_TITLES = {
     "log": "a query log and its documents",
+    "ubi": "User Behavior Insights and the documents",
     "beir": "a BEIR folder",
     "labelled": "texts with labels",
 }

@@ -65,7 +65,7 @@ class Configuration(Closed):
         task = known.data.get("task")
         if task is not None and (task == "classification") != (source.kind == "labelled"):
             raise ValueError(
-                f"kind must be labelled for task classification, log or beir for task retrieval, is {source.kind} "
+                f"kind must be labelled for task classification, log, ubi or beir for task retrieval, is {source.kind} "
                 f"for {task}"
             )
         return source

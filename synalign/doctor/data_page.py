@@ -11,7 +11,12 @@ from rich.text import Text
 
 from synalign.local.display import printable
 
-_NAMES = {"log": "a query log and its documents", "beir": "a BEIR folder", "labelled": "texts with labels"}
+_NAMES = {
+    "log": "a query log and its documents",
+    "ubi": "User Behavior Insights and the documents",
+    "beir": "a BEIR folder",
+    "labelled": "texts with labels",
+}
 
 
 def show(found: dict[str, Any], console: Console | None = None) -> None:

@@ -149,7 +149,7 @@ def _told(configuration: Configuration, interval: Interval, found: Sample, most:
 
 
 def _tables(tables: Tables) -> list[Opened | SparkTable]:
-    found = [tables.log, tables.documents, *(tables.folder.tables if tables.folder else ())]
+    found = [tables.log, tables.queries, tables.documents, *(tables.folder.tables if tables.folder else ())]
     return [one for one in found if one is not None]
 
 
@@ -214,7 +214,7 @@ def _documents(spark: SparkSession, configuration: Configuration, tables: Tables
 def _judged(log: DataFrame, documents: DataFrame | None, configuration: Configuration, interval: Interval) -> DataFrame:
     """Return log rows with `inside`, and `broken`, the first rule they break; as the step *ingest* judges them."""
     source = configuration.source
-    unclicked = source.kind == "beir" or (source.kind == "log" and source.unclicked == "keep")
+    unclicked = source.kind == "beir" or (source.kind in ("log", "ubi") and source.unclicked == "keep")
     events = (
         log.withColumn("document_id", F.trim("document_id"))
         .withColumn("inside", F.col("relevant") & sources.inside(configuration.source, interval))

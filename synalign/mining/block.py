@@ -36,6 +36,7 @@ class Block(NamedTuple):
         positive_vectors: (p, d) float32 unit rows, of these documents.
         chosen: For each pair the documents that are right for its query, its own among them.
         worded: For each pair what BM25 proposes for its query, the nearest first; empty where it does not propose.
+        skipped: For each pair what people passed over for its query, most often first; empty where nobody says.
     """
 
     ids: Sequence[str]
@@ -45,6 +46,7 @@ class Block(NamedTuple):
     positive_vectors: NDArray[np.float32]
     chosen: Sequence[frozenset[str]]
     worded: Sequence[Sequence[str]] = ()
+    skipped: Sequence[Sequence[str]] = ()
 
     def distinct(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the first pair of each distinct query, and for each pair which of these its query is."""

@@ -64,7 +64,7 @@ class Mined(NamedTuple):
 
     Attributes:
         table: A row for each `Ranked`, in columns of its names, pair by pair.
-        objections: How many proposals of the encoder and of BM25 each rule objected to.
+        objections: How many proposals each rule objected to; of those drawn at random none counts.
     """
 
     table: pa.Table

@@ -1,8 +1,8 @@
 """Which documents are proposed as negatives of a pair, by whom, and how near they are.
 
-The encoder and BM25 propose, for each distinct query, the documents nearest to it; some are drawn at random for each
-pair. Whoever proposed a document, its cosines to the query and to the pair's own document are taken as its part of the
-collection passes by.
+The encoder and BM25 propose, for each distinct query, the documents nearest to it, and people those that they passed
+over; some are drawn at random for each pair. Whoever proposed a document, its cosines to the query and to the pair's
+own document are taken as its part of the collection passes by.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from synalign.mining.block import Block, Part
 
-ENCODER, BM25, RANDOM = "encoder", "bm25", "random"
-SOURCES = (ENCODER, BM25, RANDOM)
+SKIPS, ENCODER, BM25, RANDOM = "skips", "encoder", "bm25", "random"
+SOURCES = (SKIPS, ENCODER, BM25, RANDOM)
 
 _GATHERED = 20_000
 """Documents that are set against their pairs at once: 30 MB of width 384."""
@@ -92,7 +92,7 @@ class Search:
         firsts, self._query = block.distinct()
         self._vectors = np.ascontiguousarray(block.vectors[firsts])
         self._nearest = Nearest(len(firsts), depth) if by_vectors else None
-        self._worded = Lookup(block.worded)
+        self._worded, self._skipped = Lookup(block.worded), Lookup(block.skipped)
         self._right = Lookup([[own, *right] for own, right in zip(block.positives, block.chosen, strict=True)])
         self._gathered: list[_Gathered] = []
         self._first = 0
@@ -102,11 +102,12 @@ class Search:
         vectors, ids = np.asarray(part.content, dtype=np.float32), pa.array(part.ids, pa.string())
         if not len(ids):
             return
-        for lookup in (self._worded, self._right):
+        for lookup in (self._worded, self._skipped, self._right):
             lookup.add(ids, self._first)
         proposed = [
             _inside(np.arange(len(self._drawn)), self._drawn, self._first, len(ids)),
             _inside(self._worded.pairs, self._worded.numbers[:, None], self._first, len(ids)),
+            _inside(self._skipped.pairs, self._skipped.numbers[:, None], self._first, len(ids)),
         ]
         if self._nearest is not None:
             self._nearest.add_vectors(self._vectors, vectors, self._first)
@@ -140,6 +141,8 @@ class Search:
         lists = {SOURCES.index(BM25): self._worded.table()} if len(self._block.worded) else {}
         if self._nearest is not None:
             lists = {SOURCES.index(ENCODER): self._nearest.numbers[self._query], **lists}
+        if len(self._block.skipped):
+            lists = {SOURCES.index(SKIPS): self._skipped.table(), **lists}
         places = [(turn, source) for source, numbers in lists.items() for turn in range(numbers.shape[1])]
         order = sorted(range(len(places)), key=places.__getitem__)
         numbers = np.concatenate([*lists.values(), self._drawn], axis=1)

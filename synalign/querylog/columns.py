@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from synalign.errors import InputError
 from synalign.querylog.files import Table
 
-Kind = Literal["text", "time", "count"]
+Kind = Literal["text", "time", "count", "number", "list"]
 
 NO_TEXT = object()
 """Stands for a value that no text can be made of: an object, a list, true, false, NaN."""
@@ -30,6 +31,11 @@ _SYNONYMS = {
     "text": ("text", "body", "content", "passage", "description", "utterance"),
     "title": ("title", "name", "headline"),
     "label": ("label", "category", "intent", "class"),
+    "position": ("position", "rank", "ordinal", "pos", "slot"),
+    "impressions": ("impressions", "views", "shown"),
+    "action": ("action", "actionname", "eventtype", "event", "eventname"),
+    "dwell": ("dwell", "dwelltime", "dwellseconds", "timeonpage"),
+    "session_id": ("sessionid", "session", "visitid", "clientid"),
 }  # fmt: skip
 
 
@@ -37,16 +43,18 @@ class Column(NamedTuple):
     """A column that is wanted.
 
     Attributes:
-        setting: The key under `columns` that names it; also its name in frames.
+        setting: The key under `columns` that names it, or of `fields` a name of our own; also its name in frames.
         name: Its name in the files.
         kind: What it holds.
         required: Whether a file without it is refused.
+        key: The key of the section that names it: `columns` or `fields`.
     """
 
     setting: str
     name: str
     kind: Kind
     required: bool = True
+    key: str = "columns"
 
 
 def require(table: Table, wanted: Iterable[Column], found: Iterable[str], file: Path | str, partitions: object) -> None:
@@ -65,12 +73,20 @@ def require(table: Table, wanted: Iterable[Column], found: Iterable[str], file: 
         f"{file}: columns {', '.join(repr(column.name) for column in missing)} are missing; it has "
         f"{', '.join(repr(name[:_LONGEST_NAME]) for name in visible[:_MOST_NAMES]) or 'none'}.",
         cause="" if table.section else "the folder is not laid out as BEIR's",
-        remedy=_mapping(table, columns, visible) if table.section else _beir(missing),
+        remedy=_remedy(table, columns, missing, visible) if table.section else _beir(missing),
     )
 
 
 def _beir(missing: list[Column]) -> str:
     return f"name the keys as BEIR does: {', '.join(column.name for column in missing)}"
+
+
+def _remedy(table: Table, columns: list[Column], missing: list[Column], names: list[str]) -> str:
+    if all(column.key == "fields" for column in missing):
+        close = [match for column in missing for match in get_close_matches(column.name, names, 1)]
+        such = f", such as {', '.join(f'{{{name}}}' for name in close)}" if close else ""
+        return f"name columns that are there in {table.section}.fields{such}"
+    return _mapping(table, [column for column in columns if column.key == "columns"], names)
 
 
 def _mapping(table: Table, columns: list[Column], names: list[str]) -> str:

@@ -13,6 +13,7 @@ log = logging.getLogger("synalign")
 
 ID_COLUMNS = {
     "log": "document_id of source.columns and of source.documents.columns",
+    "ubi": "document_id of source.columns and of source.documents.columns",
     "beir": "corpus-id of the judgements and _id of the corpus",
     "labelled": "label of source.columns",
 }

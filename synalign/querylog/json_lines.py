@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from synalign.querylog.columns import NO_TEXT, nested
@@ -42,12 +42,15 @@ def whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def reader(names: Sequence[str], texts: Sequence[bool]) -> Callable[[str], tuple[list[str | None], str | None]]:
+def reader(
+    names: Sequence[str], texts: Sequence[bool], lists: Collection[str] = ()
+) -> Callable[[str], tuple[list[str | None], str | None]]:
     """Return a function that reads a line: the values of some columns, and the rule that the line breaks.
 
     Args:
         names: The columns.
         texts: Of each, whether it must be text.
+        lists: Columns that are lists of text; they are read as JSON.
     """
     columns = list(zip(names, texts, strict=True))
 
@@ -60,6 +63,9 @@ def reader(names: Sequence[str], texts: Sequence[bool]) -> Callable[[str], tuple
             value = row.get(name)
             if value is None and "." in name:
                 value = nested(row, name)
+            if name in lists and type(value) is list:
+                whole_list = [text_of(one) for one in value]
+                value = json.dumps([None if one is NO_TEXT else one for one in whole_list])
             if type(value) is not str and value is not None:
                 value = text_of(value)
                 if value is NO_TEXT:

@@ -218,7 +218,9 @@ def _source(table: Table, footer: Footer, column: Column) -> tuple[SparkColumn, 
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     ours = _spark_type(kind)
-    if ours is None or isinstance(ours, T.StructType | T.ArrayType | T.MapType | T.BinaryType | T.BooleanType):
+    others = T.StructType | T.ArrayType | T.MapType | T.BinaryType | T.BooleanType
+    listed = column.kind == "list" and isinstance(ours, T.ArrayType) and isinstance(ours.elementType, T.AtomicType)
+    if ours is None or (isinstance(ours, others) and not listed):
         raise values.not_readable(str(footer.path), column, str(kind), table.section)
     if column.name in footer.schema.names:
         return F.col(quoted(column.name)), kind

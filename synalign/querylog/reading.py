@@ -18,6 +18,7 @@ from synalign.querylog.delimited import looks_of
 from synalign.querylog.files import Table, files_of, partitions_of
 from synalign.querylog.heads import HEAD_BYTES, Head, head_of, refuse_foreign
 from synalign.querylog.parquet_frame import Footer, footers_of
+from synalign.querylog.spark_table import SparkTable, read_spark_table
 
 _DELIMITER_NAMES = {character: name for name, character in DELIMITERS.items()}
 
@@ -177,11 +178,11 @@ def _samples(opened: Opened, column: Column) -> list[times.Samples]:
     return found
 
 
-def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame:
+def read(spark: SparkSession, opened: Opened | SparkTable, *, rows: bool = True) -> DataFrame:
     """Return the rows of a table: a column for each wanted one, named as its setting, `flaw`, and `row` if asked for.
 
-    Texts are valid UTF-8 or null, times timestamps or null, counts longs or null. `flaw` is the name of the rule that
-    a row breaks by itself, or null. Nothing is read until Spark needs it.
+    Texts are valid UTF-8 or null, times timestamps or null, counts longs, numbers doubles, lists arrays of text, or
+    null. `flaw` is the name of the rule that a row breaks by itself, or null. Nothing is read until Spark needs it.
 
     Args:
         spark: The session.
@@ -191,6 +192,8 @@ def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame
     Raises:
         InputError: A column of Parquet files has a type that cannot be read.
     """
+    if isinstance(opened, SparkTable):
+        return read_spark_table(opened, rows=rows)
     formats = opened.times.formats
     if opened.format == "parquet":
         return parquet_frame.frame(spark, opened.table, opened.footers, opened.wanted, formats, rows=rows)
@@ -203,7 +206,8 @@ def read(spark: SparkSession, opened: Opened, *, rows: bool = True) -> DataFrame
         )
         parts.append(text_frame.Part(head.dialect, 0, None, looks, tuple(fills.items())))
     names, texts = [one.name for one in opened.wanted], [one.kind == "text" for one in opened.wanted]
-    frame = text_frame.frame(spark, parts, names, texts, rows=rows)
+    lists = [one.name for one in opened.wanted if one.kind == "list"]
+    frame = text_frame.frame(spark, parts, names, texts, rows=rows, lists=lists)
     columns: list[Any] = [F.col("flaw")] + ([F.col("row")] if rows else [])
     for place, column in enumerate(opened.wanted):
         value = F.col(f"c{place}")

@@ -1,9 +1,10 @@
 """Query logs and documents of a source, of whatever kind, as one shape of frame.
 
 A log frame has `flaw` (the name of the rule that a row breaks by itself, or null), `relevant` (false for judgements
-that say so), `event_time` (timestamp or null), `raw_query`, `document_id`, `clicks` (long or null) and `label`; a
-document frame has `flaw`, `document_id`, `title`, `text`. Both have `row`, the row as it came, as JSON, where it is
-asked for. Nothing is dropped here: `synalign.querylog.rules` decides.
+that say so, and for rows that are no clicks), `event_time` (timestamp or null), `raw_query`, `document_id`, `clicks`
+(long or null) and `label`, and that of a query log `clicks.COLUMNS`; a document frame has `flaw`, `document_id`,
+`title`, `text`. Both have `row`, the row as it came, as JSON, where it is asked for. Nothing is dropped here:
+`synalign.querylog.rules` decides.
 """
 
 from __future__ import annotations
@@ -15,16 +16,23 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from synalign.config import DocumentColumns, LabelledSource, LogSource, Source, resolve
-from synalign.querylog import beir
-from synalign.querylog.columns import Column
+from synalign.config import DocumentColumns, LabelledSource, LogSource, Source, UbiSource, resolve
+from synalign.querylog import beir, clicks, reformulations, ubi
+from synalign.querylog.columns import Column, Kind
+from synalign.querylog.document_fields import field_columns, text_column
 from synalign.querylog.files import Table
 from synalign.querylog.files import files_of as table_files
 from synalign.querylog.reading import Opened, open_table, read
-from synalign.querylog.spark_table import SparkTable, open_spark_table, read_spark_table
+from synalign.querylog.spark_table import SparkTable, open_spark_table
 from synalign.querylog.versions import stamp, version
 from synalign.run import Interval
 from synalign.run.window import window
+
+_OPTIONAL: tuple[tuple[str, Kind], ...] = (
+    ("clicks", "count"), ("label", "text"), ("position", "count"), ("impressions", "count"), ("action", "text"),
+    ("dwell", "number"), ("session_id", "text"),
+)  # fmt: skip
+"""Columns of a log that it need not have, and what they hold."""
 
 
 class Tables(NamedTuple):
@@ -35,30 +43,32 @@ class Tables(NamedTuple):
         log: The query log; None for a BEIR folder.
         documents: The documents; None for a BEIR folder and for labelled texts, whose labels are the documents.
         folder: Of a BEIR folder: its tables.
+        queries: Of User Behavior Insights: the searches; the log has the events.
     """
 
     source: Source
     log: Opened | SparkTable | None
     documents: Opened | SparkTable | None
     folder: beir.Folder | None
+    queries: Opened | SparkTable | None = None
 
     @property
     def said(self) -> tuple[str, ...]:
         """What the files tell, a line for each table."""
-        opened = [self.log, self.documents, *(self.folder.tables if self.folder else ())]
+        opened = [self.log, self.queries, self.documents, *(self.folder.tables if self.folder else ())]
         return tuple(one.said for one in opened if one is not None)
 
 
 def by_spark(source: Source) -> bool:
     """Tell whether a table of a source is read by Spark's own readers, so that nothing is known of it without Spark."""
-    return source.kind != "beir" and (source.by_spark or (source.kind == "log" and source.documents.by_spark))
+    return source.kind != "beir" and any(table.files.by_spark for table, _ in _tables_of(source).values())
 
 
 def where(source: Source, *, documents: bool = False) -> str:
     """Return where the log of a source is, or its documents, for messages."""
     if source.kind == "beir":
         return str(resolve(source.path))
-    table = source.documents if documents and source.kind == "log" else source
+    table = source.documents if documents and source.kind in ("log", "ubi") else source
     return table.location if table.by_spark else str(resolve(table.path or ""))
 
 
@@ -93,7 +103,7 @@ def versions_of(source: Source, spark: SparkSession | None = None, window: Inter
     if source.kind == "beir":
         return {str(path): stamp(path) for path in beir.files_of(source)}
     versions: dict[str, str] = {}
-    for table, wanted in _tables_of(source):
+    for table, wanted in _tables_of(source).values():
         if table.files.by_spark:
             assert spark is not None  # whoever asks has looked at `by_spark`
             versions[f"{table.name}: {table.files.location}"] = version(spark, table, wanted, window)
@@ -117,28 +127,32 @@ def open_source(source: Source, spark: SparkSession | None = None, window: Inter
     """
     if source.kind == "beir":
         return Tables(source, None, None, beir.open_folder(source))
-    opened: list[Opened | SparkTable] = []
-    for table, wanted in _tables_of(source):
-        format_ = getattr(table.files, "time_format", "auto")
+    opened: dict[str, Opened | SparkTable] = {}
+    for role, (table, wanted) in _tables_of(source).items():
+        format_ = "auto" if role == "documents" else source.time_format
         if table.files.by_spark:
             assert spark is not None  # whoever asks has looked at `by_spark`
-            opened.append(open_spark_table(spark, table, wanted, format_, window))
+            opened[role] = open_spark_table(spark, table, wanted, format_, window)
         else:
-            opened.append(open_table(table, wanted, format_))
-    return Tables(source, opened[0], opened[1] if len(opened) > 1 else None, None)
+            opened[role] = open_table(table, wanted, format_)
+    return Tables(source, opened["log"], opened.get("documents"), None, opened.get("queries"))
 
 
-def _tables_of(source: LogSource | LabelledSource) -> list[tuple[Table, list[Column]]]:
-    """Return the tables of a source, the log first, each with the columns that are wanted."""
-    tables = [(Table("query log", "source", source), _log_columns(source))]
+def _tables_of(source: LogSource | LabelledSource | UbiSource) -> dict[str, tuple[Table, list[Column]]]:
+    """Return the tables of a source by what they are, each with the columns that are wanted."""
+    log = Table("query log", "source", source)
+    if source.kind == "labelled":
+        return {"log": (log, _log_columns(source))}
+    documents = Table("documents", "source.documents", source.documents)
+    wanted = document_columns(source.documents.columns, source.documents.fields)
     if source.kind == "log":
-        documents = Table("documents", "source.documents", source.documents)
-        tables.append((documents, document_columns(source.documents.columns)))
-    return tables
-
-
-def _read(spark: SparkSession, opened: Opened | SparkTable, *, rows: bool) -> DataFrame:
-    return read_spark_table(opened, rows=rows) if isinstance(opened, SparkTable) else read(spark, opened, rows=rows)
+        return {"log": (log, _log_columns(source)), "documents": (documents, wanted)}
+    searches = Table("searches", "source.queries", source.queries)
+    return {
+        "queries": (searches, ubi.query_columns(source.columns)),
+        "log": (log, ubi.event_columns(source.columns)),
+        "documents": (documents, wanted),
+    }
 
 
 def read_log(
@@ -160,7 +174,10 @@ def read_log(
     if tables.folder is not None:
         return beir.log(spark, tables.folder, start, rows=rows)
     assert tables.log is not None  # every other kind has one
-    frame = _read(spark, tables.log, rows=rows).withColumn("relevant", F.lit(True))
+    if source.kind == "ubi":
+        assert tables.queries is not None  # of this kind
+        return _carried(ubi.log(spark, tables.log, tables.queries, source.clicks, rows=rows), source)
+    frame = read(spark, tables.log, rows=rows).withColumn("relevant", F.lit(True))
     if source.kind == "labelled":
         label = F.trim("label")
         frame = frame.withColumns({"document_id": label, "label": label})
@@ -170,7 +187,25 @@ def read_log(
         if name not in frame.columns:
             frame = frame.withColumn(name, F.lit(1 if name == "clicks" else None).cast(kind))
     columns = ["flaw", "relevant", "event_time", "raw_query", "document_id", "clicks", "label"]
-    return frame.withColumnRenamed("query", "raw_query").select(*(["row"] if rows else []), *columns)
+    frame = frame.withColumnRenamed("query", "raw_query")
+    if source.kind == "log":
+        frame = clicks.marked(frame, source.clicks)
+        columns += clicks.COLUMNS
+    frame = frame.select(*(["row"] if rows else []), *columns)
+    return _carried(frame, source) if source.kind == "log" else frame
+
+
+def _carried(frame: DataFrame, source: LogSource | UbiSource) -> DataFrame:
+    seconds = source.clicks.reformulation_seconds
+    return reformulations.carried(frame, seconds) if seconds else frame
+
+
+def read_shown(spark: SparkSession, source: LogSource | UbiSource, start: datetime, tables: Tables) -> DataFrame:
+    """Return what was shown and clicked: the log, and where it is told, what a search returned. See `read_log`."""
+    if source.kind == "log":
+        return read_log(spark, source, start, tables, rows=False)
+    assert tables.log is not None and tables.queries is not None  # of this kind
+    return ubi.shown(spark, tables.log, tables.queries, source.clicks)
 
 
 def read_documents(
@@ -181,7 +216,9 @@ def read_documents(
     if tables.folder is not None:
         frame = read(spark, tables.folder.corpus, rows=rows)
     elif tables.documents is not None:
-        frame = _read(spark, tables.documents, rows=rows)
+        frame = read(spark, tables.documents, rows=rows)
+        if source.kind in ("log", "ubi") and source.documents.fields is not None:
+            frame = frame.withColumn("text", text_column(source.documents.fields))
     else:
         assert tables.log is not None  # of labelled texts
         return _labels(spark, tables.log)
@@ -200,20 +237,26 @@ def _log_columns(source: LogSource | LabelledSource) -> list[Column]:
         Column("query", source.columns.query, "text"),
         Column("document_id", source.columns.document_id, "text"),
     ]
-    columns += [Column("clicks", source.columns.clicks, "count")] if source.columns.clicks else []
-    return columns + ([Column("label", source.columns.label, "text")] if source.columns.label else [])
+    return columns + [Column(name, given, kind) for name, kind in _OPTIONAL if (given := getattr(source.columns, name))]
 
 
-def document_columns(names: DocumentColumns) -> list[Column]:
-    """Return the columns of a document table; a title by the default name need not be there."""
-    columns = [Column("document_id", names.document_id, "text"), Column("text", names.text, "text")]
-    optional = names.title == DocumentColumns().title
-    return columns + ([Column("title", names.title, "text", not optional)] if names.title else [])
+def document_columns(names: DocumentColumns, fields: str | tuple[str, ...] | None = None) -> list[Column]:
+    """Return the columns of a document table; a title by the default name need not be there.
+
+    Args:
+        names: The columns as they are mapped.
+        fields: The template of its text, where there is one. A title within it is not written before it again.
+    """
+    texts = [Column("text", names.text, "text")] if fields is None else field_columns(fields)
+    columns = [Column("document_id", names.document_id, "text"), *texts]
+    title = None if any(column.key == "fields" and column.name == names.title for column in texts) else names.title
+    optional = title == DocumentColumns().title
+    return columns + ([Column("title", title, "text", not optional)] if title else [])
 
 
 def _labels(spark: SparkSession, log: Opened | SparkTable) -> DataFrame:
     """Return every label once, as a document: the label is its id, the readable label its text."""
-    frame = _read(spark, log.only("label"), rows=False).where(F.col("flaw").isNull())
+    frame = read(spark, log.only("label"), rows=False).where(F.col("flaw").isNull())
     # `card_arrival` and `cardArrival` both say "card arrival".
     apart = F.regexp_replace(F.regexp_replace("label", r"(\p{Ll})(\p{Lu})", "$1 $2"), r"[\s_\-./:]+", " ")
     readable = F.trim(apart)

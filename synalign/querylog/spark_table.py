@@ -36,6 +36,9 @@ MARGIN = timedelta(days=1)
 late event may be in the next day's partition."""
 
 _BOUND = re.compile(r"'\{(start|end)\}'|\{(start|end)(:[^{}]*)?\}")
+_NO_VALUES = (T.StructType, T.ArrayType, T.MapType, T.BinaryType, T.BooleanType, T.VariantType)
+"""Types that hold no text, time or number."""
+
 _SAMPLED = 1_000
 _SPARK_FORMATS = {"jsonl": "json"}
 _DEFAULTS = {"csv": {"header": "true", "escape": '"'}}
@@ -217,7 +220,8 @@ def read_spark_table(opened: SparkTable, *, rows: bool = True) -> DataFrame:
     columns, flaws = [], []
     for column in opened.wanted:
         kind = _type(frame, column)
-        if isinstance(kind, T.StructType | T.ArrayType | T.MapType | T.BinaryType | T.BooleanType | T.VariantType):
+        listed = column.kind == "list" and isinstance(kind, T.ArrayType) and isinstance(kind.elementType, T.AtomicType)
+        if isinstance(kind, _NO_VALUES) and not listed:
             raise values.not_readable(opened.table.files.location, column, kind.simpleString(), section)
         arrow = to_arrow_type(T.StringType() if isinstance(kind, T.NullType) else kind, timezone="UTC")
         value, flaw = values.of(expression(frame, column.name), arrow, column, opened.times.formats)
@@ -243,7 +247,7 @@ def resolves(frame: DataFrame, name: str) -> bool:
     try:
         return len(frame.select(expression(frame, name)).schema) == 1
     except PySparkException as error:
-        if "UNRESOLVED_COLUMN" in str(error) or "PARSE_SYNTAX_ERROR" in str(error):
+        if any(sign in str(error) for sign in ("UNRESOLVED_COLUMN", "FIELD_NOT_FOUND", "PARSE_SYNTAX_ERROR")):
             return False
         raise
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from json.encoder import encode_basestring
 from typing import NamedTuple
 
@@ -42,7 +42,13 @@ class Part(NamedTuple):
 
 
 def frame(
-    spark: SparkSession, parts: Sequence[Part], names: Sequence[str], texts: Sequence[bool], *, rows: bool
+    spark: SparkSession,
+    parts: Sequence[Part],
+    names: Sequence[str],
+    texts: Sequence[bool],
+    *,
+    rows: bool,
+    lists: Collection[str] = (),
 ) -> DataFrame:
     """Return a frame with the columns `c0`, `c1`, ... for the names, `flaw`, and `row` if it is asked for.
 
@@ -52,11 +58,12 @@ def frame(
         names: Columns of the files.
         texts: Of each, whether it must be text.
         rows: Whether the rows themselves are wanted, as JSON.
+        lists: Columns that are lists of text; they are read as JSON.
     """
     work = _tasks(parts)
     columns = [f"c{place}" for place in range(len(names))] + ["flaw"] + (["row"] if rows else [])
     schema = ", ".join(f"{name} string" for name in columns)
-    read = _reader(work, list(names), list(texts), columns, rows)
+    read = _reader(work, list(names), list(texts), columns, rows, frozenset(lists))
     return spark.range(0, len(work), 1, max(1, len(work))).mapInArrow(read, schema)
 
 
@@ -85,7 +92,7 @@ def _tasks(parts: Sequence[Part]) -> list[list[Part]]:
 
 
 def _reader(
-    work: list[list[Part]], names: list[str], texts: list[bool], columns: list[str], rows: bool
+    work: list[list[Part]], names: list[str], texts: list[bool], columns: list[str], rows: bool, lists: frozenset[str]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Return the function that runs in the tasks: numbers of tasks in, rows out."""
 
@@ -93,7 +100,7 @@ def _reader(
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 for part in work[number]:
-                    for values, flaws, lines in portions(part, names, texts, rows=rows):
+                    for values, flaws, lines in portions(part, names, texts, rows=rows, lists=lists):
                         arrays = [pa.array(column, pa.string()) for column in [*values, flaws]]
                         arrays += [pa.array(lines, pa.string())] if rows else []
                         yield pa.RecordBatch.from_arrays(arrays, columns)
@@ -101,7 +108,9 @@ def _reader(
     return read
 
 
-def portions(part: Part, names: Sequence[str], texts: Sequence[bool], *, rows: bool) -> Iterator[Rows]:
+def portions(
+    part: Part, names: Sequence[str], texts: Sequence[bool], *, rows: bool, lists: Collection[str] = ()
+) -> Iterator[Rows]:
     """Yield the rows of a part of a file, a portion at a time.
 
     Raises:
@@ -110,15 +119,19 @@ def portions(part: Part, names: Sequence[str], texts: Sequence[bool], *, rows: b
     with readable_text(part.dialect.path, part.dialect.compression):
         lines = blocks(part.dialect, part.start, part.end)
         if part.dialect.format == "jsonl":
-            yield from _json_rows(part, lines, names, texts, rows=rows)
+            yield from _json_rows(part, lines, json_lines.reader(names, texts, lists), names, rows=rows)
         else:
             yield from _csv_rows(part, lines, names, rows=rows)
 
 
 def _json_rows(
-    part: Part, lines: Iterator[Block], names: Sequence[str], texts: Sequence[bool], *, rows: bool
+    part: Part,
+    lines: Iterator[Block],
+    read: Callable[[str], tuple[list[str | None], str | None]],
+    names: Sequence[str],
+    *,
+    rows: bool,
 ) -> Iterator[Rows]:
-    read = json_lines.reader(names, texts)
     partitions = dict(part.partitions)
     fixed = [(place, partitions[name]) for place, name in enumerate(names) if name in partitions]
     for block, undecodable in lines:

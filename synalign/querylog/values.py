@@ -1,4 +1,4 @@
-"""Columns of files as text, times or whole numbers, as their settings want them."""
+"""Columns of files as text, times or numbers, as their settings want them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ def of(
         return _time(source, kind, formats, nanos=nanos), None
     if column.kind == "count":
         return count(source, kind), None
+    if column.kind == "list":
+        return _list(source, kind), None
+    if column.kind == "number":
+        return _number(source), None
     if nanos:
         return F.timestamp_micros(micros(source)).cast("string"), None
     text = source.cast("string")
@@ -56,6 +60,20 @@ def _time(source: SparkColumn, kind: pa.DataType, formats: Sequence[str], *, nan
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         text = F.regexp_replace(text, r"\.0*$", "")
     return times.timestamp(F.make_valid_utf8(text), formats)
+
+
+def _list(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
+    """Return a list of text, also one that is written as JSON; null for everything else."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return F.transform(source, lambda one: F.make_valid_utf8(one.cast("string")))
+    return F.from_json(F.make_valid_utf8(source.cast("string")), "array<string>")
+
+
+def _number(source: SparkColumn) -> SparkColumn:
+    """Return a finite number; null for everything else."""
+    text = F.trim(F.make_valid_utf8(source.cast("string")))
+    number = F.when(text.rlike(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"), text.cast("double"))
+    return F.when(F.abs(number) != float("inf"), number)
 
 
 def count(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
@@ -83,7 +101,8 @@ def not_readable(where: str, column: Column, kind: str, section: str) -> InputEr
         kind: The type, in its system's words.
         section: The section of the YAML that maps it; empty: `source`.
     """
-    what = {"text": "text or a number", "time": "a time, text or a number", "count": "a number"}[column.kind]
+    kinds = {"text": "text or a number", "time": "a time, text or a number", "list": "a list of text"}
+    what = kinds.get(column.kind, "a number")
     return InputError(
         f"{where}: column {column.name!r} is {kind}, must be {what}.",
         cause="another column is meant, or a writer that does not mark text as such",

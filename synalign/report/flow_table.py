@@ -95,7 +95,14 @@ def _log(material: Material) -> Iterator[Sum]:
     if metrics.get("log_rows_outside_window"):
         parts.append(Part("outside the window", metrics["log_rows_outside_window"], "lost", "source.window_days"))
     if metrics.get("log_rows_not_relevant"):
-        parts.append(Part("not relevant", metrics["log_rows_not_relevant"], "lost", "judgements of 0 or less"))
+        parts.append(
+            Part(
+                "not relevant",
+                metrics["log_rows_not_relevant"],
+                "lost",
+                "judgements of 0 or less, and events that are no clicks",
+            )
+        )
     yield Sum("Rows of the log", [*parts, *_rejected(material, "log")], metrics["log_rows"], "rows in the log")
 
 

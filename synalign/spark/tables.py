@@ -33,7 +33,7 @@ ROWS_PER_FILE = 1_000_000
 ROWS_PER_TASK = 100_000
 """Rows of an object that one task reads, about: whole row groups."""
 
-_KEYS = {"rejected": None, "negatives": 2}
+_KEYS = {"rejected": None, "negatives": 2, "skips": 2}
 """How many of a table's first columns tell its rows apart, where it is not the first alone.
 
 Nothing does in `rejected`: sorting by all columns gives equal rows a stable place, as they are equal.

@@ -1,9 +1,11 @@
-"""The step *ingest*: query log and documents in; `queries`, `documents`, `pairs` and `rejected` out."""
+"""The step *ingest*: query log and documents in; `queries`, `documents`, `pairs`, `skips` and `rejected` out."""
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import reduce
 
 import pyarrow.dataset as pads
@@ -12,7 +14,7 @@ from pyspark.sql import functions as F
 
 from synalign.config import BeirSource, Configuration
 from synalign.errors import InputError
-from synalign.querylog import joining, sources, tombstones
+from synalign.querylog import clicks, joining, skips, sources, tombstones
 from synalign.querylog.rules import (
     MOST,
     document_rules,
@@ -29,6 +31,7 @@ from synalign.run.window import nothing_inside
 from synalign.spark.progress import tasks
 from synalign.spark.session import content_id, session
 from synalign.spark.tables import write_table
+from synalign.tables import schema
 
 log = logging.getLogger("synalign")
 
@@ -56,7 +59,7 @@ outside = source_files
 
 
 def ingest(attempt: Attempt) -> None:
-    """Write the four tables.
+    """Write the five tables.
 
     Raises:
         InputError: A file cannot be read, a column is missing, or no row is usable.
@@ -94,25 +97,78 @@ def _ingest(spark: SparkSession, attempt: Attempt, tables: sources.Tables) -> No
         rejected = _rejected(documents, "documents")
         if _rejections(attempt.metrics, "log"):
             rejected = rejected.unionByName(_rejected(_broken_rows(events(rows=True), groups), "log"))
-        _write(spark, attempt, _usable(groups.where("inside")), _usable(documents), rejected)
+        usable = _usable(groups.where("inside"))
+        passed_over = _skips(spark, attempt, tables, usable)
+        with _debiased(spark, attempt, tables, usable) as pairs:
+            _write(spark, attempt, usable, pairs, passed_over, _usable(documents), rejected)
     finally:
         # Also where input is refused: a session that goes on would take the next file of that name for this one.
         cached.unpersist()
     _name_lines(attempt)
 
 
-def _write(spark: SparkSession, attempt: Attempt, usable: DataFrame, documents: DataFrame, rejected: DataFrame) -> None:
-    """Write the four tables of groups, documents and rejected rows."""
+@contextmanager
+def _debiased(spark: SparkSession, attempt: Attempt, tables: sources.Tables, usable: DataFrame) -> Iterator[DataFrame]:
+    """Give the table `pairs` of usable groups, its clicks freed of the bias of their position where that is set."""
+    configuration, interval, source = attempt.configuration, attempt.run.interval, tables.source
+    pairs = pairs_of(usable, configuration)
+    if source.kind not in ("log", "ubi") or source.clicks.model == "none":
+        yield pairs
+        return
+    events = sources.read_shown(spark, source, interval.start, tables)
+    shown = clicks.seen(events, sources.inside(source, interval)).cache()
+    try:
+        with tasks(spark, "ingest", "weighing clicks"):
+            found = clicks.bias(shown, source.clicks)
+        attempt.metrics["clicks"] = clicks.told(found, source.clicks)
+        weighted = clicks.counted(shown, found, source.clicks)
+        counted = pairs.join(weighted, ["query", "document_id"], "left")
+        yield counted.withColumn("count", F.coalesce("weighted", "count")).drop("weighted")
+    finally:
+        shown.unpersist()
+
+
+def _skips(spark: SparkSession, attempt: Attempt, tables: sources.Tables, usable: DataFrame) -> DataFrame | None:
+    """Return the table `skips` of the queries of usable groups; None where it is not wanted."""
+    interval, source = attempt.run.interval, tables.source
+    if source.kind not in ("log", "ubi") or source.clicks.min_skips is None:
+        return None
+    events = sources.read_shown(spark, source, interval.start, tables)
+    found = skips.passed_over(events, sources.inside(source, interval), source.clicks.min_skips)
+    return found.join(usable.select("query").distinct(), "query", "left_semi").select(
+        content_id("query").alias("query_id"), "document_id", "count"
+    )
+
+
+def _write(
+    spark: SparkSession,
+    attempt: Attempt,
+    usable: DataFrame,
+    pairs: DataFrame,
+    passed_over: DataFrame | None,
+    documents: DataFrame,
+    rejected: DataFrame,
+) -> None:
+    """Write the five tables of groups, pairs, documents that were passed over, documents and rejected rows."""
     different = usable.count()
     written = {
         "documents": (documents, attempt.metrics["document_rows"]),
         "queries": (queries_of(usable, attempt.configuration), different),
-        "pairs": (pairs_of(usable, attempt.configuration), different),
+        "pairs": (pairs, different),
         "rejected": (rejected, _rejections(attempt.metrics)),
     }
+    if passed_over is None:
+        attempt.write("skips", schema("skips").empty_table())
+    else:
+        with tasks(spark, "ingest", "weighing skips"):
+            passed_over = passed_over.cache()
+            attempt.metrics["skips"] = passed_over.count()
+        written["skips"] = (passed_over, attempt.metrics["skips"])
     for table, (frame, most) in written.items():
         with tasks(spark, "ingest", f"writing {table}"):
             write_table(frame, attempt.output(table), table, rows=most)
+    if passed_over is not None:
+        passed_over.unpersist()
 
 
 def _name_lines(attempt: Attempt) -> None:
@@ -166,7 +222,7 @@ def _grouped(log: DataFrame) -> DataFrame:
 def _judge_groups(groups: DataFrame, documents: DataFrame, configuration: Configuration) -> DataFrame:
     """Return groups with normalised `query`, and `broken`, the first rule they break."""
     source = configuration.source
-    keep_unclicked = source.kind == "beir" or (source.kind == "log" and source.unclicked == "keep")
+    keep_unclicked = source.kind == "beir" or (source.kind in ("log", "ubi") and source.unclicked == "keep")
     known = documents.select("document_id", F.lit(True).alias("known_document"))
     rules = log_rules(configuration.ingest.max_query_characters, keep_unclicked)
     return (
@@ -282,7 +338,7 @@ def _require_rows(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> 
             }
             where = sources.where(source, documents=name == "document")
             cause, remedy = ("", "") if name == "document" else _why_none(attempt, groups, documents)
-            section = "source.documents" if name == "document" and source.kind == "log" else "source"
+            section = "source.documents" if name == "document" and source.kind in ("log", "ubi") else "source"
             settings = "" if source.kind == "beir" else f", where {section} says they are, and {section}.columns"
             raise InputError(
                 f"{where}: none of the {counts[f'{name}_rows']} {what} can be used: "

@@ -56,7 +56,7 @@ QUERIES_AT_ONCE = 10_000
 _FOUND = "query string, part int, ids array<string>, scores array<float>"
 
 _BLOCK = ("pair_id", "query", "embedding", "document_id", "own", "chosen")
-"""Columns of a block; `found` beside them, where BM25 proposes."""
+"""Columns of a block; `found` beside them where BM25 proposes, and `skipped` where people passed over documents."""
 
 
 def mine(attempt: Attempt) -> None:
@@ -69,6 +69,8 @@ def mine(attempt: Attempt) -> None:
         pairs = _pairs(spark, run)
         if BM25 in settings.sources:
             pairs = pairs.join(_worded(spark, run, settings.depth), "query", "left")
+        if run.rows("skips"):
+            pairs = pairs.join(_skipped(spark, run, settings.depth), "query", "left")
         pairs = pairs.cache()
         count = pairs.count()
         with tallied(attempt.folder / ".progress", "mine", count, "pairs"):
@@ -114,6 +116,14 @@ def _worded(spark: SparkSession, run: Run, depth: int) -> DataFrame:
     return by_part.groupBy("query").agg(lists.alias("found"))
 
 
+def _skipped(spark: SparkSession, run: Run, depth: int) -> DataFrame:
+    """Return for each query the documents that people passed over, those most often first."""
+    queries = read_table(spark, run, "pairs").select("query_id", "query").distinct()
+    listed = F.sort_array(F.collect_list(F.struct((-F.col("count")).alias("rank"), "document_id")))
+    lists = read_table(spark, run, "skips").join(queries, "query_id").groupBy("query").agg(listed.alias("listed"))
+    return lists.select("query", F.slice("listed.document_id", 1, depth).alias("skipped"))
+
+
 def _searcher(
     texts: list[Place], pairs: list[Place], pool: list[Place], depth: int
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -151,7 +161,7 @@ def _mined(pairs: DataFrame, count: int, attempt: Attempt, settings: Negatives) 
     least, most = _PAIRS_PER_TASK
     tasks = max(1, -(-count // min(max(count // _TASKS, least), most)))
     ordered = (
-        pairs.select(*_BLOCK, *(["found"] if BM25 in settings.sources else []))
+        pairs.select(*_BLOCK, *(name for name in ("found", "skipped") if name in pairs.columns))
         .repartition(tasks, "pair_id")
         .sortWithinPartitions("pair_id")
     )
@@ -214,6 +224,9 @@ def _block(table: pa.Table, depth: int) -> Block:
         for parts in table["found"].to_pylist():
             found = (Found("", part["ids"], part["scores"]) for part in parts or ())
             worded.append(lexical.merged(found, depth))
+    skipped: list[list[str]] = []
+    if "skipped" in table.column_names:
+        skipped = [ids or [] for ids in table["skipped"].to_pylist()]
     return Block(
         table["pair_id"].to_pylist(),
         table["query"].to_pylist(),
@@ -222,6 +235,7 @@ def _block(table: pa.Table, depth: int) -> Block:
         rows_of(table["own"].combine_chunks()),
         [frozenset(chosen) for chosen in table["chosen"].to_pylist()],
         worded,
+        skipped,
     )
 
 

@@ -18,7 +18,7 @@ from synalign.text.normal import texts_of
 from synalign.upkeep.journals import Shown
 
 _QUERIES = {"queries": "query", "pairs": "query"}
-_QUERY_IDS = {"query_embeddings": "id", "demonstrations": "query_id", "evaluation": "query_id"}
+_QUERY_IDS = {"query_embeddings": "id", "demonstrations": "query_id", "evaluation": "query_id", "skips": "query_id"}
 _CANDIDATE_IDS = {
     "carried_embeddings": "id",
     "candidate_embeddings": "id",

@@ -132,7 +132,8 @@ def _ingest(attempt: Attempt, traffic: Traffic) -> None:
     for table, frame in (("queries", queries), ("pairs", pairs), ("documents", traffic.documents)):
         names = schema(table).names
         attempt.write(table, pa.Table.from_pandas(frame.sort_values(names[0])[names], preserve_index=False))
-    attempt.write("rejected", schema("rejected").empty_table())
+    for table in ("rejected", "skips"):
+        attempt.write(table, schema(table).empty_table())
 
 
 def _run(study: Study, labels: int, shots: int, seed: int) -> Run:

@@ -73,4 +73,5 @@ def ingest(attempt: Attempt, traffic: Traffic) -> None:
         names = schema(table).names
         rows = frame.sort_values(names[0])[names]
         attempt.write(table, pa.Table.from_pandas(rows, preserve_index=False))
-    attempt.write("rejected", schema("rejected").empty_table())
+    for table in ("rejected", "skips"):
+        attempt.write(table, schema(table).empty_table())

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from synalign.config import BeirSource, Configuration, LabelledSource, LogSource, described
+from synalign.config import BeirSource, Configuration, LabelledSource, LogSource, UbiSource, described
 
-MODELS = {"log": LogSource, "beir": BeirSource, "labelled": LabelledSource}
+MODELS = {"log": LogSource, "ubi": UbiSource, "beir": BeirSource, "labelled": LabelledSource}
 BOUNDS = (
     (re.compile(r"from (-?[\d,.e-]+) to ([\d,.e-]+)"), (True, True)),
     (re.compile(r"from (-?[\d,.e-]+), below ([\d,.e-]+)"), (True, False)),
@@ -80,6 +80,7 @@ def test_what_is_required_has_an_example_or_a_rule_that_says_it(kind: str) -> No
 def minimal(kind: str) -> dict[str, Any]:
     sources = {
         "log": {"kind": "log", "path": "log", "documents": {"path": "documents"}},
+        "ubi": {"kind": "ubi", "path": "events", "queries": {"path": "queries"}, "documents": {"path": "documents"}},
         "beir": {"kind": "beir", "path": "folder"},
         "labelled": {"kind": "labelled", "path": "texts"},
     }

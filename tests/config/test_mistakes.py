@@ -20,6 +20,7 @@ from synalign.experiment.plan import ExperimentPlan, load_plan
 GOOD = "retriever: shop\nschedule:\n  start: 2026-01-01\nsource:\n  kind: beir\n  path: somewhere\n"
 BASE: dict[str, dict[str, Any]] = {
     "log": {"kind": "log", "path": "log", "documents": {"path": "documents"}},
+    "ubi": {"kind": "ubi", "path": "events", "queries": {"path": "queries"}, "documents": {"path": "documents"}},
     "beir": {"kind": "beir", "path": "folder"},
     "labelled": {"kind": "labelled", "path": "texts"},
 }
@@ -206,9 +207,9 @@ def test_what_was_probably_meant_is_said(extra: str, expected: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("source: {path: x}", "source.kind is missing, it is required: `beir`, `labelled` or `log` (line 4)."),
-        ("source:\n  path: x\n  kind:", "source.kind is empty, must be `beir`, `labelled` or `log` (line 6)."),
-        ("source:\n  kind: logs\n  path: x", "source.kind == 'logs', must be `beir`, `labelled` or `log`; did you mean log? (line 5)."),
+        ("source: {path: x}", "source.kind is missing, it is required: `beir`, `labelled`, `log` or `ubi` (line 4)."),
+        ("source:\n  path: x\n  kind:", "source.kind is empty, must be `beir`, `labelled`, `log` or `ubi` (line 6)."),
+        ("source:\n  kind: logs\n  path: x", "source.kind == 'logs', must be `beir`, `labelled`, `log` or `ubi`; did you mean log? (line 5)."),
         ("source: hive", "source == 'hive', must be a section"),
     ],
 )  # fmt: skip

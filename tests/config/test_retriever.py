@@ -21,7 +21,9 @@ LABELLED = {"kind": "labelled", "path": "texts.csv"}
 def test_a_source_must_fit_its_task(
     configuration: Callable[..., config.Configuration], sections: dict[str, object]
 ) -> None:
-    with pytest.raises(ValueError, match="kind must be labelled for task classification, log or beir for task ret"):
+    with pytest.raises(
+        ValueError, match="kind must be labelled for task classification, log, ubi or beir for task ret"
+    ):
         configuration(**sections)
 
 

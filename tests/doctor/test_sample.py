@@ -168,3 +168,27 @@ def test_one_large_file_is_sampled_at_its_beginning(
     source = {"kind": "log", "path": "log.parquet", "documents": {"path": "d.parquet"}}
     found = sample.look(configuration(source=source), INTERVAL)
     assert (found["rows"]["rows"], found["sample"]) == (7, "the first 7 rows of the file")
+
+
+def test_user_behavior_insights_are_shown_with_the_query_of_each_click(home: Path, configuration: Make) -> None:
+    where = {"object": {"object_id": "kb-17"}, "position": {"ordinal": 1}}
+    time = "2026-02-28T09:12:44Z"
+    lines(home / "events.jsonl", [
+        {"action_name": "click", "query_id": "1", "timestamp": time, "event_attributes": where},
+        {"action_name": "hover", "query_id": "1", "timestamp": time, "event_attributes": where},
+    ])  # fmt: skip
+    searches = [{"query_id": str(number), "timestamp": time, "user_query": f"search {number}"} for number in (1, 2)]
+    lines(home / "queries.jsonl", searches)
+    lines(home / "d.jsonl", DOCUMENTS)
+    source = {
+        "kind": "ubi", "path": "events.jsonl", "queries": {"path": "queries.jsonl"}, "unclicked": "keep",
+        "documents": {"path": "d.jsonl", "format": "jsonl"},
+    }  # fmt: skip
+    found = sample.look(configuration(source=source), INTERVAL)
+    assert {one["query"]: one["document"] for one in found["examples"] if one["inside"]} == {
+        "search 1": "Cleaning the dishwasher", "search 2": None,
+    }  # fmt: skip
+    assert found["rows"] == {"rows": 3, "inside": 2, "usable": 2}
+    assert set(found["columns"]) == {"query log", "searches", "documents"}
+    assert text_of(found).startswith("shop: User Behavior Insights and the documents")
+    assert found["problems"] == []

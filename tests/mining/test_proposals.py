@@ -2,7 +2,7 @@ import numpy as np
 
 from synalign.mining.block import Block, Part
 from synalign.mining.nearest import NOBODY
-from synalign.mining.proposals import BM25, ENCODER, RANDOM, SOURCES, Proposals, Search, drawn
+from synalign.mining.proposals import BM25, ENCODER, RANDOM, SKIPS, SOURCES, Proposals, Search, drawn
 
 
 def unit(count: int, seed: int) -> np.ndarray:
@@ -51,6 +51,20 @@ def test_sources_take_turns_and_random_documents_come_last() -> None:
     assert proposals.numbers[0, [0, 1, 3, 5, 6, 7]].tolist() == [0, 5, 1, NOBODY, 4, 2]
     assert proposals.own[0, [0, 1, 3, 5, 6]].tolist() == [False, False, True, False, False]
     assert proposals.chosen[0, [0, 1, 3, 5, 6]].tolist() == [False, False, True, False, True]
+
+
+def test_what_people_passed_over_is_proposed_first_and_where_nobody_says_nothing_is() -> None:
+    documents = unit(9, 0)
+    block = Block(["a", "b"], ["x", "y"], documents[:2], ["d1", "d1"], documents[[1, 1]], [frozenset()] * 2,
+                  skipped=[["d8", "gone", "d7"], []])  # fmt: skip
+    search = Search(block, 2, by_vectors=True, drawn=np.empty((2, 0), dtype=np.int64))
+    for first in (0, 5):
+        search.add(Part(IDS[first : first + 5][: 9 - first], documents[first : first + 5]))
+    proposals = search.proposals()
+    # A document that is none of the collection leaves its place free, at the end.
+    assert [SOURCES[source] for source in proposals.sources.tolist()] == [SKIPS, ENCODER, SKIPS, ENCODER, SKIPS]
+    assert [found(proposals, pair, SKIPS) for pair in range(2)] == [[8, 7], []]
+    assert np.allclose(proposals.query[0, [0, 2]], documents[[8, 7]] @ documents[0], atol=1e-6)
 
 
 def test_draws_depend_on_the_pair_and_the_seed_alone() -> None:

@@ -161,6 +161,7 @@ def _ingested(configuration: Configuration, day: Day) -> dict[str, pa.Table]:
         "documents": rows("documents", documents),
         "pairs": rows("pairs", []),
         "rejected": rows("rejected", []),
+        "skips": rows("skips", []),
     }
 
 

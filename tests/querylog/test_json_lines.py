@@ -38,3 +38,10 @@ def test_halves_of_characters_are_marked() -> None:
     read = json_lines.reader(["q"], [True])
     assert read(r'{"q": "a\ud800b"}') == (["a\ufffdb"], None)
     assert read(r'{"q": "\ud83d\ude00"}') == (["\U0001f600"], None)
+
+
+def test_a_list_is_read_as_json_where_one_is_wanted() -> None:
+    read = json_lines.reader(["a", "b"], [False, True], ["a"])
+    values, flaw = read('{"a": ["x", 7, 1.50, null, true, "\\ud83d\\ude00"], "b": "text"}')
+    assert (values[0], values[1], flaw) == ('["x", "7", "1.50", null, null, "\\ud83d\\ude00"]', "text", None)
+    assert read('{"a": "x", "b": ["x"]}') == (["x", None], "not_text")

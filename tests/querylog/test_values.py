@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
+from synalign.config.location import TableFiles
 from synalign.errors import InputError
+from synalign.querylog.columns import Column
+from synalign.querylog.files import Table
+from synalign.querylog.reading import open_table, read
 from tests.querylog.trial import (
     CLICKS,
     JSONL,
@@ -74,3 +81,23 @@ def test_numbers_and_texts_of_parquet_are_times_too(home: Path) -> None:
         home, {"path": "day.parquet"}, {"day.parquet": parquet(event_time=[20_260_228, 20_250_101], query=["a", "b"])}
     )
     assert queries(other) == {"a": 1}
+
+
+def test_numbers_are_those_that_are_finite(home: Path) -> None:
+    dwell = {"a": 9.99, "b": 10, "c": "10.0", "d": " 1e1 ", "e": "inf", "f": "NaN", "g": "ten", "h": None, "i": "1e999"}
+    lines = [event(query=query, dwell=number) for query, number in dwell.items()]
+    settings = {"columns": {"dwell": "dwell"}, "clicks": {"min_dwell_seconds": 10}}
+    run = ingested(home, {**JSONL, **settings}, {"log.jsonl": "".join(lines)})
+    # What is no number says nothing of how long people stayed.
+    assert queries(run) == dict.fromkeys("bcdefghi", 1)
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.large_list(pa.int64()), pa.string()])
+def test_lists_of_parquet_and_of_json_are_texts(spark: SparkSession, kind: pa.DataType, tmp_path: Path) -> None:
+    rows = [["1", "2"], [], None] if pa.types.is_list(kind) else [[1, 2], [], None]
+    if pa.types.is_string(kind):
+        rows = ['["1", 2]', "[]", "no list"]
+    pq.write_table(pa.table({"hits": pa.array(rows, kind)}), tmp_path / "a.parquet")
+    table = Table("searches", "source.queries", TableFiles(path=str(tmp_path / "a.parquet")))
+    found = read(spark, open_table(table, [Column("hits", "hits", "list")]), rows=False).collect()
+    assert [row["hits"] for row in found] == [["1", "2"], [], None]

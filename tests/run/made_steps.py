@@ -27,6 +27,7 @@ REJECTED = pa.table({name: pa.array([], pa.string()) for name in ("source", "row
 def ingest(attempt: Attempt) -> None:
     for table, content in (("documents", DOCUMENTS), ("queries", QUERIES), ("pairs", PAIRS), ("rejected", REJECTED)):
         attempt.write(table, content)
+    attempt.write("skips", schema("skips").empty_table())
     attempt.metrics["rows"] = 3
 
 

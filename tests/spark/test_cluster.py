@@ -122,7 +122,7 @@ def test_odd_logs_give_in_object_storage_on_the_cluster_what_they_give_here(
 ) -> None:
     there = far["tables"]
     assert there == perform_all(odd)
-    assert [sorted(found) for found in there[:2]] == [["documents", "pairs", "queries", "rejected"]] * 2
+    assert [sorted(found) for found in there[:2]] == [["documents", "pairs", "queries", "rejected", "skips"]] * 2
     assert set(there[2]) > {"query_embeddings", "document_embeddings"}
     assert "none of the 3 rows" in there[3]["InputError"]
 

@@ -141,6 +141,30 @@ def test_words_and_vectors_propose_by_turns(configuration: Make, commit: Callabl
     assert metrics["sources"]["bm25"] >= 1 and metrics["sources"]["encoder"] >= 1
 
 
+def test_what_people_passed_over_comes_first_under_the_same_rules(
+    configuration: Make, commit: Callable[..., Run]
+) -> None:
+    world = World()
+    far = [world.ids[place] for place in np.argsort(world.queries[3] @ world.documents.T)[:2]]
+    own = world.ids[world.own[3]]
+    # Query 0 has a click on a document that others passed over; an id that is no document is none.
+    rows = [("q3", far[0], 2), ("q3", far[1], 5), ("q3", own, 9), ("q3", "gone", 9), ("q0", world.own[0], 1)]
+    tables = world.tables()
+    rows[-1] = ("q0", world.more, 1)
+    columns = zip(("query_id", "document_id", "count"), zip(*rows, strict=True), strict=True)
+    tables["skips"] = pa.table({name: list(values) for name, values in columns})
+    run = commit(Run(configuration(negatives={"sources": ["encoder"]}), INTERVAL), **tables)
+    metrics = perform(run, "mine", mine)["metrics"]
+    mined = run.read("negatives").to_pylist()
+    of_pair = [row for row in mined if row["pair_id"] == content_id(world.texts[3], own)]
+    # By turns, those that more passed over first.
+    assert [row["document_id"] for row in of_pair if row["source"] == "skips"] == [far[1], far[0]]
+    assert [row["source"] for row in of_pair] == ["positive", "skips", "encoder", "skips", "encoder"]
+    assert metrics["sources"]["skips"] == 2
+    # Of query 0 the click stands against it.
+    assert not [row for row in mined if row["source"] == "skips" and row not in of_pair]
+
+
 def test_words_are_searched_in_every_part_of_the_collection(
     configuration: Make, commit: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,7 +59,7 @@ def names(place: Place) -> set[str]:
 
 def test_a_step_lies_where_the_design_says_and_is_reused(run: Run, store: Place, home: Path) -> None:
     assert perform(run, "ingest", ingest)["reused"] is False
-    tables = ("documents", "queries", "pairs", "rejected")
+    tables = ("documents", "queries", "pairs", "rejected", "skips")
     assert names(store) == {
         "runs/shop/*/.lock", "runs/shop/*/configuration.json", "runs/shop/*/ingest/manifest.json",
         "runs/shop/*/ingest/*/manifest.json", *(f"runs/shop/*/ingest/*/{table}/part-00000.parquet" for table in tables),
@@ -78,7 +78,7 @@ def test_the_same_bytes_have_the_same_digests_on_both_kinds(
     run: Run, configuration: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     perform(run, "ingest", ingest)
-    there = run.digests(("documents", "queries", "pairs", "rejected"))
+    there = run.digests(("documents", "queries", "pairs", "rejected", "skips"))
     monkeypatch.delenv("SYNALIGN_STORE")
     here = Run(configuration(), INTERVAL)
     perform(here, "ingest", ingest)
