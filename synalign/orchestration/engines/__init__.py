@@ -96,7 +96,7 @@ def _module(spark: Spark) -> ModuleType:
 
 def _known(operator: type[BaseOperator]) -> frozenset[str]:
     """Return the names of all arguments of an operator, those of its bases among them."""
-    signatures = (inspect.signature(kind.__init__) for kind in operator.__mro__ if "__init__" in vars(kind))
+    signatures = (inspect.signature(vars(kind)["__init__"]) for kind in operator.__mro__ if "__init__" in vars(kind))
     named = (one.parameters.values() for one in signatures)
     variadic = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     return frozenset(each.name for each_of in named for each in each_of if each.kind not in variadic) - {"self"}

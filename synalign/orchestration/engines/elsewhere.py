@@ -22,10 +22,12 @@ class Elsewhere(BaseOperator):
         arguments: The operator's.
     """
 
+    operator_extra_links: Sequence[BaseOperatorLink]
+
     def __init__(self, *, ended_at: str, links: Sequence[BaseOperatorLink] = (), **arguments: Any) -> None:
         super().__init__(**arguments)
         self.ended_at = ended_at
-        self.operator_extra_links = (*type(self).operator_extra_links, *links)
+        self.operator_extra_links = (*self.operator_extra_links, *links)
 
     def execute(self, context: Any, *event: Any, **more: Any) -> Any:
         """Start the job; return its summary if it has ended, and defer if the operator does."""
@@ -36,5 +38,5 @@ class Elsewhere(BaseOperator):
     def execute_complete(self, context: Any, *event: Any, **more: Any) -> Any:
         """Return the summary of the job, which has ended while the task was deferred."""
         with in_the_jobs_words(lambda: taken(self.ended_at)):
-            super().execute_complete(context, *event, **more)  # type: ignore[misc]
+            super().execute_complete(context, *event, **more)
         return taken(self.ended_at).summary
