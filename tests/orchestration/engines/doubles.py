@@ -110,7 +110,7 @@ class Livy:
 
 
 class ResourceManager:
-    """A double of the REST API of YARN's resource manager, for the application that the double of spark-submit starts."""
+    """A double of the REST API of YARN's resource manager, for what the double of spark-submit starts."""
 
     def __init__(self, folder: Path) -> None:
         self.asked: list[str] = []

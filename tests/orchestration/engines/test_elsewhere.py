@@ -1,4 +1,4 @@
-"""A driver on another machine: its summary and its errors come back by the store. Doubles of the clusters, real jobs."""
+"""A driver on another machine: its summary and errors come back by the store. Doubles of clusters, real jobs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests import s3
 
 ROOT = Path(__file__).parent.parent.parent.parent
 SHOP = """
