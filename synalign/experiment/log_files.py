@@ -17,6 +17,7 @@ from synalign.errors import InputError
 from synalign.querylog import unreadable, values
 from synalign.querylog.files import Table, files_of
 from synalign.querylog.parquet_frame import Footer, footers_of, is_nanos, partition, raw, schema_groups, spark_type
+from synalign.spark.functions import make_valid_utf8
 
 if TYPE_CHECKING:
     from pyspark.sql import Row, SparkSession
@@ -86,7 +87,7 @@ def _column(folder: Path, footer: Footer, name: str, kind: Kind, spark: SparkSes
     if kind == "number":
         return column(name).cast("double")
     if kind == "text":
-        return F.make_valid_utf8(column(name))
+        return make_valid_utf8(column(name))
     return _utc(name, spark) if isinstance(type_, TimestampNTZType) else column(name)
 
 

@@ -59,8 +59,13 @@ def supplied(spark: SparkSession) -> Iterator[None]:
         SetupError: An executor cannot run it, or has other versions than the driver.
     """
     with tempfile.TemporaryDirectory(prefix="synalign-") as folder:
-        # As Spark Connect knows it, and a session without a server as well.
-        spark.addArtifact(str(code(Path(folder))), pyfile=True)
+        archive = str(code(Path(folder)))
+        if hasattr(spark, "addArtifact"):
+            # As Spark Connect knows it, and a session without a server as well.
+            spark.addArtifact(archive, pyfile=True)
+        else:
+            # Spark 3.5, without a server.
+            spark.sparkContext.addPyFile(archive)
         check(spark)
         yield
 
