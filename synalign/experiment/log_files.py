@@ -18,6 +18,7 @@ from synalign.querylog import unreadable, values
 from synalign.querylog.files import Table, files_of
 from synalign.querylog.parquet_frame import Footer, footers_of, is_nanos, partition, raw, schema_groups, spark_type
 from synalign.querylog.spark_table import rows_of
+from synalign.spark.functions import make_valid_utf8
 
 if TYPE_CHECKING:
     from pyspark.sql import Row, SparkSession
@@ -126,7 +127,7 @@ def _converted(
     if kind == "number":
         return column(name).cast("double")
     if kind == "text":
-        return F.make_valid_utf8(column(name))
+        return make_valid_utf8(column(name))
     return _utc(name, spark) if isinstance(type_, TimestampNTZType) else column(name)
 
 

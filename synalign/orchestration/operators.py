@@ -6,39 +6,19 @@ links. Imported by DAG files: nothing heavier than Airflow and its Spark provide
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 from airflow.exceptions import AirflowException
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import BaseOperatorLink
+from airflow.sdk import BaseHook, BaseOperatorLink
 
+from synalign.orchestration.job_outcomes import PYTHON, JobFailed, in_the_jobs_words, taken
 from synalign.steps import outcome
 
-PYTHON = os.environ.get("SYNALIGN_PYTHON", sys.executable)
-"""The jobs' Python. Set by the deployment; where Airflow and the jobs share one environment it is this very one."""
-
-LONGEST_LOG = 2000
-"""Characters of another program's words that an error repeats."""
-
-
-class JobFailed(AirflowException):
-    """A job failed, and said why where it could.
-
-    Args:
-        message: Its own words.
-        exit_code: That of the error of ours that ended it; None: it was killed, or ended in another way.
-    """
-
-    def __init__(self, message: str, exit_code: int | None = None) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+__all__ = ["PYTHON", "REPORT", "TRACKING_RUN", "JobFailed", "JobOperator", "SparkJobOperator", "SummaryLink"]
 
 
 class JobOperator(BashOperator):
@@ -66,56 +46,73 @@ class JobOperator(BashOperator):
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Run the job."""
-        with outcome.place() as file, _told(file):
+        with outcome.place() as file, in_the_jobs_words(lambda: outcome.read(file)):
             self.env = {**(self.env or {}), outcome.VARIABLE: str(file)}
             super().execute(context)
             return outcome.read(file).summary
 
 
 class SparkJobOperator(SparkSubmitOperator):
-    """Runs a job by spark-submit; its summary is the task's return value where the driver runs on this machine.
+    """Runs a job by spark-submit; its summary is the task's return value.
+
+    Where the connection says `"deploy-mode": "cluster"` (YARN, Kubernetes), the driver runs on another machine: it is
+    given `elsewhere` beside `env_vars`, and says how it ended in a place that both machines see.
 
     Args:
         env_vars: Environment variables of the driver; templates.
         links: Buttons of the task.
+        ended_at: Where a driver elsewhere says how it ended; a template. Empty: it cannot, and there is no summary.
+        elsewhere: Environment variables that a driver elsewhere cannot inherit; templates.
     """
 
     env_vars: dict[str, str]
+    template_fields = (*SparkSubmitOperator.template_fields, "ended_at", "elsewhere")
 
     def __init__(
         self,
         *,
         env_vars: dict[str, str] | None = None,
         links: Sequence[BaseOperatorLink] = (),
+        ended_at: str = "",
+        elsewhere: Mapping[str, str] | None = None,
         **arguments: Any,
     ) -> None:
         python = {"PYSPARK_PYTHON": PYTHON, "PYSPARK_DRIVER_PYTHON": PYTHON}
         super().__init__(env_vars={**python, **(env_vars or {})}, **arguments)
         self.operator_extra_links = tuple(links)
+        self.ended_at = ended_at
+        self.elsewhere = dict(elsewhere or {})
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Submit the job."""
-        with outcome.place() as file, _told(file):
+        if self._in_cluster_mode():
+            self.env_vars = {**self.env_vars, **self.elsewhere, outcome.VARIABLE: self.ended_at}
+            with in_the_jobs_words(lambda: taken(self.ended_at)):
+                super().execute(context)
+            return taken(self.ended_at).summary
+        with outcome.place() as file, in_the_jobs_words(lambda: outcome.read(file)):
             self.env_vars = {**self.env_vars, outcome.VARIABLE: str(file)}
             super().execute(context)
             return outcome.read(file).summary
 
+    def _in_cluster_mode(self) -> bool:
+        """Return whether the driver will run elsewhere, and have the provider follow it there in a way that it can.
 
-@contextmanager
-def _told(file: Path) -> Iterator[None]:
-    """Turn the failure of what ran a job into that of the job.
-
-    Raises:
-        JobFailed: With the error that ended the job; or, where it said nothing, with the words of what ran it.
-    """
-    try:
-        yield
-    except AirflowException as error:
-        ended = outcome.read(file)
-        if ended.exit_code is None:
-            raise JobFailed(f"The job ended without saying why; its log may. {str(error)[:LONGEST_LOG]}") from error
-        # What ran the job has nothing to add.
-        raise JobFailed(f"{ended.error}: {ended.message}", ended.exit_code) from None
+        The provider would follow an application of YARN by the resource manager's REST API alone, to connect to it
+        again after a crash, and refuses to start one where the connection names no such address. Without it
+        spark-submit itself waits for the end, and another try submits anew: the run folder's lock and the steps' reuse
+        keep that right.
+        """
+        try:
+            connection = BaseHook.get_connection(self._conn_id)
+        except AirflowException:
+            # The provider takes YARN then, in client mode.
+            return False
+        extra = connection.extra_dejson
+        cluster = (self._deploy_mode or extra.get("deploy-mode")) == "cluster"
+        if cluster and "yarn" in f"{connection.conn_type} {connection.host}":
+            self.durable = self._yarn_track_via_rm_api = bool(extra.get("yarn_resourcemanager_webapp_address"))
+        return cluster
 
 
 @attrs.define()

@@ -21,7 +21,8 @@ def step_page(step: flow.Step) -> str:
     reads = [f"*{table}* (from {writer.name}): {writer.writes[table]}" for table, writer in writers.items()]
     reads += [step.beside] if step.beside else []
     writes = [f"*{table}*: {rows}" for table, rows in step.writes.items()]
-    started = "by spark-submit" if step.engine == "spark" else "as a process of the worker"
+    by_spark = "by spark-submit, or as the file of *$SYNALIGN_SPARK* says"
+    started = by_spark if step.engine == "spark" else "as a process of the worker"
     return page(
         step.purpose,
         ("Reads", _list(reads)),

@@ -21,6 +21,7 @@ from synalign.errors import InputError
 from synalign.querylog import values
 from synalign.querylog.columns import Column, nested
 from synalign.querylog.files import Table, other_kind, partitions_of, shown
+from synalign.spark.functions import make_valid_utf8, try_url_decode
 
 _PATTERN = re.compile(r"([\\{}\[\]*?])")
 _SAMPLED_FILES, _SAMPLED_ROWS = 20, 200
@@ -203,7 +204,7 @@ def _arrow_type(footer: Footer, name: str) -> pa.DataType | None:
 def row_as_json(names: Sequence[str]) -> SparkColumn:
     """Return all columns of a row as one object of JSON, nulls included."""
     whole = F.to_json(F.struct(*(F.col(quoted(name)) for name in names)), {"ignoreNullFields": "false"})
-    return F.make_valid_utf8(whole)
+    return make_valid_utf8(whole)
 
 
 def _source(table: Table, footer: Footer, column: Column) -> tuple[SparkColumn, pa.DataType]:
@@ -233,7 +234,7 @@ def partition(name: str) -> SparkColumn:
     part = F.regexp_extract(F.input_file_name(), f"/{re.escape(name)}=([^/]*)/", 1)
     value = part
     for _ in range(2):
-        value = F.try_url_decode(F.replace(value, F.lit("+"), F.lit("%2B")))
+        value = try_url_decode(F.replace(value, F.lit("+"), F.lit("%2B")))
     return F.when((value != "") & (value != "__HIVE_DEFAULT_PARTITION__"), value)
 
 

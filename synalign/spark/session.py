@@ -47,9 +47,10 @@ SETTINGS = {
 def session(name: str) -> Iterator[SparkSession]:
     """Yield a Spark session with SynAlign's settings; the master is spark-submit's, or all local cores.
 
-    A session that is active already is used as it is, and left running. Where `SPARK_REMOTE` names a Spark Connect
-    server, the session is one of that server's. On a cluster, executors get SynAlign's code from the driver, and are
-    checked to have its versions of all else.
+    A session that is active already, such as a notebook's or Databricks's, is used with the settings that results
+    depend on, and left running with its own. Where `SPARK_REMOTE` names a Spark Connect server, the session is one of
+    that server's. On a cluster, executors get SynAlign's code from the driver, and are checked to have its versions of
+    all else.
 
     Args:
         name: Shown in Spark's UI.
@@ -60,8 +61,9 @@ def session(name: str) -> Iterator[SparkSession]:
     """
     running = SparkSession.getActiveSession()
     if running is not None:
-        # Whoever started it ends it: a shell, a notebook, a test run with one session for all.
-        yield running
+        # Whoever started it ends it: a shell, a notebook, a service, a test run with one session for all.
+        with _with_our_settings(running):
+            yield running
         return
     if os.environ.get(REMOTE):
         with _connected(os.environ[REMOTE]) as spark:
@@ -92,6 +94,24 @@ def session(name: str) -> Iterator[SparkSession]:
         yield spark
     finally:
         spark.stop()
+
+
+@contextmanager
+def _with_our_settings(running: SparkSession) -> Iterator[None]:
+    """Give a session the settings of ours that are a session's, while the block runs."""
+    ours = {key: value for key, value in SETTINGS.items() if key.startswith(_OF_A_SESSION)}
+    before = {key: running.conf.get(key, None) for key in ours}
+    try:
+        for key, value in ours.items():
+            if before[key] != value:
+                running.conf.set(key, value)
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                running.conf.unset(key)
+            elif value != ours[key]:
+                running.conf.set(key, value)
 
 
 @contextmanager

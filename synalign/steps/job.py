@@ -20,7 +20,7 @@ from synalign.errors import StorageError, SynAlignError
 from synalign.processes import interruption
 from synalign.run import Attempt, Interval, Run
 from synalign.run.waiting import Waiting
-from synalign.steps import outcome
+from synalign.steps import outcome, outcome_store
 
 log = logging.getLogger("synalign")
 
@@ -91,16 +91,17 @@ def conclude(work: Callable[[], dict[str, Any]]) -> None:
     log.setLevel(logging.INFO)
     # Airflow and people end jobs with SIGTERM (`interruption`); unwinding lets the attempt clean up. SIGKILL is
     # survived too.
+    outcome_store.forget()
     try:
         summary = _with_packages(work)
     except SynAlignError as error:
         if interruption.code_of(error) is not None:
             raise
-        outcome.say(outcome.failure(error))
+        outcome_store.say(outcome.failure(error))
         for line in f"{type(error).__name__}: {error}".splitlines():
             sys.stderr.write(f"{MARK}{line}\n")
         sys.exit(error.exit_code)
-    outcome.say(outcome.Outcome(summary))
+    outcome_store.say(outcome.Outcome(summary))
     sys.stdout.write(json.dumps(summary, sort_keys=True) + "\n")
     sys.stdout.flush()
 

@@ -19,6 +19,9 @@ from synalign.errors import SynAlignError
 VARIABLE = "SYNALIGN_OUTCOME"
 """Environment variable of a job: the file to say it in."""
 
+FOLDER = "outcomes"
+"""Below `$SYNALIGN_STORE`: outcomes of jobs whose driver is not on the machine of its task."""
+
 MOST_BYTES = 2000
 """Of a summary as JSON."""
 

@@ -73,7 +73,7 @@ def test_a_mistake_is_told_by_its_key_and_nothing_heavy_is_imported(loaded: dict
 
 def test_its_one_task_is_the_job_and_is_tried_again_by_cause(loaded: dict) -> None:
     assert loaded["task"] == "train"
-    assert loaded["command"].startswith("exec ") and "jobs/train.py --config " in loaded["command"]
+    assert loaded["command"].startswith("exec ") and "jobs/application.py train --config " in loaded["command"]
     assert loaded["retry"] == "ByCause"
     assert "Trains the retriever learns" in loaded["pages"][0]
     assert "When it fails" in loaded["pages"][1]

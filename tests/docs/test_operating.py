@@ -20,6 +20,7 @@ HANDED_ON = {
     "synalign/doctor/storage.py": "runtime.journal == …, cannot be used: …",
     "synalign/experiment/plan.py": "… is missing, it is required…",
     "synalign/generation/client.py": "… says that the quota is exhausted: this is about billing, not speed.",
+    "synalign/orchestration/engines/settings.py": "… == …, is not a known setting…",
     "synalign/prompts/templates.py": "…, must have a system message before the line …",
     "synalign/retriever_files.py": "… == …, is not a known setting…",
     "synalign/spark/session.py": "…; Spark needs Java … or newer.",

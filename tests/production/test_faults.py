@@ -91,7 +91,7 @@ class Night:
 
     def job(self, step: str) -> psutil.Process:
         """The Python process of a step's job, once it runs."""
-        name = f"{flow.step(step).job}.py"
+        name = f"application.py {flow.step(step).job} "
 
         looks = itertools.count(1)
 

@@ -9,6 +9,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from synalign.spark import cluster as spark_cluster
 from synalign.storage import Place
 from tests import s3
 from tests.cluster import Case, Cluster, perform_all, running
+from tests.spark.test_executors import python_of
 
 BUCKET = "synalign"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLEEXAMPLE12", "AWS_SECRET_ACCESS_KEY": "very/secret+key01234567890123456789"}
@@ -183,3 +185,15 @@ def test_an_executor_without_the_drivers_python_is_refused(cluster: Cluster) -> 
     environment = {**cluster.environment, "PYSPARK_PYTHON": "/nowhere/python"}
     found = ended(cluster._replace(environment=environment).driver("-m", "tests.cluster", "[]"))
     assert "/nowhere/python" in found["SetupError"]
+
+
+def test_an_executor_that_lacks_a_package_is_named_with_it_by_doctor(cluster: Cluster, tmp_path: Path) -> None:
+    everything = {each.metadata["Name"].lower() for each in metadata.distributions()}
+    python = python_of(tmp_path / "env", everything - {"bm25s", "safetensors"})
+    environment = {**cluster.environment, "PYSPARK_PYTHON": str(python)}
+    doctor = cluster._replace(environment=environment).driver("-m", "synalign.doctor.spark")
+    output, errors = doctor.communicate(timeout=MOST_SECONDS)
+    assert doctor.returncode == 8, (output, errors[-2000:])
+    line = errors.strip().splitlines()[-1]
+    assert line.startswith("SetupError: the executor on ")
+    assert line.endswith("lacks bm25s, safetensors, which tasks import.")

@@ -33,3 +33,18 @@ def test_a_session_that_is_active_is_used_and_left_running(spark: Any) -> None:
     with session("another name") as found:
         assert found is spark
     assert spark.range(3).count() == 3
+
+
+def test_a_session_of_somebody_elses_has_our_settings_for_the_time_being(spark: Any) -> None:
+    zone, ansi = "spark.sql.session.timeZone", "spark.sql.ansi.enabled"
+    before = {key: spark.conf.get(key) for key in (zone, ansi)}
+    try:
+        spark.conf.set(zone, "America/New_York")
+        spark.conf.set(ansi, "true")
+        with session("another name") as found:
+            row = found.sql("SELECT cast(timestamp_seconds(0) AS string) AS epoch, cast('x' AS int) AS number").first()
+        assert (row["epoch"], row["number"]) == ("1970-01-01 00:00:00", None)
+        assert (spark.conf.get(zone), spark.conf.get(ansi)) == ("America/New_York", "true")
+    finally:
+        for key, value in before.items():
+            spark.conf.set(key, value)
