@@ -75,7 +75,7 @@ def sources(configuration: Mapping[str, Any], outside: Mapping[str, str]) -> lis
 
     Args:
         configuration: Of the refresh, as plain data.
-        outside: What the step *ingest* read, by name: a file's path and SHA-256, or a table and its version.
+        outside: What the step *ingest* read, by name: a file's path, or a table, and its version.
     """
     log = configuration.get("source")
     if not log:
@@ -87,7 +87,7 @@ def sources(configuration: Mapping[str, Any], outside: Mapping[str, str]) -> lis
         if place is None:
             continue
         kind, location = place
-        read = {key: value for key, value in left.items() if name == "log source" or _within(key, part, location)}
+        read = {key: value for key, value in left.items() if name == "log source" or _within(key, location)}
         left = {key: value for key, value in left.items() if key not in read}
         digest = content_id(*(f"{key} {value}" for key, value in sorted(read.items())))
         version = next(iter(read.values())) if (len(read) == 1 and kind != "files") or _delta(read) else ""
@@ -106,10 +106,12 @@ def _place(part: Mapping[str, Any]) -> tuple[Kind, str] | None:
     return "files", path if _SCHEME.match(path) else str(resolve(path))
 
 
-def _within(key: str, part: Mapping[str, Any], location: str) -> bool:
-    """Return whether a name of what was read belongs to a part of the source."""
-    named = {str(part.get("table")), f"table {part.get('table')}"} if part.get("table") else {location}
-    return key in named or key.startswith(f"{location}/") or str(resolve(key)).startswith((f"{location}/", location))
+def _within(key: str, location: str) -> bool:
+    """Return whether a name of what was read belongs to the documents of the source."""
+    # What Spark reads is named for what it is: `documents: table search.products`.
+    if key.startswith(("documents: ", "query log: ", "searches: ")):
+        return key.startswith("documents: ")
+    return key == location or key.startswith(f"{location}/") or str(resolve(key)).startswith((f"{location}/", location))
 
 
 def _delta(read: Mapping[str, str]) -> bool:

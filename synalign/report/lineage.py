@@ -90,7 +90,7 @@ def _tables(material: Material) -> list[TableDigest]:
 
 
 def _outside(material: Material) -> list[tuple[str, str, str]]:
-    """List what steps read from outside the run: step, name, SHA-256."""
+    """List what steps read from outside the run: step, name, and its version or SHA-256."""
     return [
         (step, Path(name).name if name.startswith("/") else name, digest)
         for step, manifest in material.manifests.items()
