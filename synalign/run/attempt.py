@@ -40,7 +40,7 @@ class Attempt:
         run: The run it belongs to.
         step: The step.
         metrics: Figures for the manifest; digests do not cover them.
-        outside: What it reads from outside the run, name to version or digest; part of what decides whether it is reused.
+        outside: What it reads from outside the run, name to version or digest; it decides on reuse too.
         inputs: Digests of the tables it reads.
         folder: Where it writes; its name enters no digest.
     """
