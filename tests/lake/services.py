@@ -22,7 +22,7 @@ DRIVER = Path("/usr/share/java/postgresql.jar")
 """PostgreSQL's JDBC driver, Debian's `libpostgresql-jdbc-java`."""
 
 MISSING = [str(path) for path in (POSTGRES / "postgres", DRIVER) if not path.exists()]
-_SECONDS = 120.0
+_SECONDS = 300.0
 _CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _LITTLE = {
     "spark.ui.enabled": "false",
@@ -52,7 +52,7 @@ def spark_connect(folder: Path) -> Iterator[str]:
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder / 'catalog'};create=true",
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder}",
-        "spark.jars": str(DRIVER),
+        "spark.driver.extraClassPath": str(DRIVER),
     }
     submit = [str(Path(pyspark.__file__).parent / "bin" / "spark-submit"), "--master", "local[2]"]
     command = [*submit, *(f"--conf={key}={value}" for key, value in settings.items()), "--class", _CONNECT]
