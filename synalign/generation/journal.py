@@ -159,8 +159,8 @@ def place_of(address: str | Path) -> Place:
     except ConfigurationError:
         # Not shown: the address may hold a key.
         raise ConfigurationError(
-            "runtime.journal must be s3://bucket or s3://bucket/prefix, or one of gs://, az:// or abfss://, without empty parts, "
-            "`?` and `#`.",
+            "runtime.journal must be s3://bucket or s3://bucket/prefix, or one of gs://, az:// or abfss://, without "
+            "empty parts, `?` and `#`.",
             cause="credentials or options in the URL; they belong in the environment",
             remedy="for example s3://search-team/synalign/journal",
         ) from None

@@ -64,7 +64,7 @@ def arrow(store: Store, name: str) -> fs.FileSystem:
     def within(path: str) -> str:
         return path.strip("/").removeprefix(name).lstrip("/")
 
-    class Objects(AbstractFileSystem):  # type: ignore[misc]
+    class Objects(AbstractFileSystem):
         cachable = False
 
         def info(self, path: str, **_: Any) -> dict[str, Any]:
