@@ -14,8 +14,8 @@ from pydantic_core import PydanticCustomError
 SECRET = "secret"
 """Type of the error for a value that is not to be shown again."""
 
-CREDENTIALS = re.compile(r"://[^/\s@]*@|hooks\.slack\.com/services/")
-"""A login in an address, or an address that is one."""
+CREDENTIALS = re.compile(r"(?<!abfss)://[^/\s@]*@|abfss://[^/\s@]*:[^/\s@]*@|hooks\.slack\.com/services/")
+"""A login in an address, or an address that is one; `abfss://container@account...` is none."""
 
 
 def _without_credentials(address: str) -> str:

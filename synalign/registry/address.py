@@ -109,6 +109,13 @@ def _check_hosted(variable: str, scheme: str, shown: str) -> None:
             cause="by tags a training set is found again, and the alias `current` names the one to train on",
             remedy=f"`unset {variable}`, so that versions are kept by the tracking server; or databricks-uc",
         )
+    if scheme == "databricks" and variable == REGISTRY_VARIABLE:
+        raise ConfigurationError(
+            f"the environment variable {variable} == {shown!r}, must be {UNITY}: a workspace's own registry keeps no "
+            "aliases.",
+            cause="the alias `current` names the training set to train on",
+            remedy=f"`{REGISTRY_VARIABLE}={shown.replace('databricks', UNITY, 1)}`, with registry.prefix",
+        )
     if scheme == UNITY and variable == VARIABLE:
         raise ConfigurationError(
             f"the environment variable {variable} == {shown!r}, must be a tracking server: this is a registry.",

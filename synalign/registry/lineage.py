@@ -138,8 +138,8 @@ def unpromoted(retriever: str, uri: str) -> Unpromoted | None:
 
 
 def _unknown(client: MlflowClient, retriever: str) -> RunError:
-    names = sorted(names.retriever_of(model) for model in training_set_models(client))
-    if not names:
+    known = sorted(names.retriever_of(model) for model in training_set_models(client))
+    if not known:
         return RunError(
             f"MLflow has nothing of {retriever!r}, nor any training set.",
             cause="no refresh has registered one yet, or MLFLOW_TRACKING_URI names another MLflow",
@@ -148,7 +148,7 @@ def _unknown(client: MlflowClient, retriever: str) -> RunError:
     return RunError(
         f"MLflow has nothing of {retriever!r}.",
         cause="the name is misspelt, its first refresh has not ended, or MLFLOW_TRACKING_URI names another MLflow",
-        remedy=f"{meant(retriever, names)}it has training sets of {listed(names)}",
+        remedy=f"{meant(retriever, known)}it has training sets of {listed(known)}",
     )
 
 

@@ -263,8 +263,11 @@ def _made(scheme: str, name: str) -> ObjectStore:
 
 
 def _unusable(scheme: str, error: OSError) -> ConfigurationError:
+    # What obstore says of the environment, with the address.
     azure = "AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_CLIENT_ID"
     variables = "GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT_KEY" if scheme == GOOGLE else azure
     return ConfigurationError(
-        f"{error}.", cause="the environment has no usable credentials or account", remedy=f"set {variables}"
+        f"the storage {error}, cannot be used.",
+        cause="the environment has no usable credentials or account",
+        remedy=f"set {variables}",
     )

@@ -92,6 +92,8 @@ def test_a_registry_apart_is_asked_too(
         ("./mlruns", "", "is nothing that MLflow 3 keeps runs in", "unset MLFLOW_TRACKING_URI"),
         ("", "file:///tmp/models", "the environment variable MLFLOW_REGISTRY_URI == 'file:///tmp/models'", "unset"),
         ("databricks-uc", "", "must be a tracking server: this is a registry", "MLFLOW_TRACKING_URI=databricks"),
+        ("", "databricks://team", "must be databricks-uc: a workspace's own registry keeps no aliases",
+         "MLFLOW_REGISTRY_URI=databricks-uc://team"),
         ("", "uc:http://127.0.0.1:8080", "MLflow can keep neither tags nor aliases", "unset MLFLOW_REGISTRY_URI"),
         ("", "databricks-uc", "registry.prefix is not set", "registry: {prefix: main.search}"),
         # As MLflow does: the workspace's models are in Unity Catalog.

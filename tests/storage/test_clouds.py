@@ -189,16 +189,16 @@ def test_a_step_lies_there_is_reused_and_has_one_writer(
     cloud: Place, configuration: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SYNALIGN_STORE", str(cloud))
-    monkeypatch.setattr(lease, "LOST_AFTER", 5.0)
-    monkeypatch.setattr(lease, "LOOKED_AFTER", 0.1)
+    for name, seconds in {"RENEWED_AFTER": 0.2, "LOST_AFTER": 5.0, "LOOKED_AFTER": 0.1}.items():
+        monkeypatch.setattr(lease, name, seconds)
     run = Run(configuration(), INTERVAL)
+    with held(run.folder / ".lock"), pytest.raises(BusyError):
+        perform(run, "ingest", ingest)
     assert perform(run, "ingest", ingest)["reused"] is False
     assert perform(run, "ingest", ingest)["reused"] is True
     assert run.read("documents").equals(DOCUMENTS.cast(run.read("documents").schema))
     assert lookup.find("shop").folder == lookup.find(str(run.folder)).folder == run.folder
     assert not (home / "runs").exists()
-    with held(run.folder / ".lock"), pytest.raises(BusyError):
-        perform(run, "ingest", ingest)
 
 
 def test_a_journal_there_keeps_answers_between_processes(cloud: Place) -> None:
