@@ -107,9 +107,13 @@ def _place(part: Mapping[str, Any]) -> tuple[Kind, str] | None:
 
 
 def _within(key: str, part: Mapping[str, Any], location: str) -> bool:
-    """Return whether a name of what was read belongs to a part of the source."""
-    named = {str(part.get("table")), f"table {part.get('table')}"} if part.get("table") else {location}
-    return key in named or key.startswith(f"{location}/") or str(resolve(key)).startswith((f"{location}/", location))
+    """Return whether a name of what was read belongs to the documents: `documents: table a.b`, or a file's path."""
+    named = key.rpartition(": ")[2]
+    if part.get("table"):
+        return named == f"table {part['table']}"
+    if part.get("sql"):
+        return "document" in key.rpartition(": ")[0]
+    return named == location or named.startswith(f"{location}/") or str(resolve(named)) == location
 
 
 def _delta(read: Mapping[str, str]) -> bool:

@@ -70,7 +70,10 @@ def test_what_was_read_from_outside_is_told_by_part(tmp_path: Path, monkeypatch:
 
 def test_a_table_has_the_version_that_was_read() -> None:
     configuration = {"source": {"table": "main.search.log", "documents": {"table": "main.search.documents"}}}
-    outside = {"table main.search.log": "delta version 12", "table main.search.documents": "iceberg snapshot id 9"}
+    outside = {
+        "source: table main.search.log": "delta version 12",
+        "source.documents: table main.search.documents": "iceberg snapshot id 9",
+    }
     found = {one.dataset.name: one for one in sources(configuration, outside)}
     assert json.loads(found["log source"].dataset.source)["delta_table_version"] == 12
     assert json.loads(found["documents source"].dataset.source) == {"table_name": "main.search.documents"}
