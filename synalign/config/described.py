@@ -16,7 +16,7 @@ from synalign.config import IN_WORDS, Configuration
 SOURCES = ("log", "ubi", "beir", "labelled")
 """The kinds of `source`."""
 
-_TO_SAY = ("source.kind", "source.path", "source.documents.path")
+_TO_SAY = ("source.kind", "source.path", "source.documents.path", "source.queries.path")
 """Keys with a default that a file must say all the same; of a path, `table` or `sql` can take the place."""
 
 _DAY = date(2026, 1, 1).isoformat()

@@ -95,7 +95,9 @@ class Documents(TableFiles):
 class UbiQueries(TableFiles):
     """The searches, as `ubi_queries` has them."""
 
-    path: Files = Field(examples=["ubi/queries"])
+    path: Files | None = Field(
+        None, validate_default=True, examples=["ubi/queries"], description=f"The searches. {PATH}"
+    )
     format: FilesFormat = "jsonl"
 
 

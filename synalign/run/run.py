@@ -141,7 +141,8 @@ class Run:
             return str(self.folder / "journal")
         retriever = self.configuration.retriever
         if place.startswith(SCHEMES):
-            return f"{place.rstrip('/')}/{retriever}"
+            scheme, _, rest = place.partition("://")
+            return f"{scheme}://{rest.rstrip('/')}/{retriever}"
         return str(resolve(place) / retriever)
 
     def manifest(self, step: str) -> dict[str, Any] | None:
