@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from synalign.orchestration import alerts
+from synalign.config import Configuration
+from synalign.orchestration import alerts, placement
 from synalign.retriever_files import check_all, retriever_files
 
-# Notifiers are tried here alone: their providers take time to import.
-check_all(retriever_files(Path(__file__).resolve().parent / "retrievers"), also=alerts.check)
+
+def check(path: Path, configuration: Configuration) -> None:
+    """Check what only Airflow's Python can see of a file; its notifiers here alone, for they take time to import."""
+    alerts.check(path, configuration.alerts)
+    placement.check(path, configuration)
+
+
+check_all(retriever_files(Path(__file__).resolve().parent / "retrievers"), also=check)

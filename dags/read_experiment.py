@@ -22,7 +22,7 @@ from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TriggerRul
 
 from synalign.config import Configuration, Experiment, cron
 from synalign.experiment import approval, store
-from synalign.orchestration import retries
+from synalign.orchestration import placement, retries
 from synalign.orchestration.experiment_pages import TASKS, dag_page
 from synalign.orchestration.operators import PYTHON, JobOperator, SparkJobOperator
 from synalign.retriever_files import retriever_files, valid
@@ -67,7 +67,7 @@ def experiment_dag(path: Path, configuration: Configuration, experiment: Experim
         catchup=False,
         # The next day is read out while a person still thinks about this one.
         max_active_runs=16,
-        default_args=retries.defaults(configuration),
+        default_args={**retries.defaults(configuration), **placement.defaults(path, configuration)},
         tags=["synalign", "experiment", retriever],
     ) as dag:
         running = ShortCircuitOperator(
@@ -142,6 +142,6 @@ def _decide(path: Path, decision: str, **arguments: Any) -> BaseOperator:
 
 
 wanted = get_parsing_context().dag_id
-for file, found in valid(retriever_files(Path(__file__).resolve().parent / "retrievers")):
+for file, found in placement.placeable(valid(retriever_files(Path(__file__).resolve().parent / "retrievers"))):
     if found.experiment is not None and wanted in (None, f"read_experiment__{found.retriever}"):
         globals()[f"read_experiment__{found.retriever}"] = experiment_dag(file, found, found.experiment)

@@ -28,7 +28,7 @@ from airflow.sdk import (
 
 from synalign import flow
 from synalign.config import Configuration, overrides
-from synalign.orchestration import alerts, assets, retries, task_pages, turn
+from synalign.orchestration import alerts, assets, placement, retries, task_pages, turn
 from synalign.orchestration.deferral import WaitingJobOperator
 from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator, SparkJobOperator
 from synalign.retriever_files import retriever_files, valid
@@ -60,7 +60,7 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
         params={field.key: _param(field) for field in form},
         user_defined_macros={"changes": partial(overrides.changed, form)},
         deadline=alerts.deadline(configuration.alerts),
-        default_args=retries.defaults(configuration),
+        default_args={**retries.defaults(configuration), **placement.defaults(path, configuration)},
         tags=["synalign", "refresh", configuration.retriever, configuration.task],
     ) as dag:
         tasks: dict[str, BaseOperator] = {}
@@ -76,9 +76,11 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
             ):
                 tasks |= {name: _task(step, path, configuration) for name, step in steps.items()}
                 if order is not None and order.step in steps:
-                    turn.TurnOperator(task_id=turn.TASK, until=order.until, doc_md=TURN_PAGE) >> tasks[order.step]
+                    where = placement.of_task(path, configuration, turn.TASK)
+                    waiting = turn.TurnOperator(task_id=turn.TASK, until=order.until, doc_md=TURN_PAGE, **where)
+                    waiting >> tasks[order.step]
                 if "register" in steps:
-                    _publish(configuration, tasks["register"].output)
+                    _publish(path, configuration, tasks["register"].output)
         for step in flow.STEPS:
             for before in sorted(_direct(step.name)):
                 tasks[before] >> tasks[step.name]
@@ -97,9 +99,11 @@ def _task(step: flow.Step, path: Path, configuration: Configuration) -> BaseOper
     interval = ["--start", "{{ data_interval_start.isoformat() }}", "--end", "{{ data_interval_end.isoformat() }}"]
     common: dict[str, Any] = {
         "task_id": step.name,
-        "doc_md": task_pages.step_page(step),
+        "doc_md": task_pages.step_page(step, pod=placement.as_pod(configuration, step.name)),
         "links": LINKS.get(step.name, ()),
+        **placement.of_task(path, configuration, step.name),
     }
+    waits = step.waits and configuration.generation.mode == "batch"
     if step.engine == "spark" and not os.environ.get(REMOTE):
         return SparkJobOperator(
             application=application,
@@ -108,18 +112,24 @@ def _task(step: flow.Step, path: Path, configuration: Configuration) -> BaseOper
             env_vars=CHANGES,
             **common,
         )
+    if placement.as_pod(configuration, step.name):
+        pods = placement.pods()
+        pod = pods.WaitingPodJobOperator if waits else pods.PodJobOperator
+        where = placement.pod_arguments(path, configuration, step.name)
+        return pod(command=[PYTHON, application, *arguments, *interval], env_vars=CHANGES, **where, **common)
     # Paths are quoted; Airflow's own times need no quotes. `exec` hands Airflow's signals to the job itself.
     command = shlex.join([PYTHON, application, *arguments])
-    waits = step.waits and configuration.generation.mode == "batch"
     operator = WaitingJobOperator if waits else JobOperator
     return operator(bash_command=f"exec {command} {' '.join(interval)}", env=CHANGES, **common)
 
 
-def _publish(configuration: Configuration, registration: Any) -> None:
+def _publish(path: Path, configuration: Configuration, registration: Any) -> None:
     """Make the last task, which tells Airflow that a new training set is there, from the return value of `register`."""
     asset = assets.training_set(configuration.retriever)
 
-    @task(task_id="publish", outlets=[asset], doc_md=PUBLISH_PAGE)
+    where = placement.of_task(path, configuration, "publish")
+
+    @task(task_id="publish", outlets=[asset], doc_md=PUBLISH_PAGE, **where)
     def publish(registration: dict[str, Any]) -> Iterator[Metadata]:
         keys = ("version", "digest", "location", "current", "model", "run_id")
         yield Metadata(asset, extra={key: registration["metrics"][key] for key in keys})
@@ -154,6 +164,6 @@ def _all_upstream(name: str) -> set[str]:
 
 
 wanted = get_parsing_context().dag_id
-for file, found in valid(retriever_files(Path(__file__).resolve().parent / "retrievers")):
+for file, found in placement.placeable(valid(retriever_files(Path(__file__).resolve().parent / "retrievers"))):
     if wanted in (None, f"refresh__{found.retriever}"):
         globals()[f"refresh__{found.retriever}"] = refresh_dag(file, found)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
+from synalign.config.airflow import Airflow
 from synalign.config.alerts import Alerts
 from synalign.config.closed import Closed, Name, Task
 from synalign.config.encoder import Encoder
@@ -44,6 +45,7 @@ class Configuration(Closed):
     checks: Checks = Checks()
     experiment: Experiment | None = Field(None, description="null: no DAG reads experiments.")
     alerts: Alerts = Alerts()
+    airflow: Airflow = Airflow()
     runtime: Runtime = Runtime()
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")
 

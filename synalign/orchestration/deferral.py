@@ -145,17 +145,21 @@ class BatchTrigger(BaseTrigger):
         return found | given
 
 
-class WaitingJobOperator(JobOperator):
-    """Runs a job as a process; defers while its summary says that it waits, and runs it again, until it is done."""
+class Waits:
+    """Lets an operator that runs a job defer while the job's summary says that it waits, and run it again then."""
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Run the job; its summary becomes the task's return value."""
-        summary = super().execute(context)
+        summary: dict[str, Any] | None = super().execute(context)  # type: ignore[misc]
         if summary is not None and "waiting" in summary:
-            self.defer(trigger=BatchTrigger(**summary["waiting"]), method_name="resume")
+            self.defer(trigger=BatchTrigger(**summary["waiting"]), method_name="resume")  # type: ignore[attr-defined]
         return summary
 
     def resume(self, context: Any, event: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """Run the job again, after its batches have ended."""
-        self.log.info("batches: %s", event)
+        self.log.info("batches: %s", event)  # type: ignore[attr-defined]
         return self.execute(context)
+
+
+class WaitingJobOperator(Waits, JobOperator):
+    """Runs a job as a process; defers while its summary says that it waits, and runs it again, until it is done."""
