@@ -22,7 +22,7 @@ from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TriggerRul
 
 from synalign.config import Configuration, Experiment, cron
 from synalign.experiment import approval, store
-from synalign.orchestration import placement, retries
+from synalign.orchestration import credentials, placement, retries
 from synalign.orchestration.experiment_pages import TASKS, dag_page
 from synalign.orchestration.operators import PYTHON, JobOperator, SparkJobOperator
 from synalign.retriever_files import retriever_files, valid
@@ -84,8 +84,11 @@ def experiment_dag(path: Path, configuration: Configuration, experiment: Experim
         )
         # A refusal skips the task right after `approve`; two tasks further on each kind of answer has its own.
         approved = EmptyOperator(task_id="approved", doc_md=TASKS["approved"])
-        running >> _read_out(path, retriever) >> verdict >> _approve(experiment) >> approved
-        approved >> [_decide(path, "promote"), _decide(path, "reject", trigger_rule=TriggerRule.ALL_SKIPPED)]
+        running >> _read_out(path, configuration) >> verdict >> _approve(experiment) >> approved
+        approved >> [
+            _decide(path, configuration, "promote"),
+            _decide(path, configuration, "reject", trigger_rule=TriggerRule.ALL_SKIPPED),
+        ]
     return dag
 
 
@@ -95,12 +98,13 @@ def _running(retriever: str, day: str) -> str | None:
     return found.id if found else None
 
 
-def _read_out(path: Path, retriever: str) -> BaseOperator:
+def _read_out(path: Path, configuration: Configuration) -> BaseOperator:
     return SparkJobOperator(
         task_id="read_out",
         application=str(JOBS / "read_experiment.py"),
         application_args=["--config", str(path), "--experiment", EXPERIMENT, "--day", DAY],
-        name=f"synalign read_experiment {retriever}",
+        name=f"synalign read_experiment {configuration.retriever}",
+        credentials=credentials.of_task(configuration, "read_out"),
         doc_md=TASKS["read_out"],
     )
 
@@ -119,7 +123,7 @@ def _approve(experiment: Experiment) -> BaseOperator:
     )
 
 
-def _decide(path: Path, decision: str, **arguments: Any) -> BaseOperator:
+def _decide(path: Path, configuration: Configuration, decision: str, **arguments: Any) -> BaseOperator:
     """Return the task that a yes or a no leads to.
 
     What a person or a plan wrote reaches the shell as variables, never as its code.
@@ -136,6 +140,7 @@ def _decide(path: Path, decision: str, **arguments: Any) -> BaseOperator:
             "BY": f"{{{{ {ANSWER}.get('by', '') }}}}",
             "AT": f"{{{{ {ANSWER}.get('at', '') }}}}",
         },
+        credentials=credentials.of_task(configuration, decision),
         doc_md=TASKS[decision],
         **arguments,
     )

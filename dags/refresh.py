@@ -28,7 +28,7 @@ from airflow.sdk import (
 
 from synalign import flow
 from synalign.config import Configuration, overrides
-from synalign.orchestration import alerts, assets, placement, retries, task_pages, turn
+from synalign.orchestration import alerts, assets, credentials, placement, retries, task_pages, turn
 from synalign.orchestration.deferral import WaitingJobOperator
 from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator, SparkJobOperator
 from synalign.retriever_files import retriever_files, valid
@@ -101,6 +101,7 @@ def _task(step: flow.Step, path: Path, configuration: Configuration) -> BaseOper
         "task_id": step.name,
         "doc_md": task_pages.step_page(step, pod=placement.as_pod(configuration, step.name)),
         "links": LINKS.get(step.name, ()),
+        "credentials": credentials.of_task(configuration, step.name),
         **placement.of_task(path, configuration, step.name),
     }
     waits = step.waits and configuration.generation.mode == "batch"

@@ -15,7 +15,7 @@ from typing import Any
 from airflow.sdk import DAG, get_parsing_context
 
 from synalign.config import Configuration
-from synalign.orchestration import assets, placement, retries
+from synalign.orchestration import assets, credentials, placement, retries
 from synalign.orchestration.operators import PYTHON, JobOperator, SummaryLink
 from synalign.orchestration.training_pages import TRAIN, dag_page
 from synalign.retriever_files import retriever_files, valid
@@ -48,6 +48,7 @@ def train_dag(path: Path, configuration: Configuration) -> DAG:
             "task_id": "train",
             "links": (SummaryLink("MLflow run", "train"),),
             "doc_md": TRAIN,
+            "credentials": credentials.of_task(configuration, "train"),
             **placement.of_task(path, configuration, "train"),
         }
         if placement.as_pod(configuration, "train"):

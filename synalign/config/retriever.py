@@ -111,6 +111,25 @@ class Configuration(Closed):
             raise ValueError("embedding_cache must be true with encoder.endpoint: vectors that were paid for are there")
         return runtime
 
+    @field_validator("airflow")
+    @classmethod
+    def _keys_have_variables(cls, airflow: Airflow, known: ValidationInfo) -> Airflow:
+        screening = known.data.get("screening")
+        sections = {
+            "model": ("generation", known.data.get("generation")),
+            "judge": ("screening.judge", screening.judge if screening is not None else None),
+            "teacher": ("teacher", known.data.get("teacher")),
+            "encoder": ("encoder", known.data.get("encoder")),
+        }
+        for purpose in airflow.connections:
+            name, section = sections.get(purpose, ("", None))
+            if not name or (section is None and purpose != "judge") or (purpose == "judge" and screening is None):
+                # No variables are asked for, or the section is wrong, which is said elsewhere.
+                continue
+            if not (getattr(section, "api_key_variable", None) or getattr(section, "headers_variable", None)):
+                raise ValueError(f"connections.{purpose} needs {name}.api_key_variable, by which the job takes the key")
+        return airflow
+
     # Texts of the files under `generation.prompts`, read with the YAML file: one wording for the whole of a run.
     _templates: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperatorLink
 
+from synalign.errors import ConfigurationError
+from synalign.orchestration.credentials import Credential, lent
 from synalign.steps import outcome
 
 PYTHON = os.environ.get("SYNALIGN_PYTHON", sys.executable)
@@ -48,6 +50,7 @@ class JobOperator(BashOperator):
         bash_command: The job, ready for a shell.
         env: Environment variables beside those of the worker; templates.
         links: Buttons of the task.
+        credentials: What the job needs from Airflow connections.
     """
 
     env: dict[str, str] | None
@@ -58,15 +61,17 @@ class JobOperator(BashOperator):
         bash_command: str,
         env: dict[str, str] | None = None,
         links: Sequence[BaseOperatorLink] = (),
+        credentials: Sequence[Credential] = (),
         **arguments: Any,
     ) -> None:
         # An exit code never means "skip this": a job says how it ended.
         super().__init__(bash_command=bash_command, env=env or {}, append_env=True, skip_on_exit_code=None, **arguments)
         self.operator_extra_links = tuple(links)
+        self.credentials = list(credentials)
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Run the job."""
-        with outcome.place() as file, _told(file):
+        with outcome.place() as file, _lent(self.credentials), _told(file):
             self.env = {**(self.env or {}), outcome.VARIABLE: str(file)}
             super().execute(context)
             return outcome.read(file).summary
@@ -78,6 +83,7 @@ class SparkJobOperator(SparkSubmitOperator):
     Args:
         env_vars: Environment variables of the driver; templates.
         links: Buttons of the task.
+        credentials: What the job needs from Airflow connections; a driver on another machine does not get it.
     """
 
     env_vars: dict[str, str]
@@ -87,15 +93,17 @@ class SparkJobOperator(SparkSubmitOperator):
         *,
         env_vars: dict[str, str] | None = None,
         links: Sequence[BaseOperatorLink] = (),
+        credentials: Sequence[Credential] = (),
         **arguments: Any,
     ) -> None:
         python = {"PYSPARK_PYTHON": PYTHON, "PYSPARK_DRIVER_PYTHON": PYTHON}
         super().__init__(env_vars={**python, **(env_vars or {})}, **arguments)
         self.operator_extra_links = tuple(links)
+        self.credentials = list(credentials)
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Submit the job."""
-        with outcome.place() as file, _told(file):
+        with outcome.place() as file, _lent(self.credentials), _told(file):
             self.env_vars = {**self.env_vars, outcome.VARIABLE: str(file)}
             super().execute(context)
             return outcome.read(file).summary
@@ -116,6 +124,21 @@ def _told(file: Path) -> Iterator[None]:
             raise JobFailed(f"The job ended without saying why; its log may. {str(error)[:LONGEST_LOG]}") from error
         # What ran the job has nothing to add.
         raise JobFailed(f"{ended.error}: {ended.message}", ended.exit_code) from None
+
+
+@contextmanager
+def _lent(credentials: Sequence[Credential]) -> Iterator[None]:
+    """Give a job what connections hold, in the environment that it inherits.
+
+    Raises:
+        JobFailed: A connection is missing, or lacks what it is for.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lent(credentials))
+        except ConfigurationError as error:
+            raise JobFailed(f"ConfigurationError: {error}", error.exit_code) from error
+        yield
 
 
 @attrs.define()

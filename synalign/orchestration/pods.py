@@ -13,6 +13,7 @@ from airflow.exceptions import AirflowException
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk import BaseOperatorLink
 
+from synalign.orchestration.credentials import Credential
 from synalign.orchestration.deferral import Waits
 from synalign.orchestration.operators import LONGEST_LOG, JobFailed
 from synalign.steps import outcome
@@ -28,6 +29,8 @@ class PodJobOperator(KubernetesPodOperator):
         command: The job, word by word; templates.
         env_vars: Environment variables of the pod beside those of its template; templates.
         links: Buttons of the task.
+        credentials: What the triggerer needs from Airflow connections while the job waits. The pod gets none of it: its
+            template has secrets of the cluster.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class PodJobOperator(KubernetesPodOperator):
         command: Sequence[str],
         env_vars: dict[str, str] | None = None,
         links: Sequence[BaseOperatorLink] = (),
+        credentials: Sequence[Credential] = (),
         **arguments: Any,
     ) -> None:
         super().__init__(
@@ -51,6 +55,7 @@ class PodJobOperator(KubernetesPodOperator):
         # The task has a return value; the provider means by this name a second container that would carry it.
         self.do_xcom_push = True
         self.operator_extra_links = tuple(links)
+        self.credentials = list(credentials)
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Run the pod.
