@@ -28,7 +28,7 @@ from airflow.sdk import (
 
 from synalign import flow
 from synalign.config import Configuration, overrides
-from synalign.orchestration import alerts, assets, credentials, placement, retries, task_pages, turn
+from synalign.orchestration import alerts, assets, credentials, intervals, placement, retries, task_pages, turn
 from synalign.orchestration.deferral import WaitingJobOperator
 from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator, SparkJobOperator
 from synalign.retriever_files import retriever_files, valid
@@ -52,13 +52,17 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
         dag_id=f"refresh__{configuration.retriever}",
         description=configuration.description or f"Refreshes the training set of {configuration.retriever}.",
         doc_md=task_pages.refresh_page(configuration),
-        schedule=CronDataIntervalTimetable(schedule.ticks.expression, timezone=schedule.time_zone),
+        schedule=assets.awaited(schedule)
+        or CronDataIntervalTimetable(schedule.ticks.expression, timezone=schedule.time_zone),
         start_date=schedule.ticks.midnight(schedule.start),
         catchup=schedule.catchup,
         # Of those that the schedule starts. A backfill has a bound of its own: `turn` keeps its intervals in order.
         max_active_runs=1,
         params={field.key: _param(field) for field in form},
-        user_defined_macros={"changes": partial(overrides.changed, form)},
+        user_defined_macros={
+            "changes": partial(overrides.changed, form),
+            intervals.MACRO: partial(intervals.covered, schedule.ticks),
+        },
         deadline=alerts.deadline(configuration.alerts),
         default_args={**retries.defaults(configuration), **placement.defaults(path, configuration)},
         tags=["synalign", "refresh", configuration.retriever, configuration.task],
@@ -97,6 +101,9 @@ def _task(step: flow.Step, path: Path, configuration: Configuration) -> BaseOper
     application = str(JOBS / f"{step.job}.py")
     arguments = ["--config", str(path), "--step", step.name]
     interval = ["--start", "{{ data_interval_start.isoformat() }}", "--end", "{{ data_interval_end.isoformat() }}"]
+    if configuration.schedule.assets:
+        # Airflow gives such a run no data interval.
+        interval = ["--start", intervals.START, "--end", intervals.END]
     common: dict[str, Any] = {
         "task_id": step.name,
         "doc_md": task_pages.step_page(step, pod=placement.as_pod(configuration, step.name)),

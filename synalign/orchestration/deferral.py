@@ -134,7 +134,7 @@ class BatchTrigger(BaseTrigger):
             return None
 
     async def _environment(self) -> tuple[dict[str, str], str | None]:
-        """Return the variables that hold key and headers, and the proxy; what connections hold stays in this trigger."""
+        """Return the variables that hold key and headers, and the proxy; connections' secrets stay in here."""
         try:
             given = await sync_to_async(variables)(self.credentials)
         except ConfigurationError as error:

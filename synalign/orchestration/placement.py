@@ -16,6 +16,7 @@ from synalign import flow
 from synalign.config import Configuration, StepPlacement, settings_file
 from synalign.config.airflow import JOBLESS, TASKS
 from synalign.errors import ConfigurationError
+from synalign.orchestration.assets import awaited
 from synalign.spark.remote import REMOTE
 
 _SPARK = frozenset(step.name for step in flow.STEPS if step.engine == "spark")
@@ -82,9 +83,11 @@ def check(path: Path, configuration: Configuration) -> None:
     """Make every task's arguments once, to tell mistakes that only Airflow's Python can see.
 
     Raises:
-        ConfigurationError: A pod cannot be read, its provider is not installed, or a task cannot be a pod.
+        ConfigurationError: A pod cannot be read, its provider is not installed, a task cannot be a pod, or what starts
+            the DAG is no asset.
     """
     try:
+        awaited(configuration.schedule)
         defaults(path, configuration)
         for task in TASKS:
             of_task(path, configuration, task)
