@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.python import ShortCircuitOperator
-from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TriggerRule, get_parsing_context
+from airflow.sdk import DAG, BaseOperator, get_parsing_context
 
 from synalign.config import Configuration, Experiment, cron
 from synalign.experiment import approval, store
 from synalign.orchestration import credentials, placement, retries
 from synalign.orchestration.experiment_pages import TASKS, dag_page
 from synalign.orchestration.operators import PYTHON, JobOperator, SparkJobOperator
+from synalign.orchestration.versions import ApprovalOperator, CronDataIntervalTimetable, RetryPolicy
 from synalign.retriever_files import retriever_files, valid
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
@@ -37,7 +37,7 @@ EXPERIMENT = "{{ ti.xcom_pull(task_ids='experiment') }}"
 ANSWER = "(ti.xcom_pull(task_ids='approve', key='answer') or {})"
 
 
-class RecordedApproval(ApprovalOperator):
+class RecordedApproval(ApprovalOperator or BaseOperator):  # type: ignore[misc]
     """An approval whose answer can be read whatever it is: after a refusal Airflow keeps no return value."""
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
@@ -87,7 +87,7 @@ def experiment_dag(path: Path, configuration: Configuration, experiment: Experim
         running >> _read_out(path, configuration) >> verdict >> _approve(experiment) >> approved
         approved >> [
             _decide(path, configuration, "promote"),
-            _decide(path, configuration, "reject", trigger_rule=TriggerRule.ALL_SKIPPED),
+            _decide(path, configuration, "reject", trigger_rule="all_skipped"),
         ]
     return dag
 
@@ -118,7 +118,7 @@ def _approve(experiment: Experiment) -> BaseOperator:
         response_timeout=timedelta(hours=experiment.approval_hours),
         # An answer within seconds can be lost (the scheduler takes the task for failed): it is asked for again.
         retries=3,
-        retry_policy=None,
+        **({"retry_policy": None} if RetryPolicy is not None else {}),
         doc_md=TASKS["approve"],
     )
 
@@ -148,5 +148,7 @@ def _decide(path: Path, configuration: Configuration, decision: str, **arguments
 
 wanted = get_parsing_context().dag_id
 for file, found in placement.placeable(valid(retriever_files(Path(__file__).resolve().parent / "retrievers"))):
-    if found.experiment is not None and wanted in (None, f"read_experiment__{found.retriever}"):
-        globals()[f"read_experiment__{found.retriever}"] = experiment_dag(file, found, found.experiment)
+    # `configuration_errors.py` says where Airflow is too old for it.
+    experiment = found.experiment if ApprovalOperator is not None else None
+    if experiment is not None and wanted in (None, f"read_experiment__{found.retriever}"):
+        globals()[f"read_experiment__{found.retriever}"] = experiment_dag(file, found, experiment)

@@ -18,7 +18,6 @@ from typing import Any
 from airflow.sdk import (
     DAG,
     BaseOperator,
-    CronDataIntervalTimetable,
     Metadata,
     Param,
     TaskGroup,
@@ -31,6 +30,7 @@ from synalign.config import Configuration, overrides
 from synalign.orchestration import alerts, assets, credentials, intervals, placement, retries, task_pages, turn
 from synalign.orchestration.deferral import WaitingJobOperator
 from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator, SparkJobOperator
+from synalign.orchestration.versions import CronDataIntervalTimetable, taken
 from synalign.retriever_files import retriever_files, valid
 from synalign.spark.remote import REMOTE
 
@@ -63,7 +63,7 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
             "changes": partial(overrides.changed, form),
             intervals.MACRO: partial(intervals.covered, schedule.ticks),
         },
-        deadline=alerts.deadline(configuration.alerts),
+        **alerts.dag_deadline(configuration.alerts),
         default_args={**retries.defaults(configuration), **placement.defaults(path, configuration)},
         tags=["synalign", "refresh", configuration.retriever, configuration.task],
     ) as dag:
@@ -75,7 +75,7 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
                 group.name,
                 group_display_name=group.title,
                 tooltip=group.purpose,
-                doc_md=group.purpose,
+                **taken(TaskGroup, doc_md=group.purpose),
                 prefix_group_id=False,
             ):
                 tasks |= {name: _task(step, path, configuration) for name, step in steps.items()}

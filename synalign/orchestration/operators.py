@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from airflow.exceptions import AirflowException
+from airflow.exceptions import AirflowException, AirflowFailException
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import BaseOperatorLink
 
 from synalign.errors import ConfigurationError
+from synalign.errors import exit_code as exit_code_entry
 from synalign.orchestration.credentials import Credential, lent
+from synalign.orchestration.versions import RetryPolicy
 from synalign.steps import outcome
 
 PYTHON = os.environ.get("SYNALIGN_PYTHON", sys.executable)
@@ -41,6 +43,21 @@ class JobFailed(AirflowException):
     def __init__(self, message: str, exit_code: int | None = None) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class JobFailedForGood(JobFailed, AirflowFailException):
+    """A job failed for a cause that no time mends, under an Airflow that is not told so by `retries.ByCause`."""
+
+
+def failure(message: str, exit_code: int | None = None) -> JobFailed:
+    """Return the error of a task whose job failed.
+
+    Args:
+        message: The job's own words.
+        exit_code: That of the error of ours that ended it.
+    """
+    for_good = RetryPolicy is None and not exit_code_entry(exit_code).tries
+    return (JobFailedForGood if for_good else JobFailed)(message, exit_code)
 
 
 class JobOperator(BashOperator):
@@ -123,7 +140,7 @@ def _told(file: Path) -> Iterator[None]:
         if ended.exit_code is None:
             raise JobFailed(f"The job ended without saying why; its log may. {str(error)[:LONGEST_LOG]}") from error
         # What ran the job has nothing to add.
-        raise JobFailed(f"{ended.error}: {ended.message}", ended.exit_code) from None
+        raise failure(f"{ended.error}: {ended.message}", ended.exit_code) from None
 
 
 @contextmanager
@@ -137,7 +154,7 @@ def _lent(credentials: Sequence[Credential]) -> Iterator[None]:
         try:
             stack.enter_context(lent(credentials))
         except ConfigurationError as error:
-            raise JobFailed(f"ConfigurationError: {error}", error.exit_code) from error
+            raise failure(f"ConfigurationError: {error}", error.exit_code) from error
         yield
 
 

@@ -15,7 +15,7 @@ from airflow.sdk import BaseOperatorLink
 
 from synalign.orchestration.credentials import Credential
 from synalign.orchestration.deferral import Waits
-from synalign.orchestration.operators import LONGEST_LOG, JobFailed
+from synalign.orchestration.operators import LONGEST_LOG, failure
 from synalign.steps import outcome
 
 TERMINATION_LOG = "/dev/termination-log"
@@ -69,9 +69,9 @@ class PodJobOperator(KubernetesPodOperator):
         except AirflowException as error:
             code, said = ended(self.remote_pod, self.base_container_name)
             if said.exit_code is not None:
-                raise JobFailed(f"{said.error}: {said.message}", said.exit_code) from None
+                raise failure(f"{said.error}: {said.message}", said.exit_code) from None
             # Exit codes of ours say the cause where the message was too long for Kubernetes.
-            raise JobFailed(f"The pod's job failed (exit code {code}). {str(error)[:LONGEST_LOG]}", code) from error
+            raise failure(f"The pod's job failed (exit code {code}). {str(error)[:LONGEST_LOG]}", code) from error
         finally:
             self.do_xcom_push = True
         return ended(self.remote_pod, self.base_container_name)[1].summary
