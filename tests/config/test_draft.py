@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from synalign import retriever_files
 from synalign.config import Configuration
-from synalign.config.described import SOURCES, Setting, settings
+from synalign.config.described import SOURCES, settings
 from synalign.config.draft import draft, to_fill_in
 from synalign.errors import ArgumentError, ConfigurationError
 
@@ -74,11 +74,6 @@ def test_filled_in_it_is_right_and_says_nothing_else(kind: str, tmp_path: Path) 
     assert load(filled(draft(kind, "shop")), tmp_path) == minimal(kind)
 
 
-def sections_of(parts: tuple[Setting, ...]) -> list[str]:
-    """Names of all sections, at any depth."""
-    return [name for part in parts if part.parts for name in (part.name, *sections_of(part.parts))]
-
-
 def unset(model: BaseModel, prefix: str = "") -> list[str]:
     """Fields that a file did not give."""
     found = [f"{prefix}{name}" for name in set(type(model).model_fields) - model.model_fields_set]
@@ -132,8 +127,6 @@ def test_every_setting_stands_there_once_with_what_it_is(kind: str) -> None:
     # A section may have the name of a setting; a setting has a value on its line.
     named = re.findall(r"^[ #]*?([a-z_]+): ", re.sub(r".*##.*", "", draft(kind)), re.MULTILINE)
     wanted = Counter(value.name for value in values)
-    # A value may have the name of a section: `airflow.default.pool`.
-    wanted += Counter(name for name in sections_of(settings(kind)) if name in wanted)
     assert Counter(name for name in named if name in wanted) == wanted
     sections = yaml.safe_load(uncommented(filled(draft(kind))))
     assert list(sections) == [setting.name for setting in settings(kind)]
