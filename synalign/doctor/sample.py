@@ -26,7 +26,7 @@ from synalign.querylog.sources import Tables
 from synalign.querylog.spark_table import SparkTable
 from synalign.querylog.unreadable import readable
 from synalign.run import Interval
-from synalign.run.window import nothing_inside, told
+from synalign.run.window import nothing_inside, nothing_read, told
 from synalign.spark.session import session
 
 WHOLE_BYTES = 32 * 2**20
@@ -343,6 +343,9 @@ def _verdict(
     if not seen["inside"] and seen["first"] is not None and source.kind != "beir":
         text, remedy = nothing_inside(interval, source.window_days, seen["first"], seen["last"])
         text = f"no row of {'the log' if whole else 'the sample'} is in the window: {text}"
+        problems.append({"about": "window", "text": text, "remedy": remedy})
+    elif not seen["rows"] and source.kind != "beir" and source.partition:
+        text, remedy = nothing_read(interval, source.window_days)
         problems.append({"about": "window", "text": text, "remedy": remedy})
     elif not seen["usable"]:
         most = next((one for one in rejected if one["table"] == "query log"), None)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from synalign import flow
 from synalign.config import Configuration
 from synalign.errors import EXIT_CODES, OTHERWISE
+from synalign.registry import names
 
 AFTERWARDS = "Then clear the task: finished steps are kept and reused, and what a killed try left behind is swept away."
 
@@ -45,6 +46,7 @@ def step_page(step: flow.Step, *, pod: bool = False) -> str:
 def refresh_page(configuration: Configuration) -> str:
     """Return the documentation of a retriever's refresh."""
     name = configuration.retriever
+    model = names.training_set(name, configuration.registry.prefix)
     groups = [
         f"**{group.title}**: {group.purpose} *({', '.join(step.name for step in flow.members(group))})*"
         for group in flow.GROUPS
@@ -55,7 +57,7 @@ def refresh_page(configuration: Configuration) -> str:
         (
             "What it does",
             "Learns from the traffic of one data interval, has a language model write queries like it, weighs them so "
-            f"that together they are distributed like the real ones, and registers *{name}-training-set* in MLflow.\n\n"
+            f"that together they are distributed like the real ones, and registers *{model}* in MLflow.\n\n"
             + _list(groups),
         ),
         ("To judge a run", "Open *Report*, a button of the task report; *MLflow run* is one of register."),

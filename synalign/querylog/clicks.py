@@ -108,7 +108,7 @@ def seen(log: DataFrame, inside: Column) -> DataFrame:
     )
     rows = rows.where((F.col("document_id") != "") & ((F.col("clicks") > 0) | (F.col("impressions") > 0)))
     sums = (F.sum("clicks").alias("clicks"), F.sum("impressions").alias("impressions"))
-    # First as they were typed: normal forms are made of each text once.
+    # First as they were typed: normal forms are made in Python, of as few rows as there can be.
     typed = rows.groupBy("raw_query", "document_id", "position").agg(*sums)
     typed = typed.withColumn("query", normalise_column("raw_query"))
     return typed.groupBy("query", "document_id", "position").agg(*sums)

@@ -47,6 +47,17 @@ def nothing_inside(interval: Interval, days: int, first: datetime | None, last: 
     return f"{seen}, and no time is in between", "set a larger source.window_days, or refresh another interval"
 
 
+def nothing_read(interval: Interval, days: int) -> tuple[str, str]:
+    """Say that no partition of a table has rows of the window, and what to do. Arguments as of `nothing_inside`."""
+    frame = window(interval, days)
+    return (
+        f"the window is {told(frame.start)} to {told(frame.end)} UTC ({days} days up to the end of the interval), and "
+        "the table has no row in its partitions",
+        "refresh an interval that the table has (`synalign refresh FILE --date DAY`), set a larger source.window_days, "
+        "or check source.partition",
+    )
+
+
 def told(moment: datetime) -> str:
     """Return a moment (UTC) as people read it, to the minute."""
     return f"{_utc(moment):%Y-%m-%d %H:%M}"

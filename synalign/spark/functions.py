@@ -10,7 +10,7 @@ _HALF_ESCAPED = "%(?![0-9A-Fa-f]{2})"
 
 
 def make_valid_utf8(text: Column) -> Column:
-    """Return a text with U+FFFD for what is no UTF-8; half a pair of UTF-16 gives one on 3.5, and three on 4."""
+    """Return a text with U+FFFD for what is no UTF-8; of half a pair of UTF-16, 3.5 makes one and 4 three."""
     if hasattr(F, "make_valid_utf8"):
         return F.make_valid_utf8(text)
     # Java replaces it while it decodes; Spark 4 would refuse.

@@ -27,7 +27,7 @@ from synalign.querylog.rules import (
 from synalign.querylog.splits import split_column
 from synalign.querylog.unreadable import readable
 from synalign.run import Attempt, Run, manifests
-from synalign.run.window import nothing_inside
+from synalign.run.window import nothing_inside, nothing_read
 from synalign.spark.progress import tasks
 from synalign.spark.session import content_id, session
 from synalign.spark.tables import write_table
@@ -361,7 +361,11 @@ def _why_none(attempt: Attempt, groups: DataFrame, documents: DataFrame) -> tupl
             "the files are in another encoding than they were read in, such as latin-1",
             "set source.encoding to what they are written in, such as latin-1 or cp1252",
         )
-    if not counts["log_rows_outside_window"] or isinstance(source, BeirSource):
+    if isinstance(source, BeirSource):
+        return "", ""
+    if not counts["log_rows"] and source.partition:
+        return nothing_read(interval, source.window_days)
+    if not counts["log_rows_outside_window"]:
         return "", ""
     seen = groups.agg(F.min("event_time").alias("first"), F.max("last_seen").alias("last")).first()
     assert seen is not None  # an aggregate has one row

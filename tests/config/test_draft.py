@@ -22,6 +22,7 @@ VALUES = {
     "schedule.start": "2026-01-01",
     "source.path": "data/x",
     "source.documents.path": "data/d",
+    "source.queries.path": "data/q",
 }
 
 
@@ -51,8 +52,10 @@ def load(text: str, folder: Path) -> Configuration:
 
 def minimal(kind: str) -> Configuration:
     source: dict[str, Any] = {"kind": kind, "path": "data/x"}
-    if kind == "log":
+    if kind in ("log", "ubi"):
         source["documents"] = {"path": "data/d"}
+    if kind == "ubi":
+        source["queries"] = {"path": "data/q"}
     task = {"task": "classification"} if kind == "labelled" else {}
     return Configuration.model_validate(
         {"retriever": "shop", "schedule": {"start": "2026-01-01"}, "source": source, **task}

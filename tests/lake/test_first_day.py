@@ -83,6 +83,7 @@ def lake() -> Iterator[Lake]:
             "SPARK_REMOTE": remote,
             "MLFLOW_TRACKING_URI": tracking,
             "SYNALIGN_HOME": str(_made(folder / "home")),
+            "OPENAI_API_KEY": "taken by the writer, whatever it is",
         }
         yield Lake(folder, spark, database, addresses, model)
 
@@ -113,7 +114,7 @@ def _typed(lake: Lake, folder: Path) -> Iterator[tuple[str, float, str]]:
     """Type the commands of the page in their order: each with its seconds and what it printed."""
     (file,) = (block for block in blocks(PAGE) if block.file == "shop.yaml")
     (folder / "shop.yaml").write_text(file.text.replace("http://llm.example.com/v1", lake.model))
-    variables = {**os.environ, "MODEL_API_KEY": "unused"}
+    variables = {**os.environ}
     for block in blocks(PAGE):
         for line in block.text.splitlines() if block.language == "bash" else ():
             if line.startswith("export "):
@@ -156,7 +157,7 @@ def test_the_page_is_typed_from_its_top(lake: Lake, monkeypatch: pytest.MonkeyPa
     # The same day again: nothing is read, asked or written.
     again = subprocess.run(
         [str(BIN / "synalign"), "refresh", "shop.yaml", "--date", "2026-02-28"],
-        cwd=tmp_path, env={**os.environ, "MODEL_API_KEY": "unused"}, capture_output=True, text=True, check=True,
+        cwd=tmp_path, env={**os.environ}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert re.search(r"ingest +reused", again.stdout + again.stderr) or "ingest: reused" in again.stdout + again.stderr
 

@@ -102,7 +102,7 @@ def test_no_secret_stands_in_the_file_or_in_a_layer(content: dict[str, Any], sec
     assert not [secret for secret in made if len(secret) > 20 and secret in text]
     assert not SECRET.search(" ".join(image_environment("jobs")))
     # What a build is given stays in its history.
-    assert re.findall(r"^ARG (\w+)", (DOCKER / "Dockerfile").read_text(), re.MULTILINE) == ["TORCH_BACKEND"]
+    assert re.findall(r"^ARG (\w+)", (DOCKER / "Dockerfile").read_text(), re.MULTILINE) == ["ENGINES", "TORCH_BACKEND"]
     # A build sees nothing but what it copies.
     assert (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()[1] == "*"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
@@ -12,15 +12,17 @@ from mlflow import MlflowClient
 
 from synalign.errors import RegistryError
 from synalign.prompts.templates import parse
-from synalign.registry import lookup, serving, versions
+from synalign.registry import lookup, serving, trained, versions
 from synalign.registry.connection import fluent, versions_of
 from synalign.registry.holdings import Matchers, holdings
 from synalign.registry.lineage import unpromoted
 from synalign.registry.locations import referred
 from synalign.registry.release import Release
 from synalign.registry.training_sets import register
+from synalign.training.retriever import retriever
 from tests.registry import unity
 from tests.registry.conftest import DIGEST
+from tests.registry.test_trained import figures
 
 NAME = "main.search.shop_training_set"
 
@@ -58,8 +60,8 @@ def test_a_release_becomes_a_model_of_three_parts_that_everyone_finds(catalogue:
     assert trained_on is not None and (trained_on.model, trained_on.digest) == (NAME, DIGEST)
     assert referred("shop", catalogue).versions == {"1": done.run_id}
     everything = Matchers(lambda files: True, lambda text: False, lambda text: False)
-    for retriever in ("shop", None):
-        (holding,) = holdings(retriever, catalogue, everything)
+    for whose in ("shop", None):
+        (holding,) = holdings(whose, catalogue, everything)
         assert (holding.name, holding.aliases, holding.run_id) == ("shop@1", ("current",), done.run_id)
     assert not MlflowClient(catalogue, catalogue).search_registered_models()
 
@@ -100,3 +102,20 @@ def test_a_version_that_is_not_there_is_answered_with_those_there_are(catalogue:
     with pytest.raises(RegistryError) as caught:
         versions.find_of("shop", "7", catalogue)
     assert f"{NAME} has no complete version '7'" in caught.value.message and "versions are 1" in caught.value.remedy
+
+
+def test_a_trained_retriever_is_a_model_of_the_same_schema(
+    catalogue: str, of_catalogue: Release, make_model: Callable[[str], str]
+) -> None:
+    register(of_catalogue, catalogue)
+    model = retriever(make_model("mean"), 32, "cpu")
+    made = trained.register("shop", "12" * 32, model, figures(), "model_uri: {}".format, catalogue)
+    assert made.uri == "models:/main.search.shop/1"
+    found = trained.find("shop", "12" * 32, catalogue)
+    assert found is not None and (found.uri, found.run_id) == (made.uri, made.run_id)
+    newest = trained.newest("shop", catalogue)
+    assert newest is not None and newest.uri == made.uri
+    client = MlflowClient(catalogue, "databricks-uc")
+    client.set_registered_model_alias("main.search.shop", serving.CHAMPION, "1")
+    champion = serving.champion("shop", catalogue)
+    assert champion is not None and champion.version == "1"

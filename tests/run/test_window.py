@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from synalign.run import Interval
-from synalign.run.window import nothing_inside, window
+from synalign.run.window import nothing_inside, nothing_read, window
 
 MARCH = Interval.parse("2026-02-28", "2026-03-01")
 
@@ -40,3 +40,9 @@ def test_a_gap_in_the_log_asks_for_more_days() -> None:
 def test_a_log_without_times_asks_for_its_column() -> None:
     facts, remedy = nothing_inside(MARCH, 1, None, None)
     assert facts.endswith("no row of the log has a time that can be read") and "event_time" in remedy
+
+
+def test_a_table_without_rows_in_the_windows_partitions_asks_for_another_interval() -> None:
+    facts, remedy = nothing_read(MARCH, 28)
+    assert "2026-02-01 00:00 to 2026-03-01 00:00 UTC" in facts and facts.endswith("no row in its partitions")
+    assert "--date DAY" in remedy and "source.partition" in remedy

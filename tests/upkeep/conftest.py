@@ -73,6 +73,7 @@ def tables() -> dict[str, pa.Table]:
              "reason": "the document is not in the collection"},
             {"source": "log", "row": '{"query": "blue shoes"}', "rule": "null_document", "reason": "no document"},
         ],
+        "skips": [{"query_id": ids[text], "document_id": "d9", "count": 3} for text in (QUERY, "red shoes")],
         "query_embeddings": [{"id": ids[text], "embedding": vector(text)} for text in queries],
         "document_embeddings": [{"id": "d1", "embedding": vector("d1")}],
         "demonstrations": [

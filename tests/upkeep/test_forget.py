@@ -65,9 +65,10 @@ def test_afterwards_it_is_nowhere(remembered: Run, home: Path) -> None:
     told = forget(QUERY)
     assert traces(home) == []
     assert told.rows == {
-        "queries": 2, "pairs": 2, "rejected": 1, "query_embeddings": 2, "demonstrations": 1, "attributes": 1,
-        "traces": 1, "candidates": 1, "candidate_embeddings": 1, "carried": 1, "carried_embeddings": 1, "pool": 2,
-        "screening": 2, "weights": 2, "negatives": 4, "scores": 4, "evaluation": 1, "training_set": 3,
+        "queries": 2, "pairs": 2, "skips": 1, "rejected": 1, "query_embeddings": 2, "demonstrations": 1,
+        "attributes": 1, "traces": 1, "candidates": 1, "candidate_embeddings": 1, "carried": 1,
+        "carried_embeddings": 1, "pool": 2, "screening": 2, "weights": 2, "negatives": 4, "scores": 4,
+        "evaluation": 1, "training_set": 3,
     }  # fmt: skip
     assert (told.answers, told.vectors, told.reports, told.examples) == (3, 3, 1, 1)
     assert told.held == ()

@@ -47,7 +47,7 @@ import json, os, sys
 from pathlib import Path
 from types import SimpleNamespace
 import pendulum
-from synalign.config import Configuration
+from airflow.serialization.serialized_objects import DagSerialization
 from synalign.dags.refresh import refresh_dag
 from synalign.errors import SynAlignError
 from synalign.orchestration import engines
@@ -83,6 +83,9 @@ def rendered(name):
     if hasattr(task, "spark_params"):
         from airflow.providers.apache.livy.hooks.livy import LivyHook
         shown["sent"] = LivyHook.build_post_batch_body(**task.spark_params)
+    # As the scheduler and the pages get it.
+    kept = json.loads(json.dumps(DagSerialization.serialize_dag(dag)))
+    shown["kept"] = sorted(one["__var"]["task_id"] for one in kept["tasks"])
     return {"kind": type(task).__name__, "kinds": {one.task_id: type(one).__name__ for one in dag.tasks}, **shown}
 
 def refused(name):
@@ -168,6 +171,7 @@ def test_spark_steps_have_the_operator_of_their_engine_and_the_others_stay(
     rendered: dict[str, Any], engine: str, kind: str
 ) -> None:
     kinds = of(rendered, engine)["kinds"]
+    assert of(rendered, engine)["kept"] == sorted(kinds)
     for step in flow.STEPS:
         assert kinds[step.name] == (kind if step.engine == "spark" else "JobOperator")
 
