@@ -20,7 +20,7 @@ from synalign.errors import StorageError, SynAlignError
 from synalign.processes import interruption
 from synalign.run import Attempt, Interval, Run
 from synalign.run.waiting import Waiting
-from synalign.steps import lineage, outcome
+from synalign.steps import lineage, outcome, telemetry
 
 log = logging.getLogger("synalign")
 
@@ -65,8 +65,11 @@ def main(name: str) -> None:
         run = Run(configuration, Interval.parse(arguments.start, arguments.end))
 
         def look() -> dict[str, Any]:
-            with lineage.told(run, arguments.step, lambda: outside(run)) as step:
-                step.summary = perform(run, arguments.step, work, step.outside)
+            with (
+                telemetry.measured(run, arguments.step) as measured,
+                lineage.told(run, arguments.step, lambda: outside(run)) as step,
+            ):
+                step.summary = measured.summary = perform(run, arguments.step, work, step.outside)
             return step.summary
 
         summary = look()
