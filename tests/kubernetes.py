@@ -132,7 +132,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         pod, query = self._asked()
-        if pod is None:
+        if "/batches/" in self.path:
+            # Beside the cluster, a provider of models that knows no batch any more.
+            self._missing()
+        elif pod is None:
             # Events, of which there are none.
             self._answer({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []})
         elif pod["name"] is None:

@@ -33,6 +33,10 @@ def work():
         raise KeyError("x")
     if sys.argv[1] == "long":
         raise BusyError("much to say: " + "x" * 6000)
+    if sys.argv[1] == "waits" and not os.path.exists("begun"):
+        open("begun", "w").close()
+        waiting = {"batches": ["b1"], "url": os.environ["PROVIDER"], "api_key_variable": None}
+        return {"step": "generate", "waiting": waiting}
     return {"step": "sample", "told": os.environ.get("SYNALIGN_OVERRIDES"), "own": os.environ.get("FROM_TEMPLATE")}
 
 conclude(work)
@@ -43,7 +47,7 @@ import json, os, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from airflow.sdk import DAG, task
-from synalign.orchestration.pods import PodJobOperator
+from synalign.orchestration.pods import PodJobOperator, WaitingPodJobOperator
 
 asked = json.loads(os.environ["TEST_ASKED"])
 
@@ -52,16 +56,17 @@ def failed(context):
     Path(asked["folder"], name).write_text(json.dumps({"failed": str(error), "exit_code": error.exit_code}))
 
 with DAG("pods", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None) as dag:
-    for name in ("fine", "busy", "mistake", "long"):
-        pod = PodJobOperator(
+    for name in ("fine", "busy", "mistake", "long", "waits"):
+        pod = (WaitingPodJobOperator if name == "waits" else PodJobOperator)(
             task_id=name, command=[sys.executable, asked["job"], name, "{{ ds }}"], namespace="jobs",
-            env_vars={"SYNALIGN_OVERRIDES": '{"seed": 3}'}, pod_template_dict=asked["pod"], on_failure_callback=failed,
+            env_vars={"SYNALIGN_OVERRIDES": '{"seed": 3}', "PROVIDER": asked["provider"]},
+            pod_template_dict=asked["pod"], on_failure_callback=failed,
         )
-        if name == "fine":
-            @task
-            def after(summary):
-                Path(asked["folder"], "fine").write_text(json.dumps(summary))
-            after(pod.output)
+        if name in ("fine", "waits"):
+            @task(task_id=f"after_{name}")
+            def after(summary, name):
+                Path(asked["folder"], name).write_text(json.dumps(summary))
+            after(pod.output, name)
 """
 
 # `airflow db migrate` and `airflow dags test` in one process.
@@ -99,6 +104,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Clust
         "pod": template(Path(__file__).parent.parent.parent),
     }
     with cluster() as kubernetes:
+        asked["provider"] = f"{kubernetes.url}/v1"
         environment = {
             **os.environ,
             "AIRFLOW_HOME": str(folder / "airflow"),
@@ -113,7 +119,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Clust
             [sys.executable, "-c", DAGS_TEST], env=environment, capture_output=True, text=True, check=False, timeout=600
         )
     found = {path.name: json.loads(path.read_text()) for path in (folder / "found").iterdir()}
-    assert set(found) == {"fine", "busy", "mistake", "long"}, done.stdout[-6000:] + done.stderr[-6000:]
+    assert set(found) == {"fine", "busy", "mistake", "long", "waits"}, done.stdout[-6000:] + done.stderr[-6000:]
     return found, kubernetes
 
 
@@ -133,7 +139,7 @@ def test_what_was_too_long_for_kubernetes_still_has_its_exit_code(ran: tuple[dic
 
 def test_a_pod_is_the_templates_with_the_job_in_its_first_container(ran: tuple[dict[str, Any], Cluster]) -> None:
     pods = {pod["spec"]["containers"][0]["args"][1]: pod for pod in ran[1].created}
-    assert set(pods) == {"fine", "busy", "mistake", "long"}
+    assert set(pods) == {"fine", "busy", "mistake", "long", "waits"}
     (container,) = pods["fine"]["spec"]["containers"]
     assert container["image"] == "registry.example.org/jobs:1"
     assert container["command"] == [sys.executable]
@@ -141,6 +147,15 @@ def test_a_pod_is_the_templates_with_the_job_in_its_first_container(ran: tuple[d
     assert container["args"][1:] == ["fine", "2026-01-02"]
     assert {entry["name"]: entry["value"] for entry in container["env"]}[outcome.VARIABLE] == TERMINATION_LOG
     assert pods["fine"]["metadata"]["labels"]["team"] == "search"
+
+
+def test_a_job_that_waits_for_a_provider_is_run_again_in_a_pod_of_its_own(
+    ran: tuple[dict[str, Any], Cluster],
+) -> None:
+    # The first pod ended with what it waits for; the triggerer saw that the provider has no such batch any more.
+    assert ran[0]["waits"]["step"] == "sample"
+    names = [pod["metadata"]["name"] for pod in ran[1].created if pod["spec"]["containers"][0]["args"][1] == "waits"]
+    assert len(set(names)) == 2
 
 
 def test_a_pod_that_is_over_is_removed(ran: tuple[dict[str, Any], Cluster]) -> None:
