@@ -6,6 +6,7 @@
 #   make test-production [FULL=1]          the topology of docker/ as processes, and every fault that is injected
 #   make test-spark35                      the tests of what Spark steps do, on PySpark 3.5 (TESTS=... chooses others)
 #   make test-images [IMAGES=airflow]      both images of docker/ built and tried, without a Docker engine (root, Linux)
+#   make test-airflow-versions             the DAGs under Airflow 3.0, 3.1 and 3.2, each in an environment of its own
 #   make bench-core [DATA=PATH] [QUICK=1]  sampling, alignment and embedding against their rivals
 #   make bench-generation                  the request engine against rate limits, beside a naive client
 #   make bench-scale [QUICK=1]             20 million events in bounded memory, and what each step costs a unit
@@ -37,7 +38,7 @@ ENGINES = kubernetes,livy,databricks,emr
 # Markers of tests, set in tests/conftest.py.
 HEAVY = spark or airflow or mlflow or browser or slow
 
-.PHONY: refresh check test test-spark35 test-production test-images bench-core bench-generation bench-scale bench-lake bench-experiments bench-effectiveness bench-mining bench-nights bench-writers bench-classification experiment-demo figures docs layers up down clean java chromium
+.PHONY: refresh check test test-spark35 test-production test-images test-airflow-versions bench-core bench-generation bench-scale bench-lake bench-experiments bench-effectiveness bench-mining bench-nights bench-writers bench-classification experiment-demo figures docs layers up down clean java chromium
 
 refresh: .venv/installed $(if $(filter-out embedded,$(WRITER)),.venv/local)
 	@.venv/bin/synalign refresh --source '$(SOURCE)' --writer '$(WRITER)'
@@ -68,6 +69,10 @@ test-spark35: .venv/spark35/installed
 test-images: .venv/installed
 	@.venv/bin/python -m tests.images.buildah problem
 	SYNALIGN_TEST_IMAGES='$(or $(IMAGES),airflow jobs)' .venv/bin/pytest -n 0 -rA --show-capture=no tests/images
+
+test-airflow-versions: .venv/installed
+	@.venv/bin/python -m tests.airflow_versions '$(or $(AIRFLOWS),.venv/airflow)'
+	SYNALIGN_TEST_AIRFLOWS='$(or $(AIRFLOWS),.venv/airflow)' .venv/bin/pytest -n 0 -rA --show-capture=no tests/orchestration/test_versions.py
 
 bench-core: .venv/bench
 	@.venv/bin/python -m tests.benchmarks.core $(if $(DATA),--data '$(DATA)') $(FORM)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from synalign.config import Alerts, Configuration, mistakes, settings_file
+from synalign.config import Configuration, mistakes, settings_file
 from synalign.config.overrides import apply
 from synalign.errors import ConfigurationError
 from synalign.prompts import templates
@@ -38,12 +38,12 @@ def valid(files: list[Path]) -> list[tuple[Path, Configuration]]:
     return [(path, configuration) for path, configuration in loaded if names.count(configuration.retriever) == 1]
 
 
-def check_all(files: list[Path], also: Callable[[Path, Alerts], None] | None = None) -> None:
+def check_all(files: list[Path], also: Callable[[Path, Configuration], None] | None = None) -> None:
     """Load every file.
 
     Args:
         files: The files.
-        also: Checks what a file says of alerts, which only Airflow's Python can.
+        also: Checks what only Airflow's Python can.
 
     Raises:
         ConfigurationError: Some are wrong, or two name the same retriever; the message has every mistake.
@@ -54,7 +54,7 @@ def check_all(files: list[Path], also: Callable[[Path, Alerts], None] | None = N
             configuration = load(path)
             name = configuration.retriever
             if also is not None:
-                also(path, configuration.alerts)
+                also(path, configuration)
         except ConfigurationError as error:
             told.append(error.message)
             continue

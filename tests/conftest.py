@@ -64,6 +64,9 @@ STARTED_BY = {
     # They import sentence-transformers, which takes each process of tests ten seconds.
     "make_model": ("slow",),
     "static_model": ("slow",),
+    # Whole jobs, whose events and metrics are read.
+    "told": ("slow",),
+    "sent": ("slow",),
     "bert_model": ("slow",),
     # MLflow's own store on a database: what a server runs, and as slow.
     "empty_database": ("mlflow",),

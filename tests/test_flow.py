@@ -16,7 +16,7 @@ def test_every_table_is_written_once_by_an_earlier_step_than_those_that_read_it(
 def test_every_setting_that_defines_data_is_in_some_step_and_no_runtime_setting_is() -> None:
     used = {key for step in flow.STEPS for key in step.settings}
     # Experiments and trainings have DAGs of their own; no training set depends on them.
-    others = {"description", "owner", "schedule", "runtime", "experiment", "training", "alerts"}
+    others = {"description", "owner", "schedule", "runtime", "experiment", "training", "airflow", "alerts"}
     defining = set(config.Configuration.model_fields) - others
     assert used == defining
 

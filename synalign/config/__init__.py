@@ -8,6 +8,7 @@ why for each. Secrets are never here: they come from the environment (or an Airf
 This package is imported by DAG files, so it imports nothing heavier than pydantic.
 """
 
+from synalign.config.airflow import Airflow, StepPlacement
 from synalign.config.alerts import Alerts, Notifier
 from synalign.config.clicks import Clicks
 from synalign.config.closed import IN_WORDS, SECRET, Fraction, Name, Task, Unlike
@@ -45,6 +46,7 @@ __all__ = [
     "MOST_TEXTS_PER_LABEL",
     "RUNTIME_REASONS",
     "SECRET",
+    "Airflow",
     "Alerts",
     "Alignment",
     "BeirSource",
@@ -81,6 +83,7 @@ __all__ = [
     "Scheme",
     "Screening",
     "Source",
+    "StepPlacement",
     "Task",
     "Teacher",
     "Training",

@@ -18,14 +18,15 @@ CREDENTIALS = re.compile(r"(?<!abfss)://[^/\s@]*@|abfss://[^/\s@]*:[^/\s@]*@|hoo
 """A login in an address, or an address that is one; `abfss://container@account...` is none."""
 
 
-def _without_credentials(address: str) -> str:
+def without_credentials(address: str) -> str:
+    """Return an address in a file unchanged, after checking that it holds no login."""
     # The file is read by many, and kept with every run.
     if CREDENTIALS.search(address):
         raise PydanticCustomError(SECRET, "must hold no login: keys and passwords come from the environment")
     return address
 
 
-Address = Annotated[str, AfterValidator(_without_credentials)]
+Address = Annotated[str, AfterValidator(without_credentials)]
 """An address in a file that many read."""
 
 IN_WORDS = {

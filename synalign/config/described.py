@@ -33,7 +33,7 @@ class Setting(NamedTuple):
         default: Its value where the file does not say; None where it is required.
         example: A value that it could have, for those without a default that says as much.
         parts: What is in it; empty for a value.
-        each: For a list of sections, what is in each of them.
+        each: For a list or a mapping of sections, what is in each of them.
     """
 
     key: str
@@ -100,7 +100,8 @@ def _parts(prefix: str, model: Mapping[str, Any], definitions: Mapping[str, Any]
             field.get("default"),
             next(iter(field.get("examples", ())), None),
             inside(f"{key}.", section),
-            inside(f"{key}[].", _section(field.get("items", {}), definitions, source)),
+            inside(f"{key}[].", _section(field.get("items", {}), definitions, source))
+            or inside(f"{key}.*.", _section(_values(field), definitions, source)),
         )
 
 
@@ -113,6 +114,12 @@ def _section(field: Mapping[str, Any], definitions: Mapping[str, Any], source: s
             found: Mapping[str, Any] = definitions[choice["$ref"].rpartition("/")[2]]
             return found if "properties" in found else None
     return None
+
+
+def _values(field: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the schema of a mapping says of its values; empty where it says nothing."""
+    values = field.get("additionalProperties")
+    return values if isinstance(values, dict) else {}
 
 
 def _folded(section: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
+from synalign.config.airflow import Airflow
 from synalign.config.alerts import Alerts
 from synalign.config.closed import Closed, Name, Task
 from synalign.config.encoder import Encoder
@@ -49,6 +50,7 @@ class Configuration(Closed):
     experiment: Experiment | None = Field(None, description="null: no DAG reads experiments.")
     registry: Registry = Registry()
     alerts: Alerts = Alerts()
+    airflow: Airflow = Airflow()
     runtime: Runtime = Runtime()
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")
 
@@ -120,6 +122,25 @@ class Configuration(Closed):
         if encoder is not None and encoder.endpoint is not None and not runtime.embedding_cache:
             raise ValueError("embedding_cache must be true with encoder.endpoint: vectors that were paid for are there")
         return runtime
+
+    @field_validator("airflow")
+    @classmethod
+    def _keys_have_variables(cls, airflow: Airflow, known: ValidationInfo) -> Airflow:
+        screening = known.data.get("screening")
+        sections = {
+            "model": ("generation", known.data.get("generation")),
+            "judge": ("screening.judge", screening.judge if screening is not None else None),
+            "teacher": ("teacher", known.data.get("teacher")),
+            "encoder": ("encoder", known.data.get("encoder")),
+        }
+        for purpose in airflow.connections:
+            name, section = sections.get(purpose, ("", None))
+            if not name or (section is None and purpose != "judge") or (purpose == "judge" and screening is None):
+                # No variables are asked for, or the section is wrong, which is said elsewhere.
+                continue
+            if not (getattr(section, "api_key_variable", None) or getattr(section, "headers_variable", None)):
+                raise ValueError(f"connections.{purpose} needs {name}.api_key_variable, by which the job takes the key")
+        return airflow
 
     # Texts of the files under `generation.prompts`, read with the YAML file: one wording for the whole of a run.
     _templates: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from synalign.config.closed import Closed
+from synalign.config.closed import Closed, without_credentials
 from synalign.config.cron import UTC_NAME, Ticks, clock_change, expression, known_zone
 
 EARLIEST, LATEST = date(1970, 1, 2), date(2099, 12, 31)
@@ -23,13 +23,24 @@ Cron = Annotated[str, AfterValidator(_valid)]
 """Five fields, or one of the names that Airflow takes for them."""
 
 
+AssetName = Annotated[str, Field(min_length=1, max_length=1500), AfterValidator(without_credentials)]
+"""Name or URI of an asset; Airflow takes 1500 characters."""
+
+
 class Schedule(Closed):
     """When the refresh runs, and over which data interval."""
 
     cron: Cron = Field(
         "0 3 * * *",
         description="Cron expression (minute hour day-of-month month day-of-week), or `@daily` and the like; each run "
-        "covers the interval between two ticks.",
+        "covers the interval between two ticks. With `asset` it starts nothing, and its ticks bound the intervals.",
+    )
+    asset: AssetName | Annotated[tuple[AssetName, ...], Field(min_length=1, max_length=64)] | None = Field(
+        None,
+        description="Airflow asset, or list of assets, whose update starts a refresh in place of `cron`; of a list, "
+        "all must have been updated. A URI, or the name of an asset that another DAG declares. The run covers the "
+        "interval that the update names, else the last one of `cron` that had ended. null: `cron` starts it.",
+        examples=["s3://lake/query_log"],
     )
     time_zone: Annotated[str, AfterValidator(known_zone)] = Field(
         UTC_NAME, description="IANA name of the time zone whose clock `cron` and `start` are on, such as Europe/Berlin."
@@ -55,6 +66,11 @@ class Schedule(Closed):
                 f"skips or repeats, as it does on {change}: choose another hour, or time_zone UTC"
             )
         return self
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The assets whose update starts it; none where `cron` does."""
+        return (self.asset,) if isinstance(self.asset, str) else self.asset or ()
 
     @property
     def ticks(self) -> Ticks:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from synalign.orchestration import alerts
+from synalign.config import Configuration
+from synalign.orchestration import alerts, placement, versions
 from synalign.retriever_files import check_all, retriever_files
 
 
 def check(retrievers: Path) -> None:
-    """Check every retriever's file, and the notifiers that they name.
+    """Check every retriever's file, and what Airflow needs for it.
 
     Args:
         retrievers: The folder of the files where `$SYNALIGN_RETRIEVERS` names none.
@@ -17,5 +18,11 @@ def check(retrievers: Path) -> None:
     Raises:
         ConfigurationError: Some are wrong.
     """
-    # Notifiers are tried here alone: their providers take time to import.
-    check_all(retriever_files(retrievers), also=alerts.check)
+    check_all(retriever_files(retrievers), also=_check)
+
+
+def _check(path: Path, configuration: Configuration) -> None:
+    """Check what only Airflow's Python can see of a file; its notifiers here alone, for they take time to import."""
+    alerts.check(path, configuration.alerts)
+    placement.check(path, configuration)
+    versions.check(path, configuration)

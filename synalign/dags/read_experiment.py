@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.python import ShortCircuitOperator
-from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TriggerRule, get_parsing_context
+from airflow.sdk import DAG, BaseOperator, get_parsing_context
 
 from synalign.config import Configuration, Experiment, cron
 from synalign.experiment import approval, store
-from synalign.orchestration import retries
+from synalign.orchestration import credentials, placement, retries
 from synalign.orchestration.engines import SparkJob, spark_task
 from synalign.orchestration.engines.job import APPLICATION
 from synalign.orchestration.experiment_pages import TASKS, dag_page
 from synalign.orchestration.operators import PYTHON, JobOperator
+from synalign.orchestration.versions import ApprovalOperator, CronDataIntervalTimetable, RetryPolicy
 from synalign.retriever_files import retriever_files, valid
 
 # The last whole day (UTC) before the end of the data interval, whatever the hour of the schedule; a run triggered by
@@ -37,7 +37,7 @@ EXPERIMENT = "{{ ti.xcom_pull(task_ids='experiment') }}"
 ANSWER = "(ti.xcom_pull(task_ids='approve', key='answer') or {})"
 
 
-class RecordedApproval(ApprovalOperator):
+class RecordedApproval(ApprovalOperator or BaseOperator):  # type: ignore[misc]
     """An approval whose answer can be read whatever it is: after a refusal Airflow keeps no return value."""
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
@@ -67,7 +67,7 @@ def experiment_dag(path: Path, configuration: Configuration, experiment: Experim
         catchup=False,
         # The next day is read out while a person still thinks about this one.
         max_active_runs=16,
-        default_args=retries.defaults(configuration),
+        default_args={**retries.defaults(configuration), **placement.defaults(path, configuration)},
         tags=["synalign", "experiment", retriever],
     ) as dag:
         running = ShortCircuitOperator(
@@ -84,8 +84,11 @@ def experiment_dag(path: Path, configuration: Configuration, experiment: Experim
         )
         # A refusal skips the task right after `approve`; two tasks further on each kind of answer has its own.
         approved = EmptyOperator(task_id="approved", doc_md=TASKS["approved"])
-        running >> _read_out(path, retriever) >> verdict >> _approve(experiment) >> approved
-        approved >> [_decide(path, "promote"), _decide(path, "reject", trigger_rule=TriggerRule.ALL_SKIPPED)]
+        running >> _read_out(path, configuration) >> verdict >> _approve(experiment) >> approved
+        approved >> [
+            _decide(path, configuration, "promote"),
+            _decide(path, configuration, "reject", trigger_rule="all_skipped"),
+        ]
     return dag
 
 
@@ -95,10 +98,11 @@ def _running(retriever: str, day: str) -> str | None:
     return found.id if found else None
 
 
-def _read_out(path: Path, retriever: str) -> BaseOperator:
+def _read_out(path: Path, configuration: Configuration) -> BaseOperator:
     arguments = ["--experiment", EXPERIMENT, "--day", DAY]
-    job = SparkJob("read_experiment", path, arguments, f"synalign read_experiment {retriever}", {})
-    return spark_task(job, task_id="read_out", doc_md=TASKS["read_out"])
+    job = SparkJob("read_experiment", path, arguments, f"synalign read_experiment {configuration.retriever}", {})
+    lent = credentials.of_task(configuration, "read_out")
+    return spark_task(job, credentials=lent, task_id="read_out", doc_md=TASKS["read_out"])
 
 
 def _approve(experiment: Experiment) -> BaseOperator:
@@ -110,12 +114,12 @@ def _approve(experiment: Experiment) -> BaseOperator:
         response_timeout=timedelta(hours=experiment.approval_hours),
         # An answer within seconds can be lost (the scheduler takes the task for failed): it is asked for again.
         retries=3,
-        retry_policy=None,
+        **({"retry_policy": None} if RetryPolicy is not None else {}),
         doc_md=TASKS["approve"],
     )
 
 
-def _decide(path: Path, decision: str, **arguments: Any) -> BaseOperator:
+def _decide(path: Path, configuration: Configuration, decision: str, **arguments: Any) -> BaseOperator:
     """Return the task that a yes or a no leads to.
 
     What a person or a plan wrote reaches the shell as variables, never as its code.
@@ -132,6 +136,7 @@ def _decide(path: Path, decision: str, **arguments: Any) -> BaseOperator:
             "BY": f"{{{{ {ANSWER}.get('by', '') }}}}",
             "AT": f"{{{{ {ANSWER}.get('at', '') }}}}",
         },
+        credentials=credentials.of_task(configuration, decision),
         doc_md=TASKS[decision],
         **arguments,
     )
@@ -144,8 +149,11 @@ def dags(retrievers: Path) -> dict[str, DAG]:
         retrievers: The folder of their files where `$SYNALIGN_RETRIEVERS` names none.
     """
     wanted = get_parsing_context().dag_id
-    made = {}
-    for file, configuration in valid(retriever_files(retrievers)):
+    made: dict[str, DAG] = {}
+    if ApprovalOperator is None:
+        # `configuration_errors.py` says that Airflow is too old.
+        return made
+    for file, configuration in placement.placeable(valid(retriever_files(retrievers))):
         name = f"read_experiment__{configuration.retriever}"
         if configuration.experiment is not None and wanted in (None, name):
             made[name] = experiment_dag(file, configuration, configuration.experiment)

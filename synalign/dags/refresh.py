@@ -2,7 +2,8 @@
 
 A YAML file that is wrong has no DAG; `configuration_errors.py` makes Airflow show why, and the others go on.
 Spark steps are started by what the file of $SYNALIGN_SPARK names (spark-submit by default), the others as plain
-processes with the Python named by $SYNALIGN_PYTHON; where $SPARK_REMOTE names a Spark Connect server, all are.
+processes with the Python named by $SYNALIGN_PYTHON, or as pods where the retriever's file says so; where
+$SPARK_REMOTE names a Spark Connect server, all are.
 Only light modules are imported here: this file is parsed all day long.
 """
 
@@ -17,7 +18,6 @@ from typing import Any
 from airflow.sdk import (
     DAG,
     BaseOperator,
-    CronDataIntervalTimetable,
     Metadata,
     Param,
     TaskGroup,
@@ -27,11 +27,12 @@ from airflow.sdk import (
 
 from synalign import flow
 from synalign.config import Configuration, overrides
-from synalign.orchestration import alerts, assets, retries, task_pages, turn
+from synalign.orchestration import alerts, assets, credentials, intervals, placement, retries, task_pages, turn
 from synalign.orchestration.deferral import WaitingJobOperator
-from synalign.orchestration.engines import SparkJob, spark_task
+from synalign.orchestration.engines import SparkJob, settings, spark_task
 from synalign.orchestration.engines.job import APPLICATION
 from synalign.orchestration.operators import PYTHON, REPORT, TRACKING_RUN, JobOperator
+from synalign.orchestration.versions import CronDataIntervalTimetable, taken
 from synalign.retriever_files import retriever_files, valid
 
 LINKS = {"register": (TRACKING_RUN,), "report": (REPORT, TRACKING_RUN)}
@@ -51,15 +52,19 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
         dag_id=f"refresh__{configuration.retriever}",
         description=configuration.description or f"Refreshes the training set of {configuration.retriever}.",
         doc_md=task_pages.refresh_page(configuration),
-        schedule=CronDataIntervalTimetable(schedule.ticks.expression, timezone=schedule.time_zone),
+        schedule=assets.awaited(schedule)
+        or CronDataIntervalTimetable(schedule.ticks.expression, timezone=schedule.time_zone),
         start_date=schedule.ticks.midnight(schedule.start),
         catchup=schedule.catchup,
         # Of those that the schedule starts. A backfill has a bound of its own: `turn` keeps its intervals in order.
         max_active_runs=1,
         params={field.key: _param(field) for field in form},
-        user_defined_macros={"changes": partial(overrides.changed, form)},
-        deadline=alerts.deadline(configuration.alerts),
-        default_args=retries.defaults(configuration),
+        user_defined_macros={
+            "changes": partial(overrides.changed, form),
+            intervals.MACRO: partial(intervals.covered, schedule.ticks),
+        },
+        **alerts.dag_deadline(configuration.alerts),
+        default_args={**retries.defaults(configuration), **placement.defaults(path, configuration)},
         tags=["synalign", "refresh", configuration.retriever, configuration.task],
     ) as dag:
         tasks: dict[str, BaseOperator] = {}
@@ -70,14 +75,16 @@ def refresh_dag(path: Path, configuration: Configuration) -> DAG:
                 group.name,
                 group_display_name=group.title,
                 tooltip=group.purpose,
-                doc_md=group.purpose,
+                **taken(TaskGroup, doc_md=group.purpose),
                 prefix_group_id=False,
             ):
                 tasks |= {name: _task(step, path, configuration) for name, step in steps.items()}
                 if order is not None and order.step in steps:
-                    turn.TurnOperator(task_id=turn.TASK, until=order.until, doc_md=TURN_PAGE) >> tasks[order.step]
+                    where = placement.of_task(path, configuration, turn.TASK)
+                    waiting = turn.TurnOperator(task_id=turn.TASK, until=order.until, doc_md=TURN_PAGE, **where)
+                    waiting >> tasks[order.step]
                 if "register" in steps:
-                    _publish(configuration, tasks["register"].output)
+                    _publish(path, configuration, tasks["register"].output)
         for step in flow.STEPS:
             for before in sorted(_direct(step.name)):
                 tasks[before] >> tasks[step.name]
@@ -93,26 +100,48 @@ def _param(field: overrides.Field) -> Param:
 def _task(step: flow.Step, path: Path, configuration: Configuration) -> BaseOperator:
     arguments = ["--step", step.name]
     interval = ["--start", "{{ data_interval_start.isoformat() }}", "--end", "{{ data_interval_end.isoformat() }}"]
+    if configuration.schedule.assets:
+        # Airflow gives such a run no data interval.
+        interval = ["--start", intervals.START, "--end", intervals.END]
+    pod = placement.as_pod(configuration, step.name)
     common: dict[str, Any] = {
         "task_id": step.name,
-        "doc_md": task_pages.step_page(step),
+        "doc_md": task_pages.step_page(step, pod=pod),
         "links": LINKS.get(step.name, ()),
+        "credentials": credentials.of_task(configuration, step.name),
+        **placement.of_task(path, configuration, step.name),
     }
-    if step.engine == "spark":
-        title = f"synalign {step.name} {configuration.retriever}"
-        return spark_task(SparkJob(step.job, path, [*arguments, *interval], title, CHANGES), **common)
+    title = f"synalign {step.name} {configuration.retriever}"
+    job = SparkJob(step.job, path, [*arguments, *interval], title, CHANGES)
+    if step.engine == "spark" and not pod:
+        return spark_task(job, **common)
+    waits = step.waits and configuration.generation.mode == "batch"
+    if pod:
+        return _pod(step, job, placement.pod_arguments(path, configuration, step.name), waits=waits, **common)
     # Paths are quoted; Airflow's own times need no quotes. `exec` hands Airflow's signals to the job itself.
     command = shlex.join([PYTHON, str(APPLICATION), step.job, "--config", str(path), *arguments])
-    waits = step.waits and configuration.generation.mode == "batch"
     operator = WaitingJobOperator if waits else JobOperator
     return operator(bash_command=f"exec {command} {' '.join(interval)}", env=CHANGES, **common)
 
 
-def _publish(configuration: Configuration, registration: Any) -> None:
+def _pod(step: flow.Step, job: SparkJob, where: dict[str, Any], *, waits: bool, **common: Any) -> BaseOperator:
+    """Return the task of a job that is a pod of its own."""
+    words, variables = [job.name, "--config", str(job.file), *job.arguments], dict(job.environment)
+    if step.engine == "spark":
+        spark = settings()
+        words, variables = job.words(spark), {**spark.environment, **variables}
+    pods = placement.pods()
+    operator = pods.WaitingPodJobOperator if waits else pods.PodJobOperator
+    task: BaseOperator = operator(command=[PYTHON, str(APPLICATION), *words], env_vars=variables, **where, **common)
+    return task
+
+
+def _publish(path: Path, configuration: Configuration, registration: Any) -> None:
     """Make the last task, which tells Airflow that a new training set is there, from the return value of `register`."""
     asset = assets.training_set(configuration.retriever)
+    where = placement.of_task(path, configuration, "publish")
 
-    @task(task_id="publish", outlets=[asset], doc_md=PUBLISH_PAGE)
+    @task(task_id="publish", outlets=[asset], doc_md=PUBLISH_PAGE, **where)
     def publish(registration: dict[str, Any]) -> Iterator[Metadata]:
         keys = ("version", "digest", "location", "current", "model", "run_id")
         yield Metadata(asset, extra={key: registration["metrics"][key] for key in keys})
@@ -154,7 +183,7 @@ def dags(retrievers: Path) -> dict[str, DAG]:
     """
     wanted = get_parsing_context().dag_id
     made = {}
-    for file, configuration in valid(retriever_files(retrievers)):
+    for file, configuration in placement.placeable(valid(retriever_files(retrievers))):
         name = f"refresh__{configuration.retriever}"
         if wanted in (None, name):
             made[name] = refresh_dag(file, configuration)

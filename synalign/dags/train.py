@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import DAG, get_parsing_context
 
 from synalign.config import Configuration
-from synalign.orchestration import assets, retries
+from synalign.orchestration import assets, credentials, placement, retries
 from synalign.orchestration.engines.job import APPLICATION
 from synalign.orchestration.operators import PYTHON, JobOperator, SummaryLink
 from synalign.orchestration.training_pages import TRAIN, dag_page
@@ -38,17 +39,23 @@ def train_dag(path: Path, configuration: Configuration) -> DAG:
         catchup=False,
         # Of two sets that come one after another, the second trains once the first has.
         max_active_runs=1,
-        default_args=retries.defaults(configuration),
+        default_args={**retries.defaults(configuration), **placement.defaults(path, configuration)},
         tags=["synalign", "train", retriever],
     ) as dag:
-        # Paths are quoted; `exec` hands Airflow's signals to the job itself.
-        command = shlex.join([PYTHON, str(APPLICATION), "train", "--config", str(path)])
-        JobOperator(
-            task_id="train",
-            bash_command=f"exec {command}",
-            links=(SummaryLink("MLflow run", "train"),),
-            doc_md=TRAIN,
-        )
+        command = [PYTHON, str(APPLICATION), "train", "--config", str(path)]
+        common: dict[str, Any] = {
+            "task_id": "train",
+            "links": (SummaryLink("MLflow run", "train"),),
+            "doc_md": TRAIN,
+            "credentials": credentials.of_task(configuration, "train"),
+            **placement.of_task(path, configuration, "train"),
+        }
+        if placement.as_pod(configuration, "train"):
+            where = placement.pod_arguments(path, configuration, "train")
+            placement.pods().PodJobOperator(command=command, **where, **common)
+        else:
+            # Paths are quoted; `exec` hands Airflow's signals to the job itself.
+            JobOperator(bash_command=f"exec {shlex.join(command)}", **common)
     return dag
 
 
@@ -60,7 +67,7 @@ def dags(retrievers: Path) -> dict[str, DAG]:
     """
     wanted = get_parsing_context().dag_id
     made = {}
-    for file, configuration in valid(retriever_files(retrievers)):
+    for file, configuration in placement.placeable(valid(retriever_files(retrievers))):
         name = f"train__{configuration.retriever}"
         if configuration.training.trigger == "training_set" and wanted in (None, name):
             made[name] = train_dag(file, configuration)

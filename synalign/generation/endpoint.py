@@ -78,23 +78,28 @@ def local(url: str) -> bool:
     return urlsplit(url).hostname in LOCAL
 
 
-def headers(headers_variable: Mapping[str, str] | str | None) -> dict[str, str]:
+def headers(
+    headers_variable: Mapping[str, str] | str | None, environment: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the headers that variables of the environment hold. An error never shows their values.
 
     Args:
         headers_variable: Name of a header to name of a variable, or one variable that holds them all.
+        environment: The variables; None: this process's.
 
     Raises:
         ConfigurationError: A variable is not set, or holds what no header can.
     """
     if headers_variable is None:
         return {}
+    given = os.environ if environment is None else environment
     if isinstance(headers_variable, str):
-        found = _all_in(headers_variable, _value(headers_variable, f"generation.headers_variable names it; {_EXAMPLE}"))
+        purpose = f"generation.headers_variable names it; {_EXAMPLE}"
+        found = _all_in(headers_variable, _value(headers_variable, purpose, given))
         source = dict.fromkeys(found, headers_variable)
     else:
         source = dict(headers_variable)
-        found = {name: _value(variable, f"it is to hold the header {name}") for name, variable in source.items()}
+        found = {name: _value(variable, f"it is to hold the header {name}", given) for name, variable in source.items()}
     for name, value in found.items():
         if not value or not _HEADER.fullmatch(name) or not (value.isascii() and value.isprintable()):
             raise ConfigurationError(
@@ -121,8 +126,8 @@ def _all_in(variable: str, content: str) -> dict[str, str]:
     return read
 
 
-def _value(variable: str, purpose: str) -> str:
-    value = os.environ.get(variable, "").strip()
+def _value(variable: str, purpose: str, environment: Mapping[str, str]) -> str:
+    value = environment.get(variable, "").strip()
     if not value:
         raise ConfigurationError(
             f"the environment variable {variable} is not set; {purpose}.",

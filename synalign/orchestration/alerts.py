@@ -20,11 +20,9 @@ from urllib.parse import quote
 
 from airflow.sdk import BaseNotifier
 
-# They are there, and the package's own stubs do not say so yet.
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference  # type: ignore[attr-defined]  # isort: skip
-
 from synalign.config import Alerts, Notifier
 from synalign.errors import ConfigurationError
+from synalign.orchestration.versions import deadlines, taken
 
 log = logging.getLogger(__name__)
 
@@ -87,14 +85,15 @@ def failed(context: Mapping[str, Any]) -> Alert:
     return Alert(f"{task.dag_id}: {task.task_id} failed", text, getattr(task, "log_url", None) or _page(task))
 
 
-def deadline(alerts: Alerts) -> DeadlineAlert | None:
+def deadline(alerts: Alerts) -> Any:
     """Say when a refresh of a retriever is late, and who is told then; None: it never is.
 
     Nor is one that somebody watches: `airflow dags test` (3.3) cannot end a run that has a deadline, for it looks the
-    alert up by an id that only stored DAGs have.
+    alert up by an id that only stored DAGs have. Before 3.2 Airflow has no such deadlines.
     """
-    if alerts.deadline_hours is None or os.environ.get(WATCHED, ""):
+    if alerts.deadline_hours is None or os.environ.get(WATCHED, "") or deadlines is None:
         return None
+    AsyncCallback, DeadlineAlert, DeadlineReference = deadlines
     told = [notifier.model_dump(mode="json") for notifier in alerts.notifiers]
     return DeadlineAlert(
         # From here on somebody waits for it; its interval may have ended long before.
@@ -102,8 +101,14 @@ def deadline(alerts: Alerts) -> DeadlineAlert | None:
         interval=timedelta(hours=alerts.deadline_hours),
         # The triggerer is there with every kind of executor.
         callback=AsyncCallback(tell_late, {"notifiers": told, "hours": alerts.deadline_hours}),
-        name=f"done within {alerts.deadline_hours:g} hours",
+        **taken(DeadlineAlert, name=f"done within {alerts.deadline_hours:g} hours"),
     )
+
+
+def dag_deadline(alerts: Alerts) -> dict[str, Any]:
+    """Return the argument of a DAG that has a deadline; none where it has none: older DAGs do not take it."""
+    found = deadline(alerts)
+    return {} if found is None else {"deadline": found}
 
 
 async def tell_late(notifiers: list[dict[str, Any]], hours: float, context: Any) -> str:

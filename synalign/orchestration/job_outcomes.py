@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from airflow.exceptions import AirflowException
+from airflow.exceptions import AirflowException, AirflowFailException
 
+from synalign.errors import exit_code as exit_code_entry
+from synalign.orchestration.versions import RetryPolicy
 from synalign.steps import outcome
 from synalign.steps.outcome import Outcome
 
@@ -44,6 +46,21 @@ class JobFailed(AirflowException):
     def __init__(self, message: str, exit_code: int | None = None) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class JobFailedForGood(JobFailed, AirflowFailException):
+    """A job failed for a cause that no time mends, under an Airflow that is not told so by `retries.ByCause`."""
+
+
+def failure(message: str, exit_code: int | None = None) -> JobFailed:
+    """Return the error of a task whose job failed.
+
+    Args:
+        message: The job's own words.
+        exit_code: That of the error of ours that ended it.
+    """
+    for_good = RetryPolicy is None and not exit_code_entry(exit_code).tries
+    return (JobFailedForGood if for_good else JobFailed)(message, exit_code)
 
 
 def template(store: str) -> str:
@@ -106,4 +123,4 @@ def in_the_jobs_words(read: Callable[[], Outcome]) -> Iterator[None]:
                 raise
             raise JobFailed(f"The job ended without saying why; its log may. {str(error)[:LONGEST_LOG]}") from error
         # What ran the job has nothing to add.
-        raise JobFailed(f"{ended.error}: {ended.message}", ended.exit_code) from None
+        raise failure(f"{ended.error}: {ended.message}", ended.exit_code) from None

@@ -6,16 +6,20 @@ links. Imported by DAG files: nothing heavier than Airflow and its Spark provide
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import attrs
 from airflow.exceptions import AirflowException
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import BaseHook, BaseOperatorLink
+from airflow.sdk import BaseOperatorLink
 
-from synalign.orchestration.job_outcomes import PYTHON, JobFailed, in_the_jobs_words, taken
+from synalign.errors import ConfigurationError
+from synalign.orchestration.credentials import Credential, lent
+from synalign.orchestration.job_outcomes import PYTHON, JobFailed, failure, in_the_jobs_words, taken
+from synalign.orchestration.versions import BaseHook
 from synalign.steps import outcome
 
 __all__ = ["PYTHON", "REPORT", "TRACKING_RUN", "JobFailed", "JobOperator", "SparkJobOperator", "SummaryLink"]
@@ -28,6 +32,7 @@ class JobOperator(BashOperator):
         bash_command: The job, ready for a shell.
         env: Environment variables beside those of the worker; templates.
         links: Buttons of the task.
+        credentials: What the job needs from Airflow connections.
     """
 
     env: dict[str, str] | None
@@ -38,15 +43,17 @@ class JobOperator(BashOperator):
         bash_command: str,
         env: dict[str, str] | None = None,
         links: Sequence[BaseOperatorLink] = (),
+        credentials: Sequence[Credential] = (),
         **arguments: Any,
     ) -> None:
         # An exit code never means "skip this": a job says how it ended.
         super().__init__(bash_command=bash_command, env=env or {}, append_env=True, skip_on_exit_code=None, **arguments)
         self.operator_extra_links = tuple(links)
+        self.credentials = list(credentials)
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Run the job."""
-        with outcome.place() as file, in_the_jobs_words(lambda: outcome.read(file)):
+        with outcome.place() as file, _lent(self.credentials), in_the_jobs_words(lambda: outcome.read(file)):
             self.env = {**(self.env or {}), outcome.VARIABLE: str(file)}
             super().execute(context)
             return outcome.read(file).summary
@@ -63,6 +70,7 @@ class SparkJobOperator(SparkSubmitOperator):
         links: Buttons of the task.
         ended_at: Where a driver elsewhere says how it ended; a template. Empty: it cannot, and there is no summary.
         elsewhere: Environment variables that a driver elsewhere cannot inherit; templates.
+        credentials: What the job needs from Airflow connections; a driver on another machine does not get it.
     """
 
     env_vars: dict[str, str]
@@ -73,6 +81,7 @@ class SparkJobOperator(SparkSubmitOperator):
         *,
         env_vars: dict[str, str] | None = None,
         links: Sequence[BaseOperatorLink] = (),
+        credentials: Sequence[Credential] = (),
         ended_at: str = "",
         elsewhere: Mapping[str, str] | None = None,
         **arguments: Any,
@@ -80,6 +89,7 @@ class SparkJobOperator(SparkSubmitOperator):
         python = {"PYSPARK_PYTHON": PYTHON, "PYSPARK_DRIVER_PYTHON": PYTHON}
         super().__init__(env_vars={**python, **(env_vars or {})}, **arguments)
         self.operator_extra_links = tuple(links)
+        self.credentials = list(credentials)
         self.ended_at = ended_at
         self.elsewhere = dict(elsewhere or {})
 
@@ -90,7 +100,7 @@ class SparkJobOperator(SparkSubmitOperator):
             with in_the_jobs_words(lambda: taken(self.ended_at)):
                 super().execute(context)
             return taken(self.ended_at).summary
-        with outcome.place() as file, in_the_jobs_words(lambda: outcome.read(file)):
+        with outcome.place() as file, _lent(self.credentials), in_the_jobs_words(lambda: outcome.read(file)):
             self.env_vars = {**self.env_vars, outcome.VARIABLE: str(file)}
             super().execute(context)
             return outcome.read(file).summary
@@ -113,6 +123,21 @@ class SparkJobOperator(SparkSubmitOperator):
         if cluster and "yarn" in f"{connection.conn_type} {connection.host}":
             self.durable = self._yarn_track_via_rm_api = bool(extra.get("yarn_resourcemanager_webapp_address"))
         return cluster
+
+
+@contextmanager
+def _lent(credentials: Sequence[Credential]) -> Iterator[None]:
+    """Give a job what connections hold, in the environment that it inherits.
+
+    Raises:
+        JobFailed: A connection is missing, or lacks what it is for.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lent(credentials))
+        except ConfigurationError as error:
+            raise failure(f"ConfigurationError: {error}", error.exit_code) from error
+        yield
 
 
 @attrs.define()

@@ -10,20 +10,19 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import RetryDecision, RetryPolicy
-
 from synalign.config import Configuration
 from synalign.errors import EXIT_CODES, OTHERWISE, exit_code
 from synalign.orchestration import alerts
+from synalign.orchestration.versions import BACKOFF, RetryDecision, RetryPolicy
 
 # A person at a terminal mends and starts again; nobody waits for half an hour there.
 MOST = int(os.environ.get("SYNALIGN_RETRIES", max(entry.tries for entry in EXIT_CODES)))
 
 
-class ByCause(RetryPolicy):
+class ByCause(RetryPolicy or object):  # type: ignore[misc]
     """Tries again as often as the cause deserves; causes are told by `exit_code` of what was raised."""
 
-    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> Any:
         """Decide what to do after a failure.
 
         Args:
@@ -44,10 +43,11 @@ class ByCause(RetryPolicy):
 
 DEFAULTS: dict[str, Any] = {
     "retries": MOST,
-    "retry_policy": ByCause(),
+    # An older Airflow tries again by count; what no time mends ends the task all the same (`JobFailedForGood`).
+    **({"retry_policy": ByCause()} if RetryPolicy is not None else {}),
     # Where the policy is not asked, because the worker is gone.
     "retry_delay": timedelta(minutes=OTHERWISE.minutes),
-    "retry_exponential_backoff": 2.0,
+    "retry_exponential_backoff": BACKOFF,
 }
 """What every task is tried again by."""
 

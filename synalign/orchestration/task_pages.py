@@ -16,14 +16,20 @@ from synalign.registry import names
 AFTERWARDS = "Then clear the task: finished steps are kept and reused, and what a killed try left behind is swept away."
 
 
-def step_page(step: flow.Step) -> str:
-    """Return the documentation of a step's task."""
+def step_page(step: flow.Step, *, pod: bool = False) -> str:
+    """Return the documentation of a step's task.
+
+    Args:
+        step: The step.
+        pod: Whether it is a pod of its own.
+    """
     writers = {table: flow.writer(table) for table in step.reads}
     reads = [f"*{table}* (from {writer.name}): {writer.writes[table]}" for table, writer in writers.items()]
     reads += [step.beside] if step.beside else []
     writes = [f"*{table}*: {rows}" for table, rows in step.writes.items()]
     by_spark = "by spark-submit, or as the file of *$SYNALIGN_SPARK* says"
     started = by_spark if step.engine == "spark" else "as a process of the worker"
+    started = "as a pod" if pod else started
     return page(
         step.purpose,
         ("Reads", _list(reads)),

@@ -20,7 +20,7 @@ from synalign.errors import StorageError, SynAlignError
 from synalign.processes import interruption
 from synalign.run import Attempt, Interval, Run
 from synalign.run.waiting import Waiting
-from synalign.steps import outcome, outcome_store
+from synalign.steps import lineage, outcome, outcome_store, telemetry
 
 log = logging.getLogger("synalign")
 
@@ -65,7 +65,12 @@ def main(name: str) -> None:
         run = Run(configuration, Interval.parse(arguments.start, arguments.end))
 
         def look() -> dict[str, Any]:
-            return perform(run, arguments.step, work, outside(run))
+            with (
+                telemetry.measured(run, arguments.step) as measured,
+                lineage.told(run, arguments.step, lambda: outside(run)) as step,
+            ):
+                step.summary = measured.summary = perform(run, arguments.step, work, step.outside)
+            return step.summary
 
         summary = look()
         pause = 2.0

@@ -35,11 +35,11 @@ def keys(model: type[BaseModel], source: type[BaseModel], prefix: str = "") -> d
     found = {}
     for name, field in model.model_fields.items():
         inner = [source] if name == "source" else models_in(field.annotation)
-        listed = typing.get_origin(field.annotation) is tuple
-        if listed or not inner:
+        each = {tuple: "[]", dict: ".*"}.get(typing.get_origin(field.annotation), "")
+        if each or not inner:
             found[f"{prefix}{name}"] = field.description or ""
         for section in inner:
-            found |= keys(section, source, f"{prefix}{name}{'[]' if listed else ''}.")
+            found |= keys(section, source, f"{prefix}{name}{each}.")
     return found
 
 

@@ -14,6 +14,7 @@ PAGE = ROOT / "docs" / "operating.md"
 
 HANDED_ON = {
     "synalign/orchestration/alerts.py": "alerts.notifiers: notifier == …, cannot be imported: ….",
+    "synalign/orchestration/placement.py": "airflow.steps.….run == 'pod', … must be a process.",
     "synalign/doctor/airflow.py": "Airflow cannot use its database: …",
     "synalign/doctor/machine.py": "…; Spark needs Java … or newer.",
     "synalign/doctor/spark.py": "Spark did not count … rows within … s",

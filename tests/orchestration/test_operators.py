@@ -30,7 +30,7 @@ def work():
         os.kill(os.getpid(), signal.SIGKILL)
     if sys.argv[1] == "mistake":
         raise KeyError("x")
-    return {"step": "ingest", "told": os.environ.get("SYNALIGN_OVERRIDES")}
+    return {"step": "ingest", "told": os.environ.get("SYNALIGN_OVERRIDES"), "proxy": os.environ.get("HTTPS_PROXY")}
 
 conclude(work)
 """
@@ -39,6 +39,8 @@ IN_AIRFLOW = """
 import json, sys
 from types import SimpleNamespace
 from synalign.orchestration.operators import REPORT, TRACKING_RUN, JobFailed, JobOperator, SparkJobOperator
+from synalign.orchestration.credentials import Credential
+from synalign.orchestration.engines.connect import ConnectJobOperator
 
 asked = json.loads(sys.argv[1])
 
@@ -52,8 +54,14 @@ found = {}
 for name in ("fine", "busy", "killed", "mistake", "99"):
     command = "exit 99" if name == "99" else f"exec {sys.executable} {asked['job']} {name}"
     found[name] = run(JobOperator(task_id=name, bash_command=command, env={"SYNALIGN_OVERRIDES": '{"seed": 3}'}))
+lent = [Credential("proxy", "way_out")]
+command = f"exec {sys.executable} {asked['job']} fine"
+found["connect"] = run(ConnectJobOperator(task_id="c", bash_command=command, connection=None, credentials=lent))
 for name, code in asked["spark"].items():
-    found[name] = run(SparkJobOperator(task_id=name, application=code[0], application_args=code[1:], name="test"))
+    task = SparkJobOperator(
+        task_id=name, application=code[0], application_args=code[1:], name="test", credentials=lent
+    )
+    found[name] = run(task)
 
 summaries = {"register": {"metrics": {"url": "http://mlflow/run"}}, "report": {"metrics": {"url": "file:///r.html"}}}
 ended = SimpleNamespace(xcom_pull=lambda task_ids: summaries.get(task_ids))
@@ -82,6 +90,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "AIRFLOW_HOME": str(folder / "airflow"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
         "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": "local[1]"}),
+        "AIRFLOW_CONN_WAY_OUT": json.dumps({"conn_type": "http", "host": "proxy.example.test", "password": "p"}),
         "SYNALIGN_HOME": str(folder / "home"),
         "PYTHONWARNINGS": "ignore",
     }
@@ -92,6 +101,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout.rsplit("RESULT", 1)[1].splitlines()[0])
     return found
+
+
+@pytest.mark.parametrize("kind", ["connect", "spark_fine"])
+def test_a_driver_on_the_worker_is_lent_what_a_connection_holds(ran: dict[str, Any], kind: str) -> None:
+    assert ran["found"][kind]["returned"]["proxy"] == "http://p@proxy.example.test"
+    assert ran["found"]["fine"]["returned"]["proxy"] != "http://p@proxy.example.test"
 
 
 @pytest.mark.parametrize("kind", ["fine", "spark_fine"])

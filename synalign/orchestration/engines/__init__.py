@@ -7,6 +7,7 @@ to start a driver, which imports its provider; it is imported only where that wa
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from importlib import import_module, util
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from airflow.sdk import BaseOperator
 
 from synalign.errors import ConfigurationError, SetupError, listed
+from synalign.orchestration.credentials import Credential
 from synalign.orchestration.engines.job import SparkJob
 from synalign.orchestration.engines.settings import Spark, settings
 
@@ -27,31 +29,40 @@ class _Way(NamedTuple):
         file: Of this room.
         provider: The package of Airflow's that it needs.
         extra: What installs that.
+        here: Whether a process of the worker is the driver, or starts it: that one can be lent secrets.
     """
 
     file: str
     provider: str
     extra: str
+    here: bool = False
 
 
 _SPARK = "airflow.providers.apache.spark"
 _WAYS = {
-    "submit": _Way("submit", _SPARK, "airflow"),
-    "yarn": _Way("submit", _SPARK, "airflow"),
-    "kubernetes": _Way("submit", "airflow.providers.cncf.kubernetes", "kubernetes"),
-    "connect": _Way("connect", _SPARK, "airflow"),
+    "submit": _Way("submit", _SPARK, "airflow", here=True),
+    "yarn": _Way("submit", _SPARK, "airflow", here=True),
+    "kubernetes": _Way("submit", "airflow.providers.cncf.kubernetes", "kubernetes", here=True),
+    "connect": _Way("connect", _SPARK, "airflow", here=True),
     "livy": _Way("livy", "airflow.providers.apache.livy", "livy"),
     "databricks": _Way("databricks", "airflow.providers.databricks", "databricks"),
     "emr": _Way("emr", "airflow.providers.amazon", "emr"),
 }
 
 
-def spark_task(job: SparkJob, spark: Spark | None = None, **common: Any) -> BaseOperator:
+PLACEMENT = frozenset({"pool", "queue", "executor_config", "trigger_rule"})
+"""Arguments of every operator that a retriever's file sets, in the place of those among `options`."""
+
+
+def spark_task(
+    job: SparkJob, spark: Spark | None = None, *, credentials: Sequence[Credential] = (), **common: Any
+) -> BaseOperator:
     """Return the task that runs a job of a Spark step.
 
     Args:
         job: The job.
         spark: Where Spark steps run; by default as the file of `$SYNALIGN_SPARK` says.
+        credentials: What the job needs from Airflow connections. A driver on another machine gets none of it.
         common: Arguments of every task: `task_id`, `doc_md`, `links` and Airflow's own.
 
     Raises:
@@ -60,13 +71,17 @@ def spark_task(job: SparkJob, spark: Spark | None = None, **common: Any) -> Base
     """
     spark = spark or settings()
     module = _module(spark)
-    unknown = sorted(spark.options.keys() - (_known(module.OPERATOR) - module.OURS - common.keys()))
+    if _WAYS[spark.engine].here:
+        common["credentials"] = credentials
+    unknown = sorted(spark.options.keys() - (_known(module.OPERATOR) - module.OURS - (common.keys() - PLACEMENT)))
     if unknown:
         raise ConfigurationError(
             f"spark.options: {listed(unknown)} cannot be set for spark.engine == {spark.engine!r}.",
             cause=f"{module.OPERATOR.__name__} has no such argument, or SynAlign sets it",
             remedy=f"use the names of {module.OPERATOR.__name__} in its provider's documentation",
         )
+    options = {key: value for key, value in spark.options.items() if key not in common or key in module.OWN}
+    spark = spark.model_copy(update={"options": options})
     try:
         task: BaseOperator = module.task(job, spark, **common)
     except TypeError as error:

@@ -16,6 +16,7 @@ from synalign.spark.remote import REMOTE
 
 OPERATOR = JobOperator
 OURS = frozenset({"bash_command", "env", "connection"})
+OWN: frozenset[str] = frozenset()
 
 
 class ConnectJobOperator(JobOperator):

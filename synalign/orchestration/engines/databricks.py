@@ -14,6 +14,7 @@ from synalign.orchestration.job_outcomes import template
 
 OPERATOR = DatabricksSubmitRunOperator
 OURS = frozenset({"json", "tasks", "spark_python_task", "run_name", "databricks_conn_id", "do_xcom_push"})
+OWN: frozenset[str] = frozenset()
 OF_THE_TASK = ("new_cluster", "existing_cluster_id", "libraries")
 """Options that the Jobs API has beside a task's own, since runs have several tasks."""
 

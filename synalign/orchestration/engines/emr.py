@@ -18,6 +18,7 @@ from synalign.orchestration.job_outcomes import template
 
 OPERATOR = EmrServerlessStartJobOperator
 OURS = frozenset({"name", "aws_conn_id", "client_request_token"})
+OWN: frozenset[str] = frozenset()
 POLL_SECONDS = 30
 MOST_POLLS = 2880
 """A day; the operator's own 25 minutes are short for a night's log."""

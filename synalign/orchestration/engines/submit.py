@@ -15,6 +15,7 @@ OPERATOR = SparkJobOperator
 CLUSTER = ("yarn", "kubernetes")
 _IN_THE_IMAGE = "local:///opt/synalign/synalign/jobs/application.py"
 OURS = frozenset({"application", "application_args", "conn_id", "name", "env_vars", "ended_at", "elsewhere"})
+OWN: frozenset[str] = frozenset()
 
 
 def task(job: SparkJob, spark: Spark, **common: Any) -> BaseOperator:

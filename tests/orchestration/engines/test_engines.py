@@ -16,11 +16,16 @@ from tests.orchestration.engines.test_elsewhere import installed
 
 ROOT = Path(__file__).parent.parent.parent.parent
 YAML = "retriever: shop\nschedule: {start: 2026-01-01}\nsource: {kind: log, path: x, documents: {path: y}}\n"
+PLACED = (
+    "airflow: {default: {queue: cpu}, connections: {proxy: way_out}, "
+    "steps: {ingest: {pool: night, trigger_rule: none_failed, executor_config: {slots: 2}}}}\n"
+)
 COMMON = "retrievers: /mnt/retrievers, environment: {SYNALIGN_HOME: /mnt/home}"
 WHEEL = "/Volumes/search/synalign.whl"
 FILES = {
     "submit": "spark: {connection: cluster}",
-    "yarn": f"spark: {{engine: yarn, python: ./env/bin/python, options: {{archives: 'env.tgz#env'}}, {COMMON}}}",
+    "yarn": "spark: {engine: yarn, python: ./env/bin/python, "
+    f"options: {{archives: 'env.tgz#env', pool: any}}, {COMMON}}}",
     "kubernetes": f"spark: {{engine: kubernetes, options: {{track_driver_via_k8s_api: true}}, {COMMON}}}",
     "connect": "spark: {engine: connect, connection: sc}",
     "livy": f"spark: {{engine: livy, application: hdfs:///a.py, options: {{queue: nights}}, {COMMON}}}",
@@ -58,7 +63,8 @@ path = Path(asked["yaml"])
 SHOWN = ("application", "application_args", "name", "_conn_id", "env_vars", "elsewhere", "ended_at", "_archives",
          "_deploy_mode", "_track_driver_via_k8s_api", "spark_params", "_livy_conn_id", "tasks", "environments",
          "run_name", "databricks_conn_id", "job_driver", "application_id", "execution_role_arn", "bash_command", "env",
-         "connection", "deferrable", "_polling_interval", "aws_conn_id", "waiter_delay", "waiter_max_attempts")
+         "connection", "pool", "queue", "trigger_rule", "executor_config", "credentials",
+         "deferrable", "_polling_interval", "aws_conn_id", "waiter_delay", "waiter_max_attempts")
 
 def made(name):
     if name is None:
@@ -107,7 +113,7 @@ print("RESULT" + json.dumps({"found": found, "wrong": wrong, "missing": missing}
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("engines")
-    (folder / "shop.yaml").write_text(YAML)
+    (folder / "shop.yaml").write_text(YAML + PLACED)
 
     def written(texts: dict[str, str]) -> dict[str, str]:
         for name, text in texts.items():
@@ -272,6 +278,22 @@ def test_emr_is_given_a_job_driver_as_boto3_takes_it(rendered: dict[str, Any]) -
     }  # fmt: skip
     shape = client.meta.service_model.operation_model("StartJobRun").input_shape
     assert not ParamValidator().validate(request, shape).has_errors()
+
+
+@pytest.mark.parametrize("engine", FILES)
+def test_a_retrievers_file_says_where_airflow_runs_the_task_of_any_engine(
+    rendered: dict[str, Any], engine: str
+) -> None:
+    task = of(rendered, engine)
+    assert (task["pool"], task["queue"], task["trigger_rule"]) == ("night", "cpu", "none_failed")
+    assert task["executor_config"] == {"slots": 2}
+
+
+@pytest.mark.parametrize("engine", FILES)
+def test_secrets_are_for_what_the_worker_starts(rendered: dict[str, Any], engine: str) -> None:
+    task = of(rendered, engine)
+    here = engine in ("submit", "yarn", "kubernetes", "connect")
+    assert task.get("credentials") == ([["proxy", "way_out", None, None]] if here else None)
 
 
 @pytest.mark.parametrize(
