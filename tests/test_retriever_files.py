@@ -61,7 +61,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ("retriever: !!python/object/apply:os.system [true]", "is not valid YAML"),
         (GOOD.replace("shop", "../etc"), "retriever == '../etc'"),
         ("schedule: {start: 2026-01-01}\nsource: {kind: beir, path: x}", "retriever is missing"),
-        (GOOD.replace("beir", "hive"), "source.kind == 'hive', must be `beir`, `labelled` or `log`"),
+        (GOOD.replace("beir", "hive"), "source.kind == 'hive', must be `beir`, `labelled`, `log` or `ubi`"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, expected: str) -> None:

@@ -95,7 +95,7 @@ class Documents(TableFiles):
 class UbiQueries(TableFiles):
     """The searches, as `ubi_queries` has them."""
 
-    path: Files = Field(examples=["ubi/queries"])
+    path: Files = Field(examples=["ubi/queries"], description="The searches' files, as `source.path`.")
     format: FilesFormat = "jsonl"
 
 
