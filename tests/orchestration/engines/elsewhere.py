@@ -20,7 +20,7 @@ from synalign.orchestration.engines.job import APPLICATION
 from synalign.orchestration.operators import JobFailed
 from tests.orchestration.engines import doubles
 
-FOLDER = Path(sys.argv[1])
+FOLDER = Path(sys.argv[1]) if __name__ == "__main__" else Path()
 WHEN = ["--start", "2026-02-28T00:00:00+00:00", "--end", "2026-03-01T00:00:00+00:00"]
 
 
