@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from synalign.alignment.kernels import PANEL_ROWS, gaussian_mixture, kernel_matrix, kernel_product, upper_panels
+from synalign.alignment.sampled import SampledKernels
 from synalign.alignment.simplex import Quadratic
 from synalign.arrays.checks import evenly_spaced
 from synalign.arrays.tally import Report, Tally
@@ -29,6 +30,9 @@ SINGLE_BYTES = 8 * 2**30
 
 EXACT_ROWS = 50_000
 """Most distinct candidates whose certificate is computed with float64 kernels; half a minute on two cores."""
+
+SAMPLED_ROWS = 120_000
+"""Most distinct candidates whose kernels are all computed, minutes a product; beyond, a sample of them decides."""
 
 LANDMARKS = 1_024
 """Nystrom landmarks. 4 KiB per candidate."""
@@ -77,13 +81,15 @@ class Curvature(NamedTuple):
         exact: A as a product; dear unless it is the model too.
         model: What the solver iterates on.
         modelled: Whether the model differs from A.
-        certificate: Precision of the kernels in `exact`: `float64` or `float32`.
+        certificate: Precision of the kernels in `exact`: `float64` or `float32`; `sampled`: float32 ones of a sample.
+        sampled: Certifies on a sample, where `exact` is estimated.
     """
 
     exact: Quadratic
     model: Quadratic
     modelled: bool
     certificate: str
+    sampled: SampledKernels | None = None
 
 
 def curvature(
@@ -103,6 +109,8 @@ def curvature(
         penalties.add_to(matrix)
         whole = dense(matrix)
         return Curvature(whole, whole, False, "float64")
+    if len(rows) > SAMPLED_ROWS:
+        return _sampled(rows, bandwidths, penalties)
     exact_rows = rows if len(rows) <= EXACT_ROWS else rows.float()
 
     def exact(vector: Tensor) -> Tensor:
@@ -131,11 +139,24 @@ def _single(rows: Tensor, bandwidths: Sequence[float], penalties: Penalties, tal
     return Quadratic(lambda vector: matrix.mv(vector.float()).double() + penalties.product(vector))
 
 
+def _sampled(rows: Tensor, bandwidths: Sequence[float], penalties: Penalties) -> Curvature:
+    """Return features, and products whose error a sample of exact kernels corrects."""
+    kernels = _features(rows, bandwidths)
+    sampled = SampledKernels(rows.float(), bandwidths, kernels, penalties.product)
+    model = Quadratic(lambda vector: kernels.product(vector) + penalties.product(vector))
+    return Curvature(Quadratic(sampled.product), model, True, "sampled", sampled)
+
+
 def _low_rank(rows: Tensor, bandwidths: Sequence[float], penalties: Penalties) -> Quadratic:
-    """Return Nystrom features of evenly spaced landmarks, and what they miss on the diagonal.
+    """Return features and penalties."""
+    kernels = _features(rows, bandwidths)
+    return Quadratic(lambda vector: kernels.product(vector) + penalties.product(vector))
+
+
+def _features(rows: Tensor, bandwidths: Sequence[float]) -> Quadratic:
+    """Return K by Nystrom features of evenly spaced landmarks, and what they miss on the diagonal.
 
     Memory: 4 m `LANDMARKS` bytes.
-
 
     K ~ F F' + diag(1 - |f_i|^2), with F = K_mz L^-T and L L' = K_zz. Without the diagonal a solver exploits what the
     features do not see, and its weights are worse the longer it runs.
@@ -153,6 +174,6 @@ def _low_rank(rows: Tensor, bandwidths: Sequence[float], penalties: Penalties) -
 
     def product(vector: Tensor) -> Tensor:
         seen = features.mv(features.T.mv(vector.float())).double()
-        return seen + missed * vector + penalties.product(vector)
+        return seen + missed * vector
 
     return Quadratic(product)

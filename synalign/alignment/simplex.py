@@ -217,7 +217,7 @@ def minimise_with_model(
     that M's error acts on the step alone and shrinks with it; an exact search along the step keeps f from rising.
 
     Args:
-        exact: Multiplies (m,) float64 by A.
+        exact: Multiplies (m,) float64 by A, or estimates that.
         linear: b, (m,) float64.
         model: M.
         start: Where to start, exact.

@@ -19,7 +19,7 @@ import numpy as np
 from synalign.arrays.checks import Floats, Indices, Points
 from synalign.arrays.tally import Report, Tally
 from synalign.sampling.landmarks import Bounded, bounded
-from synalign.sampling.lazy import LazyLargest
+from synalign.sampling.lazy import HEADROOM, LazyLargest
 from synalign.sampling.neighbours import distinct_rows, nearest_rows
 from synalign.sampling.posterior import Observed, gaussian_kernel
 from synalign.sampling.rows import Rows, Singles, panels
@@ -35,6 +35,9 @@ No gain errs by more than its worst entry does, times the total weight: [.]_+ ne
 err by near 3e-7 / l^2, in both directions, so that sums err by less: measured 8e-8.
 """
 
+ENTRY_MARGIN = 2e-6
+"""Error of an entry less r_S in single precision at l = 1: three times what both err by."""
+
 EXPONENTS_OVERFLOW = 0.05
 """Below this length scale the rounding of an exponent, which is near 3e-7 / l^2 and never negative in truth, is cut off
 at zero: its exponential would pass every bound, and overflow from 1e-4 on."""
@@ -42,7 +45,7 @@ at zero: its exponential would pass every bound, and overflow from 1e-4 on."""
 PANEL_COLUMNS = 128
 """Landmarks worked on together: the panel of all rows' values on them stays in the processor's cache."""
 
-PANEL_ROWS = 256
+PANEL_ROWS = 512
 """Blocks worked on together, in the nearer cache."""
 
 SCREEN_ROWS = 256
@@ -88,7 +91,7 @@ def pick_by_coverage(
         when it was picked, as a share of the weight of all rows.
     """
     bound = bounded(weights, batches * (neighbours + 1))
-    reduction = Reduction(rows.exact(bound.landmarks), bound.masses, length_scale)
+    reduction = Reduction(rows, bound.landmarks, bound.masses, length_scale)
     reduction.show(shown.points, shown.noise)
     reach = min(max(breadth, neighbours), len(weights) - 1)
     gains = BlockGains(rows, bound, reduction, neighbours, reach, noise, report)
@@ -111,9 +114,7 @@ def pick_by_coverage(
         anchors[batch] = anchor = bound.candidates[place]
         free[anchor] = False
         pool = _member_pool(rows, anchor, gains.nearest[place], free, neighbours, breadth)
-        values = reduction.values(rows.exact(np.append(pool, anchor)), np.full(len(pool) + 1, noise))
-        reduction.update(values[-1:])
-        members[batch] = _pick_members(reduction, values[:-1], pool, neighbours)
+        members[batch] = _Members(rows, reduction, anchor, pool, noise).pick(neighbours)
         free[members[batch]] = False
         largest.close(np.flatnonzero(~free[bound.candidates]))
         tally.add()
@@ -121,30 +122,67 @@ def pick_by_coverage(
 
 
 class Reduction:
-    """r_S on the landmarks, in double precision: how much of each one's variance its best observed row removes.
+    """r_S on the landmarks: how much of each one's variance its best observed row removes.
+
+    Kept in single precision, which screens, and in double precision, which decides: that is brought up to date when it
+    is asked for, with all that was observed in between at once.
 
     Args:
-        landmarks: m points.
+        rows: n rows.
+        landmarks: (m,) int64.
         masses: (m,) float64, what each landmark counts.
         length_scale: Length scale of the kernel.
     """
 
-    def __init__(self, landmarks: Points, masses: Floats, length_scale: float) -> None:
-        self.landmarks = landmarks
-        self.masses = masses
-        self.length_scale = length_scale
-        self.best = np.zeros(len(landmarks.rows))
+    def __init__(self, rows: Rows, landmarks: Indices, masses: Floats, length_scale: float) -> None:
+        self.masses, self.length_scale = masses, length_scale
+        self._rows, self._landmarks = rows, rows.exact(landmarks)
+        whole = len(landmarks) == len(rows.single)
+        self._single_rows = rows.single if whole else rows.single[landmarks]
+        self._halves, self._single_masses = rows.halves[landmarks], masses.astype(np.float32)
+        self._best, self._pending = np.zeros(len(landmarks)), list[tuple[Indices, float]]()
+        self._single = np.zeros(len(landmarks), dtype=np.float32)
+
+    @property
+    def single(self) -> Singles:
+        """Return r_S in single precision, (m,)."""
+        return self._single
+
+    @property
+    def best(self) -> Floats:
+        """Return r_S in double precision, (m,)."""
+        if self._pending:
+            which = np.concatenate([rows for rows, _ in self._pending])
+            noise = np.concatenate([np.full(len(rows), noise) for rows, noise in self._pending])
+            self._pending.clear()
+            self.show(self._rows.exact(which), noise)
+        return self._best
 
     def values(self, points: Points, noise: Floats) -> Floats:
         """Return q(x, b) for b points with noise (b,): (b, m) float64."""
-        values = np.empty((len(noise), len(self.best)))
+        values = np.empty((len(noise), len(self._best)))
 
         def fill(part: slice) -> None:
             # k^2 is the Gaussian kernel of length scale l / sqrt(2).
-            kernel = gaussian_kernel(points, self.landmarks.take(part), self.length_scale / np.sqrt(2.0))
+            kernel = gaussian_kernel(points, self._landmarks.take(part), self.length_scale / np.sqrt(2.0))
             np.divide(kernel, 1.0 + noise[:, None], out=values[:, part])
 
-        each(fill, panels(len(self.best), EXACT_COLUMNS))
+        each(fill, panels(len(self._best), EXACT_COLUMNS))
+        return values
+
+    def single_values(self, which: Indices, noise: float) -> Singles:
+        """Return q(x, b) for the rows at (b,) indices, from single precision: (b, m)."""
+        values = np.empty((len(which), len(self._single)), dtype=np.float32)
+
+        def fill(part: slice) -> None:
+            found = self._rows.single[which] @ self._single_rows[part].T
+            found -= self._halves[part]
+            found -= self._rows.halves[which, None]
+            found *= np.float32(2.0 / self.length_scale**2)
+            np.exp(np.minimum(found, np.float32(0.0), out=found), out=found)
+            np.divide(found, np.float32(1.0 + noise), out=values[:, part])
+
+        each(fill, panels(len(self._single), EXACT_COLUMNS))
         return values
 
     def gains(self, values: Floats) -> Floats:
@@ -152,14 +190,38 @@ class Reduction:
         above = values - self.best
         return np.asarray(np.maximum(above, 0.0, out=above) @ self.masses)
 
+    def single_gains(self, values: Singles) -> tuple[Floats, Floats]:
+        """Return the same from single precision, and how much each may err: (a,) and (a,) float64."""
+        above = values - self._single
+        entry = ENTRY_MARGIN * max(1.0, self.length_scale**-2)
+        reached = (above > -entry).astype(np.float32) @ self._single_masses
+        return self.weighed(above).astype(np.float64), entry * reached.astype(np.float64)
+
+    def weighed(self, above: Singles) -> Singles:
+        """Return sum_x c(x) [above(x)]_+ for each row of (a, m) values less r_S, in single precision; in place."""
+        return np.asarray(np.maximum(above, np.float32(0.0), out=above) @ self._single_masses)
+
     def show(self, points: Points, noise: Floats) -> None:
         """Observe points, in panels."""
-        for part in panels(len(noise), max(1, EXACT_BYTES // (8 * len(self.best)))):
-            self.update(self.values(points.take(part), noise[part]))
+        for part in panels(len(noise), max(1, EXACT_BYTES // (8 * len(self._best)))):
+            values = self.values(points.take(part), noise[part])
+            np.maximum(self._best, values.max(axis=0), out=self._best)
+        self._single = self._best.astype(np.float32)
 
-    def update(self, values: Floats) -> None:
-        """Observe the rows whose (s, m) values are given."""
-        np.maximum(self.best, values.max(axis=0), out=self.best)
+    def observe(self, values: Singles, exact: Floats | None = None) -> None:
+        """Observe the rows whose (s, m) values are given; without `exact` in single precision, until `later` is told.
+
+        All that was told of before is in double precision then, too.
+        """
+        if exact is None:
+            np.maximum(self._single, values.max(axis=0), out=self._single)
+            return
+        np.maximum(self.best, exact.max(axis=0), out=self._best)
+        self._single = self._best.astype(np.float32)
+
+    def later(self, which: Indices, noise: float) -> None:
+        """Name the rows that were observed in single precision only."""
+        self._pending.append((which, noise))
 
 
 class BlockGains:
@@ -215,13 +277,13 @@ class BlockGains:
         def fill(part: slice) -> None:
             marks = landmarks[part]
             if whole:
-                # The likenesses are where the values shall be; every row is a member of its own block.
-                alone = self._values[:, part] - halves
+                # The exponents are where the values shall be; every row is a member of its own block.
+                alone = self._values[:, part] * np.float32(2.0 / length**2)
             else:
                 alone = single @ self._rows.single[marks].T
                 alone -= self._rows.halves[marks]
                 alone -= halves
-            alone *= np.float32(2.0 / length**2)
+                alone *= np.float32(2.0 / length**2)
             for some in panels(len(places), PANEL_ROWS):
                 best = _largest_of_blocks(alone, places[some])
                 if length < EXPONENTS_OVERFLOW:
@@ -234,17 +296,17 @@ class BlockGains:
 
     def screen(self, which: Indices) -> Floats:
         """Return gains of candidates, (b,) float64, from single precision."""
-        best, masses = self._reduction.best.astype(np.float32), self._reduction.masses.astype(np.float32)
+        best = self._reduction.single
 
         def gain(part: slice) -> Floats:
             gains = np.empty(part.stop - part.start, dtype=np.float32)
             spare = np.empty((max(1, SCREEN_BYTES // best.nbytes), len(best)), dtype=np.float32)
             for some in panels(len(gains), len(spare)):
                 above = spare[: some.stop - some.start]
-                # mode="clip" lets `take` write to `out` without a buffer of its own; no index is out of range.
-                np.take(self._values, which[part][some], axis=0, out=above, mode="clip")
-                np.subtract(above, best, out=above)
-                gains[some] = np.maximum(above, 0.0, out=above) @ masses
+                # Row by row from where they are: gathering them first would be one more pass over memory.
+                for row, candidate in zip(above, which[part][some].tolist(), strict=True):
+                    np.subtract(self._values[candidate], best, out=row)
+                gains[some] = self._reduction.weighed(above)
             return gains.astype(np.float64)
 
         return np.concatenate(each(gain, panels(len(which), SCREEN_ROWS)))
@@ -260,16 +322,16 @@ class BlockGains:
             best = _largest_of_blocks(values, places.reshape(-1, blocks.shape[1]))
             return self._reduction.gains(best)
 
-        height = max(1, EXACT_BYTES // (8 * len(self._reduction.best) * blocks.shape[1]))
+        height = max(1, EXACT_BYTES // (8 * len(self._reduction.masses) * blocks.shape[1]))
         return np.concatenate([gain(part) for part in panels(len(blocks), height)])[same.reshape(-1)]
 
 
 def _largest_of_blocks(values: np.ndarray, places: Indices) -> np.ndarray:
     """Take the largest of each block's rows of (b, m) values, entry by entry: (a, m)."""
-    best = values[places[:, 0]]
+    # mode="clip" lets `take` write to `out` without a buffer of its own; no index is out of range.
+    best = np.take(values, places[:, 0], axis=0, mode="clip")
     spare = np.empty_like(best)
     for member in range(1, places.shape[1]):
-        # mode="clip" lets `take` write to `out` without a buffer of its own; no index is out of range.
         np.maximum(best, np.take(values, places[:, member], axis=0, out=spare, mode="clip"), out=best)
     return best
 
@@ -288,17 +350,61 @@ def _member_pool(
     return np.sort(pool)
 
 
-def _pick_members(reduction: Reduction, values: Floats, pool: Indices, count: int) -> Indices:
-    """Return `count` rows of the pool (ascending), greedily by gain, ties to the lowest index; observes them.
+class _Members:
+    """An anchor, and the free rows near it, of which the greedy choice by gain is picked.
 
-    `values` are those of the pool on the landmarks, (p, m) float64.
+    Args:
+        rows: n rows.
+        reduction: What is observed; told of the anchor and of every row that is picked.
+        anchor: Index of the anchor.
+        pool: (p,) int64, ascending.
+        noise: Variance of the noise of every row picked.
     """
-    tie = TIE * float(reduction.masses.sum())
-    members = np.empty(count, dtype=np.int64)
-    open_rows = np.ones(len(pool), dtype=bool)
-    for member in range(count):
-        gains = np.where(open_rows, reduction.gains(values), -np.inf)
-        place = int(np.argmax(gains >= gains.max() - tie))
-        members[member], open_rows[place] = pool[place], False
-        reduction.update(values[[place]])
-    return members
+
+    def __init__(self, rows: Rows, reduction: Reduction, anchor: np.int64, pool: Indices, noise: float) -> None:
+        self._rows, self._reduction, self._noise = rows, reduction, noise
+        self._which = np.append(pool, anchor)
+        self._values = reduction.single_values(self._which, noise)
+        self._exact: Floats | None = None
+        # Places of the rows that were observed in single precision only.
+        self._single: list[int] = []
+        self._observe(len(pool))
+
+    def pick(self, count: int) -> Indices:
+        """Return `count` rows, ties to the lowest index.
+
+        A gain errs by no more than its worst entry does, times the mass of the landmarks where there is a gain: near an
+        anchor these are few. Where one errs by more than a part of that, double precision decides alone.
+        """
+        picked, tie = np.empty(count, dtype=np.int64), TIE * float(self._reduction.masses.sum())
+        open_rows = np.ones(len(self._which) - 1, dtype=bool)
+        for member in range(count):
+            gains, margins = self._reduction.single_gains(self._values[:-1])
+            gains[~open_rows] = -np.inf
+            close = np.flatnonzero(gains + margins >= (gains - margins).max() - tie)
+            if len(close) > 1:
+                exact = self._gains(close)
+                if (HEADROOM * np.abs(exact - gains[close]) > margins[close] + tie).any():
+                    close = np.flatnonzero(open_rows)
+                    exact = self._gains(close)
+                close = close[exact >= exact.max() - tie]
+            place = int(close[0])
+            picked[member], open_rows[place] = self._which[place], False
+            self._observe(place)
+        self._reduction.later(self._which[self._single], self._noise)
+        return picked
+
+    def _observe(self, place: int) -> None:
+        values, exact = self._values[[place]], self._exact
+        self._reduction.observe(values, None if exact is None else exact[[place]])
+        if exact is None:
+            self._single.append(place)
+
+    def _gains(self, places: Indices) -> Floats:
+        """Return gains of the rows at these places, in double precision."""
+        if self._exact is None:
+            # All at once: copies have values that differ as little as one product lets them.
+            self._exact = self._reduction.values(self._rows.exact(self._which), np.full(len(self._which), self._noise))
+            self._reduction.observe(self._values[self._single], self._exact[self._single])
+            self._single.clear()
+        return self._reduction.gains(self._exact[places])

@@ -50,6 +50,30 @@ class TestCoverage:
         found = sample_demonstrations(rows, 8, 5, length_scale=length_scale, breadth=10, counts=counts)
         assert (found.anchors.tolist(), found.neighbours.tolist()) == expected
 
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("copies", [2, 5])
+    def test_ties_of_copies_go_to_the_lowest_index_in_anchors_and_members(self, dtype: type, copies: int) -> None:
+        points = np.repeat(clustered_rows(240 // copies, 12, seed=11), copies, axis=0)
+        rows = np.random.default_rng(1).permutation(points).astype(dtype)
+        shown, shown_noise = clustered_rows(4, 12, seed=12), np.array([0.01, 0.3, 1.0, 50.0])
+        expected = coverage_by_hand(rows, 20, 5, 12, 0.8, 1e-2, np.ones(240), shown, shown_noise)
+        found = sample_demonstrations(rows, 20, 5, length_scale=0.8, breadth=12, shown=shown, shown_noise=shown_noise)
+        assert (found.anchors.tolist(), found.neighbours.tolist()) == expected
+
+    @pytest.mark.parametrize("entry", [1e-12, 1.0])
+    def test_members_do_not_depend_on_how_much_single_precision_is_trusted(
+        self, entry: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # 1e-12: what ties is seen to err by more, and decided in double precision; 1: all of it is.
+        rows = with_near_duplicates(150, seed=5)
+        expected = sample_demonstrations(rows, 12, 5, breadth=10)
+        monkeypatch.setattr(coverage, "ENTRY_MARGIN", entry)
+        found = sample_demonstrations(rows, 12, 5, breadth=10)
+        assert found.anchors.tolist() == expected.anchors.tolist()
+        assert coverage_shortfall(rows, found, 10, found.length_scale, 1e-2, np.ones(150)) <= (
+            1e-4 if entry < 1 else 1e-8
+        )
+
     def test_noise_of_shown_rows_weakens_what_they_tell(self) -> None:
         rows, shown = clustered_rows(90, seed=1), clustered_rows(6, seed=9)
         shown_noise = np.array([0.01, 0.1, 0.5, 1.0, 4.0, 100.0])

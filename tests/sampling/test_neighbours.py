@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from synalign.sampling import neighbours
-from synalign.sampling.neighbours import nearest_rows
+from synalign.sampling.neighbours import distinct_rows, nearest_rows
 from synalign.sampling.rows import Rows
 from tests.sampling.oracles import clustered_rows, nearest_by_hand, with_duplicates, with_near_duplicates
 
@@ -38,5 +39,19 @@ def test_nearest_rows_are_those_of_exact_distances(
         found = nearest_rows(rows, which, count, keep=keep)
     assert found.tolist() == [nearest_by_hand(given, row)[:count] for row in which]
     if keep is not None:
-        points = given.astype(np.float64)
-        np.testing.assert_allclose(keep, points @ points.T - np.square(points).sum(axis=1) / 2, atol=1e-6)
+        np.testing.assert_allclose(keep, cdist(given, given, "sqeuclidean") / -2.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("hashes", ["different", "all the same"])
+def test_distinct_rows_are_those_of_numpy_whatever_their_hashes(
+    dtype: type, hashes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = with_duplicates(60, seed=4).astype(dtype)
+    which = np.random.default_rng(5).permutation(60)[:50]
+    if hashes == "all the same":
+        monkeypatch.setattr(neighbours, "_hashes", lambda rows, which: np.zeros(len(which), dtype=np.uint64))
+    first, group = distinct_rows(Rows.of(given), which)
+    _, expected, sets = np.unique(given[which], axis=0, return_index=True, return_inverse=True)
+    assert first.tolist() == sorted(expected.tolist())
+    np.testing.assert_array_equal(first[group], expected[sets.reshape(-1)])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from synalign.sampling import rows as rows_module
 from synalign.sampling.rows import Rows, paired_distances, panels
 from tests.sampling.oracles import clustered_rows, with_duplicates
 
@@ -18,6 +19,19 @@ def test_likeness_is_within_its_error_of_the_truth(dtype: type) -> None:
     found = rows.likeness(slice(0, 20), slice(0, 60))
     assert found.dtype == np.float32
     assert 0.0 < np.abs(found - truth).max() <= rows.likeness_error
+
+
+@pytest.mark.parametrize("height", [7, 60, 512])
+def test_closeness_is_minus_half_the_squared_distance_and_the_same_both_ways(
+    height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "CLOSENESS_ROWS", height)
+    given = clustered_rows(60, 48, seed=1).astype(np.float32)
+    rows, found = Rows.of(given), np.empty((60, 60), dtype=np.float32)
+    rows.closeness(found)
+    assert np.abs(found - cdist(given, given, "sqeuclidean") / -2.0).max() <= rows.likeness_error
+    apart = np.subtract.outer(np.arange(60) // height, np.arange(60) // height) != 0
+    np.testing.assert_array_equal(found[apart], found.T[apart])
 
 
 def test_likeness_orders_rows_as_their_distances_do() -> None:
