@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from synalign.mining.nearest import COLUMNS, ROWS
+from synalign.screening.nearest import COLUMNS, ROWS
 from tests.benchmarks.datasets import kept_folder
 from tests.benchmarks.measurement import Measurement, Size, add_size, show
 from tests.benchmarks.mining_step import WIDTH, World, run_of

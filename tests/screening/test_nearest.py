@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from synalign.mining import nearest
-from synalign.mining.nearest import NOBODY, Nearest
+from synalign.screening import nearest
+from synalign.screening.nearest import NOBODY, Nearest
 
 
 def unit(count: int, seed: int, width: int = 8) -> np.ndarray:
