@@ -34,8 +34,30 @@ def of_split(run: Run, table: str, split: str) -> NDArray[np.int64]:
 
 
 def numbered(run: Run, table: str, columns: list[str], rows: NDArray[np.int64]) -> pa.Table:
-    """Return the rows with some numbers, ascending."""
-    return run.dataset(table).take(pa.array(rows), columns=columns)
+    """Return the rows with some numbers, ascending; a few row groups are held at a time."""
+    held: list[pa.Table] = []
+    first = 0
+    for place in run.files(table):
+        with place.open_input() as stream, pq.ParquetFile(stream) as file:
+            for groups in _some_groups(file):
+                end = first + sum(file.metadata.row_group(group).num_rows for group in groups)
+                inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, end)] - first
+                if not held or len(inside):
+                    held.append(file.read_row_groups(groups, columns=columns).select(columns).take(pa.array(inside)))
+                first = end
+    return pa.concat_tables(held)
+
+
+def numbers_of(run: Run, table: str, column: str, values: Collection[str]) -> dict[str, int]:
+    """Return the numbers of the rows whose column has one of some values; of a value that is not there, none."""
+    wanted = pa.array(sorted(set(values)), pa.string())
+    numbers: dict[str, int] = {}
+    first = 0
+    for batch in manifests.batches(run.files(table), [column]) if len(wanted) else ():
+        inside = np.flatnonzero(pc.is_in(batch.column(column), value_set=wanted).to_numpy(zero_copy_only=False))
+        numbers.update(zip(batch.column(column).take(pa.array(inside)).to_pylist(), inside + first, strict=True))
+        first += batch.num_rows
+    return {name: int(number) for name, number in numbers.items()}
 
 
 def having(run: Run, table: str, column: str, values: Collection[str], columns: list[str] | None = None) -> pa.Table:

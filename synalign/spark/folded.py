@@ -88,6 +88,15 @@ class Fold(Protocol):
         """Return what is kept of both."""
 
 
+def beyond_driver(run: Run, table: str) -> bool:
+    """Return whether a table's vectors are too many to be compared by the driver.
+
+    Raises:
+        RunError: The step that writes the table has not finished.
+    """
+    return driver_memory.needed(run.files(table), ["embedding"]) > DRIVER_BYTES
+
+
 @contextmanager
 def session_beyond(run: Run, table: str, step: str) -> Iterator[SparkSession | None]:
     """Yield a session of Spark where a table's vectors are too many for the driver, None where they are few.
@@ -99,7 +108,7 @@ def session_beyond(run: Run, table: str, step: str) -> Iterator[SparkSession | N
         table: A finished table of embeddings.
         step: The step that needs them.
     """
-    if driver_memory.needed(run.files(table), ["embedding"]) <= DRIVER_BYTES:
+    if not beyond_driver(run, table):
         yield None
         return
     # Spark takes a second to load.
