@@ -55,7 +55,7 @@ class World:
         random = np.random.default_rng(1)
         self.count, self.rows = candidates, rows
         self.own, self.near = (random.integers(0, rows, candidates) for _ in range(2))
-        # Of a hundred candidates, 85 lie near their documents, 10 near nothing, 5 on a real query and not far from their documents.
+        # Of a hundred candidates, 85 lie near their documents, 10 near nothing, 5 on a real query and near enough.
         self.kind = random.choice(3, candidates, p=[0.85, 0.1, 0.05])
 
     def parts(self, seed: int) -> Iterator[tuple[int, NDArray[np.float32]]]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -193,3 +198,25 @@ def test_held_out_ids_are_those_that_the_table_says(files: int, tmp_path: Path) 
     found = held_out_of(pa.array(some), Place(tmp_path).files("*.parquet"))
     assert found.tolist() == [splits[names.index(name)] != "train" for name in some]
     assert held_out_of(pa.array([], pa.string()), []).tolist() == []
+
+
+@pytest.mark.spark
+def test_a_task_that_is_killed_and_tried_again_changes_no_verdict(
+    configuration: Make, home: Path, quick_java: str
+) -> None:
+    settings = configuration(screening={"near_duplicate_cosine": THRESHOLD, "round_trip_depth": 3})
+    here = hashlib.sha256(verdicts(World("adversarial", 1), settings)).hexdigest()
+    elsewhere = home / "killed"
+    # Spark's local mode tries a task once, unless it is told how often it may fail.
+    submit = "--master local[2,3] --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 pyspark-shell"
+    root = Path(__file__).parents[2]
+    environment = {"PYSPARK_SUBMIT_ARGS": submit, "SYNALIGN_HOME": str(elsewhere), "PYTHONPATH": str(root)}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.screening.killed", settings.model_dump_json(), "1"],
+        cwd=root, env=os.environ | environment, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1])["digest"] == here
+    assert {file.name for file in elsewhere.glob("killed *")} == {
+        "killed ranks", "killed closest True", "killed closest False",
+    }  # fmt: skip
