@@ -127,7 +127,8 @@ class TrainQueries(Collection[str]):
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._count = len(some_rows.of_split(run, "queries", "train"))
+        splits = (batch["split"] for batch in manifests.batches(run.files("queries"), ["split"]))
+        self._count = sum(pc.sum(pc.equal(split, "train")).as_py() or 0 for split in splits)
 
     def __len__(self) -> int:
         return self._count
