@@ -102,9 +102,10 @@ def test_the_request_engine(home: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_log_in_bounded_memory_and_what_each_step_costs(spark: Any, home: Path) -> None:
     scale.main(["--smoke", "--output", str(home / "scale.json")])
-    (line,) = lines_of(home / "scale.json")
+    screens, targets, line = lines_of(home / "scale.json")
     assert (line.task, line.unit) == ("ingest", "CPU s")
     assert "as made" in line.accuracy
+    assert (screens.task, screens.accuracy, targets.task) == ("screen", "40/40 as exact cosines", "targets")
     costs = [step_costs.Cost(**content) for content in json.loads((home / "step_costs.json").read_text())]
     assert {cost.step for cost in costs} == STEPS
     for cost in costs:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from synalign.generation.schemas import LatentAttributes
@@ -18,6 +19,9 @@ from synalign.text.words import words
 
 MOST_NAMED = 20
 """Names in the list of what cannot be measured; a model can make up any number of them."""
+
+_AT_ONCE = 50_000
+"""Queries whose facts are held at once."""
 
 _FORMS = ("question", "keywords", "imperative", "statement")
 _RANGE = re.compile(r"(\d{1,4})\s*(?:-|\u2013|to)\s*(\d{1,4})")
@@ -29,7 +33,7 @@ Fact = Any
 Holds = Callable[[Fact], bool]
 
 
-def attribute_coverage(answers: Iterable[object], queries: Sequence[str]) -> dict[str, Any]:
+def attribute_coverage(answers: Iterable[object], queries: Collection[str]) -> dict[str, Any]:
     """Shares of real queries that have one of the values the model named.
 
     Args:
@@ -73,19 +77,17 @@ class _Rule(NamedTuple):
     read: Callable[[str], Holds | None]
 
 
-def _shares(rule: _Rule, seen: set[str], every: set[str], queries: Sequence[str]) -> dict[str, float]:
+def _shares(rule: _Rule, seen: set[str], every: set[str], queries: Collection[str]) -> dict[str, float]:
     understood = {value: holds for value in sorted(every) if (holds := rule.read(value)) is not None}
-    facts = Counter(map(rule.fact, queries))
-
-    def share(values: Iterable[str]) -> float:
-        rules = [understood[value] for value in values if value in understood]
-        return round(sum(n for fact, n in facts.items() if any(holds(fact) for holds in rules)) / len(queries), 4)
-
-    return {
-        "seen": share(seen),
-        "seen_or_generalised": share(every),
-        "values_not_understood": len(every) - len(understood),
-    }
+    counts = {"seen": 0, "seen_or_generalised": 0}
+    rest = iter(queries)
+    # Some queries at a time: of first words there are nearly as many as of queries.
+    while facts := Counter(map(rule.fact, islice(rest, _AT_ONCE))):
+        for name, values in (("seen", seen), ("seen_or_generalised", every)):
+            rules = [understood[value] for value in values if value in understood]
+            counts[name] += sum(count for fact, count in facts.items() if any(holds(fact) for holds in rules))
+    shares: dict[str, float] = {name: round(count / len(queries), 4) for name, count in counts.items()}
+    return {**shares, "values_not_understood": len(every) - len(understood)}
 
 
 def word_range(value: str) -> tuple[int, int] | None:

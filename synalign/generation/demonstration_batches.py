@@ -7,7 +7,9 @@ and goes on asks for the same parts, whose answers it finds in the journal.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,16 +19,18 @@ import pyarrow.compute as pc
 from synalign.errors import RunError
 from synalign.generation.targets import choose_targets
 from synalign.prompts.families import family
-from synalign.run import Run, some_rows
+from synalign.run import Run, manifests, some_rows
 from synalign.run.matrix import matrix
 from synalign.run.memory import members_of
+from synalign.spark.folded import session_beyond
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from numpy.typing import NDArray
 
     from synalign.config import Configuration
+
+_PAIRS_AT_ONCE = 1_000_000
+"""Pairs whose events are counted at once: 60 MB."""
 
 LEAST_CHARACTERS = 100
 """A document of which no more is shown says too little to write queries for."""
@@ -85,11 +89,10 @@ def read_batches(run: Run) -> list[Batch]:
     """
     members = members_of(run.read("demonstrations"))
     texts = _train_queries(run, members)
-    documents = run.read("documents", ["document_id"])["document_id"].to_pylist()
-    if not members or not documents:
+    if not members or not run.rows("documents"):
         raise RunError("there are no demonstrations or no documents.", remedy="run ingest and sample again")
     choose = _labels if run.configuration.task == "classification" else _targets
-    targets = [[documents[row] for row in rows] for rows in choose(run, members, documents)]
+    targets = choose(run, members)
     chosen_for = chosen_documents(run, set().union(*members.values())) if family(run.configuration).shots else {}
     shown = _documents(run, [*targets, list(chosen_for.values())])
     return [
@@ -119,11 +122,23 @@ def _documents(run: Run, targets: list[list[str]]) -> dict[str, Document]:
     return {row["document_id"]: Document(**row) for row in rows.to_pylist()}
 
 
-def train_queries(run: Run) -> list[str]:
-    """Return all real queries of the split train."""
-    queries = run.read("queries", ["query", "split"])
-    found: list[str] = queries.filter(pc.equal(queries["split"], "train"))["query"].to_pylist()
-    return found
+class TrainQueries(Collection[str]):
+    """All real queries of the split train, read each time they are gone through: a row group is held at a time."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        splits = (batch["split"] for batch in manifests.batches(run.files("queries"), ["split"]))
+        self._count = sum(pc.sum(pc.equal(split, "train")).as_py() or 0 for split in splits)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        for batch in manifests.batches(self._run.files("queries"), ["query", "split"]):
+            yield from batch.filter(pc.equal(batch["split"], "train"))["query"].to_pylist()
+
+    def __contains__(self, query: object) -> bool:
+        return any(query == one for one in self)
 
 
 def _train_queries(run: Run, members: dict[str, list[str]]) -> dict[str, str]:
@@ -139,53 +154,78 @@ def _train_queries(run: Run, members: dict[str, list[str]]) -> dict[str, str]:
     return texts
 
 
-def _labels(run: Run, members: dict[str, list[str]], document_ids: list[str]) -> list[NDArray[np.int64]]:
+def _labels(run: Run, members: dict[str, list[str]]) -> list[list[str]]:
     """Return the document of each batch's label, its only one."""
     first = {query_ids[0] for query_ids in members.values()}
     queries = some_rows.having(run, "queries", "query_id", first, ["query_id", "label"])
     label = dict(zip(queries["query_id"].to_pylist(), queries["label"].to_pylist(), strict=True))
-    place = {document_id: row for row, document_id in enumerate(document_ids)}
-    return [np.array([place[label[query_ids[0]]]], dtype=np.int64) for query_ids in members.values()]
+    return [[label[query_ids[0]]] for query_ids in members.values()]
 
 
-def _targets(run: Run, members: dict[str, list[str]], document_ids: list[str]) -> list[NDArray[np.int64]]:
-    settings = run.configuration.generation
-    pairs = run.read("pairs", ["query_id", "document_id", "count", "split"])
-    # Held-out pairs play no part: choosing documents by them would tell the training set about the test.
-    pairs = pairs.filter(pc.equal(pairs["split"], "train"))
-    place = {document_id: row for row, document_id in enumerate(document_ids)}
-    events = np.zeros(len(document_ids), dtype=np.int64)
-    sums = pairs.group_by("document_id").aggregate([("count", "sum")])
-    events[[place[id] for id in sums["document_id"].to_pylist()]] = sums["count_sum"].to_numpy()
-    pool = run.configuration.pool
-    full = _full(run, place, events) if pool.explored and pool.nights else None
+def _targets(run: Run, members: dict[str, list[str]]) -> list[list[str]]:
+    """Return ids of the target documents of each batch."""
+    settings, pool = run.configuration.generation, run.configuration.pool
     asked = [query_id for ids in members.values() for query_id in ids]
-    clicks: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    mine = pairs.filter(pc.is_in(pairs["query_id"], pa.array(sorted(set(asked)), pa.string())))
-    columns = (mine[name].to_pylist() for name in ("query_id", "document_id", "count"))
-    for query_id, document_id, count in zip(*columns, strict=True):
-        clicks[query_id].append((-count, place[document_id]))
     vectors = some_rows.vectors(run, "query_embeddings", asked)
     ends = np.cumsum([len(query_ids) for query_ids in members.values()])[:-1]
     means = np.stack([part.mean(axis=0) for part in np.split(vectors, ends)])
-    clicked = None
-    if settings.targets != "cold":
-        clicked = [[row for query_id in ids for _, row in sorted(clicks[query_id])] for ids in members.values()]
-    documents = matrix(run.read("document_embeddings"), document_ids)
     size = settings.documents_per_batch
     most = (size + 1) // 2 if settings.targets == "mixed" else size
-    return choose_targets(means, documents, events, size, clicked, most, full)
-
-
-def _full(run: Run, place: dict[str, int], events: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Count carried queries as events of their documents; return which documents have enough of them."""
-    carried = run.read("carried", ["document_id"])
-    held = carried.group_by("document_id").aggregate([("document_id", "count")])
-    written = np.zeros_like(events)
-    written[[place[id] for id in held["document_id"].to_pylist()]] = held["document_id_count"].to_numpy()
-    events += written
+    clicked = _clicked(run, members) if settings.targets != "cold" else [[] for _ in members]
+    written = Counter(run.read("carried", ["document_id"])["document_id"].to_pylist())
+    if not (pool.explored and pool.nights):
+        written = Counter[str]()
     # Events alone make no document full: a first night writes for whatever is near, as if there were no pool.
-    return written >= run.configuration.pool.queries_per_document
+    full = frozenset(name for name, count in written.items() if count >= pool.queries_per_document)
+
+    def events(ids: list[str]) -> NDArray[np.int64]:
+        return _events(run, ids) + np.array([written[name] for name in ids], dtype=np.int64)
+
+    # Where documents must be used twice, they are not many more than what is written for and carried.
+    enough = run.rows("document_embeddings") - len(full) >= (len(members) + 1) * size
+    with session_beyond(run, "document_embeddings", "generate") if enough else nullcontext() as spark:
+        if spark is not None:
+            from synalign.generation.targets_in_spark import Asked, targets_in_spark
+
+            return targets_in_spark(spark, run, Asked(means, size, clicked, most, full), events)
+    documents = run.read("document_embeddings")
+    ids = documents["id"].to_pylist()
+    place = {name: row for row, name in enumerate(ids)}
+    chosen = choose_targets(
+        means,
+        matrix(documents, ids),
+        events(ids),
+        size,
+        [[place[name] for name in names] for names in clicked],
+        most,
+        np.array([name in full for name in ids], dtype=bool),
+    )
+    return [[ids[row] for row in rows] for rows in chosen]
+
+
+def _clicked(run: Run, members: dict[str, list[str]]) -> list[list[str]]:
+    """Return ids of the documents that users chose for each batch's queries, those of a query by train events."""
+    asked = {query_id for query_ids in members.values() for query_id in query_ids}
+    pairs = some_rows.having(run, "pairs", "query_id", asked, ["query_id", "document_id", "count", "split"])
+    # Held-out pairs play no part: choosing documents by them would tell the training set about the test.
+    pairs = pairs.filter(pc.equal(pairs["split"], "train"))
+    place = some_rows.numbers_of(run, "document_embeddings", "id", pairs["document_id"].to_pylist())
+    clicks: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    for row in pairs.to_pylist():
+        clicks[row["query_id"]].append((-row["count"], place[row["document_id"]], row["document_id"]))
+    return [[name for id in query_ids for _, _, name in sorted(clicks[id])] for query_ids in members.values()]
+
+
+def _events(run: Run, ids: list[str]) -> NDArray[np.int64]:
+    """Count the train events of some documents; some of the pairs are held at a time."""
+    wanted = pa.array(ids, pa.string())
+    counts = np.zeros(len(ids), dtype=np.int64)
+    for pairs in manifests.tables(run.files("pairs"), ["document_id", "count", "split"], _PAIRS_AT_ONCE):
+        train = pairs.filter(pc.equal(pairs["split"], "train")).group_by("document_id").aggregate([("count", "sum")])
+        places = pc.index_in(train["document_id"], value_set=wanted)
+        there = pc.is_valid(places)
+        counts[places.filter(there).to_numpy()] += train["count_sum"].filter(there).to_numpy()
+    return counts
 
 
 def pieces(batch: Batch, configuration: Configuration) -> tuple[Batch, ...]:

@@ -40,6 +40,7 @@ from synalign.generation.writing import QUERY_TOKENS, WRITE, asked_for, write_re
 from synalign.pool.uptake import forecast
 from synalign.prompts.families import family
 from synalign.run import Interval, Run, finished_files, intervals, manifests, root
+from synalign.spark.folded import beyond_driver
 
 RENDERED = 100
 """Most batches whose prompts are rendered; of more, this many evenly spaced ones stand for all."""
@@ -241,8 +242,10 @@ def _batches(configuration: Configuration) -> tuple[Basis, str | None, list[Batc
     """Return the batches to render, what they were made from, and how many there will be."""
     for run in _runs(configuration):
         try:
-            batches = read_batches(run)
-            return "batches", run.interval.name, _some(batches), len(batches)
+            # Nobody who asks what a run costs waits for Spark: texts that would be sampled from say it well enough.
+            if not beyond_driver(run, "document_embeddings"):
+                batches = read_batches(run)
+                return "batches", run.interval.name, _some(batches), len(batches)
         except RunError:
             # Not sampled yet, or with other settings: the texts that would be sampled from may still be good.
             pass

@@ -7,12 +7,14 @@ gives the same targets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from synalign.errors import ArgumentError
+from synalign.screening.cosines import error_bound, exact_cosines
+from synalign.screening.nearest import NOBODY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,26 +59,91 @@ def choose_targets(
     targets = []
     for batch, mean in enumerate(means):
         chosen = list(dict.fromkeys(clicked[batch]))[:most] if clicked is not None else []
-        chosen += _cold(documents @ mean, events, used, size, chosen)
+        chosen += _cold(mean, documents, events, used, size, chosen)
         used[chosen] += 1
         targets.append(np.array(chosen, dtype=np.int64))
     return targets
 
 
+def certain_targets(
+    nearest: Indices,
+    events: Mapping[int, int],
+    size: int,
+    clicked: Sequence[Sequence[int]],
+    most_clicked: int,
+    used: set[int],
+) -> list[Indices]:
+    """Choose the targets of the first batches, as many as lists of near documents are long enough for.
+
+    The same as `choose_targets` where there are at least `size` more documents that are neither used nor full than all
+    batches together take.
+
+    Args:
+        nearest: (b, k) for each batch the documents nearest to it, the nearest first, `NOBODY` where there are no more.
+            None is full, or was used before the first of these batches.
+        events: How many events these documents have.
+        size: See `choose_targets`.
+        clicked: See `choose_targets`; at least b of them.
+        most_clicked: See `choose_targets`.
+        used: Documents of the batches before; those that are chosen are added.
+
+    Returns:
+        At least the first batch's, where k >= (`NEARNESS` + 1) * `size`: its own clicked documents may be on its list.
+    """
+    targets = []
+    for numbers, wanted in zip(nearest.tolist(), clicked, strict=False):
+        chosen = list(dict.fromkeys(wanted))[:most_clicked]
+        if len(chosen) < size:
+            free = [number for number in numbers if number not in used and number not in chosen and number != NOBODY]
+            if len(free) < NEARNESS * size and numbers[-1] != NOBODY:
+                break
+            coldest = sorted(free[: NEARNESS * size], key=events.__getitem__)
+            chosen += coldest[: size - len(chosen)]
+        used.update(chosen)
+        targets.append(np.array(chosen, dtype=np.int64))
+    return targets
+
+
 def _cold(
-    similarity: NDArray[np.float32], events: NDArray[np.int64], used: Indices, size: int, chosen: list[int]
+    mean: NDArray[np.float32],
+    documents: NDArray[np.float32],
+    events: NDArray[np.int64],
+    used: Indices,
+    size: int,
+    chosen: list[int],
 ) -> list[int]:
     """Documents that fill `chosen` up to `size`: least used first, then near, then fewest events, then nearest."""
+    similarity = documents @ mean
     free = np.ones(len(used), dtype=bool)
     free[chosen] = False
     found: list[int] = []
     while len(chosen) + len(found) < size and free.any():
         candidates = np.flatnonzero(free & (used == used[free].min()))
-        near = candidates[np.argsort(-similarity[candidates], kind="stable")][: NEARNESS * size]
+        near = _nearest(mean, documents, similarity, candidates, NEARNESS * size)
         coldest = near[np.argsort(events[near], kind="stable")][: size - len(chosen) - len(found)]
         found += coldest.tolist()
         free[coldest] = False
     return found
+
+
+def _nearest(
+    mean: NDArray[np.float32],
+    documents: NDArray[np.float32],
+    similarity: NDArray[np.float32],
+    candidates: Indices,
+    count: int,
+) -> Indices:
+    """Return the nearest of some documents, the nearest first, by exact cosines rounded to single precision.
+
+    Products are wrong by their last bits, by how much depends on how many documents there are at once.
+    """
+    if len(candidates) > count:
+        products = similarity[candidates]
+        doubt = 2.0 * error_bound(len(mean)) * max(1.0, float(np.linalg.norm(mean)))
+        candidates = candidates[products >= np.partition(products, -count)[-count] - np.float32(doubt)]
+    cosines = exact_cosines(mean[None], documents, np.zeros(len(candidates), dtype=np.int64), candidates)
+    order = np.argsort(-cosines.astype(np.float32), kind="stable")
+    return candidates[order[:count]]
 
 
 def _check(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from synalign.mining.nearest import NOBODY, Nearest
+from synalign.screening.nearest import NOBODY, Nearest
 from synalign.text.words import UNSPACED, is_function
 
 if TYPE_CHECKING:

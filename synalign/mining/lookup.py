@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synalign.mining.nearest import NOBODY
+from synalign.screening.nearest import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from synalign.mining.nearest import NOBODY
 from synalign.mining.proposals import ENCODER, RANDOM, SOURCES, Search, drawn
+from synalign.screening.nearest import NOBODY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

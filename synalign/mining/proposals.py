@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from synalign.mining.lookup import Lookup
-from synalign.mining.nearest import NOBODY, Nearest
+from synalign.screening.nearest import NOBODY, Nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -135,6 +135,22 @@ def batches(places: Iterable[Place], columns: list[str], *, rows: int = 65_536) 
                 yield from file.iter_batches(rows, row_groups=[group], columns=columns)
 
 
+def tables(places: Iterable[Place], columns: list[str], rows: int) -> Iterator[pa.Table]:
+    """Yield some columns of Parquet files in stored order, so many rows at a time; the last table may have fewer."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches(places, columns):
+        while batch.num_rows:
+            taken = batch.slice(0, rows - count)
+            held.append(taken)
+            count, batch = count + taken.num_rows, batch.slice(taken.num_rows)
+            if count == rows:
+                yield pa.Table.from_batches(held)
+                held, count = [], 0
+    if count:
+        yield pa.Table.from_batches(held)
+
+
 def with_current_schemes(table: pa.Table) -> pa.Table:
     """Return a finished table with today's names of the weighting schemes in its columns `scheme` and `arm`."""
     for name in {"scheme", "arm"} & set(table.column_names):

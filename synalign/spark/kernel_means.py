@@ -7,22 +7,22 @@ a part of it, and the driver adds the parts. Only vectors as long as the candida
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from pyspark import Broadcast
 from pyspark.sql import functions as F
 
 from synalign.alignment import RealSide
 from synalign.alignment.real_side import estimated_energy
 from synalign.arrays.checks import positive_widths, unit_rows
 from synalign.errors import InputError
-from synalign.spark.remote import is_remote
+from synalign.spark.shared import Sent, release, shared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark import Broadcast
+    from pyspark.sql import Column, DataFrame
 
 ROWS_PER_PART = 25_000
 """Real rows per partition. Fixed, so that sums are taken in the same order on any number of machines."""
@@ -86,32 +86,21 @@ def _hash() -> Column:
 
 def _means(points: NDArray[np.floating], real: DataFrame, widths: tuple[float, ...], rows: int) -> NDArray[np.float64]:
     """Mean kernel of each of (a, d) points to all real rows."""
-    shared = _shared(real.sparkSession, points)
+    given = shared(real.sparkSession, points)
     parts = -(-rows // ROWS_PER_PART)
     ordered = real.select("id", "embedding").repartition(parts, "id").sortWithinPartitions("id")
-    partial = ordered.select("embedding").mapInArrow(_summer(shared, widths), _PARTIAL)
+    partial = ordered.select("embedding").mapInArrow(_summer(given, widths), _PARTIAL)
     blocks = -(-parts // PARTS_PER_BLOCK)
     if blocks > 1:
         block = F.floor(F.col("part") / PARTS_PER_BLOCK)
         partial = partial.repartition(blocks, block).sortWithinPartitions("part").mapInArrow(_add_blocks, _PARTIAL)
     # A row for each block.
     found = partial.collect()
-    if isinstance(shared, Broadcast):
-        shared.unpersist()
+    release(given)
     total = np.zeros(len(points))
     for row in sorted(found, key=lambda row: int(row["part"])):
         total += np.asarray(row["sums"])
     return total / rows
-
-
-class _Sent(NamedTuple):
-    """Points that travel with the function that needs them: a Spark Connect server has no broadcast variables."""
-
-    value: NDArray[np.floating]
-
-
-def _shared(spark: SparkSession, points: NDArray[np.floating]) -> Broadcast[NDArray[np.floating]] | _Sent:
-    return _Sent(points) if is_remote(spark) else spark.sparkContext.broadcast(points)
 
 
 def _add_blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -137,7 +126,7 @@ def _partial(part: int, sums: NDArray[np.float64]) -> pa.RecordBatch:
 
 
 def _summer(
-    shared: Broadcast[NDArray[np.floating]] | _Sent, widths: tuple[float, ...]
+    given: Broadcast[NDArray[np.floating]] | Sent[NDArray[np.floating]], widths: tuple[float, ...]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Return the function that the workers run: a partition of embeddings in, its sums of kernels out."""
 
@@ -149,7 +138,7 @@ def _summer(
 
         # Parallelism comes from tasks; two threads on busy cores wait for each other.
         torch.set_num_threads(1)
-        points, total, rows = shared.value, np.zeros(len(shared.value)), 0
+        points, total, rows = given.value, np.zeros(len(given.value)), 0
         for batch in batches:
             flat = np.asarray(batch.column(0).flatten(), dtype=np.float64)
             real = torch.from_numpy(flat.reshape(batch.num_rows, -1).copy())

@@ -28,12 +28,12 @@ from synalign.generation.budget import RECORD, held_back
 from synalign.generation.client import Answer, Client
 from synalign.generation.demonstration_batches import (
     Batch,
+    TrainQueries,
     fewer_demonstrations,
     pieces,
     read_batches,
     requests_of,
     smaller,
-    train_queries,
 )
 from synalign.generation.dialect import Dialect
 from synalign.generation.endings import counts, nothing_answered
@@ -112,7 +112,7 @@ def generate(attempt: Attempt) -> Waiting | None:
     attempt.metrics["redactions"] = _redactions(batches, configuration)
     attempt.metrics["attribute_coverage"] = attribute_coverage(
         [attributes_of(result.batch, result.reason.content) for result in results if not failed(result)],
-        train_queries(attempt.run),
+        TrainQueries(attempt.run),
     )
     attempt.metrics["seconds"] = round(time.monotonic() - started, 3)
     try:

@@ -240,28 +240,12 @@ def _block(table: pa.Table, depth: int) -> Block:
 
 
 def _vectors(files: list[Place]) -> Iterator[Part]:
-    for table in _parts(files, ["id", "embedding"], VECTORS_PER_PART):
+    for table in manifests.tables(files, ["id", "embedding"], VECTORS_PER_PART):
         rows = np.concatenate([rows_of(chunk) for chunk in table["embedding"].chunks])
         yield Part(table["id"].combine_chunks(), rows)
 
 
 def _texts(files: list[Place]) -> Iterator[Part]:
-    for table in _parts(files, ["document_id", "title", "text"], TEXTS_PER_PART):
+    for table in manifests.tables(files, ["document_id", "title", "text"], TEXTS_PER_PART):
         rows = zip(table["title"].to_pylist(), table["text"].to_pylist(), strict=True)
         yield Part(table["document_id"].to_pylist(), [document_text(title, text) for title, text in rows])
-
-
-def _parts(files: list[Place], columns: list[str], rows: int) -> Iterator[pa.Table]:
-    """Yield all rows of a table's files in stored order, so many at a time; the last part may have fewer."""
-    held: list[pa.RecordBatch] = []
-    count = 0
-    for batch in manifests.batches(files, columns):
-        while batch.num_rows:
-            taken = batch.slice(0, rows - count)
-            held.append(taken)
-            count, batch = count + taken.num_rows, batch.slice(taken.num_rows)
-            if count == rows:
-                yield pa.Table.from_batches(held)
-                held, count = [], 0
-    if count:
-        yield pa.Table.from_batches(held)

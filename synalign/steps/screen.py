@@ -18,7 +18,8 @@ from synalign.progress import phases
 from synalign.prompts.templates import judge_digests
 from synalign.run import Attempt, Run
 from synalign.screening.candidates import candidates_of, pool_of
-from synalign.screening.reasons import PERSONAL, REASONS, ROUND_TRIP
+from synalign.screening.reasons import JUDGED, PERSONAL, REASONS, ROUND_TRIP
+from synalign.spark.folded import session_beyond
 from synalign.text.normal import EXAMPLE_CHARACTERS
 
 if TYPE_CHECKING:
@@ -121,10 +122,18 @@ def _judge(candidates: Candidates, verdicts: Verdicts) -> Judge | None:
 
 def try_filters(candidates: Candidates, verdicts: Verdicts, report: Report) -> None:
     """Try one filter after another on what those before it left."""
-    for reason in REASONS.values():
-        if reason.step == "screen":
-            rows = verdicts.open
-            verdicts.add(rows, reason, reason.filter(candidates.some(rows), report))
+
+    def try_filter(reason: Reason) -> None:
+        rows = verdicts.open
+        verdicts.add(rows, reason, reason.filter(candidates.some(rows), report))
+
+    # Filters open a session where they need one: inside of this one it is the same, and no JVM starts twice.
+    with session_beyond(candidates.run, "query_embeddings", "screen"):
+        for reason in REASONS.values():
+            if reason.step == "screen" and reason.name != JUDGED:
+                try_filter(reason)
+    # A cluster is not held while a model is asked, which may take an hour.
+    try_filter(REASONS[JUDGED])
 
 
 def _examples(

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from synalign.mining.nearest import COLUMNS, ROWS
+from synalign.screening.nearest import COLUMNS, ROWS
 from tests.benchmarks.datasets import kept_folder
 from tests.benchmarks.measurement import Measurement, Size, add_size, show
 from tests.benchmarks.mining_step import WIDTH, World, run_of
@@ -76,7 +76,7 @@ def measured(size: Size) -> Iterator[Measurement]:
             else:
                 submit = f"--master local[2] --driver-memory {HEAP} --conf spark.ui.enabled=false pyspark-shell"
                 found = watch(STEP, *numbers, environment=os.environ | {"PYSPARK_SUBMIT_ARGS": submit})
-            product = _product(pairs, documents)
+            product = product_seconds(pairs * documents, (ROWS, COLUMNS))
             right, checked = _checked(World(pairs, documents), min(pairs, CHECKED))
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -96,13 +96,18 @@ def measured(size: Size) -> Iterator[Measurement]:
     )
 
 
-def _product(pairs: int, documents: int) -> Product:
-    """Multiply some tiles, as mining does."""
+def product_seconds(pairs: int, tile: tuple[int, int]) -> Product:
+    """Multiply some tiles, and return what so many cosines take.
+
+    Args:
+        pairs: How many cosines.
+        tile: Rows and columns of a product.
+    """
     from threadpoolctl import threadpool_limits
 
     random = np.random.default_rng(0)
-    left, right = (random.normal(size=(rows, WIDTH)).astype(np.float32) for rows in (ROWS, COLUMNS))
-    tiles = pairs * documents / (ROWS * COLUMNS)
+    left, right = (random.normal(size=(rows, WIDTH)).astype(np.float32) for rows in tile)
+    tiles = pairs / (tile[0] * tile[1])
     count = max(2, min(300, int(tiles)))
     with threadpool_limits(1):
         started = time.process_time()

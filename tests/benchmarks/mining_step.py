@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -41,7 +41,7 @@ class World:
 
     def _part(self, first: int) -> NDArray[np.float32]:
         rows = min(_AT_ONCE, self.documents - first)
-        return _unit(np.random.default_rng([2, first]).normal(size=(rows, WIDTH)))
+        return unit(np.random.default_rng([2, first]).normal(size=(rows, WIDTH)))
 
     @cached_property
     def queries(self) -> NDArray[np.float32]:
@@ -50,7 +50,7 @@ class World:
         for first, part in self.parts():
             inside = np.flatnonzero((self.own >= first) & (self.own < first + len(part)))
             near[inside] += part[self.own[inside] - first]
-        return _unit(near)
+        return unit(near)
 
     def query(self, place: int) -> NDArray[np.float32]:
         """Return the vector of one query."""
@@ -87,19 +87,26 @@ class World:
             attempt.begin()
             for table in step.writes:
                 if table in vectors:
-                    _write_vectors(attempt, table, vectors[table]())
+                    write_vectors(attempt, table, vectors[table]())
                 else:
                     attempt.write(table, rows.get(table, schema(table).empty_table()))
             attempt.commit()
 
 
-def _unit(rows: NDArray[Any]) -> NDArray[np.float32]:
+def unit(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Return rows of length 1."""
     found: NDArray[np.float32] = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     return found
 
 
-def _write_vectors(attempt: Attempt, table: str, parts: Any) -> None:
-    """Write vectors as Spark's tasks do: in row groups of ten thousand."""
+def write_vectors(attempt: Attempt, table: str, parts: Iterable[tuple[str, int, NDArray[np.float32]]]) -> None:
+    """Write vectors as Spark's tasks do: in row groups of ten thousand.
+
+    Args:
+        attempt: Of the step that writes the table.
+        table: The table.
+        parts: The letter of their ids, the number of the first, and the vectors.
+    """
     output = attempt.output(table)
     output.make()
     with (output / "part-00000.parquet").open_output() as stream, pq.ParquetWriter(stream, schema(table)) as writer:

@@ -3,6 +3,8 @@
 The log is ingested with a heap of 2 GiB on two cores, at a tenth of the size and at all of it, by the step itself and
 by plain Spark without any of its rules. What is compared is CPU seconds of all processes: Spark's, its Python workers'
 and the driver's.
+
+Screens and targets are measured on made vectors: see `scale_screens`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from unittest.mock import patch
 
@@ -22,6 +25,7 @@ from tests.benchmarks.datasets import kept_folder
 from tests.benchmarks.made_log import LogSize, Truth, make_log
 from tests.benchmarks.measurement import Measurement, Size, add_size, console, show
 from tests.benchmarks.processes import Watched, watch, watch_here
+from tests.benchmarks.scale_screens import screen_lines
 from tests.benchmarks.step_costs import Cost, costs
 
 _SMALL, _LARGE = LogSize(2_000_000, 100_000, 20_000), LogSize(20_000_000, 1_000_000, 50_000)
@@ -98,11 +102,12 @@ def show_costs(found: list[Cost]) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    add_size(parser, quick="the smaller log only")
+    add_size(parser, quick="the smaller log only, and few candidates")
     parser.add_argument("--output", type=Path, default=kept_folder() / "scale.json")
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(dir=kept_folder()) as folder:
-        show(ingest_lines(Path(folder), arguments.size), arguments.output)
+        lines = chain(screen_lines(Path(folder), arguments.size), ingest_lines(Path(folder), arguments.size))
+        show(lines, arguments.output)
         found = [assemble_cost(Path(folder), arguments.size), *costs(arguments.size)]
     show_costs(found)
     arguments.output.with_name("step_costs.json").write_text(json.dumps([cost._asdict() for cost in found]) + "\n")

@@ -5,7 +5,7 @@ import pytest
 
 from synalign.mining.block import Part
 from synalign.mining.lexical import LONGEST_TEXT, Found, Lexicon, asked, merged, search, terms
-from synalign.mining.nearest import NOBODY, Nearest
+from synalign.screening.nearest import NOBODY, Nearest
 
 TEXTS = [
     "the cat sat on the mat",

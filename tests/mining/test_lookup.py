@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 
 from synalign.mining.lookup import Lookup
-from synalign.mining.nearest import NOBODY
+from synalign.screening.nearest import NOBODY
 
 IDS = [f"d{row}" for row in range(10)]
 

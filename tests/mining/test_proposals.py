@@ -1,8 +1,8 @@
 import numpy as np
 
 from synalign.mining.block import Block, Part
-from synalign.mining.nearest import NOBODY
 from synalign.mining.proposals import BM25, ENCODER, RANDOM, SKIPS, SOURCES, Proposals, Search, drawn
+from synalign.screening.nearest import NOBODY
 
 
 def unit(count: int, seed: int) -> np.ndarray:

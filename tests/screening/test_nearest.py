@@ -1,8 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 
-from synalign.mining import nearest
-from synalign.mining.nearest import NOBODY, Nearest
+from synalign.screening import nearest
+from synalign.screening.nearest import NOBODY, Nearest
 
 
 def unit(count: int, seed: int, width: int = 8) -> np.ndarray:
@@ -53,3 +55,25 @@ def test_what_comes_for_a_few_queries_leaves_the_others_as_they_were() -> None:
     found, rows = Nearest(3, 2), np.array([0, 2, 2, 2])
     found.add(rows, np.array([5, 6, 7, 8]), np.array([0.1, 0.2, 0.9, 0.3], dtype=np.float32))
     assert found.numbers.tolist() == [[5, NOBODY], [NOBODY, NOBODY], [7, 8]]
+
+
+def test_exact_scores_do_not_depend_on_parts_and_join_to_the_same_whatever_their_order() -> None:
+    queries, documents = unit(9, 0, 24), unit(300, 1, 24)
+    documents[100:200] = documents[7]
+    documents[200:250] = np.nextafter(documents[8], np.float32(1.0))
+    whole = Nearest(9, 12)
+    whole.add_vectors(queries, documents, 0, exact=True)
+    parts = []
+    for numbers in np.array_split(np.arange(300), [3, 50, 51, 180, 240]):
+        parts.append(Nearest(9, 12))
+        parts[-1].add_vectors(queries, documents[numbers], numbers, exact=True)
+    joined = parts[3].keys
+    for place in (5, 0, 4, 2, 1):
+        joined = nearest.merged(joined, parts[place].keys)
+    assert np.array_equal(joined, whole.keys)
+    cosines = np.array([[math.fsum(a * b for a, b in zip(*pair, strict=True)) for pair in pairs] for pairs in (
+        [(query.tolist(), document.tolist()) for document in documents] for query in queries
+    )]).astype(np.float32)  # fmt: skip
+    assert whole.numbers.tolist() == np.argsort(-cosines, axis=1, kind="stable")[:, :12].tolist()
+    assert np.array_equal(whole.scores, np.take_along_axis(cosines, whole.numbers, axis=1))
+    assert np.array_equal(nearest.numbers_in(whole.keys), whole.numbers)

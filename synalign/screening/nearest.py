@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synalign.screening.cosines import tiles
+from synalign.screening.cosines import error_bound, exact_cosines, tiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,8 +44,7 @@ class Nearest:
     @property
     def numbers(self) -> NDArray[np.int64]:
         """(q, depth) int64, nearest first, `NOBODY` where there are fewer."""
-        numbers = (self._keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        return np.where(self._keys == _EMPTY, NOBODY, numbers)
+        return numbers_in(self._keys)
 
     @property
     def scores(self) -> NDArray[np.float32]:
@@ -57,18 +56,37 @@ class Nearest:
         """(q,) the score of the farthest that is kept: what a document needs to be among them."""
         return _scores(self._keys[:, -1])
 
-    def add_vectors(self, queries: NDArray[np.float32], documents: NDArray[np.float32], first: int) -> None:
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        """(q, depth) what is kept, as integers: `merged` joins those of several parts of the collection."""
+        return self._keys
+
+    def add_vectors(
+        self,
+        queries: NDArray[np.float32],
+        documents: NDArray[np.float32],
+        first: int | NDArray[np.int64],
+        *,
+        exact: bool = False,
+    ) -> None:
         """Offer a part of the collection to all queries, scored by cosine.
 
         Args:
             queries: (q, d) float32, unit rows.
             documents: (n, d) float32, unit rows.
-            first: Number of the first of them; the others' follow.
+            first: Number of the first of them, where the others' follow; or (n,) their numbers, ascending.
+            exact: Score by the exact cosine rounded to single precision, which no size of a part changes.
         """
+        numbers = np.arange(first, first + len(documents)) if isinstance(first, int) else first
+        doubt = np.float32(error_bound(queries.shape[1]) if exact and len(queries) else 0.0)
         for tile in tiles(queries, documents, (ROWS, COLUMNS)):
             reach = _scores(self._keys[tile.rows, -1])
-            rows, columns = _near_enough(tile.cosines, reach, self.depth)
-            self.add(rows + tile.rows.start, columns + (first + tile.columns.start), tile.cosines[rows, columns])
+            rows, columns = _near_enough(tile.cosines, reach, self.depth, doubt)
+            if exact:
+                scores = exact_cosines(queries[tile.rows], documents[tile.columns], rows, columns).astype(np.float32)
+            else:
+                scores = tile.cosines[rows, columns]
+            self.add(rows + tile.rows.start, numbers[tile.columns][columns], scores)
 
     def add(self, rows: NDArray[np.int64], numbers: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
         """Offer some documents, each to one query.
@@ -107,17 +125,27 @@ def _scores(keys: NDArray[np.uint64]) -> NDArray[np.float32]:
     return np.where(keys == _EMPTY, np.float32(-np.inf), bits.view(np.float32))
 
 
+def numbers_in(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the numbers of documents that keys hold, `NOBODY` of an empty place."""
+    return np.where(keys == _EMPTY, NOBODY, (keys & np.uint64(0xFFFFFFFF)).astype(np.int64))
+
+
+def merged(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the keys of what is nearest in two parts of the collection."""
+    return np.sort(np.concatenate([one, other], axis=1), axis=1)[:, : one.shape[1]]
+
+
 def _near_enough(
-    cosines: NDArray[np.float32], reach: NDArray[np.float32], depth: int
+    cosines: NDArray[np.float32], reach: NDArray[np.float32], depth: int, doubt: np.float32
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return rows and columns of a tile that may be among the nearest."""
+    """Return rows and columns of a tile that may be among the nearest, where cosines may be wrong by `doubt`."""
     width = cosines.shape[1]
     if width > depth:
         # Before anything was found everything is near enough: no more than `depth` of a tile can be, but for ties.
         wide = reach == -np.inf
         if wide.any():
             reach = reach.copy()
-            reach[wide] = np.partition(cosines[wide], -depth, axis=1)[:, -depth]
+            reach[wide] = np.partition(cosines[wide], -depth, axis=1)[:, -depth] - doubt
     # In one dimension the few are found at the speed of memory; `nonzero` of a matrix is four times slower.
-    rows, columns = np.divmod(np.flatnonzero(cosines >= reach[:, None]), width)
+    rows, columns = np.divmod(np.flatnonzero(cosines >= (reach - doubt)[:, None]), width)
     return rows, columns
