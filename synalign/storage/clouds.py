@@ -256,7 +256,9 @@ def _made(scheme: str, name: str) -> ObjectStore:
         if scheme == GOOGLE:
             return GCSStore(name, **options)
         file_system, _, account = name.partition("@")
-        return AzureStore(file_system, **({"account_name": account.partition(".")[0]} if account else {}), **options)
+        if account:
+            options["account_name"] = account.partition(".")[0]
+        return AzureStore(file_system, **options)
     except BaseError as error:
         with without_secrets():
             raise _unusable(scheme, _told(error, f"{scheme}{name}")) from None
