@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 
 TABLE = "document_embeddings"
 
-_FIRST = 4
-"""Times what a batch needs of near documents that its list has at first; each time again as much more often."""
+_FIRST = 2
+"""Times what a batch needs of near documents that its list has at first."""
+
+_MORE = 4
+"""Times longer that lists are where they ran short."""
 
 _ENTRIES = 2**22
 """Places in all lists that are made at once: 32 MB."""
@@ -86,7 +89,7 @@ def targets_in_spark(spark: SparkSession, run: Run, asked: Asked, events: Events
         counts = dict(zip(numbers.tolist(), events(ids).tolist(), strict=True))
         targets += certain_targets(nearest, counts, asked.size, clicked[begun:], asked.most_clicked, used)
         if len(targets) < begun + len(means):
-            depth *= _FIRST
+            depth *= _MORE
     return [[names[number] for number in chosen.tolist()] for chosen in targets]
 
 

@@ -22,8 +22,8 @@ HEAP = "2g"
 MOST_BYTES = 2 * 2**30
 """What the Python process of the driver may hold."""
 
-DEAREST = 3.0
-"""Times the CPU of the products alone that screens and targets may cost."""
+DEAREST = {"screen": 3.0, "targets": 8.0}
+"""Times the CPU of the products alone that a part may cost; few batches are soon multiplied, and long lists kept."""
 
 CHECKED = 50
 """Candidates whose verdicts are compared with cosines in double precision."""
@@ -85,8 +85,8 @@ def _line(task: str, size: Screens, done: Watched, pairs: int, accuracy: str, ri
         f"products alone, {product.share:.0%} of them",
         "CPU s",
         ratio,
-        f"<= {DEAREST:g}, driver <= {MOST_BYTES / 2**30:g} GiB",
-        ratio <= DEAREST and held <= MOST_BYTES and right,
+        f"<= {DEAREST[task]:g}, driver <= {MOST_BYTES / 2**30:g} GiB",
+        ratio <= DEAREST[task] and held <= MOST_BYTES and right,
         f"driver {held / 2**30:.2f} GiB, all Python {done.python_bytes / 2**30:.1f}, JVM {done.jvm_bytes / 2**30:.1f}",
         accuracy,
     )

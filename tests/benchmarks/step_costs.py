@@ -27,7 +27,7 @@ from synalign.retriever.train import train
 from synalign.sampling import sample_demonstrations
 from synalign.sampling.landmarks import GAIN_BYTES, LANDMARKS
 from synalign.screening.copied import copied_spans
-from synalign.screening.duplicates import nearest_cosine
+from synalign.screening.real_queries import Closest
 from tests.benchmarks.measurement import Size, add_size
 
 WIDTH = 384
@@ -111,7 +111,7 @@ def _sampling(counts: tuple[int, int], batches: int) -> Cost:
 
 def _scores(step: str, unit: str, sizes: tuple[tuple[int, int], tuple[int, int]]) -> Cost:
     given = [(unit_rows(rows, 1), unit_rows(others, 2)) for rows, others in sizes]
-    works = [lambda rows=rows, others=others: nearest_cosine(rows, others) for rows, others in given]
+    works = [lambda rows=rows, others=others: Closest(rows, 0.95).add(others) for rows, others in given]
     units = [float(rows * others) for rows, others in sizes]
     return _cost(step, unit, (units[0], units[1]), (works[0], works[1]))
 

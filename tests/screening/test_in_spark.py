@@ -30,12 +30,14 @@ from synalign.steps.job import perform
 from synalign.steps.screen import screen
 from synalign.storage import Place
 from synalign.tables import schema
+from tests import cluster
 from tests.handmade import table_of
 
 Make = Callable[..., Configuration]
 INTERVAL = Interval.parse("2026-02-28", "2026-03-01")
 WIDTH, DOCUMENTS, REAL, CANDIDATES = 16, 240, 120, 90
 THRESHOLD = 0.95
+ROOT = Path(__file__).parents[2]
 
 
 def unit(rows: NDArray[Any]) -> NDArray[np.float32]:
@@ -200,23 +202,41 @@ def test_held_out_ids_are_those_that_the_table_says(files: int, tmp_path: Path) 
     assert held_out_of(pa.array([], pa.string()), []).tolist() == []
 
 
+def screened_elsewhere(settings: Configuration, home: Path, environment: dict[str, str]) -> str:
+    """Screen the adversarial world in a process of its own, whose tasks are killed once; return the digest."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.screening.killed", settings.model_dump_json(), "1"],
+        cwd=ROOT, env={**environment, "SYNALIGN_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    killed = {file.name for file in home.glob("killed *")}
+    assert killed == {"killed ranks", "killed closest True", "killed closest False"}
+    digest: str = json.loads(done.stdout.splitlines()[-1])["digest"]
+    return digest
+
+
 @pytest.mark.spark
 def test_a_task_that_is_killed_and_tried_again_changes_no_verdict(
     configuration: Make, home: Path, quick_java: str
 ) -> None:
     settings = configuration(screening={"near_duplicate_cosine": THRESHOLD, "round_trip_depth": 3})
     here = hashlib.sha256(verdicts(World("adversarial", 1), settings)).hexdigest()
-    elsewhere = home / "killed"
     # Spark's local mode tries a task once, unless it is told how often it may fail.
     submit = "--master local[2,3] --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 pyspark-shell"
-    root = Path(__file__).parents[2]
-    environment = {"PYSPARK_SUBMIT_ARGS": submit, "SYNALIGN_HOME": str(elsewhere), "PYTHONPATH": str(root)}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.screening.killed", settings.model_dump_json(), "1"],
-        cwd=root, env=os.environ | environment, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads(done.stdout.splitlines()[-1])["digest"] == here
-    assert {file.name for file in elsewhere.glob("killed *")} == {
-        "killed ranks", "killed closest True", "killed closest False",
-    }  # fmt: skip
+    environment = {**os.environ, "PYSPARK_SUBMIT_ARGS": submit}
+    assert screened_elsewhere(settings, home / "killed", environment) == here
+
+
+@pytest.mark.spark
+def test_over_spark_connect_a_cluster_gives_the_same_verdicts(
+    configuration: Make, home: Path, quick_java: str, tmp_path: Path
+) -> None:
+    settings = configuration(screening={"near_duplicate_cosine": THRESHOLD, "round_trip_depth": 3})
+    here = hashlib.sha256(verdicts(World("adversarial", 1), settings)).hexdigest()
+    far = home / "far"
+    # Executors find the tests' fold by the path, and the folder of what was killed by the home.
+    environment = {"PYTHONPATH": str(ROOT), "SYNALIGN_HOME": str(far)}
+    with cluster.running(tmp_path, environment) as machines, machines.server(tmp_path / "server.log") as address:
+        found = screened_elsewhere(settings, far, {**machines.environment, "SPARK_REMOTE": address})
+    assert found == here
