@@ -50,6 +50,9 @@ PASSES = 8
 SAMPLED_PASSES = 3
 """The same where products are estimated: what a fourth would add is below their error."""
 
+SAMPLED_STEPS = 100
+"""Most steps of such a pass: each reads all features, and later ones fit what those get wrong."""
+
 
 class Alignment(NamedTuple):
     """Weights of the synthetic rows, with what they gained and cost. `print` shows both in two lines.
@@ -232,9 +235,9 @@ def _solve(
     """Minimise, never ending above equal weights, and certify afresh with the exact kernels."""
     start = min(begin, uniform, key=lambda point: point.objective)
     if bent.modelled:
-        passes = PASSES if bent.sampled is None else SAMPLED_PASSES
+        passes, most = (PASSES, None) if bent.sampled is None else (SAMPLED_PASSES, SAMPLED_STEPS)
         solution = minimise_with_model(
-            bent.exact.product, linear, bent.model, start, tolerance=tolerance, passes=passes, tally=tally
+            bent.exact.product, linear, bent.model, start, tolerance=tolerance, passes=passes, steps=most, tally=tally
         )
     else:
         ceiling = uniform.objective
