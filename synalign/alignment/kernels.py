@@ -120,19 +120,19 @@ def kernel_mean(
     """Return sum_j p_j k(x_i, y_j) for (a, d) rows and (b, d) targets. Memory: panels.
 
     Args:
-        rows: (a, d) float64.
-        targets: (b, d) float64.
-        masses: (b,) masses p, or (b, k) for k of them at once.
+        rows: (a, d) float64 or float32.
+        targets: (b, d), same dtype.
+        masses: (b,) float64 masses p, or (b, k) for k of them at once.
         bandwidths: Widths of the kernel.
         tally: Counts `panels`.
 
     Returns:
         (a,) or (a, k) float64.
     """
-    means = rows.new_zeros((len(rows), *masses.shape[1:]))
+    means, plain = masses.new_zeros((len(rows), *masses.shape[1:])), masses.to(rows.dtype)
     for part in _parts(len(rows)):
         for other in _parts(len(targets)):
-            means[part] += gaussian_mixture(rows[part], targets[other], bandwidths) @ masses[other]
+            means[part] += gaussian_mixture(rows[part], targets[other], bandwidths) @ plain[other]
             tally.add()
     return means
 
@@ -142,9 +142,9 @@ def kernel_energy(rows: Tensor, masses: Tensor, bandwidths: Sequence[float], tal
 
     The tally counts `upper_panels`.
     """
-    total = 0.0
+    total, plain = 0.0, masses.to(rows.dtype)
     for part, other in _upper_panels(len(rows)):
-        inner = masses[part] @ (gaussian_mixture(rows[part], rows[other], bandwidths) @ masses[other])
+        inner = plain[part] @ (gaussian_mixture(rows[part], rows[other], bandwidths) @ plain[other])
         total += inner.item() * (1.0 if part == other else 2.0)
         tally.add()
     return total

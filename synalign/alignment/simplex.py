@@ -209,6 +209,7 @@ def minimise_with_model(
     *,
     tolerance: float,
     passes: int,
+    steps: int | None = None,
     tally: Tally = NOBODY,
 ) -> Solution:
     """Minimise where products with A itself are dear, by passes on a cheap model of it.
@@ -223,16 +224,18 @@ def minimise_with_model(
         start: Where to start, exact.
         tolerance: Stops when the exact gap <= tolerance x optimum.
         passes: Most exact products.
+        steps: Most steps of a pass; None: `MODEL_STEPS`.
         tally: Counts iterations of all passes.
 
     Returns:
         The solution; its gap and objective are exact, its iterations those of all passes.
     """
     best = Solution.of(start, tolerance=tolerance, iterations=0)
+    limit = MODEL_STEPS if steps is None else steps
     for _ in range(passes):
         if best.converged:
             break
-        inner = minimise_on_simplex(model, best.point, tolerance=0.5 * tolerance, limit=MODEL_STEPS, tally=tally)
+        inner = minimise_on_simplex(model, best.point, tolerance=0.5 * tolerance, limit=limit, tally=tally)
         reached = best.point.towards(inner.point.weights, exact(inner.point.weights) - linear)
         done = best.iterations + inner.iterations
         found = Solution.of(reached, tolerance=tolerance, iterations=done)

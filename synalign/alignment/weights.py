@@ -29,6 +29,7 @@ from synalign.alignment.arguments import (
     usable_device,
     widths_of,
 )
+from synalign.alignment import curvature as limits
 from synalign.alignment.curvature import Curvature, curvature
 from synalign.alignment.diagnostics import (
     HeldOut,
@@ -48,6 +49,9 @@ PASSES = 8
 
 SAMPLED_PASSES = 3
 """The same where products are estimated: what a fourth would add is below their error."""
+
+SAMPLED_STEPS = 100
+"""Most steps of such a pass: each reads all features, and later ones fit what those get wrong."""
 
 
 class Alignment(NamedTuple):
@@ -217,7 +221,11 @@ def _target(
     points, masses = torch.from_numpy(targets).to(place), torch.from_numpy(counts / counts.sum()).to(place)
     work = panels(len(candidates.rows), len(points)) + upper_panels(len(points))
     tally = Tally(report, "panels of real kernels", work)
-    mean = kernel_mean(candidates.rows, points, masses, widths, tally)
+    left = candidates.rows
+    if len(left) > limits.SAMPLED_ROWS:
+        # As precise as all else then, and half as dear.
+        left, points = left.float(), points.float()
+    mean = kernel_mean(left, points, masses, widths, tally)
     return _Target(mean, kernel_energy(points, masses, widths, tally), widths)
 
 
@@ -227,9 +235,9 @@ def _solve(
     """Minimise, never ending above equal weights, and certify afresh with the exact kernels."""
     start = min(begin, uniform, key=lambda point: point.objective)
     if bent.modelled:
-        passes = PASSES if bent.sampled is None else SAMPLED_PASSES
+        passes, most = (PASSES, None) if bent.sampled is None else (SAMPLED_PASSES, SAMPLED_STEPS)
         solution = minimise_with_model(
-            bent.exact.product, linear, bent.model, start, tolerance=tolerance, passes=passes, tally=tally
+            bent.exact.product, linear, bent.model, start, tolerance=tolerance, passes=passes, steps=most, tally=tally
         )
     else:
         ceiling = uniform.objective

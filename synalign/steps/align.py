@@ -146,6 +146,7 @@ def _metrics(alignment: Alignment, synthetic: int, real: int, held_out: int, doc
         "gap": alignment.gap,
         "converged": bool(alignment.converged),
         "certificate": alignment.certificate,
+        "energy_error": alignment.energy_error,
         "iterations": alignment.iterations,
         "solver_seconds": alignment.seconds,
         "mmd2_before": alignment.mmd2_uniform,

@@ -61,6 +61,16 @@ def test_mean_is_the_weighted_sum_over_targets() -> None:
     np.testing.assert_allclose(found, looped_kernel(rows, targets) @ masses.numpy(), rtol=0, atol=1e-14)
 
 
+def test_mean_and_energy_of_single_precision_rows_are_summed_to_their_precision() -> None:
+    left, right = torch.from_numpy(rows_of(700, seed=1)), torch.from_numpy(rows_of(1_300, seed=2))
+    masses = torch.full((1_300,), 1 / 1_300, dtype=torch.float64)
+    found = kernels.kernel_mean(left.float(), right.float(), masses, MIXTURE)
+    assert found.dtype == torch.float64
+    np.testing.assert_allclose(found, kernels.kernel_mean(left, right, masses, MIXTURE), atol=3e-6)
+    energy = kernels.kernel_energy(right, masses, MIXTURE)
+    assert kernels.kernel_energy(right.float(), masses, MIXTURE) == pytest.approx(energy, abs=3e-6)
+
+
 @pytest.mark.parametrize("rows", [1, 4, 11])
 def test_energy_is_the_quadratic_form(rows: int) -> None:
     points = unit(rows)
