@@ -20,6 +20,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from synalign.alignment import curvature as limits
 from synalign.alignment.arguments import (
     Candidates,
     check_summary,
@@ -29,7 +30,6 @@ from synalign.alignment.arguments import (
     usable_device,
     widths_of,
 )
-from synalign.alignment import curvature as limits
 from synalign.alignment.curvature import Curvature, curvature
 from synalign.alignment.diagnostics import (
     HeldOut,
