@@ -11,6 +11,7 @@ import asyncio
 import html
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from importlib import import_module
@@ -91,7 +92,8 @@ def deadline(alerts: Alerts) -> Any:
     Nor is one that somebody watches: `airflow dags test` (3.3) cannot end a run that has a deadline, for it looks the
     alert up by an id that only stored DAGs have. Before 3.2 Airflow has no such deadlines.
     """
-    if alerts.deadline_hours is None or os.environ.get(WATCHED, "") or deadlines is None:
+    watched = os.environ.get(WATCHED, "") or sys.argv[1:3] == ["dags", "test"]
+    if alerts.deadline_hours is None or watched or deadlines is None:
         return None
     AsyncCallback, DeadlineAlert, DeadlineReference = deadlines
     told = [notifier.model_dump(mode="json") for notifier in alerts.notifiers]

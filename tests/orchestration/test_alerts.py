@@ -146,6 +146,13 @@ def test_a_deadline_counts_from_when_the_run_was_queued_and_carries_its_notifier
     assert alerts.deadline(Alerts(deadline_hours=None)) is None
 
 
+def test_a_run_by_hand_has_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["airflow", "dags", "test", "refresh__shop", "2026-03-01"])
+    assert alerts.deadline(Alerts(deadline_hours=6)) is None
+    monkeypatch.setattr("sys.argv", ["airflow", "dags", "reserialize"])
+    assert alerts.deadline(Alerts(deadline_hours=6)) is not None
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "expected"),
     [
