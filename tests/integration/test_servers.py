@@ -101,7 +101,8 @@ def test_a_refresh_triggered_through_the_rest_api_succeeds(servers: Servers) -> 
     assert tags["writer"] == "synalign-embedded-writer"
     listing = from_mlflow(servers, f"artifacts/list?run_id={version['run_id']}")
     artifacts = {entry["path"] for entry in listing["files"]}
-    assert artifacts == {"configuration.yaml", "evaluation", "experiment", "manifests", "report.html", "training_set"}
+    folders = {"evaluation", "experiment", "manifests", "model", "training_set"}
+    assert artifacts == {"configuration.yaml", "report.html", *folders}
 
     links = airflow.get("dags/refresh__small/dagRuns/by-hand/taskInstances/report/links")["extra_links"]
     page = f"{servers.mlflow}/#/experiments/1/runs/{version['run_id']}"
