@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import psycopg2
 import pytest
 
+from synalign import retriever_files
 from synalign.local import demo_data
 from synalign.local.services import Ports, environment
 from synalign.run import Interval, Run
@@ -148,7 +149,7 @@ def test_the_page_is_typed_from_its_top(lake: Lake, monkeypatch: pytest.MonkeyPa
     ).collect()}  # fmt: skip
     assert sorted(sets) == ["20260227T000000Z-20260228T000000Z", "20260228T000000Z-20260301T000000Z"]
     for name, row in sets.items():
-        run = Run(configured({}, retriever="shop"), Interval.named(name))
+        run = Run(retriever_files.load(tmp_path / "shop.yaml"), Interval.named(name))
         registered = run.read("training_set").to_pylist()
         assert row["rows"] == len(registered)
         assert row["weight"] == pytest.approx(sum(one["weight"] for one in registered))
