@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synalign.config import Configuration
@@ -47,7 +47,7 @@ def table(folder: Path) -> dict[str, Any]:
                   f"PARTITIONED BY (dt) {location}")  # fmt: skip
         spark.sql("MSCK REPAIR TABLE log")
         try:
-            return _ingest(spark, folder, {"table": "log", "partition": "dt"})
+            return _ingest(folder, {"table": "log", "partition": "dt"})
         finally:
             # The files stay: the table is of somebody else.
             spark.sql("DROP TABLE log")
@@ -55,11 +55,11 @@ def table(folder: Path) -> dict[str, Any]:
 
 def files(folder: Path) -> dict[str, Any]:
     """The step itself, from the folder with the same files."""
-    with session("files") as spark:
-        return _ingest(spark, folder, {"path": str(folder / "table")})
+    with session("files"):
+        return _ingest(folder, {"path": str(folder / "table")})
 
 
-def _ingest(spark: SparkSession, folder: Path, log: dict[str, str]) -> dict[str, Any]:
+def _ingest(folder: Path, log: dict[str, str]) -> dict[str, Any]:
     documents = {"path": str(folder / "documents.parquet")}
     source = {"kind": "log", "window_days": DAYS, "documents": documents, **log}
     configuration = Configuration.model_validate(
@@ -67,28 +67,24 @@ def _ingest(spark: SparkSession, folder: Path, log: dict[str, str]) -> dict[str,
     )
     shutil.rmtree(folder / "home", ignore_errors=True)
     run = Run(configuration, _LAST)
-    before, started = len(_stages(spark)), time.perf_counter()
+    started = time.perf_counter()
     versions = source_files(run)
     asked = time.perf_counter() - started
     summary = perform(run, "ingest", ingest, versions)
-    read = sum(int(stage.inputBytes()) for stage in _stages(spark)[before:])
+    (version,) = [text for name, text in versions.items() if "documents" not in name][:1]
+    read = int(version.split(" files, ")[1].split()[0]) if "table" in log else _size(folder / "table")
     tables = {name: entry["digest"] for name, entry in run.require("ingest")["tables"].items() if name != "rejected"}
     return {"version_seconds": asked, "read_bytes": read, "tables": tables, "metrics": summary["metrics"]}
 
 
-def _stages(spark: SparkSession) -> list[Any]:
-    """What Spark's own store knows of every stage that ran."""
-    context = spark.sparkContext
-    nothing, quantiles = context._jvm.java.util.ArrayList(), context._gateway.new_array(context._jvm.double, 0)
-    stages = context._jsc.sc().statusStore().stageList(nothing, False, False, quantiles, nothing)
-    return sorted((stages.apply(place) for place in range(stages.size())), key=lambda stage: int(stage.stageId()))
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*.parquet"))
 
 
 def plain(folder: Path) -> dict[str, Any]:
     """The sums of the window as anybody would write them: no rules, ids, splits, versions nor rejected rows."""
     days = window(_LAST, DAYS)
     with session("plain") as spark:
-        before = len(_stages(spark))
         documents = spark.read.parquet(str(folder / "documents.parquet")).select("document_id").distinct()
         first, last = (f"{moment:%Y-%m-%d}" for moment in (days.start - MARGIN, days.end + MARGIN))
         events = spark.read.parquet(str(folder / "table")).where((F.col("dt") >= first) & (F.col("dt") < last))
@@ -97,7 +93,7 @@ def plain(folder: Path) -> dict[str, Any]:
         events = events.join(documents, "document_id", "left_semi")
         _write(events.groupBy("query").agg(F.count("*"), F.min("event_time"), F.max("event_time")), folder, "queries")
         _write(events.groupBy("query", "document_id").agg(F.count("*")), folder, "pairs")
-        return {"read_bytes": sum(int(stage.inputBytes()) for stage in _stages(spark)[before:])}
+        return {}
 
 
 def _write(frame: DataFrame, folder: Path, name: str) -> None:
