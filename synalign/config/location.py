@@ -156,13 +156,13 @@ class TableFiles(Closed):
 
     @property
     def by_spark(self) -> bool:
-        """Whether Spark's own readers read it: a table, a query, an address, or a format of Spark's."""
+        """Tell whether Spark's own readers read it: a table, a query, an address, or a format of Spark's."""
         address = self.path is not None and is_address(self.path)
         return bool(self.table or self.sql) or address or self.format not in FILE_FORMATS
 
     @property
     def location(self) -> str:
-        """Where its rows are, in words for messages."""
+        """Say where its rows are, in words for messages."""
         if self.table or self.sql:
             return f"table {self.table}" if self.table else "the query of sql"
         return self.path or str(self.options.get("dbtable", self.format))

@@ -124,10 +124,7 @@ class LogSource(_EventFiles):
             raise ValueError(
                 f"clicks.model {clicks.model} needs rows that say what was shown: columns.impressions or columns.action"
             )
-        if clicks.min_dwell_seconds and columns.dwell is None:
-            raise ValueError("clicks.min_dwell_seconds needs columns.dwell")
-        if clicks.reformulation_seconds and columns.session_id is None:
-            raise ValueError("clicks.reformulation_seconds needs columns.session_id")
+        _require_visits(clicks, columns)
         told = columns.position and columns.session_id and (columns.impressions or columns.action)
         if clicks.min_skips is not None and not told:
             raise ValueError(
@@ -178,13 +175,17 @@ class UbiSource(_EventFiles):
     def _clicks_have_columns(self) -> UbiSource:
         if self.clicks.model != "none" and self.columns.hits is None and self.columns.position is None:
             raise ValueError(f"clicks.model {self.clicks.model} needs columns.hits or columns.position")
-        if self.clicks.min_dwell_seconds and self.columns.dwell is None:
-            raise ValueError("clicks.min_dwell_seconds needs columns.dwell")
-        if self.clicks.reformulation_seconds and self.columns.session_id is None:
-            raise ValueError("clicks.reformulation_seconds needs columns.session_id")
+        _require_visits(self.clicks, self.columns)
         if self.clicks.min_skips is not None and self.columns.hits is None and self.columns.position is None:
             raise ValueError("clicks.min_skips needs columns.hits or columns.position")
         return self
+
+
+def _require_visits(clicks: Clicks, columns: LogColumns | UbiColumns) -> None:
+    if clicks.min_dwell_seconds and columns.dwell is None:
+        raise ValueError("clicks.min_dwell_seconds needs columns.dwell")
+    if clicks.reformulation_seconds and columns.session_id is None:
+        raise ValueError("clicks.reformulation_seconds needs columns.session_id")
 
 
 class BeirSource(Closed):

@@ -22,8 +22,8 @@ from synalign.querylog import values
 from synalign.querylog.columns import Column, nested
 from synalign.querylog.files import Table, other_kind, partitions_of, shown
 from synalign.spark.functions import make_valid_utf8, try_url_decode
+from synalign.spark.tables import literal
 
-_PATTERN = re.compile(r"([\\{}\[\]*?])")
 _SAMPLED_FILES, _SAMPLED_ROWS = 20, 200
 _THREADS = 8
 _PLAIN: dict[pa.DataType, T.DataType] = {
@@ -280,7 +280,7 @@ def _literal(path: Path) -> str:
     """
     if ":" in path.name:
         raise InputError(f"{path}: has a colon in its name, which Spark cannot open.", remedy="rename the file")
-    return _PATTERN.sub(r"\\\1", str(path))
+    return literal(str(path))
 
 
 def quoted(name: str) -> str:

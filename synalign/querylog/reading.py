@@ -66,7 +66,7 @@ class Opened(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What the files tell, in one line for people."""
+        """Say what the files tell, in one line for people."""
         parts = [f"{len(self.files)} {'file' if len(self.files) == 1 else 'files'}", self.format]
         dialects = [head.dialect for head in self.heads]
         if self.format == "csv":

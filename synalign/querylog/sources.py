@@ -54,7 +54,7 @@ class Tables(NamedTuple):
 
     @property
     def said(self) -> tuple[str, ...]:
-        """What the files tell, a line for each table."""
+        """Say what the files tell, a line for each table."""
         opened = [self.log, self.queries, self.documents, *(self.folder.tables if self.folder else ())]
         return tuple(one.said for one in opened if one is not None)
 

@@ -127,7 +127,7 @@ def rows_of(spark: SparkSession, table: Table, window: Interval | None) -> DataF
         elif files.table:
             frame = spark.table(files.table)
         else:
-            frame = reader(spark, table, files.format).load(**path_of(table))
+            frame = reader(spark, table).load(**path_of(table))
         partition = getattr(files, "partition", None)
         if partition and window is not None:
             frame = frame.where(partitions(frame, table, partition, window))
@@ -141,12 +141,13 @@ def rows_of(spark: SparkSession, table: Table, window: Interval | None) -> DataF
     return frame
 
 
-def reader(spark: SparkSession, table: Table, format_: str) -> Any:
-    """Return Spark's reader of a format, with the table's options.
+def reader(spark: SparkSession, table: Table) -> Any:
+    """Return Spark's reader of a table's format, with its options.
 
     Raises:
         InputError: An option's environment variable is not set.
     """
+    format_ = table.files.format
     try:
         options = {**_DEFAULTS.get(format_, {}), **table.files.reader_options()}
     except KeyError as error:
@@ -218,8 +219,9 @@ def read_spark_table(opened: SparkTable, *, rows: bool = True) -> DataFrame:
     """
     frame, section = opened.frame, opened.table.section
     columns, flaws = [], []
-    for column in opened.wanted:
-        kind = _type(frame, column)
+    # All types at once: over Spark Connect each question is a request.
+    fields = frame.select(*(expression(frame, column.name) for column in opened.wanted)).schema.fields
+    for column, kind in zip(opened.wanted, (field.dataType for field in fields), strict=True):
         listed = column.kind == "list" and isinstance(kind, T.ArrayType) and isinstance(kind.elementType, T.AtomicType)
         if isinstance(kind, _NO_VALUES) and not listed:
             raise values.not_readable(opened.table.files.location, column, kind.simpleString(), section)

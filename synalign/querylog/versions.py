@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from synalign.querylog.columns import Column
 from synalign.querylog.files import Table
 from synalign.querylog.spark_table import expression, partitions, path_of, resolves, rows_of, understood
 from synalign.run import Interval
+from synalign.spark.tables import literal
 
 VERSIONS = {
     "delta": ("DESCRIBE HISTORY {table} LIMIT 1", "version"),
@@ -24,8 +24,6 @@ VERSIONS = {
 
 _FILES = ("parquet", "csv", "jsonl", "orc", "avro", "text")
 """Formats that are nothing but files in a folder."""
-
-_PATTERN = re.compile(r"([\\{}\[\]*?])")
 
 
 def stamp(path: Path) -> str:
@@ -89,7 +87,7 @@ def _of_files(spark: SparkSession, table: Table, frame: DataFrame, window: Inter
         if partition and window is not None:
             listed = listed.where(partitions(listed, table, partition, window))
     else:
-        names = [_PATTERN.sub(r"\\\1", unquote(name)) for name in frame.inputFiles()]
+        names = [literal(unquote(name)) for name in frame.inputFiles()]
         if not names:
             return None
         # Of a Hive table of its own format, Spark names the folder.

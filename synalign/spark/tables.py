@@ -83,7 +83,12 @@ def url(file: Place | Path) -> str:
 
     Nothing is quoted as in other URLs, for Hadoop unquotes nothing; but what it would take for a pattern is.
     """
-    return "file://" + _PATTERN.sub(r"\\\1", str(file))
+    return f"file://{literal(str(file))}"
+
+
+def literal(path: str) -> str:
+    """Escape in a path what Spark's readers take for a pattern: `*`, `?`, brackets and braces."""
+    return _PATTERN.sub(r"\\\1", path)
 
 
 def read_pieces(spark: SparkSession, work: Sequence[Sequence[Piece]], schema: pa.Schema) -> DataFrame:
